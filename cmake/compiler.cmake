@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler flags shared by every target of ours (zt::flags), ccache and the linker.
+add_library(zt_flags INTERFACE)
+add_library(zt::flags ALIAS zt_flags)
+target_compile_options(zt_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor
+                                          $<$<BOOL:${ZT_WERROR}>:-Werror>)
+# GCC 12 reports false overlaps and dangling reads inside libstdc++ and fmt at -O2; clang does not know these names.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(zt_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds
+                                            -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+if(ZT_SANITIZE)
+  string(REPLACE "," ";" _zt_sanitizers "${ZT_SANITIZE}")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
+  foreach(_s IN LISTS _zt_sanitizers)
+    add_compile_options(-fsanitize=${_s})
+    add_link_options(-fsanitize=${_s})
+  endforeach()
+  add_compile_options(-fno-omit-frame-pointer)
+  if("undefined" IN_LIST _zt_sanitizers)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+find_program(ZT_CCACHE ccache)
+if(ZT_CCACHE)
+  # pch_defines,time_macros: what ccache needs to cache files that use a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ZT_CCACHE})
+endif()
+find_program(ZT_MOLD mold)
+if(ZT_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/counter_rng.hpp"
+#include "base/error_policy.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "base/parallel.hpp"
+#include "base/text.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt {
+
+TEST(ErrorPolicy, HasOneRowPerCodeInOrder) {
+  const auto rows = error_policies();
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(static_cast<size_t>(rows[i].code), i);
+  EXPECT_EQ(rows.size(), static_cast<size_t>(ErrorCode::Internal) + 1);
+  EXPECT_EQ(policy(ErrorCode::Cancelled).exit_code, kExitResumable);
+}
+
+TEST(Files, AtomicWriteReplacesAndLeavesNoTemporaryFile) {
+  const test::TempFolder folder;
+  const auto path = folder / "a.txt";
+  ASSERT_TRUE(files::write_atomic(path, "one"));
+  ASSERT_TRUE(files::write_atomic(path, "two"));
+  EXPECT_EQ(*files::read(path), "two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Files, MissingFolderIsNotFound) {
+  const auto status = files::write_atomic("/nowhere/at/all/x", "x");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::NotFound);
+}
+
+TEST(Files, SecondLockNamesTheHolder) {
+  const test::TempFolder folder;
+  auto first = files::Lock::acquire(folder / "lock");
+  ASSERT_TRUE(first);
+  const auto second = files::Lock::acquire(folder / "lock");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::Unavailable);
+  EXPECT_NE(second.error().message.find("pid " + std::to_string(::getpid())), std::string::npos);
+}
+
+TEST(Hash, Sha256OfAbcIsTheStandardsValue) {  // FIPS 180-4, example B.1
+  EXPECT_EQ(hash::sha256_hex(std::string_view("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(CounterRng, PhiloxMatchesThePublishedVectors) {  // Random123 kat_vectors, philox4x32 10 rounds
+  const auto zero = philox4x32({0, 0}, {0, 0, 0, 0});
+  EXPECT_EQ(zero, (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  const uint32_t f = 0xffffffff;
+  EXPECT_EQ(philox4x32({f, f}, {f, f, f, f}), (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(CounterRng, BelowStaysInRangeAndReachesBothEnds) {
+  CounterRng rng(1, 2, 3);
+  std::array<int, 3> seen{};
+  for (int i = 0; i < 300; ++i) ++seen.at(rng.below(3));
+  EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 60);
+}
+
+TEST(Parallel, RunsEveryIndexOnceAndRethrows) {
+  std::vector<std::atomic<int>> hits(100);
+  parallel_for(100, 4, [&](size_t i) { ++hits[i]; });
+  for (auto& h : hits) EXPECT_EQ(h, 1);
+  EXPECT_THROW(parallel_for(10, 3, [](size_t i) { if (i == 5) throw std::runtime_error("x"); }), std::runtime_error);
+}
+
+TEST(Text, NearestFindsATypoAndRefusesAStranger) {
+  const std::vector<std::string> keys{"learning_rate", "max_train_steps"};
+  EXPECT_EQ(text::nearest("lerning_rate", keys), "learning_rate");
+  EXPECT_EQ(text::nearest("zzz", keys), "");
+}
+
+}  // namespace zt

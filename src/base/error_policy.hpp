@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table that says what each error code means for retries, restarts, the exit code and the operator.
+// docs/errors.md is generated from it; recovery decides from exit codes by the same rows.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace zt {
+
+/// What is started again when the error is not handled in place.
+enum class RestartScope { Step, Worker, Job, Stop };
+
+struct ErrorPolicy {
+  ErrorCode code;
+  std::string_view name;
+  bool retry_here;  ///< worth trying again in the same place, with back-off
+  RestartScope restart;
+  int exit_code;
+  std::string_view operator_text;
+};
+
+/// The rows, in the order of ErrorCode.
+std::span<const ErrorPolicy> error_policies();
+const ErrorPolicy& policy(ErrorCode code);
+std::string_view name(RestartScope scope);
+
+/// Exit code of a run that stopped cleanly on request and can be resumed (EX_TEMPFAIL).
+inline constexpr int kExitResumable = 75;
+
+}  // namespace zt

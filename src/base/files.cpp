@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace zt::files {
+namespace {
+
+// Closes on scope exit; release() hands the descriptor on.
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+int open_retry(const fs::path& path, int flags, mode_t mode = 0) {
+  int fd;
+  do fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+Status write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error("write", path, errno));
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+}  // namespace
+
+Error errno_error(std::string_view doing, const fs::path& path, int errno_value) {
+  ErrorCode code = ErrorCode::Unavailable;
+  switch (errno_value) {
+    case ENOENT: case ENOTDIR: code = ErrorCode::NotFound; break;
+    case EACCES: case EPERM: case EROFS: code = ErrorCode::Permission; break;
+    case ENOSPC: case EDQUOT: case ENOMEM: case EMFILE: code = ErrorCode::Exhausted; break;
+    case EEXIST: code = ErrorCode::AlreadyExists; break;
+    default: break;
+  }
+  return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(errno_value)), {}};
+}
+
+Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
+  Fd fd(open_retry(path, O_RDONLY));
+  if (fd.get() < 0) return fail(errno_error("open", path, errno));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
+  if (S_ISDIR(st.st_mode)) return fail(errno_error("read", path, EISDIR));
+  std::string out;
+  out.reserve(static_cast<size_t>(st.st_size));
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error("read", path, errno));
+    if (n == 0) return out;
+    out.append(buffer, static_cast<size_t>(n));
+    if (out.size() > limit_bytes) {
+      return fail(ErrorCode::Exhausted, fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
+    }
+  }
+}
+
+Status write_atomic(const fs::path& path, std::span<const std::byte> bytes) {
+  static std::atomic<uint64_t> counter{0};
+  const fs::path temp = path.string() + fmt::format(".tmp.{}.{}", ::getpid(), counter++);
+  Fd fd(open_retry(temp, O_WRONLY | O_CREAT | O_EXCL, 0644));
+  if (fd.get() < 0) return fail(errno_error("create", temp, errno));
+  Status written = write_all(fd.get(), bytes, temp);
+  if (written && ::fsync(fd.get()) != 0) written = fail(errno_error("sync", temp, errno));
+  if (written && ::close(fd.release()) != 0) written = fail(errno_error("close", temp, errno));
+  if (written) written = rename_durable(temp, path);
+  if (!written) ::unlink(temp.c_str());
+  return written;
+}
+
+Status write_atomic(const fs::path& path, std::string_view text) {
+  return write_atomic(path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+Status make_folders(const fs::path& path) {
+  std::error_code ec;
+  fs::create_directories(path, ec);
+  if (ec) return fail(errno_error("make folder", path, ec.value()));
+  return {};
+}
+
+Status sync_folder(const fs::path& path) {
+  Fd fd(open_retry(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY));
+  if (fd.get() < 0) return fail(errno_error("open folder", path, errno));
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) return fail(errno_error("sync folder", path, errno));
+  return {};
+}
+
+Status rename_durable(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return fail(errno_error("rename to", to, errno));
+  return sync_folder(to.parent_path());
+}
+
+Result<uint64_t> free_bytes(const fs::path& path) {
+  std::error_code ec;
+  fs::path probe = fs::absolute(path, ec);
+  while (!probe.empty() && !fs::exists(probe, ec) && probe != probe.root_path()) probe = probe.parent_path();
+  struct statvfs st {};
+  if (::statvfs(probe.c_str(), &st) != 0) return fail(errno_error("ask for free space of", probe, errno));
+  return uint64_t{st.f_bavail} * st.f_frsize;
+}
+
+Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {
+  Fd fd(open_retry(path, O_RDONLY));
+  if (fd.get() < 0) return fail(errno_error("open", path, errno));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
+  if (!S_ISREG(st.st_mode)) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} is not a regular file", path.string()));
+  }
+  const auto size = static_cast<size_t>(st.st_size);
+  if (size == 0) return std::shared_ptr<const Mapping>(new Mapping(nullptr, 0));
+  // Private and writable: a stray write through a tensor view can't reach the file.
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
+  if (data == MAP_FAILED) return fail(errno_error("map", path, errno));
+  return std::shared_ptr<const Mapping>(new Mapping(static_cast<const std::byte*>(data), size));
+}
+
+Mapping::~Mapping() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<Lock> Lock::acquire(const fs::path& path) {
+  Fd fd(open_retry(path, O_RDWR | O_CREAT, 0644));
+  if (fd.get() < 0) return fail(errno_error("open lock", path, errno));
+  char text[256] = {};
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(errno_error("lock", path, errno));
+    const ssize_t n = ::pread(fd.get(), text, sizeof text - 1, 0);
+    return fail(ErrorCode::Unavailable,
+                fmt::format("{} is in use by another process ({})", path.parent_path().string(),
+                            n > 0 ? std::string_view(text) : std::string_view("unknown")));
+  }
+  char host[128] = {};
+  ::gethostname(host, sizeof host - 1);
+  const std::string holder = fmt::format("pid {} on {}", ::getpid(), host);
+  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), holder.data(), holder.size(), 0) < 0) {
+    return fail(errno_error("write lock", path, errno));
+  }
+  return Lock(fd.release());
+}
+
+Lock::~Lock() {
+  if (fd_ >= 0) ::close(fd_);  // closing drops the lock; the file stays, removing it would race with a waiter
+}
+
+}  // namespace zt::files

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole-file reading and atomic writing. A file that matters is written to a temporary name in the same folder, synced,
+// renamed and its folder synced, so that a reader sees the old or the new bytes and never a part.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace zt::files {
+
+namespace fs = std::filesystem;
+
+/// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a read error.
+Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
+
+/// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such folder),
+/// Exhausted (disk full); the old file then stands unchanged and no temporary file remains.
+Status write_atomic(const fs::path& path, std::span<const std::byte> bytes);
+Status write_atomic(const fs::path& path, std::string_view text);
+
+/// Makes the folder and its parents; no error if it is there.
+Status make_folders(const fs::path& path);
+/// fsync of a folder, so that renames in it are durable.
+Status sync_folder(const fs::path& path);
+/// Renames and syncs the parent folder of `to`. Both must be on one file system.
+Status rename_durable(const fs::path& from, const fs::path& to);
+/// Free bytes of the file system that holds `path` (or its nearest existing parent).
+Result<uint64_t> free_bytes(const fs::path& path);
+
+/// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
+/// ENOSPC/EDQUOT/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, else Unavailable.
+Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
+
+/// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also when the
+/// file is replaced or removed. Truncation by another process while mapped is not survivable (SIGBUS): map only files
+/// that are written atomically. An empty file gives an empty span.
+class Mapping {
+ public:
+  static Result<std::shared_ptr<const Mapping>> open(const fs::path& path);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  Mapping(const std::byte* data, size_t size) : data_(data), size_(size) {}
+  const std::byte* data_;
+  size_t size_;
+};
+
+/// Holds an exclusive advisory lock (flock) on a file while it lives; the lock of a dead process is free.
+class Lock {
+ public:
+  /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it wrote them).
+  static Result<Lock> acquire(const fs::path& path);
+  Lock(Lock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Lock& operator=(Lock&&) = delete;
+  ~Lock();
+
+ private:
+  explicit Lock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+}  // namespace zt::files
