@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checkpoint manifest: what a checkpoint folder holds, written last, and the only thing that makes it valid.
+// Format: docs/formats/checkpoint.md. Both programs read it; only the checkpoint folder's writer (checkpoint/) makes one.
+//
+//   checkpoints/step-00001200/rank-00000.safetensors ...   data, one file per rank
+//   checkpoints/step-00001200/manifest.json                written last, after every data file is synced
+//   checkpoints/step-00001200.tmp/                         an unfinished save: never read, removed by the next save
+//   checkpoints/latest                                     text: the newest folder's name, replaced atomically
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::contract {
+
+/// One data file of a checkpoint.
+struct ManifestFile {
+  std::string name;  ///< relative to the checkpoint folder, no separators
+  uint64_t size_bytes = 0;
+  std::string xxh128;  ///< of the whole file
+};
+
+/// Elements [begin, end) of a tensor in logical (row-major) order, stored in `file` under the key `key`.
+struct ManifestChunk {
+  uint32_t file = 0;  ///< index into Manifest::files
+  std::string key;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+struct ManifestTensor {
+  std::string name;   ///< e.g. "param/denoising_unet.conv_in.weight", "optimizer.exp_avg/..."
+  std::string dtype;  ///< safetensors spelling: F32, BF16, U8...
+  std::vector<int64_t> shape;
+  std::vector<ManifestChunk> chunks;  ///< sorted by begin, covering [0, elements) without overlap
+};
+
+struct Manifest {
+  static constexpr int kVersion = 1;
+  int version = kVersion;
+  int64_t step = 0;
+  int64_t generation = 0;  ///< the launch that wrote it
+  std::string run_id;
+  std::string config_digest;
+  std::string written_at;  ///< UTC, ISO 8601
+  int world_size = 1;
+  std::map<std::string, std::string> scalars;  ///< counters and states that are not tensors, by name
+  std::map<std::string, double> metrics;       ///< e.g. "val_loss"; empty before the first validation
+  std::vector<ManifestFile> files;
+  std::vector<ManifestTensor> tensors;
+};
+
+/// "step-00001200".
+std::string checkpoint_name(int64_t step);
+
+std::string to_json(const Manifest& manifest);
+/// Refuses (Corrupt) anything but a complete manifest: unknown version, file names with separators, chunks that leave
+/// gaps, overlap or exceed the shape.
+Result<Manifest> parse_manifest(std::string_view json);
+/// Reads `folder`/manifest.json. Does not look at the data files.
+Result<Manifest> read_manifest(const std::filesystem::path& folder);
+
+/// A checkpoint found on disk; `defect` is set when its manifest can't be used.
+struct CheckpointEntry {
+  std::filesystem::path folder;
+  int64_t step = 0;
+  uint64_t size_bytes = 0;
+  std::map<std::string, double> metrics;
+  std::string written_at;
+  std::optional<Error> defect;
+};
+
+/// Every finished checkpoint under `checkpoints/`, oldest first; an absent folder gives none.
+std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints);
+
+/// Compares every data file's size and checksum with the manifest. Errors: Corrupt naming the file and what differs,
+/// NotFound for a missing one.
+Status verify_checkpoint(const std::filesystem::path& folder);
+
+}  // namespace zt::contract

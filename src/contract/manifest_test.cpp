@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/manifest.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::contract {
+namespace {
+
+Manifest two_chunk_manifest() {
+  Manifest m;
+  m.step = 1200;
+  m.run_id = "a-00000001";
+  m.files = {{"rank-00000.safetensors", 5, hash::xxh128_hex(std::as_bytes(std::span("hello", 5)))},
+             {"rank-00001.safetensors", 0, hash::xxh128_hex({})}};
+  m.tensors = {{"param/x", "F32", {2, 3}, {{0, "param/x", 0, 4}, {1, "param/x", 4, 6}}}};
+  m.scalars["cursor"] = "77";
+  m.metrics["val_loss"] = 0.25;
+  return m;
+}
+
+std::filesystem::path write_checkpoint(const test::TempFolder& folder) {
+  const auto path = folder / checkpoint_name(1200);
+  EXPECT_TRUE(files::make_folders(path));
+  EXPECT_TRUE(files::write_atomic(path / "rank-00000.safetensors", "hello"));
+  EXPECT_TRUE(files::write_atomic(path / "rank-00001.safetensors", ""));
+  EXPECT_TRUE(files::write_atomic(path / "manifest.json", to_json(two_chunk_manifest())));
+  return path;
+}
+
+}  // namespace
+
+TEST(Manifest, SurvivesARoundTrip) {
+  const auto read = parse_manifest(to_json(two_chunk_manifest()));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(to_json(*read), to_json(two_chunk_manifest()));
+}
+
+TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
+  auto gap = two_chunk_manifest();
+  gap.tensors[0].chunks[1].begin = 5;
+  auto overlap = two_chunk_manifest();
+  overlap.tensors[0].chunks[1].begin = 3;
+  auto shortfall = two_chunk_manifest();
+  shortfall.tensors[0].shape = {2, 4};
+  auto overflow = two_chunk_manifest();
+  overflow.tensors[0].shape = {int64_t{1} << 62, 8};
+  auto escape = two_chunk_manifest();
+  escape.files[0].name = "../x";
+  auto stranger = two_chunk_manifest();
+  stranger.tensors[0].chunks[0].file = 9;
+  for (const auto& bad : {gap, overlap, shortfall, overflow, escape, stranger}) {
+    const auto read = parse_manifest(to_json(bad));
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, ErrorCode::Corrupt);
+  }
+  auto newer = two_chunk_manifest();
+  newer.version = 2;
+  EXPECT_EQ(parse_manifest(to_json(newer)).error().code, ErrorCode::Unsupported);
+}
+
+TEST(Manifest, EveryTruncationIsRefused) {
+  const std::string text = to_json(two_chunk_manifest());
+  for (size_t n = 0; n + 2 < text.size(); ++n) EXPECT_FALSE(parse_manifest(std::string_view(text).substr(0, n))) << n;
+  EXPECT_FALSE(parse_manifest(std::string(100000, '[')));
+}
+
+TEST(Checkpoints, ListSkipsUnfinishedSavesAndNamesDefects) {
+  const test::TempFolder folder;
+  write_checkpoint(folder);
+  ASSERT_TRUE(files::make_folders(folder / "step-00001300.tmp"));
+  ASSERT_TRUE(files::make_folders(folder / "step-00001250"));
+
+  const auto found = list_checkpoints(folder.path());
+
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_FALSE(found[0].defect);
+  EXPECT_EQ(found[0].metrics.at("val_loss"), 0.25);
+  EXPECT_EQ(found[1].step, 1250);
+  EXPECT_TRUE(found[1].defect);
+}
+
+TEST(Checkpoints, VerifyFindsAChangedByteAndATruncation) {
+  const test::TempFolder folder;
+  const auto path = write_checkpoint(folder);
+  ASSERT_TRUE(verify_checkpoint(path));
+  ASSERT_TRUE(files::write_atomic(path / "rank-00000.safetensors", "hellp"));
+  EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::Corrupt);
+  ASSERT_TRUE(files::write_atomic(path / "rank-00000.safetensors", "hell"));
+  EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::Corrupt);
+  std::filesystem::remove(path / "rank-00000.safetensors");
+  EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::NotFound);
+}
+
+}  // namespace zt::contract
