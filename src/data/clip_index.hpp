@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The index: what `data ingest` found out about every usable clip, so that training never probes a file. JSON Lines with
+// a header that carries version, count and checksum (docs/formats/index.md). Paths are relative to the index file's
+// folder where that is possible.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::data {
+
+/// One clip: a shot of a video file (or a folder of frames) with its pose, and what is known about it.
+struct ClipRecord {
+  std::string id;           ///< unique in the index, file-name safe
+  std::string video;        ///< file, or folder of numbered pictures
+  std::string pose_video;   ///< "" if there is none; same frame count as `video`
+  std::string keypoints;    ///< "" if there is none; same frame count as `video`
+  std::string mask;         ///< foreground mask video or folder; "" if there is none
+  std::string labels;       ///< part labels (synthetic clips, data/puppet/labels.hpp); "" if there are none
+  std::string background;   ///< picture of the clean background; "" if unknown
+  std::string split;        ///< "train", "val-a", "val-b", "val-c" or the user's own word
+  std::string content;      ///< digest of the video's bytes: the cache's name for this input
+  int64_t first_frame = 0;  ///< of the shot inside the files
+  int64_t num_frames = 0;
+  int width = 0;  ///< as displayed (after rotation)
+  int height = 0;
+  int pose_width = 0;  ///< of pose_video, 0 without one
+  int pose_height = 0;
+  int64_t fps_num = 0;
+  int64_t fps_den = 1;
+  int64_t character = -1;  ///< synthetic clips, else -1
+  int64_t motion = -1;
+  int num_people = 0;                             ///< most people seen in a frame, 0 = unknown
+  std::array<double, 4> person_box{0, 0, 1, 1};  ///< normalised, around the primary person in all frames
+
+  double fps() const { return fps_den > 0 ? static_cast<double>(fps_num) / static_cast<double>(fps_den) : 0; }
+  bool operator==(const ClipRecord&) const = default;
+};
+
+struct ClipIndex {
+  std::filesystem::path root;  ///< folder of the index file; relative paths of the records start here
+  std::vector<ClipRecord> clips;
+  std::string digest;  ///< of the records as written; names the data set in a run's identity
+
+  std::filesystem::path path(const std::string& relative) const { return root / relative; }
+};
+
+inline constexpr int kIndexVersion = 1;
+
+/// The file's text; records are written in the order given.
+std::string format_index(const std::vector<ClipRecord>& clips);
+/// Errors: Corrupt with the line number (bad JSON, unknown version, wrong count or checksum, impossible values,
+/// duplicate ids). Unknown keys are ignored: a later version may add some.
+Result<ClipIndex> parse_index(std::string_view text, std::filesystem::path root);
+
+Result<ClipIndex> read_index(const std::filesystem::path& path);
+Status write_index(const std::filesystem::path& path, const std::vector<ClipRecord>& clips);
+
+/// The clips of one split ("" = all), with the same root and digest.
+ClipIndex select_split(const ClipIndex& index, std::string_view split);
+
+}  // namespace zt::data

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which part of the picture a sample sees. The maths is torchvision's RandomResizedCrop (spec/animate-anyone.md section
+// 5.4); ours draws it once per sample in normalised coordinates for all streams, the compat form once per stream in
+// pixels with the same draws, as Moore-AnimateAnyone does.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "data/keypoints.hpp"
+
+namespace zt::data {
+
+/// Ranges of RandomResizedCrop. The ratio is the crop's width / height; see CropMode for its reference.
+struct CropRule {
+  double scale_min = 1.0;  ///< share of the picture's area
+  double scale_max = 1.0;
+  double ratio_min = 1.0;
+  double ratio_max = 1.0;
+  bool operator==(const CropRule&) const = default;
+};
+
+enum class CropMode {
+  Normalised,  ///< one region for all streams; the ratio is relative to the training size's own
+  Moore,       ///< per stream in its own pixels with equal draws; the ratio is absolute (compat: moore)
+  Whole,       ///< no crop: the picture is resized, its aspect ignored (MusePose)
+};
+
+struct PixelCrop {
+  int64_t top = 0;
+  int64_t left = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  bool operator==(const PixelCrop&) const = default;
+};
+
+/// Where the maths gets its random numbers, in torchvision's order: per try an area, then a log-ratio; on acceptance a
+/// top, then a left.
+struct CropDraws {
+  std::function<double(double low, double high)> uniform;
+  std::function<int64_t(int64_t bound)> below;  ///< uniform in [0, bound)
+};
+
+/// At most ten tries, then the centred fallback. Requires width, height >= 1 and 0 < ratio_min <= ratio_max.
+PixelCrop random_resized_crop(int64_t width, int64_t height, const CropRule& rule, const CropDraws& draws);
+
+NormBox normalise(const PixelCrop& crop, int64_t width, int64_t height);
+
+}  // namespace zt::data
