@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Child processes that cannot be lost: each runs in its own process group, dies with its parent, and is
+// reaped. Use run() for a short tool whose output is wanted, Child for a long-lived worker.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::process {
+
+/// Where one output stream of a child goes.
+struct Stream {
+  enum class Kind { Inherit, Discard, Pipe, File };
+  Kind kind = Kind::Inherit;
+  std::filesystem::path file;  ///< for File: appended to, made if absent
+
+  static Stream inherit() { return {}; }
+  static Stream discard() { return {Kind::Discard, {}}; }
+  static Stream pipe() { return {Kind::Pipe, {}}; }
+  static Stream to_file(std::filesystem::path path) { return {Kind::File, std::move(path)}; }
+};
+
+struct SpawnOptions {
+  std::vector<std::string> argv;  ///< argv[0] without a slash is looked up on PATH
+  std::vector<std::pair<std::string, std::string>>
+      env;                               ///< added to the parent's environment, replacing same names
+  std::filesystem::path working_folder;  ///< empty: the parent's
+  Stream out;
+  Stream err;
+  /// Sent by the kernel when the thread that called spawn() ends. SIGTERM gives a worker the chance to save.
+  int parent_death_signal = SIGKILL;
+};
+
+/// How a process ended: by itself with `code`, or by `signal` (then code is -1).
+struct Exit {
+  int code = -1;
+  int signal = 0;
+  bool ok() const { return signal == 0 && code == 0; }
+  /// What a shell would report: the code, or 128 + signal.
+  int shell_code() const { return signal != 0 ? 128 + signal : code; }
+  /// "exit code 3", "signal 9 (Killed)".
+  std::string text() const;
+};
+
+/// A running or ended child. Its stdin is /dev/null. The destructor kills the whole group of a child that
+/// still runs and reaps it. Threads: one caller at a time.
+class Child {
+ public:
+  /// Errors: NotFound or Permission if the program, a file or the working folder can't be used; Exhausted if
+  /// the system has no process or descriptor left.
+  static Result<Child> spawn(const SpawnOptions& options);
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  pid_t pid() const { return pid_; }
+  /// The exit if it has ended; does not block.
+  Result<std::optional<Exit>> poll();
+  /// Blocks until it ends. Errors: Timeout when it still runs after `timeout`.
+  Result<Exit> wait(std::chrono::milliseconds timeout);
+  /// Sends `signal` to the child's whole process group; no error if it has ended.
+  Status send(int signal) const;
+  /// Bytes that are ready on the piped stdout / stderr; empty when there are none or the stream is not a
+  /// pipe.
+  std::string read_out();
+  std::string read_err();
+
+ private:
+  Child(pid_t pid, int out_fd, int err_fd) : pid_(pid), out_fd_(out_fd), err_fd_(err_fd) {}
+  void close_pipes();
+  pid_t pid_;
+  int out_fd_;
+  int err_fd_;
+  std::optional<Exit> exit_;
+};
+
+struct Output {
+  Exit exit;
+  std::string out;
+  std::string err;
+};
+
+/// Runs a program to its end and collects both streams, up to `limit_bytes` each (what follows is dropped).
+/// Errors: as Child::spawn, and Timeout, after which the group has been killed. A non-zero exit is not an
+/// error here.
+Result<Output> run(SpawnOptions options, std::chrono::milliseconds timeout,
+                   size_t limit_bytes = size_t{16} << 20);
+
+/// The folder of the running program, for finding what is installed beside it.
+Result<std::filesystem::path> program_folder();
+
+}  // namespace zt::process

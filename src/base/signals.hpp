@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl-C and SIGTERM as a state that loops poll. SIGINT or SIGTERM once asks to finish the step, save and
+// leave with kExitResumable; SIGINT after that means leave now. Repeated SIGTERM stays one request:
+// schedulers send it to every process of a job, and a launcher passes its own on as well.
+#pragma once
+
+namespace zt::signals {
+
+enum class Stop {
+  None,
+  Requested,  ///< finish the step, save, exit with kExitResumable
+  Now,        ///< leave at once
+};
+
+/// Who handles Stop::Now.
+enum class OnNow {
+  Exit,    ///< the handler ends the process with 130: for a worker, which may be inside a long step
+  Report,  ///< only the state changes: for a launcher, which must stop its children first
+};
+
+/// Installs the handlers of this process and ignores SIGPIPE. Call once, at the start of main.
+void install(OnNow on_now);
+
+/// The state. Async-signal-safe and cheap: poll it every step. Threads: any.
+Stop stop();
+/// The signal that asked first (SIGINT, SIGTERM), 0 if none; for messages.
+int requested_by();
+
+/// The state that follows `state` when `signal` arrives: the rule above as a pure function.
+Stop next(Stop state, int signal);
+
+/// Back to Stop::None: a test's way to start clean.
+void reset();
+
+}  // namespace zt::signals

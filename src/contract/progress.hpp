@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Progress words: what a rank is doing now, in one mapped page that its launcher watches. Format:
+// docs/formats/progress.md. The worker publishes; `zoetrope` draws. A reader never blocks a writer, and a
+// writer that dies in the middle of an update leaves the state before it readable.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace zt::contract {
+
+enum class Phase : uint32_t {
+  Starting,
+  Loading,
+  Caching,
+  Training,
+  Validating,
+  Saving,
+  Generating,
+  Evaluating,
+  Finished
+};
+/// "training", "saving"...
+std::string_view name(Phase phase);
+
+struct Progress {
+  int64_t generation = 0;
+  int64_t pid = 0;
+  Phase phase = Phase::Starting;
+  int64_t step = 0;         ///< finished steps of the phase's work
+  int64_t total_steps = 0;  ///< 0 = not known
+  double loss = 0;          ///< NaN = none yet
+  double samples_per_s = 0;
+  double eta_s = 0;        ///< NaN = not known
+  double heartbeat_s = 0;  ///< Unix time of the update; set by publish()
+  std::string action;      ///< short text, e.g. "vae decode"; cut at 63 bytes
+};
+
+/// Threads: one caller at a time. Cost: a few hundred bytes copied, no system call but the clock.
+class ProgressWriter {
+ public:
+  /// Makes the page, or takes over the one the launcher made.
+  static Result<ProgressWriter> open(const std::filesystem::path& path);
+  ProgressWriter(ProgressWriter&& other) noexcept;
+  ProgressWriter& operator=(ProgressWriter&&) = delete;
+  ~ProgressWriter();
+  void publish(const Progress& progress);
+
+ private:
+  ProgressWriter(void* page, uint64_t sequence) : page_(page), sequence_(sequence) {}
+  void* page_;
+  uint64_t sequence_;
+};
+
+/// The newest complete state; none if the file is absent, too short, of another version, or holds no valid
+/// state. Never maps the file: one that is cut short under the reader is harmless.
+std::optional<Progress> read_progress(const std::filesystem::path& path);
+
+}  // namespace zt::contract

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run folder: everything a run is, in files that both programs read. Format: docs/formats/run-folder.md.
+//
+//   runs/<run-id>/run.yaml        resolved configuration, frozen
+//   runs/<run-id>/identity.json   ids, parent, digest, code version, environment
+//   runs/<run-id>/lock            held by the one process group that writes
+//   runs/<run-id>/events/ metrics/ attempts/<generation>/ checkpoints/ samples/ report.html
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+
+namespace zt::contract {
+
+/// identity.json: what a run is, written once.
+struct Identity {
+  static constexpr int kVersion = 1;
+  std::string run_id;         ///< name + "-" + 8 hex digits; also the folder's name
+  std::string name;           ///< as the user chose it
+  std::string kind;           ///< "stage1", "stage2", ...: what the run does, for listings
+  std::string parent;         ///< run id this run starts from; empty if none
+  std::string config_digest;  ///< SHA-256 of run.yaml
+  std::string code_version;   ///< of the program that submitted it
+  std::string created_at;     ///< UTC, ISO 8601
+  std::map<std::string, std::string> environment;  ///< host, kernel, CPU, cores, memory...
+};
+
+std::string to_json(const Identity& identity);
+/// Errors: Corrupt for anything but a complete identity, Unsupported for another version.
+Result<Identity> parse_identity(std::string_view json);
+
+struct CreateRun {
+  std::filesystem::path runs_folder = "runs";
+  std::string name;      ///< letters, digits, '.', '_', '-'; at most 80
+  std::string run_yaml;  ///< the resolved configuration's text
+  std::string kind;
+  std::string parent;
+  std::string code_version;
+  std::map<std::string, std::string> environment;
+};
+
+/// One launch of a run. Its number is the generation of everything that launch writes.
+struct Attempt {
+  int64_t generation = 0;
+  std::filesystem::path folder;
+  /// Standard error of a rank.
+  std::filesystem::path log(int rank = 0) const;
+  /// Progress words of a rank (contract/progress.hpp).
+  std::filesystem::path progress(int rank = 0) const;
+};
+
+class RunFolder {
+ public:
+  /// Makes the folder with a fresh id. The folder appears complete or not at all. Errors: InvalidArgument for
+  /// a name that is no plain file name, else those of the file system.
+  static Result<RunFolder> create(const CreateRun& options);
+  /// Errors: NotFound if `folder` is no run, Corrupt if its identity can't be read.
+  static Result<RunFolder> open(const std::filesystem::path& folder);
+  /// Opens what a user names: a path to a run folder, a run id, or a name or prefix of an id that fits
+  /// exactly one run of `runs_folder`; "latest" is the newest. Errors: NotFound with the nearest id,
+  /// InvalidArgument listing the candidates.
+  static Result<RunFolder> find(const std::filesystem::path& runs_folder, const std::string& what);
+
+  const std::filesystem::path& path() const { return path_; }
+  const Identity& identity() const { return identity_; }
+  std::filesystem::path run_yaml() const { return path_ / "run.yaml"; }
+  std::filesystem::path events() const { return path_ / "events"; }
+  std::filesystem::path metrics() const { return path_ / "metrics"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path samples() const { return path_ / "samples"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+
+  /// Taken by the process that writes (rank 0's worker) for as long as it lives. Errors: Unavailable, naming
+  /// the pid and host of the holder.
+  Result<files::Lock> lock() const;
+
+  /// Starts a launch: makes attempts/<n> with n above every earlier one. Two callers never get the same
+  /// number.
+  Result<Attempt> begin_attempt() const;
+  /// An attempt by its generation. Errors: NotFound.
+  Result<Attempt> attempt(int64_t generation) const;
+  /// Every attempt, oldest first.
+  std::vector<Attempt> attempts() const;
+
+ private:
+  RunFolder(std::filesystem::path path, Identity identity)
+      : path_(std::move(path)), identity_(std::move(identity)) {}
+  std::filesystem::path path_;
+  Identity identity_;
+};
+
+/// Every run of a folder, oldest first; entries that are no run are skipped, an absent folder gives none.
+std::vector<RunFolder> list_runs(const std::filesystem::path& runs_folder);
+
+/// Now as "2026-11-24T16:20:05.123Z".
+std::string utc_now();
+
+}  // namespace zt::contract
