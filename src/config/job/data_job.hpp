@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where samples come from and how one is cut out of a clip; where encoded samples are kept.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/enum_names.hpp"
+
+namespace zt::config {
+
+class Listing;
+
+/// Shared: one crop in normalised coordinates for reference, target and pose.
+/// PerStream: the reference's: one random state, but a crop in pixels of each picture, so that pose and video
+/// of different size do not cover the same region; sizes that are not square come out transposed in stage 1.
+enum class CropMode { Shared, PerStream };
+template <>
+struct EnumNames<CropMode> {
+  static constexpr std::array<std::string_view, 2> values = {"shared", "per_stream"};
+};
+
+/// Numbers of stored latents and embeddings.
+enum class CacheDtype { Fp32, Fp16, Bf16 };
+template <>
+struct EnumNames<CacheDtype> {
+  static constexpr std::array<std::string_view, 3> values = {"fp32", "fp16", "bf16"};
+};
+
+/// Store of encoded pictures, shared by runs.
+struct CacheSettings {
+  bool enable = true;
+  std::string folder = ".zoetrope/cache";  ///< relative to the working folder
+  int64_t size_limit_mib = 20480;          ///< oldest entries go first; 0 = no limit
+  CacheDtype dtype = CacheDtype::Fp32;
+  bool build_ahead = false;  ///< fill it before the first step instead of on first use
+};
+
+struct DataJob {
+  std::string index;  ///< clip index written by `zoetrope data ingest`
+  std::vector<std::string>
+      meta_paths;  ///< Moore's *_meta.json lists, concatenated; used when `index` is empty
+  std::vector<std::string> splits = {"train"};  ///< splits of the index to draw from; empty = all
+  int64_t train_bs = 4;                         ///< samples per step and lane, before accumulation
+  int64_t width = 512;
+  int64_t height = 512;
+  int64_t sample_margin = 30;                   ///< stage 1: least distance of reference and target frame
+  int64_t sample_rate = 4;                      ///< stage 2: stride between frames
+  int64_t n_sample_frames = 24;                 ///< stage 2: frames per clip
+  std::vector<double> crop_scale = {0.9, 1.0};  ///< share of the picture's area; stage 2's default is 1, 1
+  std::vector<double> crop_ratio = {0.9, 1.0};  ///< width / height, relative to the training size's own ratio
+  CropMode crop_mode = CropMode::Shared;
+  bool draw_hands = true;
+  bool draw_face = true;
+  int64_t decode_threads = 0;        ///< 0 = as many as cores; never changes the samples
+  int64_t prefetch_batches = 2;      ///< batches made ahead
+  int64_t decode_memory_mib = 1024;  ///< bound for decoded frames
+};
+
+void describe(Listing& listing, CacheSettings& settings);
+void describe(Listing& listing, DataJob& job);
+
+}  // namespace zt::config

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Optimizer, learning-rate schedule, averaging and number formats.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/enum_names.hpp"
+
+namespace zt::config {
+
+class Listing;
+
+/// The diffusers names, and flat_cosine: warm-up, flat for lr_flat_fraction of the steps, cosine to
+/// lr_final_ratio.
+enum class LrScheduler {
+  Constant,  ///< ignores the warm-up, as diffusers does
+  ConstantWithWarmup,
+  Linear,
+  Cosine,
+  CosineWithRestarts,
+  Polynomial,
+  PiecewiseConstant,
+  FlatCosine
+};
+template <>
+struct EnumNames<LrScheduler> {
+  static constexpr std::array<std::string_view, 8> values = {
+      "constant",   "constant_with_warmup", "linear",     "cosine", "cosine_with_restarts",
+      "polynomial", "piecewise_constant",   "flat_cosine"};
+};
+
+struct OptimJob {
+  double learning_rate = 1e-5;
+  bool scale_lr = false;  ///< multiply by accumulation x batch x lanes
+  LrScheduler lr_scheduler = LrScheduler::Constant;
+  int64_t lr_warmup_steps = 1;
+  double lr_num_cycles = 0.5;     ///< cosine: half waves are .5; cosine_with_restarts rounds up to whole ones
+  double lr_power = 1.0;          ///< polynomial
+  std::string lr_step_rules;      ///< piecewise_constant: "1:10,0.1:20,0.01" as in diffusers
+  double lr_flat_fraction = 0.3;  ///< flat_cosine
+  double lr_final_ratio = 0.02;   ///< flat_cosine: last rate / learning_rate
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_weight_decay = 0.01;
+  double adam_epsilon = 1e-8;
+  bool use_8bit_adam = false;
+  double max_grad_norm = 1.0;  ///< 0 = no clipping
+  int64_t gradient_accumulation_steps = 1;
+  double ema_decay = 0.0;  ///< 0 = no averaged weights
+  bool ema_warmup = true;  ///< decay of step n is min(ema_decay, (1 + n) / (10 + n))
+};
+
+void describe(Listing& listing, OptimJob& job);
+
+enum class MixedPrecision { Fp32, Bf16, Fp16 };
+template <>
+struct EnumNames<MixedPrecision> {
+  static constexpr std::array<std::string_view, 3> values = {"fp32", "bf16", "fp16"};
+};
+
+/// Numbers of the reference bank on its way into the denoising network. Fp16 is the reference's unconditional
+/// cast.
+enum class BankDtype { Compute, Fp16 };
+template <>
+struct EnumNames<BankDtype> {
+  static constexpr std::array<std::string_view, 2> values = {"compute", "fp16"};
+};
+
+struct PrecisionJob {
+  MixedPrecision mixed_precision =
+      MixedPrecision::Fp32;  ///< autocast of the trained networks; weights stay fp32
+  MixedPrecision frozen_dtype = MixedPrecision::Fp32;  ///< weights of networks that do not train
+  BankDtype bank_dtype = BankDtype::Compute;
+  double init_loss_scale = 65536.0;           ///< fp16
+  int64_t loss_scale_growth_interval = 2000;  ///< fp16: steps without overflow before the scale doubles
+};
+
+void describe(Listing& listing, PrecisionJob& job);
+
+}  // namespace zt::config

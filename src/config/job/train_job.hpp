@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// One training run: what `zoetrope train` is given and what run.yaml holds. Defaults are our better
+// behaviour; `compat: moore` changes the defaults that job/compat.hpp lists to the reference's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/enum_names.hpp"
+#include "config/job/compat.hpp"
+#include "config/job/data_job.hpp"
+#include "config/job/model_job.hpp"
+#include "config/job/optim_job.hpp"
+#include "config/job/schedule_job.hpp"
+
+namespace zt::config {
+
+class Listing;
+
+/// What the image embedding is on a step without condition. ZeroEmbedding agrees with generation; ZeroPixels
+/// is the reference's training: an all-zero picture through the encoder.
+enum class NullCondition { ZeroEmbedding, ZeroPixels };
+template <>
+struct EnumNames<NullCondition> {
+  static constexpr std::array<std::string_view, 2> values = {"zero_embedding", "zero_pixels"};
+};
+
+enum class DropoutScope { Sample, Batch };
+template <>
+struct EnumNames<DropoutScope> {
+  static constexpr std::array<std::string_view, 2> values = {"sample", "batch"};
+};
+
+struct ConditionJob {
+  double uncond_ratio = 0.1;  ///< probability of training without reference
+  DropoutScope dropout_scope = DropoutScope::Sample;
+  NullCondition null_condition = NullCondition::ZeroEmbedding;
+};
+
+struct ValidationJob {
+  int64_t every_steps = 200;      ///< 0 = never
+  std::string split = "val";      ///< of data.index; when it has none, the first clips of the training split
+  int64_t num_loss_samples = 16;  ///< samples of the fixed-noise, fixed-timestep loss
+  int64_t num_clips = 2;          ///< clips generated and written to samples/; 0 = none
+  int64_t num_frames = 24;        ///< per clip; stage 1 makes single pictures
+  int64_t steps = 20;
+  double guidance_scale = 3.5;
+  int64_t seed = 42;
+  bool same_noise_per_frame = false;
+  SamplerBetas beta_schedule = SamplerBetas::AsTrained;
+};
+
+struct CheckpointJob {
+  int64_t every_steps = 500;  ///< 0 = only the last; the last step is always saved
+  int64_t keep_last = 2;
+  int64_t keep_best = 1;  ///< by the fixed-noise validation loss
+};
+
+struct TrainJob {
+  std::string name = "run";
+  int64_t stage = 1;  ///< 1: pictures, all networks; 2: clips, motion modules
+  std::string output_dir = "runs";
+  Compat compat = Compat::None;
+  int64_t seed = 12580;
+  int64_t max_train_steps = 30000;
+  double time_cap_s = 0.0;  ///< 0 = none; else the run ends by then, its decay moved forward
+  double time_cap_decay_start =
+      0.6;  ///< share of time_cap_s after which the learning rate decays at the latest
+  bool gradient_checkpointing = false;
+  std::vector<std::string> freeze = {"reference_unet.up_blocks.3."};  ///< parts of parameter names
+  int64_t log_every_steps = 1;
+  int64_t lanes = 1;
+  std::string device = "cpu";  ///< cpu, cuda, cuda:1
+  int64_t threads = 0;         ///< 0 = as many as cores
+  ModelJob model;
+  DataJob data;
+  CacheSettings cache;
+  ScheduleJob schedule;
+  ConditionJob condition;
+  OptimJob optimizer;
+  PrecisionJob precision;
+  ValidationJob validation;
+  CheckpointJob checkpoint;
+};
+
+void describe(Listing& listing, ConditionJob& job);
+void describe(Listing& listing, ValidationJob& job);
+void describe(Listing& listing, CheckpointJob& job);
+void describe(Listing& listing, TrainJob& job);
+
+/// Rules between fields, after every value was read. InvalidConfig names the keys and what to change.
+Status validate(const TrainJob& job);
+
+}  // namespace zt::config
