@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A codec between pictures and latents: AutoencoderKL (vae/) or the linear one (linear_codec/). Latents that the UNets
+// see are codec latents times scaling().
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace zt::models {
+
+/// A diagonal Gaussian over latents. A deterministic codec has log variance -30, the clamp's floor.
+struct Moments {
+  at::Tensor mean_BCHW;
+  at::Tensor logvar_BCHW;
+  /// mean + exp(logvar / 2) * noise.
+  at::Tensor sample(const at::Tensor& noise_BCHW) const;
+};
+
+class LatentCodec {
+ public:
+  virtual ~LatentCodec() = default;
+  /// image_BCHW in [-1, 1]; H and W must be multiples of scale_factor(). At most `chunk` pictures at a time.
+  virtual Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 8) const = 0;
+  /// Unscaled latents -> pictures, about [-1, 1], not clamped.
+  virtual at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const = 0;
+  virtual int64_t scale_factor() const = 0;  ///< pixels per latent pixel
+  virtual int64_t channels() const = 0;      ///< of a latent
+  virtual double scaling() const = 0;        ///< what latents are multiplied with for the UNets (0.18215)
+  /// Identifies the weights: part of a cache key.
+  virtual std::string digest() const = 0;
+};
+
+/// Opens a codec folder: config.json says which kind, the weights lie beside it.
+Result<std::unique_ptr<LatentCodec>> open_latent_codec(const std::filesystem::path& folder, at::Device device = at::kCPU);
+
+}  // namespace zt::models

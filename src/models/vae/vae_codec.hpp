@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// AutoencoderKL with its own frozen weights, as a LatentCodec.
+#pragma once
+
+#include <memory>
+
+#include "models/latent_codec.hpp"
+#include "models/vae/autoencoder_kl.hpp"
+#include "params/param_store.hpp"
+
+namespace zt::models {
+
+class VaeCodec final : public LatentCodec {
+ public:
+  /// `store` holds the network's parameters under `network`.
+  VaeCodec(const VaeConfig& config, std::unique_ptr<params::ParamStore> store, std::string_view network = "vae");
+  /// Reads config.json and diffusion_pytorch_model.{safetensors,bin} of a diffusers folder.
+  static Result<std::unique_ptr<VaeCodec>> open(const std::filesystem::path& folder, at::Device device = at::kCPU);
+
+  Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 8) const override;
+  at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const override;
+  int64_t scale_factor() const override { return net_.config().scale_factor(); }
+  int64_t channels() const override { return net_.config().latent_channels; }
+  double scaling() const override { return net_.config().scaling_factor; }
+  std::string digest() const override { return digest_; }
+
+ private:
+  std::unique_ptr<params::ParamStore> store_;
+  AutoencoderKL net_;
+  std::string digest_;
+};
+
+}  // namespace zt::models

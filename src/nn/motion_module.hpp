@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// AnimateDiff's motion module (Guo et al. 2023): at every position, self-attention over the frames of a clip. Its output
+// projection starts at zero, so that adding it changes nothing at first.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/attention.hpp"
+#include "nn/feed_forward.hpp"
+#include "nn/linear.hpp"
+#include "nn/norm.hpp"
+#include "params/param_source.hpp"
+
+namespace zt::nn {
+
+struct MotionModuleOptions {
+  int64_t channels = 0;
+  int64_t heads = 8;
+  int64_t norm_num_groups = 32;
+  int64_t num_blocks = 1;
+  int64_t num_attentions = 2;
+  bool position_encoding = true;
+  int64_t max_positions = 24;
+  int64_t attention_dim_div = 1;
+  bool zero_initialize = true;
+};
+
+class MotionModule {
+ public:
+  MotionModule() = default;
+  MotionModule(const params::ParamSource& source, const MotionModuleOptions& options);
+  /// x is (B * frames, C, H, W), frame index fastest. More frames than saved positions extend the sinusoid.
+  at::Tensor forward(const at::Tensor& x_NCHW, int64_t frames) const;
+
+ private:
+  struct TemporalAttention {
+    LayerNorm norm;
+    Attention attention;
+    at::Tensor pe_1PC;  ///< undefined without position encoding
+  };
+  struct Block {
+    std::vector<TemporalAttention> attentions;
+    LayerNorm ff_norm;
+    FeedForward ff;
+  };
+  GroupNorm norm_;
+  Linear proj_in_, proj_out_;
+  std::vector<Block> blocks_;
+};
+
+/// Rows [0, positions) of the sinusoidal table of width `width`, (positions, width), fp32.
+at::Tensor sine_positions(int64_t positions, int64_t width);
+
+}  // namespace zt::nn

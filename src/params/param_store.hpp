@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flat storage of all networks of a run. Each unit's parameters lie in segments: contiguous runs of one type, all
+// trainable or all frozen, of one decay group, optimizer kind and gradient group. Every parameter starts on a 256-element
+// border, so that 8-bit blocks, the gradient norm's tree and shard cuts never straddle two parameters; the padding is zero
+// and stays zero. Parameters are views of their segment and their gradients views of its flat gradient, each its own leaf:
+// backward adds in place and nothing is copied. What touches state (optimizer, EMA, checkpoint, checksum) walks segments.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "params/param_source.hpp"
+#include "params/param_table.hpp"
+
+namespace zt::params {
+
+/// Elements that parameters are aligned to inside a segment.
+inline constexpr int64_t kBlockElements = 256;
+
+/// Where a parameter goes. Frozen parameters have no gradient.
+struct Placement {
+  at::ScalarType dtype = at::ScalarType::Float;
+  bool trainable = true;
+  int decay_group = 0;     ///< the optimizer's: 0 = decays
+  int optimizer_kind = 0;  ///< the optimizer's: which form of state
+};
+/// Asked once per parameter (not for buffers, which are frozen fp32).
+using PlacementRule = std::function<Placement(const ParamInfo&)>;
+
+/// One parameter's place. `value` is the leaf that layers use.
+struct StoredParam {
+  ParamInfo info;
+  size_t segment = 0;
+  int64_t offset = 0;  ///< in elements, a multiple of kBlockElements
+  at::Tensor value;
+};
+
+struct Segment {
+  std::string unit;
+  std::string group;  ///< gradient group
+  Placement placement;
+  std::vector<size_t> params;  ///< indices into ParamStore::params(), by offset
+  at::Tensor values_P;         ///< flat, P a multiple of kBlockElements
+  at::Tensor gradients_P;      ///< same shape and type; undefined if frozen
+  /// Set by touch(): this step's backward reached the group. The optimizer leaves untouched segments alone, as the
+  /// reference's skips parameters whose gradient is None.
+  bool touched = false;
+};
+
+class ParamStore {
+ public:
+  struct Options {
+    PlacementRule placement;  ///< default: trainable fp32
+    uint64_t seed = 0;
+    bool initialize = true;  ///< false leaves zeros: every parameter will be loaded
+    at::Device device = at::kCPU;
+  };
+  ParamStore(const ParamTable& table, const Options& options);
+  ParamStore(const ParamStore&) = delete;
+  ParamStore& operator=(const ParamStore&) = delete;
+
+  /// For constructing a network whose parameters were declared under `network`.
+  ParamSource source(std::string_view network) const { return ParamSource(*this, network); }
+
+  std::span<const StoredParam> params() const { return params_; }
+  std::span<Segment> segments() { return segments_; }
+  std::span<const Segment> segments() const { return segments_; }
+  /// Null if there is none of that name.
+  const StoredParam* find(std::string_view name) const;
+
+  /// Marks the trainable segments of a gradient group. Call for each group that a backward pass reaches.
+  void touch(std::string_view group);
+  /// Fills the gradients of touched segments with zero and clears the flags.
+  void zero_gradients();
+
+  /// Copies values (any float type, any layout) over a parameter. Throws ContractError on another shape or unknown name.
+  void assign(std::string_view name, const at::Tensor& value);
+
+  /// XXH3-128 over names, shapes and logical values of what starts with `prefix`; 32 hex digits.
+  std::string digest(std::string_view prefix = "") const;
+  /// Elements of trainable parameters.
+  int64_t num_trainable() const;
+  /// Bytes of values and of gradients, padding included.
+  int64_t num_bytes() const;
+
+ private:
+  void lay_out(const ParamTable& table, const Options& options);
+  void bind_views();
+  void initialize(uint64_t seed);
+  std::vector<StoredParam> params_;
+  std::vector<Segment> segments_;
+  std::map<std::string, size_t, std::less<>> by_name_;
+};
+
+}  // namespace zt::params
