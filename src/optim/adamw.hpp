@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// AdamW (Loshchilov & Hutter 2019) over the flat segments of a ParamStore: one pass that scales the gradient
+// (unscale and clip), decays, updates both moments and the parameter, and, where asked, moves the EMA and
+// clears the gradient. Segments without gradient this step are left alone: no decay, no moments, no step
+// count, as torch.optim.AdamW skips a parameter whose grad is None. Moments are fp32, or 8-bit block-wise as
+// bitsandbytes' AdamW8bit keeps them on the CPU. The result is the same bits for any number of threads, any
+// segmentation and any instruction set (docs/numerics.md).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "optim/state.hpp"
+
+namespace zt::params {
+class ParamStore;
+struct Segment;
+}  // namespace zt::params
+
+namespace zt::optim {
+
+class Ema;
+
+/// The value of params::Placement::optimizer_kind.
+enum class StateKind : int { Float32 = 0, Blockwise8Bit = 1 };
+
+/// bitsandbytes' rule: parameters with at least 4096 elements.
+StateKind state_kind_8bit(int64_t num_elements);
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 1e-2;  ///< for segments with Placement::decay_group 0; others do not decay
+};
+
+struct AdamWStep {
+  double lr = 0;
+  double gradient_scale = 1;     ///< clip coefficient / loss scale
+  Ema* ema = nullptr;            ///< moved in the same pass; untouched segments too
+  bool clear_gradients = false;  ///< also zeroes the gradients and the touched flags
+};
+
+class AdamW {
+ public:
+  /// Allocates the state, zero. Requires fp32 trainable segments (throws ContractError). `store` must outlive
+  /// it.
+  AdamW(params::ParamStore& store, const AdamWOptions& options);
+  AdamW(const AdamW&) = delete;
+  AdamW& operator=(const AdamW&) = delete;
+
+  /// Requires finite gradients: ask gradient_norms() first, and skip the step otherwise.
+  /// Threads: at::get_num_threads().
+  void step(const AdamWStep& options);
+
+  /// fp32: "optimizer.exp_avg/<parameter>", "optimizer.exp_avg_sq/<parameter>", of the parameter's shape.
+  /// 8-bit: codes "optimizer.exp_avg_code/<parameter>" and "..._sq_code/..." (uint8, its shape) and, per 256
+  /// elements, one fp32 in "optimizer.exp_avg_absmax/<parameter>" and "..._sq_absmax/...".
+  void visit_state(const StateVisitor& visitor) const;
+  /// "optimizer.step/<gradient group>": steps that reached the group.
+  std::vector<StateScalar> scalars() const;
+  /// Errors: Corrupt if a group's counter is missing or negative; scalars of others are ignored.
+  Status set_scalars(const std::vector<StateScalar>& scalars);
+
+  /// Bytes of state.
+  int64_t num_bytes() const;
+
+ private:
+  struct Moments {
+    at::Tensor first, second;                ///< fp32, or uint8 codes
+    at::Tensor first_absmax, second_absmax;  ///< 8-bit only
+  };
+  params::ParamStore& store_;
+  AdamWOptions options_;
+  std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones
+  std::map<std::string, int64_t> steps_;  ///< by gradient group
+};
+
+}  // namespace zt::optim

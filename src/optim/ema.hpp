@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exponential moving average of all trainable parameters: ema += (1 - decay) (value - ema) after every
+// optimizer step. Generation, validation and export use it through an EmaScope.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "optim/state.hpp"
+
+namespace zt::params {
+class ParamStore;
+}
+
+namespace zt::optim {
+
+struct EmaOptions {
+  double decay = 0.999;
+  /// Start with small decays, min(decay, (1 + n) / (10 + n)) after n updates, so that the start values are
+  /// soon forgotten.
+  bool warmup = true;
+};
+
+/// The decay of update number `num_updates` (counted from 0).
+double ema_decay(const EmaOptions& options, int64_t num_updates);
+
+/// Holds one average per trainable segment; starts as a copy of the values. The store must outlive it.
+class Ema {
+ public:
+  Ema(params::ParamStore& store, const EmaOptions& options);
+  Ema(const Ema&) = delete;
+  Ema& operator=(const Ema&) = delete;
+
+  /// Moves every average towards the present value. AdamW::step does this in its own pass when given the Ema;
+  /// call it only where no optimizer does.
+  void update();
+  int64_t num_updates() const { return num_updates_; }
+
+  /// Starts over from the present values (after loading weights).
+  void reset();
+
+  /// Tensors "ema/<parameter>", scalar "ema.num_updates".
+  void visit_state(const StateVisitor& visitor) const;
+  std::vector<StateScalar> scalars() const;
+  /// Errors: Corrupt if a scalar of this object is missing or negative; others are ignored.
+  Status set_scalars(const std::vector<StateScalar>& scalars);
+
+ private:
+  friend class AdamW;
+  friend class EmaScope;
+  float begin_update();
+  void swap();
+  params::ParamStore& store_;
+  EmaOptions options_;
+  int64_t num_updates_ = 0;
+  std::vector<at::Tensor> averages_;  ///< by segment; undefined for frozen ones
+};
+
+/// Exchanges values and averages while it lives; the exchange back is exact. Train no step inside.
+class EmaScope {
+ public:
+  /// `ema` may be null: then nothing happens.
+  explicit EmaScope(Ema* ema);
+  ~EmaScope();
+  EmaScope(const EmaScope&) = delete;
+  EmaScope& operator=(const EmaScope&) = delete;
+
+ private:
+  Ema* ema_;
+};
+
+}  // namespace zt::optim

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// L2 norms of gradients, the same bits for any number of threads and any cut of the parameters into units and
+// segments: squares are summed in fp64 over blocks of 256 elements (eight interleaved sums), blocks of a
+// parameter by a binary tree over the block index, parameters by a binary tree over their order of
+// declaration.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+namespace zt::params {
+class ParamStore;
+}
+
+namespace zt::optim {
+
+struct GradientNorms {
+  double total = 0;                         ///< not finite if any gradient is
+  std::map<std::string, double> by_module;  ///< see module_of()
+  /// The first parameter, in order of declaration, with a gradient that is not finite; empty if all are.
+  std::string first_nonfinite;
+  bool is_finite() const { return first_nonfinite.empty(); }
+};
+
+/// Norms over the gradients of touched segments, times `scale` (1 / loss scale).
+GradientNorms gradient_norms(const params::ParamStore& store, double scale = 1);
+
+/// What clip_grad_norm_ multiplies gradients by: min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0 (no
+/// clipping).
+double clip_coefficient(double norm, double max_norm);
+
+/// The module a parameter is counted under: network and block, e.g. "denoising_unet.down_blocks.0".
+std::string module_of(const std::string& parameter);
+
+/// Sum by a binary tree over the index: halves rounded up to a power of two, left to right. The bits depend
+/// on the values and their order only.
+double tree_sum(std::span<const double> values);
+
+}  // namespace zt::optim
