@@ -37,6 +37,21 @@ TEST(Files, MissingFolderIsNotFound) {
   EXPECT_EQ(status.error().code, ErrorCode::NotFound);
 }
 
+TEST(Files, AtomicFileLeavesNothingWithoutCommit) {
+  test::TempFolder folder;
+  const auto path = folder / "big";
+  {
+    auto file = files::AtomicFile::create(path);
+    ASSERT_TRUE(file && file->write("half"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+
+  auto file = files::AtomicFile::create(path);
+  ASSERT_TRUE(file && file->write("one ") && file->write("two") && file->commit());
+  EXPECT_EQ(files::read(path).value(), "one two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
 TEST(Files, SecondLockNamesTheHolder) {
   const test::TempFolder folder;
   auto first = files::Lock::acquire(folder / "lock");
@@ -77,6 +92,21 @@ TEST(Text, NearestFindsATypoAndRefusesAStranger) {
   const std::vector<std::string> keys{"learning_rate", "max_train_steps"};
   EXPECT_EQ(text::nearest("lerning_rate", keys), "learning_rate");
   EXPECT_EQ(text::nearest("zzz", keys), "");
+}
+
+TEST(Text, Utf8IsJudgedAsInRfc3629) {
+  for (const std::string good : {"", "abc", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(text::is_utf8(good)) << text::quoted(good);
+  }
+  for (const std::string bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+                                "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
+    EXPECT_FALSE(text::is_utf8(bad)) << text::quoted(bad);
+  }
+}
+
+TEST(Text, OutsideTextIsQuotedForMessages) {
+  EXPECT_EQ(text::quoted("a\"b\x1B[2J\n"), "\"a\\\"b\\x1b[2J\\x0a\"");
+  EXPECT_EQ(text::quoted("abcdef", 3), "\"abc\"... (6 bytes)");
 }
 
 }  // namespace zt

@@ -85,17 +85,41 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
   }
 }
 
-Status write_atomic(const fs::path& path, std::span<const std::byte> bytes) {
+Result<AtomicFile> AtomicFile::create(const fs::path& path) {
   static std::atomic<uint64_t> counter{0};
-  const fs::path temp = path.string() + fmt::format(".tmp.{}.{}", ::getpid(), counter++);
-  Fd fd(open_retry(temp, O_WRONLY | O_CREAT | O_EXCL, 0644));
-  if (fd.get() < 0) return fail(errno_error("create", temp, errno));
-  Status written = write_all(fd.get(), bytes, temp);
-  if (written && ::fsync(fd.get()) != 0) written = fail(errno_error("sync", temp, errno));
-  if (written && ::close(fd.release()) != 0) written = fail(errno_error("close", temp, errno));
-  if (written) written = rename_durable(temp, path);
-  if (!written) ::unlink(temp.c_str());
-  return written;
+  fs::path temp = path.string() + fmt::format(".tmp.{}.{}", ::getpid(), counter++);
+  const int fd = open_retry(temp, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (fd < 0) return fail(errno_error("create", temp, errno));
+  return AtomicFile(path, std::move(temp), fd);
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)), temp_(std::move(other.temp_)), fd_(std::exchange(other.fd_, -1)) {}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temp_.c_str());
+}
+
+Status AtomicFile::write(std::span<const std::byte> bytes) { return write_all(fd_, bytes, temp_); }
+
+Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+Status AtomicFile::commit() {
+  if (::fsync(fd_) != 0) return fail(errno_error("sync", temp_, errno));
+  // close() can report a late write error; the descriptor is gone either way.
+  Status done;
+  if (::close(std::exchange(fd_, -1)) != 0) done = fail(errno_error("close", temp_, errno));
+  if (done) done = rename_durable(temp_, path_);
+  if (!done) ::unlink(temp_.c_str());
+  return done;
+}
+
+Status write_atomic(const fs::path& path, std::span<const std::byte> bytes) {
+  ZT_TRY_ASSIGN(AtomicFile file, AtomicFile::create(path));
+  ZT_TRY(file.write(bytes));
+  return file.commit();
 }
 
 Status write_atomic(const fs::path& path, std::string_view text) {

@@ -25,6 +25,25 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1
 Status write_atomic(const fs::path& path, std::span<const std::byte> bytes);
 Status write_atomic(const fs::path& path, std::string_view text);
 
+/// write_atomic for files too large to hold in memory at once: the bytes go to a temporary name in parts and stand under
+/// `path` only after commit(). Destroyed without commit, it leaves nothing behind.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> create(const fs::path& path);
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  ~AtomicFile();
+  Status write(std::span<const std::byte> bytes);
+  Status write(std::string_view text);
+  /// Syncs, renames over `path` and syncs the folder. Call once, last.
+  Status commit();
+
+ private:
+  AtomicFile(fs::path path, fs::path temp, int fd) : path_(std::move(path)), temp_(std::move(temp)), fd_(fd) {}
+  fs::path path_, temp_;
+  int fd_;  ///< -1 once committed or moved from
+};
+
 /// Makes the folder and its parents; no error if it is there.
 Status make_folders(const fs::path& path);
 /// fsync of a folder, so that renames in it are durable.

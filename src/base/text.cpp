@@ -61,6 +61,40 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   return found;
 }
 
+bool is_utf8(std::string_view s) {
+  for (size_t i = 0; i < s.size();) {
+    const auto lead = static_cast<unsigned char>(s[i]);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (length == 0 || length > s.size() - i) return false;
+    uint32_t point = length == 1 ? lead : lead & (0x7Fu >> length);
+    for (size_t k = 1; k < length; ++k) {
+      const auto byte = static_cast<unsigned char>(s[i + k]);
+      if ((byte & 0xC0) != 0x80) return false;
+      point = point << 6 | (byte & 0x3F);
+    }
+    const bool is_overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
+    if (is_overlong || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return false;
+    i += length;
+  }
+  return true;
+}
+
+std::string quoted(std::string_view s, size_t limit) {
+  std::string out = "\"";
+  for (const char c : s.substr(0, limit)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte > 0x7E) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  out += '"';
+  if (s.size() > limit) out += fmt::format("... ({} bytes)", s.size());
+  return out;
+}
+
 std::string bytes(uint64_t n) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   if (n < 1024) return fmt::format("{} B", n);

@@ -20,6 +20,12 @@ size_t edit_distance(std::string_view a, std::string_view b);
 /// The candidate nearest to `word`, or "" when none is within a third of its length: for "did you mean".
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
+/// Whether every byte belongs to a well-formed UTF-8 sequence (RFC 3629: no surrogates, no overlong forms).
+bool is_utf8(std::string_view s);
+/// Outside text made safe for a message: in double quotes, control and non-ASCII bytes as \xNN, cut after `limit` bytes
+/// with "..." and the length.
+std::string quoted(std::string_view s, size_t limit = 80);
+
 /// "1.5 GiB", "812 KiB", "17 B".
 std::string bytes(uint64_t n);
 /// "850 ms", "12.3 s", "4 min 10 s", "2 h 05 min".
