@@ -7,24 +7,25 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/error.hpp"
+#include "contract/internal/append_file.hpp"
 
 namespace zt::contract {
 
 struct AttemptStarted {
-  std::string host;
+  std::string host = {};
   int64_t pid = 0;
   int64_t world_size = 1;
   int64_t threads = 0;
-  std::string device;      ///< "cpu", "cuda:0"
-  int64_t from_step = 0;   ///< step of the checkpoint it goes on from; 0 for a fresh start
-  std::string checkpoint;  ///< that checkpoint's name; empty for a fresh start
+  std::string device = {};      ///< "cpu", "cuda:0"
+  int64_t from_step = 0;        ///< step of the checkpoint it goes on from; 0 for a fresh start
+  std::string checkpoint = {};  ///< that checkpoint's name; empty for a fresh start
 };
 /// Loading is over; the first step follows.
 struct AttemptReady {
@@ -34,10 +35,10 @@ struct AttemptReady {
 };
 struct AttemptFinished {
   int64_t step = 0;
-  std::string outcome;  ///< "completed", "stopped" (on request, resumable), "failed"
+  std::string outcome = {};  ///< "completed", "stopped" (on request, resumable), "failed"
   int64_t exit_code = 0;
-  std::string error_code;  ///< name of the ErrorCode when failed
-  std::string message;
+  std::string error_code = {};  ///< name of the ErrorCode when failed
+  std::string message = {};
 };
 struct StopRequested {
   int64_t step = 0;
@@ -45,20 +46,20 @@ struct StopRequested {
 };
 struct CheckpointSaved {
   int64_t step = 0;
-  std::string name;  ///< folder name under checkpoints/
+  std::string name = {};  ///< folder name under checkpoints/
   int64_t bytes = 0;
   double stall_s = 0;  ///< time the step loop was blocked
   double write_s = 0;
 };
 struct CheckpointRemoved {
   int64_t step = 0;
-  std::string name;
+  std::string name = {};
 };
 /// A checkpoint could not be used and the loader fell back to the one before it.
 struct CheckpointRefused {
   int64_t step = 0;
-  std::string name;
-  std::string reason;
+  std::string name = {};
+  std::string reason = {};
 };
 struct ValidationDone {
   int64_t step = 0;
@@ -68,24 +69,24 @@ struct ValidationDone {
 };
 struct SampleWritten {
   int64_t step = 0;
-  std::string path;  ///< relative to the run folder
-  std::string what;  ///< "clip", "grid"
+  std::string path = {};  ///< relative to the run folder
+  std::string what = {};  ///< "clip", "grid"
 };
 /// An optimizer step was left out because a loss or gradient was not finite.
 struct StepSkipped {
   int64_t step = 0;
-  std::string reason;
+  std::string reason = {};
   double loss_scale = 0;
 };
 /// The planned number of steps changed, e.g. because a time cap was reached.
 struct ScheduleChanged {
   int64_t step = 0;
   int64_t total_steps = 0;
-  std::string reason;
+  std::string reason = {};
 };
 struct Warning {
-  std::string component;
-  std::string message;
+  std::string component = {};
+  std::string message = {};
 };
 /// A type this program does not know: written by a newer one. Kept so that tools can show it.
 struct UnknownEvent {
@@ -116,17 +117,13 @@ class EventWriter {
   /// written twice.
   static Result<EventWriter> create(const std::filesystem::path& events_folder, int64_t generation,
                                     std::string_view writer);
-  EventWriter(EventWriter&& other) noexcept;
-  EventWriter& operator=(EventWriter&&) = delete;
-  ~EventWriter();
   Status write(const EventBody& body);
   /// fsync: what was written survives a power loss.
   Status sync();
 
  private:
-  EventWriter(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
-  int fd_;
-  std::filesystem::path path_;
+  explicit EventWriter(internal::AppendFile file) : file_(std::move(file)) {}
+  internal::AppendFile file_;
   int64_t sequence_ = 0;
 };
 

@@ -9,9 +9,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "contract/internal/append_file.hpp"
 
 namespace zt::contract {
 
@@ -26,17 +28,13 @@ class MetricWriter {
   /// Makes metrics/<generation>.<writer>.seg. Errors: AlreadyExists if there is one.
   static Result<MetricWriter> create(const std::filesystem::path& metrics_folder, int64_t generation,
                                      std::string_view writer);
-  MetricWriter(MetricWriter&& other) noexcept;
-  MetricWriter& operator=(MetricWriter&&) = delete;
-  ~MetricWriter();
   /// Errors: InvalidArgument for an empty or overlong name.
   Status write(int64_t step, std::span<const MetricValue> values);
   Status sync();
 
  private:
-  MetricWriter(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
-  int fd_;
-  std::filesystem::path path_;
+  explicit MetricWriter(internal::AppendFile file) : file_(std::move(file)) {}
+  internal::AppendFile file_;
   std::map<std::string, uint32_t, std::less<>> ids_;
 };
 

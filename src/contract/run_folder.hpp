@@ -37,12 +37,12 @@ Result<Identity> parse_identity(std::string_view json);
 
 struct CreateRun {
   std::filesystem::path runs_folder = "runs";
-  std::string name;      ///< letters, digits, '.', '_', '-'; at most 80
-  std::string run_yaml;  ///< the resolved configuration's text
-  std::string kind;
-  std::string parent;
-  std::string code_version;
-  std::map<std::string, std::string> environment;
+  std::string name = {};      ///< letters, digits, '.', '_', '-'; at most 80
+  std::string run_yaml = {};  ///< the resolved configuration's text
+  std::string kind = {};
+  std::string parent = {};
+  std::string code_version = {};
+  std::map<std::string, std::string> environment = {};
 };
 
 /// One launch of a run. Its number is the generation of everything that launch writes.
@@ -97,8 +97,5 @@ class RunFolder {
 
 /// Every run of a folder, oldest first; entries that are no run are skipped, an absent folder gives none.
 std::vector<RunFolder> list_runs(const std::filesystem::path& runs_folder);
-
-/// Now as "2026-11-24T16:20:05.123Z".
-std::string utc_now();
 
 }  // namespace zt::contract

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/internal/append_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <tuple>
+#include <utility>
+
+#include "base/files.hpp"
+
+namespace zt::contract::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_plain_name(std::string_view s) {
+  return !s.empty() && s.size() <= 80 && std::all_of(s.begin(), s.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+  });
+}
+
+}  // namespace
+
+std::string segment_name(int64_t generation, std::string_view writer, std::string_view extension) {
+  return fmt::format("{:06}.{}.{}", generation, writer, extension);
+}
+
+std::vector<SegmentFile> list_segments(const fs::path& folder, std::string_view extension) {
+  std::vector<SegmentFile> out;
+  std::error_code ec;
+  for (const auto& item : fs::directory_iterator(folder, ec)) {
+    const std::string name = item.path().filename().string();
+    SegmentFile file{item.path(), 0, {}};
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), file.generation);
+    if (error != std::errc() || file.generation < 0) continue;
+    std::string_view rest = std::string_view(name).substr(static_cast<size_t>(end - name.data()));
+    const std::string tail = fmt::format(".{}", extension);
+    if (!rest.starts_with('.') || !rest.ends_with(tail) || rest.size() <= 1 + tail.size()) continue;
+    file.writer = rest.substr(1, rest.size() - 1 - tail.size());
+    if (is_plain_name(file.writer)) out.push_back(std::move(file));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.generation, a.writer) < std::tie(b.generation, b.writer);
+  });
+  return out;
+}
+
+AppendFile::AppendFile(int fd, fs::path path) : fd_(fd), path_(std::move(path)) {}
+
+Result<AppendFile> AppendFile::create(const fs::path& folder, int64_t generation, std::string_view writer,
+                                      std::string_view extension) {
+  if (!is_plain_name(writer) || generation < 0) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'{}' of generation {} is no writer's name", writer, generation));
+  }
+  ZT_TRY(files::make_folders(folder));
+  const fs::path path = folder / segment_name(generation, writer, extension);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(files::errno_error("create", path, errno));
+  return AppendFile(fd, path);
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), is_broken_(other.is_broken_), path_(std::move(other.path_)) {}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status AppendFile::append(std::string_view bytes) {
+  if (is_broken_)
+    return fail(ErrorCode::Unavailable, fmt::format("{} could not be written to before", path_.string()));
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      is_broken_ = true;
+      return fail(files::errno_error("append to", path_, errno));
+    }
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Status AppendFile::sync() {
+  if (::fdatasync(fd_) != 0) return fail(files::errno_error("sync", path_, errno));
+  return {};
+}
+
+}  // namespace zt::contract::internal

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/progress.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
+
+namespace zt::contract {
+namespace {
+
+// The page: header words, then two slots that take turns. A slot is complete before `sequence` names it, so a
+// writer that dies in between leaves the other one standing; the checksum, seeded with the sequence, tells a
+// reader that it was too slow and copied half of two states.
+constexpr size_t kPageBytes = 4096;
+constexpr size_t kSlotWords = 32;
+constexpr uint64_t kMagic = 0x31474F5250545A;  // "ZTPROG1" as little-endian bytes
+constexpr uint64_t kVersion = 1;
+enum HeaderWord : size_t { kMagicWord, kVersionWord, kSequenceWord, kFirstSlotWord = 8 };
+constexpr size_t kChecksumWord = kSlotWords - 1;
+constexpr size_t kActionWord = 9, kActionWords = 8;
+using Slot = std::array<uint64_t, kSlotWords>;
+using Page = std::array<uint64_t, kPageBytes / sizeof(uint64_t)>;
+static_assert(kFirstSlotWord + 2 * kSlotWords <= std::tuple_size_v<Page>);
+
+uint64_t checksum(const Slot& slot, uint64_t sequence) {
+  return hash::xxh64(std::as_bytes(std::span(slot).first<kChecksumWord>()), sequence);
+}
+
+Slot encode(const Progress& p, uint64_t sequence) {
+  Slot slot{};
+  slot[0] = std::bit_cast<uint64_t>(p.generation);
+  slot[1] = std::bit_cast<uint64_t>(p.pid);
+  slot[2] = static_cast<uint64_t>(p.phase);
+  slot[3] = std::bit_cast<uint64_t>(p.step);
+  slot[4] = std::bit_cast<uint64_t>(p.total_steps);
+  slot[5] = std::bit_cast<uint64_t>(p.loss);
+  slot[6] = std::bit_cast<uint64_t>(p.samples_per_s);
+  slot[7] = std::bit_cast<uint64_t>(p.eta_s);
+  slot[8] = std::bit_cast<uint64_t>(p.heartbeat_s);
+  // One byte less than the field: the last stays 0.
+  std::memcpy(&slot[kActionWord], p.action.data(),
+              std::min(p.action.size(), kActionWords * sizeof(uint64_t) - 1));
+  slot[kChecksumWord] = checksum(slot, sequence);
+  return slot;
+}
+
+std::optional<Progress> decode(const Slot& slot, uint64_t sequence) {
+  if (slot[kChecksumWord] != checksum(slot, sequence)) return std::nullopt;
+  Progress p;
+  p.generation = std::bit_cast<int64_t>(slot[0]);
+  p.pid = std::bit_cast<int64_t>(slot[1]);
+  if (slot[2] > static_cast<uint64_t>(Phase::Finished)) return std::nullopt;
+  p.phase = static_cast<Phase>(slot[2]);
+  p.step = std::bit_cast<int64_t>(slot[3]);
+  p.total_steps = std::bit_cast<int64_t>(slot[4]);
+  p.loss = std::bit_cast<double>(slot[5]);
+  p.samples_per_s = std::bit_cast<double>(slot[6]);
+  p.eta_s = std::bit_cast<double>(slot[7]);
+  p.heartbeat_s = std::bit_cast<double>(slot[8]);
+  std::array<char, kActionWords * sizeof(uint64_t)> action{};
+  std::memcpy(action.data(), &slot[kActionWord], action.size() - 1);
+  p.action = action.data();
+  return p;
+}
+
+std::optional<Progress> decode_page(const Page& page) {
+  if (page[kMagicWord] != kMagic || page[kVersionWord] != kVersion || page[kSequenceWord] == 0)
+    return std::nullopt;
+  const uint64_t sequence = page[kSequenceWord];
+  Slot slot;
+  std::copy_n(page.begin() + static_cast<std::ptrdiff_t>(kFirstSlotWord + (sequence & 1) * kSlotWords),
+              kSlotWords, slot.begin());
+  return decode(slot, sequence);
+}
+
+std::atomic_ref<uint64_t> word(void* page, size_t index) {
+  return std::atomic_ref<uint64_t>(static_cast<uint64_t*>(page)[index]);
+}
+
+}  // namespace
+
+std::string_view name(Phase phase) {
+  constexpr std::array<std::string_view, 9> kNames = {"starting",   "loading",    "caching",
+                                                      "training",   "validating", "saving",
+                                                      "generating", "evaluating", "finished"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+Result<ProgressWriter> ProgressWriter::open(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(files::errno_error("open", path, errno));
+  struct stat st {};
+  int error = ::fstat(fd, &st) != 0 ? errno : 0;
+  if (error == 0 && st.st_size != kPageBytes && ::ftruncate(fd, kPageBytes) != 0) error = errno;
+  void* page =
+      error == 0 ? ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  if (error == 0 && page == MAP_FAILED) error = errno;
+  ::close(fd);
+  if (error != 0) return fail(files::errno_error("map", path, error));
+  if (word(page, kMagicWord) != kMagic || word(page, kVersionWord) != kVersion) {
+    word(page, kSequenceWord).store(0, std::memory_order_relaxed);
+    word(page, kVersionWord).store(kVersion, std::memory_order_relaxed);
+    word(page, kMagicWord).store(kMagic, std::memory_order_release);
+  }
+  return ProgressWriter(page, word(page, kSequenceWord).load());
+}
+
+ProgressWriter::ProgressWriter(ProgressWriter&& other) noexcept
+    : page_(std::exchange(other.page_, nullptr)), sequence_(other.sequence_) {}
+
+ProgressWriter::~ProgressWriter() {
+  if (page_) ::munmap(page_, kPageBytes);
+}
+
+void ProgressWriter::publish(const Progress& progress) {
+  ++sequence_;
+  Progress stamped = progress;
+  stamped.heartbeat_s = clock::unix_now_s();
+  const Slot slot = encode(stamped, sequence_);
+  const size_t first = kFirstSlotWord + (sequence_ & 1) * kSlotWords;
+  for (size_t i = 0; i < kSlotWords; ++i) word(page_, first + i).store(slot[i], std::memory_order_relaxed);
+  word(page_, kSequenceWord).store(sequence_, std::memory_order_release);
+}
+
+std::optional<Progress> read_progress(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  std::optional<Progress> progress;
+  constexpr int kTries = 8;  // only a writer that publishes twice within one copy makes a try fail
+  for (int i = 0; i < kTries && !progress; ++i) {
+    Page page{};
+    if (::pread(fd, page.data(), kPageBytes, 0) != static_cast<ssize_t>(kPageBytes)) break;
+    progress = decode_page(page);
+  }
+  ::close(fd);
+  return progress;
+}
+
+}  // namespace zt::contract

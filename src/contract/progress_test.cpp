@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/progress.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "base/files.hpp"
+#include "contract/exit_codes.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::contract {
+namespace {
+
+Progress at_step(int64_t step) {
+  Progress p;
+  p.generation = 2;
+  p.phase = Phase::Training;
+  p.step = step;
+  p.total_steps = 100;
+  p.loss = static_cast<double>(step) / 8;
+  p.action = "step " + std::to_string(step);
+  return p;
+}
+
+TEST(ProgressWords, NewestStateIsRead) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  ASSERT_TRUE(writer);
+
+  writer->publish(at_step(1));
+  writer->publish(at_step(2));
+  const auto read = read_progress(folder / "progress");
+
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->step, 2);
+  EXPECT_EQ(read->loss, 0.25);
+  EXPECT_EQ(read->phase, Phase::Training);
+  EXPECT_EQ(read->action, "step 2");
+  EXPECT_GT(read->heartbeat_s, 1.7e9);
+}
+
+TEST(ProgressWords, WorkerTakesOverThePageOfItsLauncher) {
+  const test::TempFolder folder;
+  auto launcher = ProgressWriter::open(folder / "progress");
+  launcher->publish(at_step(0));
+  auto worker = ProgressWriter::open(folder / "progress");
+
+  EXPECT_EQ(read_progress(folder / "progress")->step, 0);
+  worker->publish(at_step(9));
+  EXPECT_EQ(read_progress(folder / "progress")->step, 9);
+}
+
+TEST(ProgressWords, LongActionsAreCut) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  Progress p;
+  p.action = std::string(200, 'a');
+
+  writer->publish(p);
+
+  EXPECT_EQ(read_progress(folder / "progress")->action, std::string(63, 'a'));
+}
+
+TEST(ProgressWords, AbsentEmptyAndGarbageFilesGiveNothing) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "empty").flush();
+  std::ofstream(folder / "garbage") << std::string(5000, 'x');
+  auto unpublished = ProgressWriter::open(folder / "unpublished");
+
+  EXPECT_FALSE(read_progress(folder / "absent"));
+  EXPECT_FALSE(read_progress(folder / "empty"));
+  EXPECT_FALSE(read_progress(folder / "garbage"));
+  EXPECT_FALSE(read_progress(folder / "unpublished"));
+}
+
+TEST(ProgressWords, AWriterStartsOverOnGarbage) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "progress") << std::string(5000, 'x');
+
+  auto writer = ProgressWriter::open(folder / "progress");
+  ASSERT_TRUE(writer);
+  writer->publish(at_step(4));
+
+  EXPECT_EQ(read_progress(folder / "progress")->step, 4);
+}
+
+TEST(ProgressWords, ADamagedSlotIsNotShown) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  writer->publish(at_step(4));
+  std::string bytes = *files::read(folder / "progress");
+  for (size_t i = 64; i < bytes.size() && i < 64 + 2 * 256; ++i) bytes[i] = static_cast<char>(bytes[i] ^ 1);
+  std::ofstream(folder / "damaged", std::ios::binary) << bytes;
+
+  EXPECT_FALSE(read_progress(folder / "damaged"));
+}
+
+TEST(ProgressWords, AReaderNeverSeesHalfOfTwoStates) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  writer->publish(at_step(0));
+  std::atomic<bool> done{false};
+  std::thread publishing([&] {
+    for (int64_t step = 1; step < 20000; ++step) writer->publish(at_step(step));
+    done = true;
+  });
+  int64_t last = 0;
+  while (!done) {
+    const auto read = read_progress(folder / "progress");
+    if (!read) continue;  // the writer was faster than every try
+    EXPECT_GE(read->step, last);
+    EXPECT_EQ(read->loss, static_cast<double>(read->step) / 8);
+    EXPECT_EQ(read->action, "step " + std::to_string(read->step));
+    last = read->step;
+  }
+  publishing.join();
+  EXPECT_EQ(read_progress(folder / "progress")->step, 19999);
+}
+
+TEST(ExitCodes, GoToAnErrorAndBack) {
+  EXPECT_EQ(exit_code(Error{ErrorCode::Cancelled, "", {}}), 75);
+  EXPECT_EQ(exit_code(Error{ErrorCode::InvalidConfig, "", {}}), 2);
+  EXPECT_EQ(error_of_exit(75), ErrorCode::Cancelled);
+  EXPECT_EQ(error_of_exit(2), ErrorCode::InvalidConfig);
+  EXPECT_EQ(error_of_exit(72), ErrorCode::Exhausted);
+  EXPECT_FALSE(error_of_exit(0));
+  EXPECT_FALSE(error_of_exit(1));
+  EXPECT_FALSE(error_of_exit(139));
+}
+
+}  // namespace
+}  // namespace zt::contract

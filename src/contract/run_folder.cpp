@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/run_folder.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/clock.hpp"
+#include "base/hash.hpp"
+#include "base/text.hpp"
+
+namespace zt::contract {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+constexpr uint64_t kMaxIdentityBytes = 1 << 20;
+constexpr size_t kMaxNameLength = 80;
+constexpr std::string_view kIdentityFile = "identity.json";
+
+bool is_run_name(const std::string& name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= kMaxNameLength && name.front() != '.' && name.front() != '-' &&
+         name.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+std::string random_hex() {
+  std::random_device device;
+  return fmt::format("{:08x}", device() & 0xffffffffu);
+}
+
+Status fill(const fs::path& folder, const CreateRun& options, const Identity& identity) {
+  for (const char* name : {"events", "metrics", "attempts", "checkpoints", "samples"}) {
+    ZT_TRY(files::make_folders(folder / name));
+  }
+  ZT_TRY(files::write_atomic(folder / "run.yaml", options.run_yaml));
+  return files::write_atomic(folder / kIdentityFile, to_json(identity));
+}
+
+bool is_run_folder(const fs::path& folder) {
+  std::error_code ec;
+  return fs::is_regular_file(folder / kIdentityFile, ec);
+}
+
+Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
+                       std::vector<RunFolder> candidates, const std::vector<std::string>& ids) {
+  if (candidates.size() == 1) return std::move(candidates.front());
+  if (candidates.empty()) {
+    const std::string near = text::nearest(what, ids);
+    const std::string hint =
+        near.empty() ? "`zoetrope runs ls` lists them" : fmt::format("did you mean {}?", near);
+    return fail(ErrorCode::NotFound,
+                fmt::format("there is no run '{}' in {}: {}", what, runs_folder.string(), hint));
+  }
+  std::string names;
+  for (const auto& run : candidates) names += "\n  " + run.identity().run_id;
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("'{}' fits {} runs, name one of:{}", what, candidates.size(), names));
+}
+
+}  // namespace
+
+std::string to_json(const Identity& i) {
+  const nlohmann::ordered_json j{{"version", Identity::kVersion},
+                                 {"run_id", i.run_id},
+                                 {"name", i.name},
+                                 {"kind", i.kind},
+                                 {"parent", i.parent},
+                                 {"config_digest", i.config_digest},
+                                 {"code_version", i.code_version},
+                                 {"created_at", i.created_at},
+                                 {"environment", i.environment}};
+  return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<Identity> parse_identity(std::string_view text) {
+  try {
+    const json j = json::parse(text);
+    if (const int version = j.at("version"); version != Identity::kVersion) {
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("the run has format version {}, this program reads version {}", version,
+                              Identity::kVersion));
+    }
+    Identity i;
+    i.run_id = j.at("run_id");
+    i.name = j.at("name");
+    i.kind = j.at("kind");
+    i.parent = j.at("parent");
+    i.config_digest = j.at("config_digest");
+    i.code_version = j.at("code_version");
+    i.created_at = j.at("created_at");
+    i.environment = j.at("environment").get<std::map<std::string, std::string>>();
+    return i;
+  } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
+    return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {}", e.what()));
+  }
+}
+
+fs::path Attempt::log(int rank) const { return folder / fmt::format("rank-{:05}.log", rank); }
+
+fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{:05}.progress", rank); }
+
+Result<RunFolder> RunFolder::create(const CreateRun& options) {
+  if (!is_run_name(options.name)) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'{}' is no name for a run: use up to {} letters, digits, '.', '_' and '-'",
+                            options.name, kMaxNameLength));
+  }
+  Identity identity{.run_id = options.name + "-" + random_hex(),
+                    .name = options.name,
+                    .kind = options.kind,
+                    .parent = options.parent,
+                    .config_digest = hash::sha256_hex(options.run_yaml),
+                    .code_version = options.code_version,
+                    .created_at = clock::utc_now(),
+                    .environment = options.environment};
+  const fs::path folder = options.runs_folder / identity.run_id;
+  const fs::path unfinished = options.runs_folder / ("." + identity.run_id + ".tmp");
+  Status made = fill(unfinished, options, identity);
+  if (made) made = files::rename_durable(unfinished, folder);
+  if (!made) {
+    std::error_code ignored;
+    fs::remove_all(unfinished, ignored);
+    return fail(std::move(made.error()).with("while making the run folder " + folder.string()));
+  }
+  return RunFolder(folder, std::move(identity));
+}
+
+Result<RunFolder> RunFolder::open(const fs::path& folder) {
+  if (!is_run_folder(folder)) {
+    return fail(ErrorCode::NotFound,
+                fmt::format("{} is no run folder: it has no {}", folder.string(), kIdentityFile));
+  }
+  ZT_TRY_ASSIGN(const std::string text, files::read(folder / kIdentityFile, kMaxIdentityBytes));
+  auto identity = parse_identity(text);
+  if (!identity) {
+    return fail(std::move(identity.error()).with("while reading " + (folder / kIdentityFile).string()));
+  }
+  return RunFolder(folder, std::move(*identity));
+}
+
+Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string& what) {
+  if (what.find('/') != std::string::npos || is_run_folder(what)) return open(what);
+  if (is_run_name(what) && is_run_folder(runs_folder / what)) return open(runs_folder / what);
+  std::vector<RunFolder> runs = list_runs(runs_folder), candidates;
+  if (what == "latest" && !runs.empty()) return std::move(runs.back());
+  std::vector<std::string> ids;
+  for (const auto& run : runs) {
+    ids.push_back(run.identity().run_id);
+    if (!what.empty() && ids.back().starts_with(what)) candidates.push_back(run);
+  }
+  return pick(runs_folder, what, std::move(candidates), ids);
+}
+
+Result<files::Lock> RunFolder::lock() const {
+  auto lock = files::Lock::acquire(path_ / "lock");
+  if (!lock && lock.error().code == ErrorCode::Unavailable) {
+    lock.error().message += ": wait until it ends, or stop it, and try again";
+  }
+  return lock;
+}
+
+Result<Attempt> RunFolder::begin_attempt() const {
+  const auto earlier = attempts();
+  int64_t generation = earlier.empty() ? 1 : earlier.back().generation + 1;
+  ZT_TRY(files::make_folders(path_ / "attempts"));
+  constexpr int kTries = 1000;  // each loses to another process that made the folder first
+  for (int i = 0; i < kTries; ++i, ++generation) {
+    const fs::path folder = path_ / "attempts" / fmt::format("{}", generation);
+    if (::mkdir(folder.c_str(), 0755) == 0) {
+      ZT_TRY(files::sync_folder(folder.parent_path()));
+      return Attempt{generation, folder};
+    }
+    if (errno != EEXIST) return fail(files::errno_error("make folder", folder, errno));
+  }
+  return fail(ErrorCode::Unavailable,
+              fmt::format("no free attempt number in {}", (path_ / "attempts").string()));
+}
+
+Result<Attempt> RunFolder::attempt(int64_t generation) const {
+  for (auto& attempt : attempts()) {
+    if (attempt.generation == generation) return attempt;
+  }
+  return fail(ErrorCode::NotFound, fmt::format("{} has no attempt {}", path_.string(), generation));
+}
+
+std::vector<Attempt> RunFolder::attempts() const {
+  std::vector<Attempt> out;
+  std::error_code ec;
+  for (const auto& item : fs::directory_iterator(path_ / "attempts", ec)) {
+    const std::string name = item.path().filename().string();
+    Attempt attempt{0, item.path()};
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
+    if (error == std::errc() && end == name.data() + name.size() && attempt.generation > 0)
+      out.push_back(attempt);
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
+  return out;
+}
+
+std::vector<RunFolder> list_runs(const fs::path& runs_folder) {
+  std::vector<RunFolder> out;
+  std::error_code ec;
+  for (const auto& item : fs::directory_iterator(runs_folder, ec)) {
+    if (item.path().filename().string().starts_with('.')) continue;  // not finished being made
+    if (auto run = RunFolder::open(item.path())) out.push_back(std::move(*run));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.identity().created_at, a.identity().run_id) <
+           std::pair(b.identity().created_at, b.identity().run_id);
+  });
+  return out;
+}
+
+}  // namespace zt::contract

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/run_folder.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "support/temp_folder.hpp"
+
+namespace zt::contract {
+namespace {
+
+RunFolder make_run(const std::filesystem::path& runs, const std::string& name) {
+  auto run = RunFolder::create({.runs_folder = runs,
+                                .name = name,
+                                .run_yaml = "abc",
+                                .kind = "stage1",
+                                .parent = "p-00000000",
+                                .code_version = "0.1.0",
+                                .environment = {{"host", "h"}}});
+  EXPECT_TRUE(run) << run.error().message;
+  return std::move(*run);
+}
+
+TEST(RunFolder, CreatedRunHasItsLayoutAndIdentity) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "dance");
+
+  const auto opened = RunFolder::open(run.path());
+
+  ASSERT_TRUE(opened);
+  const Identity& id = opened->identity();
+  EXPECT_EQ(id.run_id.substr(0, 6), "dance-");
+  EXPECT_EQ(id.run_id.size(), 6u + 8);
+  EXPECT_EQ(id.run_id.find_first_not_of("0123456789abcdef", 6), std::string::npos);
+  EXPECT_EQ(run.path().filename(), id.run_id);
+  // SHA-256 of "abc": FIPS 180-4, example B.1.
+  EXPECT_EQ(id.config_digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(id.kind, "stage1");
+  EXPECT_EQ(id.parent, "p-00000000");
+  EXPECT_EQ(id.environment.at("host"), "h");
+  EXPECT_EQ(*files::read(run.run_yaml()), "abc");
+  for (const auto& folder : {run.events(), run.metrics(), run.checkpoints(), run.samples()}) {
+    EXPECT_TRUE(std::filesystem::is_directory(folder)) << folder;
+  }
+}
+
+TEST(RunFolder, NamesThatAreNoFileNamesAreRefused) {
+  const test::TempFolder runs;
+  for (const char* name : {"", "a/b", "..", ".hidden", "-x", "a b"}) {
+    const auto run = RunFolder::create({.runs_folder = runs.path(), .name = name});
+    ASSERT_FALSE(run) << name;
+    EXPECT_EQ(run.error().code, ErrorCode::InvalidArgument);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(runs.path()));
+}
+
+TEST(RunFolder, FindTakesIdPathPrefixAndLatest) {
+  const test::TempFolder runs;
+  const RunFolder first = make_run(runs.path(), "alpha");
+  const RunFolder second = make_run(runs.path(), "beta");
+
+  EXPECT_EQ(RunFolder::find(runs.path(), first.identity().run_id)->path(), first.path());
+  EXPECT_EQ(RunFolder::find("/nowhere", second.path().string())->path(), second.path());
+  EXPECT_EQ(RunFolder::find(runs.path(), "alp")->path(), first.path());
+  EXPECT_EQ(RunFolder::find(runs.path(), "latest")->path(), second.path());
+}
+
+TEST(RunFolder, FindNamesTheCandidatesOrTheNearest) {
+  const test::TempFolder runs;
+  const RunFolder first = make_run(runs.path(), "alpha");
+  const RunFolder second = make_run(runs.path(), "alpha");
+
+  const auto ambiguous = RunFolder::find(runs.path(), "alpha");
+  std::string typo = first.identity().run_id;
+  typo.replace(0, 5, "alhpa");
+  const auto missing = RunFolder::find(runs.path(), typo);
+
+  ASSERT_FALSE(ambiguous);
+  EXPECT_EQ(ambiguous.error().code, ErrorCode::InvalidArgument);
+  EXPECT_NE(ambiguous.error().message.find(second.identity().run_id), std::string::npos);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::NotFound);
+  EXPECT_NE(missing.error().message.find("did you mean " + first.identity().run_id), std::string::npos);
+}
+
+TEST(RunFolder, ListSkipsStrangersAndUnfinishedRuns) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  std::filesystem::create_directories(runs / "not-a-run");
+  std::filesystem::copy(run.path(), runs / ".beta-01234567.tmp", std::filesystem::copy_options::recursive);
+  std::filesystem::create_directories(runs / "broken");
+  std::ofstream(runs / "broken" / "identity.json") << "{\"version\": 1";
+
+  const auto listed = list_runs(runs.path());
+
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].path(), run.path());
+  EXPECT_EQ(RunFolder::open(runs / "broken").error().code, ErrorCode::Corrupt);
+  EXPECT_TRUE(list_runs("/nowhere").empty());
+}
+
+TEST(RunFolder, ANewerFormatIsUnsupported) {
+  EXPECT_EQ(parse_identity("{\"version\": 2}").error().code, ErrorCode::Unsupported);
+}
+
+TEST(RunFolder, SecondProcessIsRefusedWithPidAndHostOfTheFirst) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  const auto held = run.lock();
+  ASSERT_TRUE(held);
+
+  const pid_t other = ::fork();
+  if (other == 0) {
+    const auto refused = run.lock();
+    const bool names_holder =
+        !refused && refused.error().code == ErrorCode::Unavailable &&
+        refused.error().message.find("pid " + std::to_string(::getppid()) + " on ") != std::string::npos;
+    ::_exit(names_holder ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(other, &status, 0);
+
+  EXPECT_EQ(status, 0);
+}
+
+TEST(RunFolder, LockOfADeadProcessIsFree) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  const pid_t other = ::fork();
+  if (other == 0) {
+    const auto held = run.lock();
+    ::_exit(held ? 0 : 1);  // without running destructors, as a kill would
+  }
+  int status = -1;
+  ::waitpid(other, &status, 0);
+  ASSERT_EQ(status, 0);
+
+  EXPECT_TRUE(run.lock());
+}
+
+TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+
+  const auto first = run.begin_attempt();
+  std::filesystem::create_directories(run.path() / "attempts" / "11");
+  const auto next = run.begin_attempt();
+
+  ASSERT_TRUE(first && next);
+  EXPECT_EQ(first->generation, 1);
+  EXPECT_EQ(next->generation, 12);
+  EXPECT_EQ(run.attempts().size(), 3u);
+  EXPECT_EQ(next->log().filename(), "rank-00000.log");
+  EXPECT_TRUE(run.attempt(12));
+  EXPECT_EQ(run.attempt(2).error().code, ErrorCode::NotFound);
+}
+
+TEST(RunFolder, ConcurrentLaunchesGetDifferentGenerations) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  std::vector<int64_t> got(8);
+  std::vector<std::thread> threads;
+
+  for (auto& generation : got) threads.emplace_back([&] { generation = run.begin_attempt()->generation; });
+  for (auto& thread : threads) thread.join();
+
+  EXPECT_EQ(std::set<int64_t>(got.begin(), got.end()).size(), got.size());
+}
+
+}  // namespace
+}  // namespace zt::contract
