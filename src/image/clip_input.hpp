@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What CLIP's vision tower reads: a picture scaled to a square, as numbers. Equal to transformers' CLIPImageProcessor
-// with its default settings (tests hold its output).
+// What CLIP's vision tower reads: a picture scaled to a square, as numbers. Equal to transformers'
+// CLIPImageProcessor with its default settings (tests hold its output).
 #pragma once
 
 #include <array>
@@ -12,8 +12,9 @@ namespace zt::image {
 
 /// How the picture becomes a square.
 enum class ClipFit {
-  ShortestEdge,  ///< shorter side to `size` (bicubic), then the middle square: training, and CLIPImageProcessor itself
-  Squash,        ///< both sides to `size` (bicubic), the aspect lost: the reference's long pipeline does this first
+  ShortestEdge,  ///< shorter side to `size` (bicubic), then the middle square: training, and
+                 ///< CLIPImageProcessor itself
+  Squash,  ///< both sides to `size` (bicubic), the aspect lost: the reference's long pipeline does this first
 };
 
 struct ClipInputOptions {

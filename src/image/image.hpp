@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Image: an 8-bit picture in memory, and the operations that only move pixels. Every picture and video frame in
-// Zoetrope is one of these: 3 channels are RGB, 1 channel is a mask or grey picture.
+// Image: an 8-bit picture in memory, and the operations that only move pixels. Every picture and video frame
+// in Zoetrope is one of these: 3 channels are RGB, 1 channel is a mask or grey picture.
 //
-// Functions here and in resize.hpp, draw.hpp throw std::invalid_argument on calls that can't be right (sizes below 1, a
-// box outside the picture): outside bytes are checked where they enter (file.hpp, media/).
+// Functions here and in resize.hpp, draw.hpp throw std::invalid_argument on calls that can't be right (sizes
+// below 1, a box outside the picture): outside bytes are checked where they enter (file.hpp, media/).
 #pragma once
 
 #include <array>
@@ -35,7 +35,9 @@ struct Image {
   const uint8_t* row(int y) const { return pixels.data() + static_cast<size_t>(y) * row_bytes(); }
   /// The first channel of a pixel; the others follow.
   uint8_t* at(int x, int y) { return row(y) + static_cast<size_t>(x) * static_cast<size_t>(channels); }
-  const uint8_t* at(int x, int y) const { return row(y) + static_cast<size_t>(x) * static_cast<size_t>(channels); }
+  const uint8_t* at(int x, int y) const {
+    return row(y) + static_cast<size_t>(x) * static_cast<size_t>(channels);
+  }
   friend bool operator==(const Image&, const Image&) = default;
 };
 
@@ -44,12 +46,15 @@ Image filled(int width, int height, Rgb colour);
 
 /// The part [left, left + width) x [top, top + height). Requires: it lies inside the picture.
 Image crop(const Image& source, int left, int top, int width, int height);
-/// The middle part, offsets rounded down as in CLIPImageProcessor; where the picture is smaller, black is added around it.
+/// The middle part, offsets rounded down as in CLIPImageProcessor; where the picture is smaller, black is
+/// added around it.
 Image center_crop(const Image& source, int width, int height);
-/// Copies `patch` with its top left corner at (left, top); what falls outside is cut off. Requires: equal channels.
+/// Copies `patch` with its top left corner at (left, top); what falls outside is cut off. Requires: equal
+/// channels.
 void paste(Image& canvas, const Image& patch, int left, int top);
 
-/// The eight orientations of the Exif tag 0x0112, by its values: how the stored picture must be turned to stand upright.
+/// The eight orientations of the Exif tag 0x0112, by its values: how the stored picture must be turned to
+/// stand upright.
 enum class Orientation : uint8_t {
   Upright = 1,
   MirrorHorizontal = 2,
@@ -68,8 +73,9 @@ struct GridOptions {
   int padding = 2;  ///< pixels around every cell, also at the outer border (as torchvision's make_grid)
   Rgb background = kBlack;
 };
-/// Pictures side by side in rows of `columns` cells; every cell has the size of the largest picture, smaller ones sit at
-/// the top left. The result is columns * (w + padding) + padding wide. Requires: at least one picture, 3 channels each.
+/// Pictures side by side in rows of `columns` cells; every cell has the size of the largest picture, smaller
+/// ones sit at the top left. The result is columns * (w + padding) + padding wide. Requires: at least one
+/// picture, 3 channels each.
 Image grid(std::span<const Image> images, const GridOptions& options);
 /// grid() with one row.
 Image hconcat(std::span<const Image> images, int padding = 0, Rgb background = kBlack);
