@@ -18,30 +18,18 @@
 
 namespace zt::diffusion {
 
-/// Which timesteps a short run visits (Lin et al. 2023, table 2).
-enum class TimestepSpacing {
-  Trailing,  ///< round(T - i T/n) - 1: always starts at T - 1
-  Leading,   ///< i floor(T/n) + steps_offset
-  Linspace,  ///< round(i (T - 1)/(n - 1)): both ends
-};
-
-/// Where a step goes to.
-enum class StepTarget {
-  FixedStride,  ///< t - floor(T/n), as diffusers does, also where the next timestep of the list is another
-  NextInList,   ///< the next timestep of the list: exact for linspace and for n that does not divide T
-};
-
 struct DdimConfig {
-  TimestepSpacing spacing = TimestepSpacing::Trailing;
-  StepTarget target = StepTarget::FixedStride;
-  Prediction prediction = Prediction::Velocity;
+  config::TimestepSpacing spacing = config::TimestepSpacing::Trailing;
+  Prediction prediction = Prediction::VPrediction;
   double eta = 0;                ///< 0 deterministic, 1 as much fresh noise as DDPM
   int64_t steps_offset = 1;      ///< Leading only
   bool set_alpha_to_one = true;  ///< the last step ends at alpha_bar = 1, else at alpha_bar_0
 };
 
-/// All timesteps of a run of `num_steps`, noisiest first. Requires 0 < num_steps <= num_timesteps.
-std::vector<int64_t> ddim_timesteps(TimestepSpacing spacing, int64_t num_timesteps, int64_t num_steps,
+/// The timesteps of a run of `num_steps`, noisiest first (Lin et al. 2023, table 2). Trailing: round(T - i
+/// T/n) - 1, so it always starts at T - 1. Leading: i floor(T/n) + steps_offset. Linspace: round(i (T - 1)/(n
+/// - 1)). Requires 0 < num_steps <= num_timesteps.
+std::vector<int64_t> ddim_timesteps(config::TimestepSpacing spacing, int64_t num_timesteps, int64_t num_steps,
                                     int64_t steps_offset);
 
 struct DdimStep {

@@ -14,20 +14,20 @@
 
 namespace zt::diffusion {
 
-enum class LossWeighting {
-  None,         ///< 1
-  MinSnrMoore,  ///< Moore-AnimateAnyone's code: velocity min(snr + 1, gamma) / (snr + 1)
-  MinSnr,  ///< Hang et al. 2023 (arXiv 2303.09556) as later diffusers: velocity min(snr, gamma) / (snr + 1)
+/// Weight of one sample's squared error. Moore is what Moore-AnimateAnyone's code does for velocity, min(snr
+/// + 1, gamma) / (snr + 1); Standard is Hang et al. 2023 (arXiv 2303.09556) as later diffusers write it,
+/// min(snr, gamma) / (snr + 1), which vanishes with snr, that is towards the last timestep of a
+/// zero-terminal-SNR schedule. Both weigh epsilon with min(snr, gamma) / snr (1 where snr is 0, its limit)
+/// and x0 with min(snr, gamma). None, or gamma <= 0: 1.
+struct LossWeighting {
+  config::MinSnrVariant variant = config::MinSnrVariant::Moore;
+  double gamma = 5;
 };
-
-/// Both variants weigh epsilon with min(snr, gamma) / snr (1 where snr is 0, its limit) and x0 with min(snr,
-/// gamma). The two differ for velocity only: MinSnr vanishes where snr does, that is at the last timestep of
-/// a zero-terminal-SNR schedule. Requires gamma > 0 unless weighting is None.
-float loss_weight(LossWeighting weighting, Prediction prediction, float snr, float gamma);
+float loss_weight(const LossWeighting& weighting, Prediction prediction, float snr);
 
 /// Shapes: timesteps_B int64 -> weights_B fp32 on the same device.
-at::Tensor loss_weights(const NoiseSchedule& schedule, LossWeighting weighting, Prediction prediction,
-                        double gamma, const at::Tensor& timesteps_B);
+at::Tensor loss_weights(const NoiseSchedule& schedule, const LossWeighting& weighting, Prediction prediction,
+                        const at::Tensor& timesteps_B);
 
 struct DiffusionLoss {
   at::Tensor loss;              ///< 0-dim, differentiable: mean_b(weight_b * mse_b)
@@ -42,8 +42,8 @@ DiffusionLoss weighted_mse(const at::Tensor& output, const at::Tensor& target, c
 class TimestepLosses {
  public:
   struct Bucket {
-    double average = 0;  ///< exponential moving average of the losses seen, bias-corrected by its weight
-    double weight = 0;
+    double sum = 0;     ///< of the losses seen, each weighted (1 - decay) decay^age
+    double weight = 0;  ///< of the same weights
     int64_t count = 0;
   };
   /// Requires 0 < num_buckets <= num_timesteps and 0 <= decay < 1.

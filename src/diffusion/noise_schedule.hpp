@@ -14,30 +14,27 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/job/schedule_job.hpp"
 
 namespace zt::diffusion {
 
-enum class BetaSchedule {
-  Linear,        ///< beta from start to end in equal steps
-  ScaledLinear,  ///< sqrt(beta) in equal steps, squared (latent diffusion)
-};
-
-/// What the network's output means.
-enum class Prediction {
-  Epsilon,   ///< the noise
-  Velocity,  ///< sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho 2022)
-  Sample,    ///< the clean sample x0
-};
+/// What the network's output means: the noise eps, the velocity sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0
+/// (Salimans & Ho 2022), or the clean sample x0.
+using Prediction = config::PredictionType;
 
 struct NoiseScheduleConfig {
   int64_t num_timesteps = 1000;
   double beta_start = 0.00085;
   double beta_end = 0.012;
-  BetaSchedule beta_schedule = BetaSchedule::ScaledLinear;
+  /// Linear: beta in equal steps. ScaledLinear: sqrt(beta) in equal steps, squared.
+  config::BetaSchedule beta_schedule = config::BetaSchedule::ScaledLinear;
   /// Shift and scale so that nothing of the sample is left at the last timestep (Lin et al. 2023, arXiv
   /// 2305.08891, algorithm 1).
   bool zero_terminal_snr = true;
 };
+
+/// The training schedule of a run.
+NoiseScheduleConfig noise_schedule_config(const config::ScheduleJob& job);
 
 /// A clean sample and a noise that together explain one noisy sample.
 struct Denoised {
@@ -45,10 +42,11 @@ struct Denoised {
   at::Tensor epsilon;
 };
 
-/// A table of alpha_bar and the maths on it. A small value; copies share the table. Thread-safe.
+/// A table of alpha_bar and the maths on it. Thread-safe.
 class NoiseSchedule {
  public:
-  /// Errors: InvalidConfig if there are no timesteps or the betas do not lie in 0 < start <= end < 1.
+  /// Errors: InvalidConfig if there are fewer than 2 or more than 1,000,000 timesteps, or if not
+  /// 0 < beta_start <= beta_end < 1.
   static Result<NoiseSchedule> make(const NoiseScheduleConfig& config);
 
   const NoiseScheduleConfig& config() const { return config_; }
@@ -71,7 +69,7 @@ class NoiseSchedule {
 
  private:
   explicit NoiseSchedule(const NoiseScheduleConfig& config);
-  /// {sqrt(alpha_bar), sqrt(1 - alpha_bar)} of shape (B, 1, ...) with `dims` dims, on `like`'s device.
+  /// {sqrt(alpha_bar), sqrt(1 - alpha_bar)} of shape (B, 1, ...) with as many dims as `like`, on its device.
   std::pair<at::Tensor, at::Tensor> coefficients(const at::Tensor& timesteps_B, const at::Tensor& like) const;
   NoiseScheduleConfig config_;
   std::vector<float> alphas_cumprod_;

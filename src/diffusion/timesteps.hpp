@@ -5,19 +5,13 @@
 
 #include <cstdint>
 
+#include "config/job/schedule_job.hpp"
+
 namespace zt::diffusion {
 
-enum class TimestepLaw {
-  Uniform,  ///< every timestep alike
-  Power,    ///< floor(T (1 - u^power)): more of the noisy end, where a short training earns most
-};
-
-struct TimestepDistribution {
-  TimestepLaw law = TimestepLaw::Uniform;
-  double power = 3.0;  ///< Power only; 1 is uniform
-};
-
-/// Requires 0 <= u < 1, num_timesteps > 0, power > 0. Returns a timestep in [0, num_timesteps).
-int64_t timestep_at(const TimestepDistribution& distribution, double u, int64_t num_timesteps);
+/// Uniform: floor(T u). Power: floor(T (1 - u^power)), more of the noisy end, where a short training earns
+/// most; power 1 is uniform again. Requires 0 <= u < 1, num_timesteps > 0, power > 0. Returns a timestep in
+/// [0, num_timesteps).
+int64_t timestep_at(config::TimestepDistribution distribution, double power, double u, int64_t num_timesteps);
 
 }  // namespace zt::diffusion
