@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How `zoetrope` (or torchrun, srun) starts `zoetrope-worker`: one verb and three paths. Everything else the
+// worker needs is in the run folder or in the job file.
+//
+//   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
+//   zoetrope-worker generate|cache|eval|export|import --job FILE [--progress FILE]
+//
+// Standard error is the worker's log; standard output carries results only. Exit codes:
+// contract/exit_codes.hpp.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::contract {
+
+enum class WorkerVerb { Train, Generate, Cache, Eval, Export, Import };
+std::string_view name(WorkerVerb verb);
+
+struct WorkerCall {
+  WorkerVerb verb = WorkerVerb::Train;
+  std::filesystem::path run_dir;  ///< train: the run folder
+  int64_t generation = 0;         ///< train: the attempt the launcher began; 0 = the worker begins one itself
+  std::filesystem::path job;      ///< the others: YAML of the job, as `zoetrope` resolved it
+  std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
+};
+
+/// The arguments behind the program's name.
+std::vector<std::string> to_args(const WorkerCall& call);
+/// Errors: InvalidArgument naming what is unknown or missing.
+Result<WorkerCall> parse_worker_call(std::span<const char* const> args);
+
+}  // namespace zt::contract
