@@ -29,7 +29,7 @@ struct ReadOptions {
   bool apply_exif_orientation = false;
   /// Transparent pictures: laid over this colour. Without it the alpha channel is dropped, as PIL's
   /// convert("RGB") does, and the colours hidden under transparency show.
-  std::optional<Rgb> background;
+  std::optional<Rgb> background = std::nullopt;
 };
 
 /// Errors: NotFound, Permission; Unsupported if it is no PNG, JPEG or WebP, or an animated WebP; Exhausted

@@ -25,7 +25,7 @@ struct VideoWriterOptions {
   int gop = 12;    ///< frames from one keyframe to the next: small so that training data can be read at random
   std::string preset = "veryfast";  ///< x264's speed preset
   /// Stored in the container, e.g. {"seed", "42"}, {"weights", digest}. Read back by probe().
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata{};
   /// Encoders to try, by FFmpeg's names; the first that this FFmpeg has is used. x264 is GPL and therefore looked up at
   /// run time; mpeg4 is always there and takes `crf` as its quantiser, scaled.
   std::vector<std::string> encoders{"libx264", "libopenh264", "mpeg4"};

@@ -31,12 +31,12 @@ const MetricInfo& metric_info(Metric metric);
 
 /// A clip to be scored. Empty spans: the measures that need them are left out.
 struct ClipPair {
-  std::span<const image::Image> generated;
-  std::span<const image::Image> truth;
-  std::span<const image::Image> truth_masks;  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
-  std::optional<image::Image> background;     ///< the true, still background: IoU
-  std::span<const std::vector<ColouredJoint>> joints;  ///< per frame: pose error
-  JointSearch joint_search;
+  std::span<const image::Image> generated{};
+  std::span<const image::Image> truth{};
+  std::span<const image::Image> truth_masks{};  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
+  std::optional<image::Image> background = std::nullopt;     ///< the true, still background: IoU
+  std::span<const std::vector<ColouredJoint>> joints{};  ///< per frame: pose error
+  JointSearch joint_search{};
 };
 
 /// Values of one clip, by Metric; nothing where it can't be computed. Frame measures are means over frames (PSNR: mean of
