@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "base/signals.hpp"
+#include "base/text.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+#include "cli/version.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+// The verb the command line got to before it went wrong.
+const CLI::App& deepest(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : deepest(*chosen.front());
+}
+
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() ? full_name(*app.get_parent()) + " " + app.get_name() : app.get_name();
+}
+
+std::vector<std::string> known_words(const CLI::App& app, bool is_option) {
+  std::vector<std::string> words;
+  if (is_option) {
+    for (const auto* option : app.get_options()) {
+      for (const auto& name : option->get_lnames()) words.push_back("--" + name);
+    }
+  } else {
+    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+      words.push_back(verb->get_name());
+  }
+  return words;
+}
+
+Error unknown_word(const CLI::App& verb, const std::string& word) {
+  const bool is_option = word.starts_with('-');
+  const std::string name = word.substr(0, is_option ? word.find('=') : std::string::npos);
+  const std::string near = text::nearest(name, known_words(verb, is_option));
+  const std::string place = full_name(verb);
+  std::string message = fmt::format("unknown {} '{}' of '{}'", is_option ? "option" : "word", name, place);
+  message += near.empty() ? fmt::format(": `{} --help` lists what there is", place)
+                          : fmt::format(": did you mean {}?", near);
+  return {ErrorCode::InvalidArgument, std::move(message), {}};
+}
+
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& verb = deepest(app);
+  const auto unknown = app.remaining(true);
+  if (!unknown.empty()) {
+    print_error(unknown_word(verb, unknown.front()));
+  } else {
+    std::string what = error.what();
+    if (!what.empty())
+      what.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(what.front())));
+    print_error({ErrorCode::InvalidArgument,
+                 fmt::format("{} (`{} --help` shows the options)", what, full_name(verb)),
+                 {}});
+  }
+  return contract::kExitUsage;
+}
+
+int perform(const Action& action) {
+  try {
+    const auto done = action();
+    if (done) return *done;
+    print_error(done.error());
+    return contract::exit_code(done.error());
+  } catch (const std::exception& e) {  // nothing below is meant to throw but std::bad_alloc and our own bugs
+    print_error({ErrorCode::Internal, e.what(), {}});
+    return policy(ErrorCode::Internal).exit_code;
+  }
+}
+
+void build(CLI::App& app, Action& chosen) {
+  app.name("zoetrope");
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 stopped on request and can be resumed;\n"
+      "the others are listed in docs/errors.md. `zoetrope VERB --help` shows a verb.");
+  add_runs(app, chosen);
+  add_ckpt(app, chosen);
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  signals::install(signals::OnNow::Report);
+  CLI::App app("Trains, resumes and serves AnimateAnyone-type video models.");
+  Action chosen;
+  build(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {  // --help, --version
+    app.exit(help);
+    return finish_output(contract::kExitOk);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(app, error);
+  }
+  return finish_output(perform(chosen));
+}
+
+}  // namespace zt::cli

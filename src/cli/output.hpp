@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two streams: results on stdout, everything else on stderr.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::cli {
+
+/// Results, as they are, to stdout.
+void print(std::string_view text);
+/// One line for the person, to stderr.
+void note(std::string_view line);
+/// "zoetrope: error: ..." and what to do about its kind, to stderr.
+void print_error(const Error& error);
+/// Flushes stdout; the exit code to leave with: `code`, or 1 if results were lost (disk full; a closed pipe
+/// is no loss).
+int finish_output(int code);
+
+/// A table in columns. Cells must hold no line breaks.
+class Table {
+ public:
+  enum class Align { Left, Right };
+  struct Column {
+    std::string title;
+    Align align = Align::Left;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  void add(std::vector<std::string> row);
+  /// Lines cut to `width` columns; 0 = not cut.
+  std::string text(int width) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Width for tables on stdout: the terminal's, or 0 when it is no terminal.
+int table_width();
+
+}  // namespace zt::cli

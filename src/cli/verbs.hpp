@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of `zoetrope`. Each add_x() hangs its part onto the argument tree; parsing a command line that
+// names the verb sets `chosen` to what it does. A verb parses, calls a library and prints: nothing else.
+#pragma once
+
+#include <functional>
+
+#include "base/error.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace zt::cli {
+
+/// Runs a verb; the value is the exit code.
+using Action = std::function<Result<int>()>;
+
+void add_ckpt(CLI::App& app, Action& chosen);
+void add_runs(CLI::App& app, Action& chosen);
+
+}  // namespace zt::cli
