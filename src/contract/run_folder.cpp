@@ -11,7 +11,6 @@
 #include <random>
 
 #include "base/clock.hpp"
-#include "base/hash.hpp"
 #include "base/text.hpp"
 
 namespace zt::contract {
@@ -115,7 +114,7 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
                     .name = options.name,
                     .kind = options.kind,
                     .parent = options.parent,
-                    .config_digest = hash::sha256_hex(options.run_yaml),
+                    .config_digest = options.config_digest,
                     .code_version = options.code_version,
                     .created_at = clock::utc_now(),
                     .environment = options.environment};
@@ -187,6 +186,16 @@ Result<Attempt> RunFolder::attempt(int64_t generation) const {
     if (attempt.generation == generation) return attempt;
   }
   return fail(ErrorCode::NotFound, fmt::format("{} has no attempt {}", path_.string(), generation));
+}
+
+fs::path RunFolder::config_file(int64_t generation) const {
+  fs::path file = run_yaml();
+  std::error_code ec;
+  for (const auto& attempt : attempts()) {
+    if (attempt.generation <= generation && fs::is_regular_file(attempt.run_yaml(), ec))
+      file = attempt.run_yaml();
+  }
+  return file;
 }
 
 std::vector<Attempt> RunFolder::attempts() const {

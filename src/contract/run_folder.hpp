@@ -25,7 +25,7 @@ struct Identity {
   std::string name;           ///< as the user chose it
   std::string kind;           ///< "stage1", "stage2", ...: what the run does, for listings
   std::string parent;         ///< run id this run starts from; empty if none
-  std::string config_digest;  ///< SHA-256 of run.yaml
+  std::string config_digest;  ///< of the values of run.yaml (config/frozen.hpp)
   std::string code_version;   ///< of the program that submitted it
   std::string created_at;     ///< UTC, ISO 8601
   std::map<std::string, std::string> environment;  ///< host, kernel, CPU, cores, memory...
@@ -39,6 +39,7 @@ struct CreateRun {
   std::filesystem::path runs_folder = "runs";
   std::string name = {};      ///< letters, digits, '.', '_', '-'; at most 80
   std::string run_yaml = {};  ///< the resolved configuration's text
+  std::string config_digest = {};
   std::string kind = {};
   std::string parent = {};
   std::string code_version = {};
@@ -51,6 +52,8 @@ struct Attempt {
   std::filesystem::path folder;
   /// Standard error of a rank.
   std::filesystem::path log(int rank = 0) const;
+  /// The configuration, where this launch was given other values than run.yaml (see RunFolder::config_file).
+  std::filesystem::path run_yaml() const { return folder / "run.yaml"; }
   /// Progress words of a rank (contract/progress.hpp).
   std::filesystem::path progress(int rank = 0) const;
 };
@@ -85,6 +88,9 @@ class RunFolder {
   Result<Attempt> begin_attempt() const;
   /// An attempt by its generation. Errors: NotFound.
   Result<Attempt> attempt(int64_t generation) const;
+  /// The configuration that launch `generation` runs with: run.yaml of the newest attempt up to it that has
+  /// one (a resume may change the fields that are allowed to change), else the run's own.
+  std::filesystem::path config_file(int64_t generation) const;
   /// Every attempt, oldest first.
   std::vector<Attempt> attempts() const;
 

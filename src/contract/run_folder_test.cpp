@@ -18,6 +18,7 @@ RunFolder make_run(const std::filesystem::path& runs, const std::string& name) {
   auto run = RunFolder::create({.runs_folder = runs,
                                 .name = name,
                                 .run_yaml = "abc",
+                                .config_digest = "d1",
                                 .kind = "stage1",
                                 .parent = "p-00000000",
                                 .code_version = "0.1.0",
@@ -38,8 +39,7 @@ TEST(RunFolder, CreatedRunHasItsLayoutAndIdentity) {
   EXPECT_EQ(id.run_id.size(), 6u + 8);
   EXPECT_EQ(id.run_id.find_first_not_of("0123456789abcdef", 6), std::string::npos);
   EXPECT_EQ(run.path().filename(), id.run_id);
-  // SHA-256 of "abc": FIPS 180-4, example B.1.
-  EXPECT_EQ(id.config_digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(id.config_digest, "d1");
   EXPECT_EQ(id.kind, "stage1");
   EXPECT_EQ(id.parent, "p-00000000");
   EXPECT_EQ(id.environment.at("host"), "h");
@@ -158,6 +158,18 @@ TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {
   EXPECT_EQ(next->log().filename(), "rank-00000.log");
   EXPECT_TRUE(run.attempt(12));
   EXPECT_EQ(run.attempt(2).error().code, ErrorCode::NotFound);
+}
+
+TEST(RunFolder, ALaterAttemptMayBringItsOwnConfiguration) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  const auto first = run.begin_attempt(), second = run.begin_attempt(), third = run.begin_attempt();
+  ASSERT_TRUE(first && second && third);
+  std::ofstream(second->run_yaml()) << "changed";
+
+  EXPECT_EQ(run.config_file(1), run.run_yaml());
+  EXPECT_EQ(run.config_file(2), second->run_yaml());
+  EXPECT_EQ(run.config_file(3), second->run_yaml());
 }
 
 TEST(RunFolder, ConcurrentLaunchesGetDifferentGenerations) {
