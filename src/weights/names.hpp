@@ -36,9 +36,9 @@ std::optional<std::string> motion_name(std::string_view name);
 /// Our motion names -> diffusers' MotionAdapter; `pos_encoder.pe` is left out, as there.
 std::optional<std::string> motion_adapter_name(std::string_view name);
 
-/// PoseGuider: our names pass; a ControlNet's "controlnet_cond_embedding.*" loses its prefix, except `conv_out` (it stays
-/// zero-initialised, as in the reference); everything else of a ControlNet is left out.
-std::optional<std::string> pose_guider_name(std::string_view name);
+/// PoseGuider: of a ControlNet (told by its "controlnet_cond_embedding.*", after unwrap) only these, without that prefix and
+/// without their `conv_out` (it stays zero-initialised, as in the reference). A PoseGuider's own names pass.
+NameRule pose_guider_rule(std::span<const TensorEntry> entries);
 
 /// CLIP image encoder: "vision_model.*" and "visual_projection.weight" pass, the text half and position_ids are left out.
 std::optional<std::string> clip_vision_name(std::string_view name);

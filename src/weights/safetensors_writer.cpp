@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/files.hpp"
+#include "weights/internal/entry_checks.hpp"
+#include "weights/safetensors.hpp"
+
+namespace zt::weights {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+// The JSON header. ordered_json keeps the order of insertion, which is the order of the data.
+std::string header_text(std::span<const TensorEntry* const> ordered, const std::map<std::string, std::string>& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (const TensorEntry* entry : ordered) {
+    const uint64_t end = offset + entry->bytes.size();
+    header[entry->name] = {{"dtype", name(entry->dtype)}, {"shape", entry->shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  return header.dump();
+}
+
+}  // namespace
+
+Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
+                         const std::map<std::string, std::string>& metadata) {
+  ZT_TRY(internal::check_writable(entries, path.string()));
+  for (const auto& [key, value] : metadata) {
+    ZT_TRY(internal::check_text(key, path.string()));
+    ZT_TRY(internal::check_text(value, path.string()));
+  }
+  std::vector<const TensorEntry*> ordered;
+  for (const TensorEntry& entry : entries) ordered.push_back(&entry);
+  std::sort(ordered.begin(), ordered.end(), [](const TensorEntry* a, const TensorEntry* b) {
+    const size_t size_a = size_bytes(a->dtype), size_b = size_bytes(b->dtype);
+    return size_a != size_b ? size_a > size_b : a->name < b->name;
+  });
+
+  std::string header = header_text(ordered, metadata);
+  uint64_t length = header.size();
+  length += (kAlignment - (sizeof length + length) % kAlignment) % kAlignment;
+  header.resize(static_cast<size_t>(length), ' ');
+
+  ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(path));
+  ZT_TRY(file.write(std::as_bytes(std::span(&length, 1))));
+  ZT_TRY(file.write(header));
+  for (const TensorEntry* entry : ordered) ZT_TRY(file.write(entry->bytes));
+  return file.commit();
+}
+
+}  // namespace zt::weights
