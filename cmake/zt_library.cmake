@@ -29,7 +29,11 @@ endfunction()
 function(zt_use_torch name target)
   if(DEFINED ZT_PLANE_${name} AND ZT_PLANE_${name} STREQUAL "compute")
     target_link_libraries(${target} PUBLIC zt::torch)
-    target_compile_options(${target} PRIVATE -fpch-preprocess)
+    # Programs too are compiled with -fPIC, which the precompiled header was made with.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fpch-preprocess -fPIC)
+    # libtorch ships its own, newer fmt headers, which come first here and do not match the system's library.
+    target_compile_definitions(${target} PRIVATE FMT_HEADER_ONLY)
     target_precompile_headers(${target} REUSE_FROM zt_torch_pch)
   endif()
 endfunction()
