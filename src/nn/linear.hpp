@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "params/param_source.hpp"
 
@@ -32,8 +33,8 @@ struct Conv2d {
     int64_t stride = 1;
     int64_t padding = 1;
     bool bias = true;
-    params::Init weight_init = params::Init::fan_in(0);  ///< scale 0 = torch's default for the fan-in
-    bool zero_bias = false;
+    /// Start of the weight when it is not torch's default; the bias then starts at zero.
+    std::optional<params::Init> weight_init = std::nullopt;
   };
   Conv2d() = default;
   Conv2d(const params::ParamSource& source, int64_t in_channels, int64_t out_channels, Options options);

@@ -46,12 +46,11 @@ class MotionModule {
     LayerNorm ff_norm;
     FeedForward ff;
   };
+  /// Rows of the position table for a clip, (1, F, 1, C); the saved table, or a longer one.
+  at::Tensor position_rows(const TemporalAttention& temporal, int64_t frames) const;
   GroupNorm norm_;
   Linear proj_in_, proj_out_;
   std::vector<Block> blocks_;
 };
-
-/// Rows [0, positions) of the sinusoidal table of width `width`, (positions, width), fp32.
-at::Tensor sine_positions(int64_t positions, int64_t width);
 
 }  // namespace zt::nn

@@ -47,7 +47,6 @@ class SpatialTransformer {
 
  private:
   at::Tensor tokens(const at::Tensor& x_NCHW) const;
-  at::Tensor project_in(const at::Tensor& tokens_NSC) const;
   at::Tensor finish(at::Tensor h_NSC, const at::Tensor& attended_NSC, const at::Tensor& context_BLD,
                     const at::Tensor& residual_NCHW) const;
   at::Tensor cross_attention(const at::Tensor& h_NSC, const at::Tensor& context_BLD) const;

@@ -18,15 +18,15 @@
 namespace zt::models {
 
 struct DenoisingInput {
-  at::Tensor x_BCFHW;
-  at::Tensor timestep_B;   ///< int64 or float, one per batch item
-  at::Tensor context_BLD;  ///< one token (the image embedding) is computed as a broadcast
-  at::Tensor pose_BCFHW;   ///< PoseGuider's output, added after conv_in; undefined = none
+  at::Tensor x_BCFHW = {};
+  at::Tensor timestep_B = {};   ///< int64 or float, one per batch item
+  at::Tensor context_BLD = {};  ///< one token (the image embedding) is computed as a broadcast
+  at::Tensor pose_BCFHW = {};   ///< PoseGuider's output, added after conv_in; undefined = none
   /// At most one of the two; both null = no reference anywhere.
   const ReferenceBank* bank = nullptr;
   const ProjectedBank* projected = nullptr;
   /// Per batch item the bank row it attends to, -1 = itself only. Empty with a bank: row b for item b.
-  std::vector<int64_t> bank_row;
+  std::vector<int64_t> bank_row = {};
   bool recompute = false;  ///< activation checkpointing per unit; same gradients, less memory
 };
 

@@ -27,6 +27,8 @@ struct MotionConfig {
   int64_t attention_dim_div = 1;
   int64_t norm_num_groups = 32;            ///< the reference hard-codes 32 whatever the UNet's groups are
   bool zero_initialize = true;             ///< proj_out starts at zero
+
+  bool operator==(const MotionConfig&) const = default;
 };
 
 struct UNetConfig {
@@ -56,13 +58,13 @@ struct UNetConfig {
   /// The same net without motion modules: ReferenceNet, or the denoising UNet of stage 1.
   UNetConfig without_motion() const;
 
-  bool operator==(const UNetConfig& other) const;
+  bool operator==(const UNetConfig&) const = default;
 };
 
 /// Errors: InvalidConfig with the key, what was wanted and found.
 Result<UNetConfig> parse_unet_config(std::string_view json);
 /// Overlays the 3-D keys (use_motion_module, motion_module_kwargs, use_inflated_groupnorm, ...) of a JSON object on a 2-D
-/// config, as `unet_additional_kwargs` of the reference's inference.yaml does.
+/// config, as `unet_additional_kwargs` of the reference's inference.yaml does; keys left out change nothing.
 Result<UNetConfig> with_unet_additional_kwargs(UNetConfig config, std::string_view json);
 enum class UNetClass { Reference2D, Denoising3D };
 /// config.json as diffusers (2-D) or the reference (3-D) would write it.

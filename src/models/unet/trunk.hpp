@@ -34,6 +34,8 @@ struct UNetLayer {
   size_t bank_index = 0;  ///< of the attention, in the bank's order
 };
 
+struct LayerPlan;  // where a layer sits and what it has, see trunk.cpp
+
 struct UNetLevel {
   std::vector<UNetLayer> layers;
   std::optional<nn::Conv2d> resample;  ///< the down- or upsampler's convolution
@@ -45,14 +47,14 @@ class UNetTrunk {
   UNetTrunk(const UNetConfig& config, const params::ParamSource& source, Role role);
 
   struct Input {
-    at::Tensor x_NCHW;
-    at::Tensor timestep_B;
-    at::Tensor context_BLD;
-    at::Tensor pose_NCHW;  ///< added after conv_in; may be undefined
+    at::Tensor x_NCHW = {};
+    at::Tensor timestep_B = {};
+    at::Tensor context_BLD = {};
+    at::Tensor pose_NCHW = {};  ///< added after conv_in; may be undefined
     int64_t frames = 1;
     const ReferenceBank* bank = nullptr;
     const ProjectedBank* projected = nullptr;
-    nn::ReferenceRows rows;
+    nn::ReferenceRows rows = {};
     bool recompute = false;
   };
   /// Reader: features before the head.
@@ -70,8 +72,14 @@ class UNetTrunk {
   void build_down(const UNetConfig& config, const params::ParamSource& source);
   void build_middle(const UNetConfig& config, const params::ParamSource& source);
   void build_up(const UNetConfig& config, const params::ParamSource& source);
-  UNetLayer build_layer(const UNetConfig& config, const params::ParamSource& source, const struct LayerPlan& plan);
+  UNetLayer build_layer(const UNetConfig& config, const params::ParamSource& source, const LayerPlan& plan);
+  /// The source itself, or in the group "tail" where a writer computes nothing any more.
+  params::ParamSource live_or_tail(const params::ParamSource& source) const;
+
+  at::Tensor enter(const Input& input) const;
   void run(Walk& walk) const;
+  bool run_level_up(Walk& walk, const UNetLevel& level) const;
+  bool run_layer(Walk& walk, const UNetLayer& layer, const at::Tensor& skip_NCHW) const;
 
   Role role_;
   size_t num_attentions_ = 0;  ///< of the whole net, known before building

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// See pose_guider.hpp.
+#include "models/pose_guider/pose_guider.hpp"
+
+#include <ATen/ATen.h>
+
+#include "tensor/require.hpp"
+
+namespace zt::models {
+
+PoseGuider::PoseGuider(const PoseGuiderConfig& config, const params::ParamSource& source) : config_(config) {
+  const auto& widths = config.block_out_channels;
+  conv_in_ = nn::Conv2d(source.child("conv_in"), config.in_channels, widths.front());
+  for (size_t i = 0; i + 1 < widths.size(); ++i) {
+    const auto at_block = static_cast<int64_t>(2 * i);
+    blocks_.emplace_back(source.child("blocks", at_block), widths[i], widths[i]);
+    blocks_.emplace_back(source.child("blocks", at_block + 1), widths[i], widths[i + 1], nn::Conv2d::Options{.stride = 2});
+  }
+  const auto init = config.output_init_sd > 0 ? params::Init::normal(static_cast<float>(config.output_init_sd))
+                                              : params::Init::zeros();
+  conv_out_ = nn::Conv2d(source.child("conv_out"), widths.back(), config.embedding_channels, {.weight_init = init});
+}
+
+at::Tensor PoseGuider::forward(const at::Tensor& pose_BCFHW) const {
+  ZT_REQUIRE(pose_BCFHW.dim() == 5 && pose_BCFHW.size(1) == config_.in_channels, "wanted poses (B, ", config_.in_channels,
+             ", F, H, W), got ", pose_BCFHW);
+  const int64_t frames = pose_BCFHW.size(2);
+  at::Tensor h_NCHW = at::silu(conv_in_(pose_BCFHW.transpose(1, 2).flatten(0, 1)));
+  for (const nn::Conv2d& block : blocks_) h_NCHW = at::silu(block(h_NCHW));
+  return conv_out_(h_NCHW).unflatten(0, {pose_BCFHW.size(0), frames}).transpose(1, 2);
+}
+
+}  // namespace zt::models

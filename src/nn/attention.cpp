@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// See attention.hpp.
+#include "nn/attention.hpp"
+
+#include <ATen/ATen.h>
+
+#include "tensor/require.hpp"
+
+namespace zt::nn {
+namespace {
+
+at::Tensor split_heads(const at::Tensor& x_NSC, int64_t heads) {
+  return x_NSC.view({x_NSC.size(0), x_NSC.size(1), heads, x_NSC.size(2) / heads}).transpose(1, 2);
+}
+
+}  // namespace
+
+at::Tensor attend(const at::Tensor& q_NSC, const at::Tensor& k_NTC, const at::Tensor& v_NTC, int64_t heads) {
+  ZT_REQUIRE(q_NSC.size(2) % heads == 0, q_NSC, " does not divide into ", heads, " heads");
+  const at::Tensor out =
+      at::scaled_dot_product_attention(split_heads(q_NSC, heads), split_heads(k_NTC, heads), split_heads(v_NTC, heads));
+  return out.transpose(1, 2).reshape(q_NSC.sizes());
+}
+
+Attention::Attention(const params::ParamSource& source, const Options& options) : heads(options.heads) {
+  const int64_t inner = options.inner_width > 0 ? options.inner_width : options.width;
+  ZT_REQUIRE(inner % heads == 0, "attention width ", inner, " does not divide into ", heads, " heads");
+  to_q = Linear(source.child("to_q"), options.width, inner, {.bias = options.qkv_bias});
+  to_k = Linear(source.child("to_k"), options.context_width, inner, {.bias = options.qkv_bias});
+  to_v = Linear(source.child("to_v"), options.context_width, inner, {.bias = options.qkv_bias});
+  to_out = Linear(source.child("to_out.0"), inner, options.width);
+}
+
+at::Tensor Attention::forward(const at::Tensor& x_NSC, const at::Tensor& context_NTD) const {
+  return to_out(attend(to_q(x_NSC), to_k(context_NTD), to_v(context_NTD), heads));
+}
+
+at::Tensor Attention::forward_single_token(const at::Tensor& context_B1D) const { return to_out(to_v(context_B1D)); }
+
+at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC, const ReferenceKeys& reference,
+                               const ReferenceRows& rows, int64_t frames) {
+  if (!rows.any()) return attention.forward(x_NSC, x_NSC);
+  const at::Tensor q = attention.to_q(x_NSC), k = attention.to_k(x_NSC), v = attention.to_v(x_NSC);
+  const auto with = [&](const at::Tensor& own, const at::Tensor& bank) {
+    return at::cat({rows.select_with(own, frames), rows.rows(bank, frames).to(own.scalar_type())}, 1);
+  };
+  const at::Tensor referred = attend(rows.select_with(q, frames), with(k, reference.key_RTC),
+                                     with(v, reference.value_RTC), attention.heads);
+  if (rows.all()) return attention.to_out(referred);
+  const at::Tensor alone = attend(rows.select_without(q, frames), rows.select_without(k, frames),
+                                  rows.select_without(v, frames), attention.heads);
+  return attention.to_out(rows.merge(referred, alone, frames));
+}
+
+}  // namespace zt::nn

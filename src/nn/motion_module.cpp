@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// See motion_module.hpp. Tokens stay in (B, F, S, C) order throughout: projections, norms and feed-forward work on rows
+// in any order, and only the attention itself needs the frames of a position side by side.
+#include "nn/motion_module.hpp"
+
+#include <ATen/ATen.h>
+
+#include "tensor/require.hpp"
+#include "tensor/sine_positions.hpp"
+
+namespace zt::nn {
+namespace {
+
+constexpr double kMotionNormEps = 1e-6;
+
+/// Attention over frames at every position; all (B, F, S, C).
+at::Tensor attend_over_frames(const at::Tensor& q_BFSC, const at::Tensor& k_BFSC, const at::Tensor& v_BFSC,
+                              int64_t heads) {
+  const int64_t frames = q_BFSC.size(1), channels = q_BFSC.size(3);
+  const auto by_position = [&](const at::Tensor& x) { return x.transpose(1, 2).reshape({-1, frames, channels}); };
+  const at::Tensor out = attend(by_position(q_BFSC), by_position(k_BFSC), by_position(v_BFSC), heads);
+  return out.view({q_BFSC.size(0), q_BFSC.size(2), frames, channels}).transpose(1, 2);
+}
+
+}  // namespace
+
+MotionModule::MotionModule(const params::ParamSource& module, const MotionModuleOptions& options) {
+  const params::ParamSource source = module.child("temporal_transformer");
+  const int64_t channels = options.channels, inner = channels / options.heads / options.attention_dim_div * options.heads;
+  norm_ = GroupNorm(source.child("norm"), options.norm_num_groups, channels, kMotionNormEps);
+  proj_in_ = Linear(source.child("proj_in"), channels, channels);
+  for (int64_t b = 0; b < options.num_blocks; ++b) {
+    const params::ParamSource block_source = source.child("transformer_blocks", b);
+    Block block;
+    for (int64_t a = 0; a < options.num_attentions; ++a) {
+      const params::ParamSource attention = block_source.child("attention_blocks", a);
+      TemporalAttention temporal{
+          LayerNorm(block_source.child("norms", a), channels),
+          Attention(attention, {.width = channels, .context_width = channels, .inner_width = inner, .heads = options.heads}),
+          {}};
+      if (options.position_encoding) {
+        temporal.pe_1PC = attention.child("pos_encoder")
+                              .buffer("pe", {1, options.max_positions, channels}, params::Init::sine_positions());
+      }
+      block.attentions.push_back(std::move(temporal));
+    }
+    block.ff_norm = LayerNorm(block_source.child("ff_norm"), channels);
+    block.ff = FeedForward(block_source.child("ff"), channels);
+    blocks_.push_back(std::move(block));
+  }
+  proj_out_ = Linear(source.child("proj_out"), channels, channels, {.zero_initialize = options.zero_initialize});
+}
+
+at::Tensor MotionModule::position_rows(const TemporalAttention& temporal, int64_t frames) const {
+  const at::Tensor& pe_1PC = temporal.pe_1PC;
+  if (frames <= pe_1PC.size(1)) return pe_1PC.narrow(1, 0, frames).unsqueeze(2);
+  return tensor::sine_positions(frames, pe_1PC.size(2)).to(pe_1PC.options()).unsqueeze(0).unsqueeze(2);
+}
+
+at::Tensor MotionModule::forward(const at::Tensor& x_NCHW, int64_t frames) const {
+  ZT_REQUIRE(x_NCHW.size(0) % frames == 0, x_NCHW, " is not whole clips of ", frames, " frames");
+  const int64_t channels = x_NCHW.size(1);
+  at::Tensor h_NSC = proj_in_(norm_(x_NCHW).flatten(2).transpose(1, 2).contiguous());
+  at::Tensor h_BFSC = h_NSC.view({-1, frames, h_NSC.size(1), channels});
+  for (const Block& block : blocks_) {
+    for (const TemporalAttention& temporal : block.attentions) {
+      at::Tensor n_BFSC = temporal.norm(h_BFSC);
+      if (temporal.pe_1PC.defined()) n_BFSC = n_BFSC + position_rows(temporal, frames);
+      const Attention& attention = temporal.attention;
+      h_BFSC = h_BFSC + attention.to_out(attend_over_frames(attention.to_q(n_BFSC), attention.to_k(n_BFSC),
+                                                            attention.to_v(n_BFSC), attention.heads));
+    }
+    h_BFSC = h_BFSC + block.ff(block.ff_norm(h_BFSC));
+  }
+  return proj_out_(h_BFSC).flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes()) + x_NCHW;
+}
+
+}  // namespace zt::nn

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// See norm.hpp.
+#include "nn/norm.hpp"
+
+#include <ATen/ATen.h>
+
+#include "tensor/require.hpp"
+
+namespace zt::nn {
+
+GroupNorm::GroupNorm(const params::ParamSource& source, int64_t groups, int64_t channels, double epsilon)
+    : weight_C(source.parameter("weight", {channels}, params::Init::ones())),
+      bias_C(source.parameter("bias", {channels}, params::Init::zeros())),
+      num_groups(groups),
+      eps(epsilon) {
+  ZT_REQUIRE(groups > 0 && channels % groups == 0, channels, " channels do not divide into ", groups, " groups");
+}
+
+at::Tensor GroupNorm::operator()(const at::Tensor& x_NCHW) const {
+  return at::group_norm(x_NCHW, num_groups, weight_C, bias_C, eps);
+}
+
+at::Tensor GroupNorm::over_frames(const at::Tensor& x_NCHW, int64_t frames) const {
+  if (frames == 1) return (*this)(x_NCHW);
+  const int64_t channels = x_NCHW.size(1), height = x_NCHW.size(2), width = x_NCHW.size(3);
+  const at::Tensor x_BCFHW = x_NCHW.view({-1, frames, channels, height, width}).transpose(1, 2);
+  return (*this)(x_BCFHW.contiguous()).transpose(1, 2).reshape(x_NCHW.sizes());
+}
+
+LayerNorm::LayerNorm(const params::ParamSource& source, int64_t width, double epsilon)
+    : weight_D(source.parameter("weight", {width}, params::Init::ones())),
+      bias_D(source.parameter("bias", {width}, params::Init::zeros())),
+      eps(epsilon) {}
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, weight_D.sizes(), weight_D, bias_D, eps);
+}
+
+}  // namespace zt::nn
