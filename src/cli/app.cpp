@@ -60,7 +60,8 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
     print_error(unknown_word(verb, unknown.front()));
   } else {
     std::string what = error.what();
-    if (!what.empty())
+    // "A subcommand is required" goes on from our words; "RUN is required" begins with a name.
+    if (what.size() > 1 && !std::isupper(static_cast<unsigned char>(what[1])))
       what.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(what.front())));
     print_error({ErrorCode::InvalidArgument,
                  fmt::format("{} (`{} --help` shows the options)", what, full_name(verb)),

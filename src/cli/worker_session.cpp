@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/worker_session.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+
+#include "base/error_policy.hpp"
+#include "base/process.hpp"
+#include "base/signals.hpp"
+#include "base/terminal.hpp"
+#include "cli/log_tail.hpp"
+#include "cli/output.hpp"
+#include "cli/progress_text.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/progress.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+constexpr auto kTick = 100ms;
+constexpr auto kStopNowLimit = 5s;
+
+// Passes the launcher's stop state on to the worker, each step of it once.
+class StopRelay {
+ public:
+  // A line to show when the state changed.
+  std::string_view pass_on(const process::Child& worker) {
+    const signals::Stop now = signals::stop();
+    if (now == passed_) return {};
+    passed_ = now;
+    if (now == signals::Stop::Requested) {
+      (void)worker.send(signals::requested_by());
+      return "stopping: the step is finished and saved first (Ctrl-C again stops now)\n";
+    }
+    deadline_ = Clock::now() + kStopNowLimit;
+    (void)worker.send(SIGINT);
+    return "stopping now\n";
+  }
+  bool is_overdue() const { return deadline_ && Clock::now() > *deadline_; }
+
+ private:
+  signals::Stop passed_ = signals::Stop::None;
+  std::optional<Clock::time_point> deadline_;
+};
+
+// The worker's exit as ours, and a line for what its own log can't tell: a signal, or an exit code without
+// words.
+int conclude(const process::Exit& exit, const fs::path& log) {
+  if (signals::stop() == signals::Stop::Now) return contract::kExitStoppedNow;
+  if (exit.signal != 0) {
+    const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
+    note(fmt::format("zoetrope: error: the worker ended by {}{}; its log is {}", exit.text(), likely,
+                     log.string()));
+    return exit.shell_code();
+  }
+  if (exit.code != 0 && exit.code != kExitResumable) {
+    note(fmt::format("zoetrope: error: the worker ended with {}; its log is {}", exit.text(), log.string()));
+    if (const auto code = contract::error_of_exit(exit.code))
+      note("hint: " + std::string(policy(*code).operator_text));
+  }
+  return exit.code;
+}
+
+}  // namespace
+
+Result<fs::path> find_worker() {
+  if (const char* named = std::getenv("ZT_WORKER"); named && *named) return fs::path(named);
+  ZT_TRY_ASSIGN(const fs::path here, process::program_folder());
+  for (const fs::path& path : {here / "zoetrope-worker", here / "../libexec/zoetrope/zoetrope-worker"}) {
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return fail(
+      ErrorCode::NotFound,
+      fmt::format("zoetrope-worker is not in {}: build it with `cmake --workflow --preset dev` (the preset "
+                  "'control' leaves it out), or name it in ZT_WORKER",
+                  here.string()));
+}
+
+Result<int> supervise(const WorkerSession& session) {
+  ZT_TRY_ASSIGN(const fs::path worker, find_worker());
+  process::SpawnOptions options;
+  options.argv = contract::to_args(session.call);
+  options.argv.insert(options.argv.begin(), worker.string());
+  options.err = process::Stream::to_file(session.log);
+  options.parent_death_signal = SIGTERM;  // without its launcher a run saves and ends
+  LogTail log(session.log);
+  ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
+
+  const auto traits = terminal::inspect(2);
+  terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
+  StopRelay relay;
+  std::optional<process::Exit> exit;
+  while (!exit) {
+    line.print_above(log.read());
+    line.print_above(relay.pass_on(child));
+    if (relay.is_overdue()) (void)child.send(SIGKILL);
+    if (const auto progress = contract::read_progress(session.call.progress)) {
+      line.update(progress_text(*progress, traits.width - 1));
+    }
+    auto ended = child.wait(kTick);
+    if (ended) {
+      exit = *ended;
+    } else if (ended.error().code != ErrorCode::Timeout) {
+      return fail(std::move(ended.error()));
+    }
+  }
+  line.clear();
+  for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
+  if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
+  return conclude(*exit, session.log);
+}
+
+}  // namespace zt::cli

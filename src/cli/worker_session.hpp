@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of zoetrope-worker seen from the terminal: starts it, draws its progress words, shows its log above
+// them, passes signals on, and says how it ended.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/error.hpp"
+#include "contract/worker_call.hpp"
+
+namespace zt::cli {
+
+struct WorkerSession {
+  contract::WorkerCall call;  ///< call.progress is where the progress words will be
+  std::filesystem::path log;  ///< takes the worker's standard error, which is also shown
+};
+
+/// $ZT_WORKER, else the program beside this one, else in ../libexec/zoetrope. Errors: NotFound, saying how to
+/// build it.
+Result<std::filesystem::path> find_worker();
+
+/// Returns the worker's exit code, 130 after a second Ctrl-C. The worker runs until it ends by itself or by
+/// signals passed on: a request to stop has no deadline (it saves first), stopping now has five seconds
+/// before it is killed. Errors: NotFound or Permission if it can't be started. How it failed stands on stderr
+/// already.
+Result<int> supervise(const WorkerSession& session);
+
+}  // namespace zt::cli

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for zoetrope-worker in command-line tests: the same command line, run folder, events, progress
+// words and exit codes, but no computing, and it can be told to fail. ZT_STAND_IN names what it does:
+//   complete   a few steps, one checkpoint, exit 0
+//   wait       runs until it is asked to stop, then saves and exits 75 (a second Ctrl-C: 130)
+//   refuse     logs an error and exits 72 (Exhausted)
+//   die        kills itself
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "contract/events.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/manifest.hpp"
+#include "contract/metrics.hpp"
+#include "contract/progress.hpp"
+#include "contract/run_folder.hpp"
+#include "contract/worker_call.hpp"
+
+namespace {
+
+using namespace zt;
+using namespace zt::contract;
+constexpr int64_t kSteps = 5;
+constexpr useconds_t kPoll_us = 2000;
+constexpr int kMaxPolls = 15000;  // 30 s: a test that forgot to stop it
+
+Status save_checkpoint(const RunFolder& run, int64_t generation, int64_t step) {
+  const auto folder = run.checkpoints() / checkpoint_name(step);
+  const std::string bytes = "weights";
+  Manifest manifest;
+  manifest.step = step;
+  manifest.generation = generation;
+  manifest.run_id = run.identity().run_id;
+  manifest.written_at = clock::utc_now();
+  manifest.metrics = {{"val_loss", 0.25}};
+  hash::Xxh128 hasher;
+  hasher.update(bytes);
+  manifest.files = {{"rank-00000.safetensors", bytes.size(), hasher.hex()}};
+  ZT_TRY(files::make_folders(folder));
+  ZT_TRY(files::write_atomic(folder / "rank-00000.safetensors", bytes));
+  return files::write_atomic(folder / "manifest.json", to_json(manifest));
+}
+
+Result<int> act(const RunFolder& run, int64_t generation, const std::string& part, ProgressWriter& progress) {
+  ZT_TRY_ASSIGN(auto metrics, MetricWriter::create(run.metrics(), generation, "rank0"));
+  Progress state;
+  state.generation = generation;
+  state.pid = ::getpid();
+  state.phase = Phase::Training;
+  state.total_steps = kSteps;
+  state.eta_s = std::numeric_limits<double>::quiet_NaN();
+  for (state.step = 1; state.step <= kSteps; ++state.step) {
+    state.loss = 1.0 / static_cast<double>(state.step);
+    const std::array<MetricValue, 1> row{{{"train/loss", state.loss}}};
+    ZT_TRY(metrics.write(state.step, row));
+    progress.publish(state);
+  }
+  if (part == "wait") {
+    log::info("train", "waiting to be stopped");
+    for (int i = 0; i < kMaxPolls && signals::stop() == signals::Stop::None; ++i) ::usleep(kPoll_us);
+  }
+  ZT_TRY(save_checkpoint(run, generation, kSteps));
+  return part == "wait" ? kExitResumable : kExitOk;
+}
+
+Result<int> train(const WorkerCall& call, const std::string& part) {
+  ZT_TRY_ASSIGN(const auto run, RunFolder::open(call.run_dir));
+  ZT_TRY_ASSIGN(const auto lock, run.lock());
+  ZT_TRY_ASSIGN(auto events, EventWriter::create(run.events(), call.generation, "rank0"));
+  ZT_TRY_ASSIGN(auto progress, ProgressWriter::open(call.progress));
+  AttemptStarted started;
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  started.host = host.data();
+  started.pid = ::getpid();
+  ZT_TRY(events.write(started));
+  if (part == "die") ::raise(SIGKILL);
+  AttemptFinished finished;
+  finished.step = kSteps;
+  if (part == "refuse") {
+    finished.outcome = "failed";
+    finished.message = "memory does not suffice";
+    ZT_TRY(events.write(finished));
+    return fail(ErrorCode::Exhausted, finished.message);
+  }
+  ZT_TRY_ASSIGN(const int code, act(run, call.generation, part, progress));
+  finished.outcome = code == kExitOk ? "completed" : "stopped";
+  finished.exit_code = code;
+  ZT_TRY(events.write(finished));
+  return code;
+}
+
+Result<int> perform(std::span<const char* const> args, const std::string& part) {
+  ZT_TRY_ASSIGN(const WorkerCall call, parse_worker_call(args));
+  if (call.verb == WorkerVerb::Train) return train(call, part);
+  ZT_TRY_ASSIGN(const std::string job, files::read(call.job));
+  if (part == "refuse") return fail(ErrorCode::NotFound, "no such picture");
+  std::printf("%s: %zu bytes of job\n", std::string(name(call.verb)).c_str(), job.size());
+  return kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signals::install(signals::OnNow::Exit);
+  const char* part = std::getenv("ZT_STAND_IN");
+  const std::vector<const char*> args(argv + 1, argv + argc);
+  const auto code = perform(args, part ? part : "complete");
+  if (code) return *code;
+  std::fprintf(stderr, "zoetrope-worker: error: %s\n", code.error().text().c_str());
+  return exit_code(code.error());
+}
