@@ -203,6 +203,8 @@ Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::stri
   const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof header_bytes,
                                 static_cast<size_t>(header_bytes));
   if (!header.starts_with('{')) return corrupt(label, "its header does not begin with '{'");
+  // The JSON parser takes a zero byte for the end of its input.
+  if (header.find('\0') != std::string_view::npos) return corrupt(label, "its header holds a zero byte");
   HeaderWalker walker;
   if (!Json::sax_parse(header, &walker)) return corrupt(label, walker.problem);
 

@@ -66,15 +66,15 @@ class Settings:
 
 
 model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
+optimizer = torch.optim.AdamW(model.parameters())
+model(torch.ones(1, 2)).sum().backward()
+optimizer.step()
 with torch.no_grad():
     for t, p in enumerate(model.parameters()):
         p.copy_(values(t, p.shape, torch.float32))
 state = model.state_dict()  # an OrderedDict with _metadata
 state = collections.OrderedDict(("module." + k, v) for k, v in state.items())
 state._metadata = model.state_dict()._metadata
-optimizer = torch.optim.AdamW(model.parameters())
-model(torch.ones(1, 2)).sum().backward()
-optimizer.step()
 torch.save({"epoch": 3, "state_dict": state, "optimizer": optimizer.state_dict(), "loss": 0.25, "big": 1 << 80,
             "args": argparse.Namespace(rate=0.1), "shape": torch.Size([2]), "done": {1, 2}}, path("checkpoint.ckpt"))
 
