@@ -88,10 +88,12 @@ DdimStep DdimSampler::step(size_t index, const at::Tensor& output, const at::Ten
   ZT_REQUIRE(output.sizes() == noisy.sizes(), "output ", output, ", noisy ", noisy);
   ZT_REQUIRE(!needs_noise() || (noise.defined() && noise.sizes() == noisy.sizes()), "noise ", noise, " for ",
              noisy);
-  const float alpha = schedule_.alpha_cumprod(timesteps_[index]), alpha_next = alpha_after(index);
+  const int64_t t = timesteps_[index];
+  const float alpha = schedule_.alpha_cumprod(t), alpha_next = alpha_after(index);
   const float beta = 1.0F - alpha, beta_next = 1.0F - alpha_next;
-  const Denoised at_t = internal::denoise<double>(config_.prediction, output.to(at::kFloat),
-                                                  noisy.to(at::kFloat), std::sqrt(alpha), std::sqrt(beta));
+  const Denoised at_t =
+      internal::denoise<double>(config_.prediction, output.to(at::kFloat), noisy.to(at::kFloat),
+                                schedule_.signal_scale(t), schedule_.noise_scale(t));
   const float variance = (beta_next / beta) * (1.0F - alpha / alpha_next);
   const float sigma = static_cast<float>(config_.eta) * std::sqrt(variance);
   const double direction = std::sqrt(std::max(0.0F, 1.0F - alpha_next - sigma * sigma));

@@ -24,6 +24,14 @@ std::vector<float> linspace(float start, float end, int64_t count) {
   return values;
 }
 
+// ATen's square root, not std::sqrt: on Intel's library it is off by one unit in the last place for one value
+// in five, and zero-terminal-SNR carries such units on to the whole table.
+std::vector<float> square_roots(const std::vector<float>& values) {
+  const at::Tensor roots = at::tensor(values).sqrt();
+  const float* first = roots.const_data_ptr<float>();
+  return {first, first + values.size()};
+}
+
 // torch.cumprod in fp32: accumulates in fp64, stores fp32.
 std::vector<float> cumulative_product(const std::vector<float>& factors) {
   std::vector<float> products;
@@ -53,8 +61,7 @@ std::vector<float> alphas_from(const NoiseScheduleConfig& config) {
 // Lin et al. 2023, algorithm 1, in diffusers' order: it goes back to betas, and alpha_bar is multiplied up
 // once more.
 void rescale_to_zero_terminal_snr(std::vector<float>& alphas) {
-  std::vector<float> roots = cumulative_product(alphas);
-  for (float& value : roots) value = std::sqrt(value);
+  std::vector<float> roots = square_roots(cumulative_product(alphas));
   const float first = roots.front(), last = roots.back();
   const float scale = first / (first - last);
   for (float& value : roots) value = (value - last) * scale;
@@ -101,11 +108,14 @@ NoiseSchedule::NoiseSchedule(const NoiseScheduleConfig& config) : config_(config
   std::vector<float> alphas = alphas_from(config);
   if (config.zero_terminal_snr) rescale_to_zero_terminal_snr(alphas);
   alphas_cumprod_ = cumulative_product(alphas);
+  signal_scales_ = square_roots(alphas_cumprod_);
+  std::vector<float> rests;
+  for (const float alpha_bar : alphas_cumprod_) rests.push_back(1.0F - alpha_bar);
+  noise_scales_ = square_roots(rests);
 }
 
 float NoiseSchedule::snr(int64_t timestep) const {
-  const float alpha_bar = alpha_cumprod(timestep);
-  const float ratio = std::sqrt(alpha_bar) / std::sqrt(1.0F - alpha_bar);
+  const float ratio = signal_scale(timestep) / noise_scale(timestep);
   return ratio * ratio;
 }
 
@@ -122,9 +132,8 @@ std::pair<at::Tensor, at::Tensor> NoiseSchedule::coefficients(const at::Tensor& 
     const int64_t timestep = t.const_data_ptr<int64_t>()[b];
     ZT_REQUIRE(timestep >= 0 && timestep < num_timesteps(), "timestep ", timestep, " is outside [0, ",
                num_timesteps(), ")");
-    const float alpha_bar = alpha_cumprod(timestep);
-    signal.mutable_data_ptr<float>()[b] = std::sqrt(alpha_bar);
-    noise.mutable_data_ptr<float>()[b] = std::sqrt(1.0F - alpha_bar);
+    signal.mutable_data_ptr<float>()[b] = signal_scale(timestep);
+    noise.mutable_data_ptr<float>()[b] = noise_scale(timestep);
   }
   return {signal.to(like.device()), noise.to(like.device())};
 }
@@ -132,8 +141,8 @@ std::pair<at::Tensor, at::Tensor> NoiseSchedule::coefficients(const at::Tensor& 
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& sample, const at::Tensor& noise,
                                     const at::Tensor& timesteps_B) const {
   ZT_REQUIRE(sample.sizes() == noise.sizes(), "sample ", sample, ", noise ", noise);
-  const auto [signal_scale, noise_scale] = coefficients(timesteps_B, sample);
-  return signal_scale * in_fp32(sample) + noise_scale * in_fp32(noise);
+  const auto [signal_B, noise_B] = coefficients(timesteps_B, sample);
+  return signal_B * in_fp32(sample) + noise_B * in_fp32(noise);
 }
 
 at::Tensor NoiseSchedule::target(Prediction prediction, const at::Tensor& sample, const at::Tensor& noise,
@@ -141,15 +150,15 @@ at::Tensor NoiseSchedule::target(Prediction prediction, const at::Tensor& sample
   ZT_REQUIRE(sample.sizes() == noise.sizes(), "sample ", sample, ", noise ", noise);
   if (prediction == Prediction::Epsilon) return in_fp32(noise);
   if (prediction == Prediction::Sample) return in_fp32(sample);
-  const auto [signal_scale, noise_scale] = coefficients(timesteps_B, sample);
-  return signal_scale * in_fp32(noise) - noise_scale * in_fp32(sample);
+  const auto [signal_B, noise_B] = coefficients(timesteps_B, sample);
+  return signal_B * in_fp32(noise) - noise_B * in_fp32(sample);
 }
 
 Denoised NoiseSchedule::denoise(Prediction prediction, const at::Tensor& output, const at::Tensor& noisy,
                                 const at::Tensor& timesteps_B) const {
   ZT_REQUIRE(output.sizes() == noisy.sizes(), "output ", output, ", noisy ", noisy);
-  const auto [signal_scale, noise_scale] = coefficients(timesteps_B, noisy);
-  return internal::denoise(prediction, in_fp32(output), in_fp32(noisy), signal_scale, noise_scale);
+  const auto [signal_B, noise_B] = coefficients(timesteps_B, noisy);
+  return internal::denoise(prediction, in_fp32(output), in_fp32(noisy), signal_B, noise_B);
 }
 
 at::Tensor offset_noise(const at::Tensor& noise, const at::Tensor& offset, double strength) {

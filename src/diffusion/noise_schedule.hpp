@@ -53,6 +53,9 @@ class NoiseSchedule {
   int64_t num_timesteps() const { return config_.num_timesteps; }
   std::span<const float> alphas_cumprod() const { return alphas_cumprod_; }
   float alpha_cumprod(int64_t timestep) const { return alphas_cumprod_[static_cast<size_t>(timestep)]; }
+  /// sqrt(alpha_bar) and sqrt(1 - alpha_bar): x_t = signal_scale x0 + noise_scale eps.
+  float signal_scale(int64_t timestep) const { return signal_scales_[static_cast<size_t>(timestep)]; }
+  float noise_scale(int64_t timestep) const { return noise_scales_[static_cast<size_t>(timestep)]; }
   /// alpha_bar / (1 - alpha_bar), as sqrt, divide, square: the reference's order.
   float snr(int64_t timestep) const;
 
@@ -69,10 +72,10 @@ class NoiseSchedule {
 
  private:
   explicit NoiseSchedule(const NoiseScheduleConfig& config);
-  /// {sqrt(alpha_bar), sqrt(1 - alpha_bar)} of shape (B, 1, ...) with as many dims as `like`, on its device.
+  /// Signal and noise scales of shape (B, 1, ...) with as many dims as `like`, on its device.
   std::pair<at::Tensor, at::Tensor> coefficients(const at::Tensor& timesteps_B, const at::Tensor& like) const;
   NoiseScheduleConfig config_;
-  std::vector<float> alphas_cumprod_;
+  std::vector<float> alphas_cumprod_, signal_scales_, noise_scales_;
 };
 
 /// noise + strength * offset. The offset, one number per (batch item, channel), lets a model learn to change
