@@ -22,35 +22,39 @@ struct Rational {
 };
 
 struct VideoInfo {
-  int width = 0;   ///< of the pictures as a reader gives them, that is after rotation
+  int width = 0;  ///< of the pictures as a reader gives them, that is after rotation
   int height = 0;
-  Rational fps;    ///< average rate: frames by duration
+  Rational fps;           ///< average rate: frames by duration
   double duration_s = 0;  ///< as the container says; 0 if it doesn't
-  /// Frames as the container says (0 = it doesn't), or exactly what decodes if ProbeOptions::count_frames was set.
+  /// Frames as the container says (0 = it doesn't), or exactly what decodes if ProbeOptions::count_frames was
+  /// set.
   int64_t num_frames = 0;
-  bool is_counted = false;  ///< num_frames, corrupt_frames, is_variable_rate come from decoding the whole file
+  bool is_counted =
+      false;  ///< num_frames, corrupt_frames, is_variable_rate come from decoding the whole file
   int64_t corrupt_frames = 0;  ///< frames that could not be decoded or were decoded with damage
-  bool is_variable_rate = false;  ///< some frame distance differs from the others by more than the time base's rounding
+  bool is_variable_rate =
+      false;  ///< some frame distance differs from the others by more than the time base's rounding
   bool is_truncated = false;  ///< the file ends before its last frame does
-  std::string codec;         ///< e.g. "h264"
-  std::string container;     ///< e.g. "mov,mp4,m4a,3gp,3g2,mj2"
-  std::string pixel_format;  ///< e.g. "yuv420p10le"
+  std::string codec;          ///< e.g. "h264"
+  std::string container;      ///< e.g. "mov,mp4,m4a,3gp,3g2,mj2"
+  std::string pixel_format;   ///< e.g. "yuv420p10le"
   int bits_per_channel = 8;
   /// How stored pictures are turned; anything but a multiple of 90 degrees is reported as Upright.
   image::Orientation orientation = image::Orientation::Upright;
   bool has_audio = false;
   std::map<std::string, std::string> metadata;  ///< of the container, e.g. "seed" of a generated clip
-  std::vector<std::string> notes;  ///< what FFmpeg complained about, at most 16 lines
+  std::vector<std::string> notes;               ///< what FFmpeg complained about, at most 16 lines
 };
 
 struct ProbeOptions {
-  bool count_frames = false;  ///< decode everything: exact, and as slow as reading the clip
+  bool count_frames = false;              ///< decode everything: exact, and as slow as reading the clip
   int64_t max_pixels = int64_t{1} << 26;  ///< larger pictures are refused (64 Mi pixels: 8192 x 8192)
 };
 
-/// Errors: NotFound, Permission; InvalidArgument if it is no regular file; Unsupported if FFmpeg knows no such format, if
-/// there is no video stream ("has sound but no picture"), or no decoder for its codec; Corrupt if the header is damaged
-/// or no frame decodes; Exhausted if the pictures are larger than the limit. Nested files (playlists) are never opened.
+/// Errors: NotFound, Permission; InvalidArgument if it is no regular file; Unsupported if FFmpeg knows no
+/// such format, if there is no video stream ("has sound but no picture"), or no decoder for its codec;
+/// Corrupt if the header is damaged or no frame decodes; Exhausted if the pictures are larger than the limit.
+/// Nested files (playlists) are never opened.
 Result<VideoInfo> probe(const std::filesystem::path& path, const ProbeOptions& options = {});
 
 }  // namespace zt::media

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the pictures of a video file as RGB: one after another, or chosen ones by number. Whatever FFmpeg decodes is
-// accepted (any pixel format, 10 bits, variable rate); display rotation is applied. Colours follow the file's own matrix
-// and range; untagged files count as BT.601 limited range, as swscale and PyAV take them.
-// Thread rule: one caller at a time; any number of readers in parallel. Decoding is bit-exact and independent of
-// `thread_count`.
+// Reads the pictures of a video file as RGB: one after another, or chosen ones by number. Whatever FFmpeg
+// decodes is accepted (any pixel format, 10 bits, variable rate); display rotation is applied. Colours follow
+// the file's own matrix and range; untagged files count as BT.601 limited range, as swscale and PyAV take
+// them. Thread rule: one caller at a time; any number of readers in parallel. Decoding is bit-exact and
+// independent of `thread_count`.
 //
 //   ZT_TRY_ASSIGN(auto reader, VideoReader::open(path));
 //   for (;;) {
@@ -35,9 +35,9 @@ struct VideoReaderOptions {
 
 /// What happened so far while reading.
 struct ReadReport {
-  int64_t frames = 0;          ///< pictures given out or passed over
-  int64_t corrupt_frames = 0;  ///< packets that did not decode, and pictures decoded with damage
-  bool is_truncated = false;   ///< the file ended early
+  int64_t frames = 0;              ///< pictures given out or passed over
+  int64_t corrupt_frames = 0;      ///< packets that did not decode, and pictures decoded with damage
+  bool is_truncated = false;       ///< the file ended early
   std::vector<std::string> notes;  ///< FFmpeg's complaints, at most 16 lines
 };
 
@@ -52,18 +52,18 @@ class VideoReader {
   /// What the header says (frames not counted).
   const VideoInfo& info() const;
 
-  /// The next picture, or nothing at the end. A damaged packet is counted in report() and passed over; a file that ends
-  /// early ends the sequence with report().is_truncated set. Errors: Corrupt if the file ends without any picture;
-  /// Unsupported if pictures change their size midway; Exhausted above the limit.
+  /// The next picture, or nothing at the end. A damaged packet is counted in report() and passed over; a file
+  /// that ends early ends the sequence with report().is_truncated set. Errors: Corrupt if the file ends
+  /// without any picture; Unsupported if pictures change their size midway; Exhausted above the limit.
   Result<std::optional<image::Image>> next();
   /// Time of the last picture given out, seconds from the first picture of the file.
   double last_time_s() const;
 
-  /// The pictures with these numbers (0 = first in order of display), in the order asked for; repeats are allowed.
-  /// Seeks to keyframes where that saves decoding, and gives exactly what next() would have given at those places.
-  /// Afterwards next() starts again from the first picture. Errors: InvalidArgument if a number is negative or beyond the
-  /// last picture (the message says how many there are); Corrupt if a wanted picture does not decode.
-  /// Cost: the frames between the nearest keyframe and each run of wanted numbers.
+  /// The pictures with these numbers (0 = first in order of display), in the order asked for; repeats are
+  /// allowed. Seeks to keyframes where that saves decoding, and gives exactly what next() would have given at
+  /// those places. Afterwards next() starts again from the first picture. Errors: InvalidArgument if a number
+  /// is negative or beyond the last picture (the message says how many there are); Corrupt if a wanted
+  /// picture does not decode. Cost: the frames between the nearest keyframe and each run of wanted numbers.
   Result<std::vector<image::Image>> frames(std::span<const int64_t> numbers);
 
   const ReadReport& report() const;
@@ -75,6 +75,7 @@ class VideoReader {
 };
 
 /// One picture of a file.
-Result<image::Image> read_frame(const std::filesystem::path& path, int64_t number, const VideoReaderOptions& options = {});
+Result<image::Image> read_frame(const std::filesystem::path& path, int64_t number,
+                                const VideoReaderOptions& options = {});
 
 }  // namespace zt::media

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "media/internal/ffmpeg.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <mutex>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace zt::media::internal {
+namespace {
+
+constexpr size_t kMaxLines = 16;
+
+thread_local std::vector<std::string>* current_lines = nullptr;
+
+void on_log(void* context, int level, const char* format, va_list arguments) {
+  if (level > AV_LOG_WARNING || !current_lines || current_lines->size() >= kMaxLines) return;
+  char line[256];
+  int print_prefix = 1;
+  av_log_format_line2(context, level, format, arguments, line, sizeof line, &print_prefix);
+  std::string_view trimmed = text::trim(line);
+  // "[h264 @ 0x55...] message": the address says nothing and differs from run to run.
+  const size_t at = trimmed.find(" @ 0x"), bracket = trimmed.find("] ");
+  std::string kept(trimmed);
+  if (at != std::string_view::npos && bracket != std::string_view::npos && at < bracket) {
+    kept = fmt::format("{}: {}", trimmed.substr(1, at - 1), trimmed.substr(bracket + 2));
+  }
+  if (!kept.empty() &&
+      std::find(current_lines->begin(), current_lines->end(), kept) == current_lines->end()) {
+    current_lines->push_back(std::move(kept));
+  }
+}
+
+}  // namespace
+
+void Deleter::operator()(AVFormatContext* format) const { avformat_close_input(&format); }
+
+std::string text_of(int averror) {
+  char text[AV_ERROR_MAX_STRING_SIZE] = "";
+  av_strerror(averror, text, sizeof text);
+  return text;
+}
+
+Error error_of(std::string_view doing, const std::filesystem::path& path, int averror, ErrorCode otherwise) {
+  switch (AVUNERROR(averror)) {
+    case ENOENT:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+      return files::errno_error(doing, path, AVUNERROR(averror));
+    default:
+      break;
+  }
+  ErrorCode code = otherwise;
+  if (averror == AVERROR_DECODER_NOT_FOUND || averror == AVERROR_ENCODER_NOT_FOUND)
+    code = ErrorCode::Unsupported;
+  return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), text_of(averror)), {}};
+}
+
+std::string url_of(const std::filesystem::path& path) { return "file:" + path.string(); }
+
+LogCapture::LogCapture(std::vector<std::string>& lines) : before_(current_lines) {
+  static std::once_flag once;
+  std::call_once(once, [] { av_log_set_callback(on_log); });
+  current_lines = &lines;
+}
+
+LogCapture::~LogCapture() { current_lines = before_; }
+
+}  // namespace zt::media::internal

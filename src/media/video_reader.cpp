@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "media/video_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "media/internal/input.hpp"
+
+namespace zt::media {
+
+using internal::FrameConverter;
+using internal::Input;
+using internal::InputOptions;
+
+namespace {
+
+// Every picture's pts in order of display, and where decoding can start.
+struct FrameTable {
+  struct Keyframe {
+    int64_t pts = 0;
+    int64_t dts = 0;
+  };
+  std::vector<int64_t> pts;
+  std::vector<Keyframe> keyframes;  // by pts
+
+  // The last keyframe at or before a time, or null.
+  const Keyframe* keyframe_before(int64_t time) const {
+    const auto after = std::upper_bound(keyframes.begin(), keyframes.end(), time,
+                                        [](int64_t t, const Keyframe& keyframe) { return t < keyframe.pts; });
+    return after == keyframes.begin() ? nullptr : &*std::prev(after);
+  }
+};
+
+// Reads the packets without decoding. Nothing if numbers can't be told from timestamps (missing or repeated
+// ones, or pictures before the first keyframe): such files are decoded from the start.
+std::optional<FrameTable> read_table(Input& input, ReadReport& report) {
+  if (!input.can_seek_exactly()) return std::nullopt;
+  FrameTable table;
+  while (const AVPacket* packet = input.next_packet(report)) {
+    if (packet->flags & AV_PKT_FLAG_DISCARD) continue;  // cut away by the file's edit list
+    if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE) return std::nullopt;
+    if (packet->flags & AV_PKT_FLAG_KEY) table.keyframes.push_back({packet->pts, packet->dts});
+    if (table.keyframes.empty()) return std::nullopt;
+    table.pts.push_back(packet->pts);
+  }
+  std::sort(table.pts.begin(), table.pts.end());
+  std::sort(table.keyframes.begin(), table.keyframes.end(),
+            [](const auto& a, const auto& b) { return a.pts < b.pts; });
+  const bool repeats = std::adjacent_find(table.pts.begin(), table.pts.end()) != table.pts.end();
+  if (table.pts.empty() || repeats || table.keyframes.front().pts != table.pts.front()) return std::nullopt;
+  return table;
+}
+
+Error no_such_frame(const std::filesystem::path& path, int64_t number, int64_t count) {
+  return Error{ErrorCode::InvalidArgument,
+               fmt::format("frame {} does not exist: {} has {} frames (0 to {})", number, path.string(),
+                           count, count - 1),
+               {}};
+}
+
+}  // namespace
+
+struct VideoReader::State {
+  std::filesystem::path path;
+  VideoReaderOptions options;
+  VideoInfo info;
+  ReadReport report;
+  Input input;
+  FrameConverter converter;
+  bool is_at_start = true;
+  bool has_table = false;  // table was tried
+  std::optional<FrameTable> table;
+  int first_width = 0, first_height = 0;
+  int64_t first_pts = AV_NOPTS_VALUE;
+  double last_time_s = 0;
+
+  using Pictures = std::map<int64_t, image::Image>;
+
+  Status restart();
+  Result<const AVFrame*> next_frame();
+  Result<image::Image> picture_of(const AVFrame& frame);
+  Status take_from_start(const std::set<int64_t>& wanted, Pictures& pictures);
+  Status take_by_seeking(const std::set<int64_t>& wanted, Pictures& pictures);
+  Status take_run(std::set<int64_t>::const_iterator from, std::set<int64_t>::const_iterator to,
+                  Pictures& pictures);
+  bool go_to(const FrameTable::Keyframe& keyframe);
+};
+
+Status VideoReader::State::restart() {
+  if (is_at_start) return {};
+  ZT_TRY_ASSIGN(input, Input::open(path, {options.thread_count, options.max_pixels}, report));
+  is_at_start = true;
+  return {};
+}
+
+Result<const AVFrame*> VideoReader::State::next_frame() {
+  is_at_start = false;
+  ZT_TRY_ASSIGN(const AVFrame* frame, input.next_frame(report));
+  if (!frame) return nullptr;
+  if (first_width == 0) first_width = frame->width, first_height = frame->height;
+  if (frame->width != first_width || frame->height != first_height) {
+    return fail(ErrorCode::Unsupported,
+                fmt::format("pictures of {} change from {} x {} to {} x {}: split the file", path.string(),
+                            first_width, first_height, frame->width, frame->height));
+  }
+  ++report.frames;
+  return frame;
+}
+
+Result<image::Image> VideoReader::State::picture_of(const AVFrame& frame) {
+  const internal::LogCapture capture(report.notes);
+  ZT_TRY_ASSIGN(image::Image picture, converter.convert(frame, path));
+  if (!options.apply_rotation || info.orientation == image::Orientation::Upright) return picture;
+  return image::oriented(picture, info.orientation);
+}
+
+Status VideoReader::State::take_from_start(const std::set<int64_t>& wanted, Pictures& pictures) {
+  ZT_TRY(restart());
+  int64_t number = 0;
+  for (; number <= *wanted.rbegin(); ++number) {
+    ZT_TRY_ASSIGN(const AVFrame* frame, next_frame());
+    if (!frame) return fail(no_such_frame(path, *wanted.rbegin(), number));
+    if (!wanted.contains(number)) continue;
+    ZT_TRY_ASSIGN(pictures[number], picture_of(*frame));
+  }
+  return {};
+}
+
+// Containers differ in whether they seek by pts or dts: try both, and check where it landed.
+bool VideoReader::State::go_to(const FrameTable::Keyframe& keyframe) {
+  is_at_start = false;
+  for (const int64_t timestamp : {keyframe.pts, keyframe.dts}) {
+    const std::optional<int64_t> landed = input.seek(timestamp, report);
+    if (landed && *landed <= keyframe.pts) return true;
+  }
+  return false;
+}
+
+// Wanted numbers that are decoded in one go.
+Status VideoReader::State::take_run(std::set<int64_t>::const_iterator from,
+                                    std::set<int64_t>::const_iterator to, Pictures& pictures) {
+  const int64_t first_time = table->pts[static_cast<size_t>(*from)];
+  const FrameTable::Keyframe* keyframe = table->keyframe_before(first_time);
+  if (!keyframe || !go_to(*keyframe)) {
+    return take_from_start(std::set<int64_t>(from, to), pictures);
+  }
+  while (from != to) {
+    ZT_TRY_ASSIGN(const AVFrame* frame, next_frame());
+    const int64_t time = table->pts[static_cast<size_t>(*from)];
+    if (!frame || frame->best_effort_timestamp > time) {
+      return fail(ErrorCode::Corrupt, fmt::format("frame {} of {} can't be decoded", *from, path.string()));
+    }
+    if (frame->best_effort_timestamp < time) continue;
+    ZT_TRY_ASSIGN(pictures[*from], picture_of(*frame));
+    ++from;
+  }
+  return {};
+}
+
+Status VideoReader::State::take_by_seeking(const std::set<int64_t>& wanted, Pictures& pictures) {
+  if (*wanted.rbegin() >= static_cast<int64_t>(table->pts.size())) {
+    return fail(no_such_frame(path, *wanted.rbegin(), static_cast<int64_t>(table->pts.size())));
+  }
+  for (auto from = wanted.begin(); from != wanted.end();) {
+    // A run goes on while the next number's keyframe would not save any decoding.
+    auto to = std::next(from);
+    for (auto last = from; to != wanted.end(); last = to++) {
+      const FrameTable::Keyframe* keyframe = table->keyframe_before(table->pts[static_cast<size_t>(*to)]);
+      if (keyframe && keyframe->pts > table->pts[static_cast<size_t>(*last)] && *to - *last > 1) break;
+    }
+    ZT_TRY(take_run(from, to, pictures));
+    from = to;
+  }
+  return {};
+}
+
+VideoReader::VideoReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+VideoReader::VideoReader(VideoReader&&) noexcept = default;
+VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
+VideoReader::~VideoReader() = default;
+
+Result<VideoReader> VideoReader::open(const std::filesystem::path& path, const VideoReaderOptions& options) {
+  ReadReport report;
+  ZT_TRY_ASSIGN(Input input, Input::open(path, {options.thread_count, options.max_pixels}, report));
+  VideoInfo info = input.header_info();
+  if (options.apply_rotation && info.orientation >= image::Orientation::Transpose)
+    std::swap(info.width, info.height);
+  return VideoReader(std::unique_ptr<State>(new State{.path = path,
+                                                      .options = options,
+                                                      .info = std::move(info),
+                                                      .report = std::move(report),
+                                                      .input = std::move(input),
+                                                      .converter = {},
+                                                      .table = std::nullopt}));
+}
+
+const VideoInfo& VideoReader::info() const { return state_->info; }
+const ReadReport& VideoReader::report() const { return state_->report; }
+double VideoReader::last_time_s() const { return state_->last_time_s; }
+
+Result<std::optional<image::Image>> VideoReader::next() {
+  State& s = *state_;
+  const bool is_first = s.is_at_start;
+  ZT_TRY_ASSIGN(const AVFrame* frame, s.next_frame());
+  if (!frame) {
+    if (is_first) {
+      return fail(ErrorCode::Corrupt, fmt::format("no picture of video {} can be decoded", s.path.string()));
+    }
+    return std::optional<image::Image>();
+  }
+  const int64_t pts = frame->best_effort_timestamp;
+  if (is_first) s.first_pts = pts;
+  if (pts != AV_NOPTS_VALUE && s.first_pts != AV_NOPTS_VALUE)
+    s.last_time_s = s.input.seconds(pts - s.first_pts);
+  ZT_TRY_ASSIGN(image::Image picture, s.picture_of(*frame));
+  return std::optional<image::Image>(std::move(picture));
+}
+
+Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> numbers) {
+  State& s = *state_;
+  std::vector<image::Image> result;
+  if (numbers.empty()) return result;
+  const std::set<int64_t> wanted(numbers.begin(), numbers.end());
+  if (*wanted.begin() < 0) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("frame {} of {} can't be asked for: numbers start at 0", *wanted.begin(),
+                            s.path.string()));
+  }
+  if (!s.has_table) {
+    ZT_TRY(s.restart());
+    s.is_at_start = false;
+    ReadReport unused;  // the packets are counted when they are decoded
+    s.table = read_table(s.input, unused);
+    s.has_table = true;
+  }
+  State::Pictures pictures;
+  ZT_TRY(s.table ? s.take_by_seeking(wanted, pictures) : s.take_from_start(wanted, pictures));
+  ZT_TRY(s.restart());
+  result.reserve(numbers.size());
+  for (const int64_t number : numbers) result.push_back(pictures.at(number));
+  return result;
+}
+
+Result<image::Image> read_frame(const std::filesystem::path& path, int64_t number,
+                                const VideoReaderOptions& options) {
+  ZT_TRY_ASSIGN(VideoReader reader, VideoReader::open(path, options));
+  ZT_TRY_ASSIGN(std::vector<image::Image> pictures, reader.frames(std::span(&number, 1)));
+  return std::move(pictures.front());
+}
+
+}  // namespace zt::media
