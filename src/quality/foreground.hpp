@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures that look at the figure apart from what stands behind it. A mask is a picture of one channel; a pixel is
-// foreground if its value is 128 or more (half covered, for the puppet renderer's antialiased masks).
+// Measures that look at the figure apart from what stands behind it. A mask is a picture of one channel; a
+// pixel is foreground if its value is 128 or more (half covered, for the puppet renderer's antialiased
+// masks).
 #pragma once
 
 #include <optional>
@@ -9,9 +10,10 @@
 
 namespace zt::quality {
 
-/// The rule by which a mask is read off a generated picture whose true background is known: a pixel is foreground if in
-/// at least one channel it differs from the background by more than `threshold` grey levels. Parts of the figure that
-/// happen to have the background's colour are lost, and so the truth itself does not score an IoU of 1.
+/// The rule by which a mask is read off a generated picture whose true background is known: a pixel is
+/// foreground if in at least one channel it differs from the background by more than `threshold` grey levels.
+/// Parts of the figure that happen to have the background's colour are lost, and so the truth itself does not
+/// score an IoU of 1.
 inline constexpr int kForegroundThreshold = 25;
 
 bool is_foreground(const image::Image& mask, int x, int y);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All measures of one generated clip against the true one, and their means over clips: what `zoetrope eval` prints.
+// All measures of one generated clip against the true one, and their means over clips: what `zoetrope eval`
+// prints.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,18 @@
 namespace zt::quality {
 
 /// The measures, in the order of tables.
-enum class Metric { Psnr, PsnrDisco, Ssim, SsimRgb, L1, ForegroundPsnr, MaskIou, Flicker, TemporalError, PoseError };
+enum class Metric {
+  Psnr,
+  PsnrDisco,
+  Ssim,
+  SsimRgb,
+  L1,
+  ForegroundPsnr,
+  MaskIou,
+  Flicker,
+  TemporalError,
+  PoseError
+};
 
 struct MetricInfo {
   Metric metric;
@@ -33,14 +45,15 @@ const MetricInfo& metric_info(Metric metric);
 struct ClipPair {
   std::span<const image::Image> generated{};
   std::span<const image::Image> truth{};
-  std::span<const image::Image> truth_masks{};  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
-  std::optional<image::Image> background = std::nullopt;     ///< the true, still background: IoU
-  std::span<const std::vector<ColouredJoint>> joints{};  ///< per frame: pose error
+  std::span<const image::Image>
+      truth_masks{};  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
+  std::optional<image::Image> background = std::nullopt;  ///< the true, still background: IoU
+  std::span<const std::vector<ColouredJoint>> joints{};   ///< per frame: pose error
   JointSearch joint_search{};
 };
 
-/// Values of one clip, by Metric; nothing where it can't be computed. Frame measures are means over frames (PSNR: mean of
-/// the frames' PSNR, as papers of this family do).
+/// Values of one clip, by Metric; nothing where it can't be computed. Frame measures are means over frames
+/// (PSNR: mean of the frames' PSNR, as papers of this family do).
 struct ClipScores {
   std::vector<std::optional<double>> values;
   std::optional<double> operator[](Metric metric) const { return values[static_cast<size_t>(metric)]; }

@@ -23,16 +23,17 @@ Interval mean_interval(std::span<const double> values);
 /// Student's t interval of the mean of a[i] - b[i]. Requires: equal lengths.
 Interval paired_t(std::span<const double> a, std::span<const double> b);
 
-/// Percentile bootstrap (2.5 % to 97.5 %) of the mean of a[i] - b[i]; the same seed gives the same interval. For skewed
-/// differences; below about 10 pairs it is too narrow, use paired_t. Requires: equal lengths.
+/// Percentile bootstrap (2.5 % to 97.5 %) of the mean of a[i] - b[i]; the same seed gives the same interval.
+/// For skewed differences; below about 10 pairs it is too narrow, use paired_t. Requires: equal lengths.
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, int resamples = 10'000,
                           uint64_t seed = 0);
 
-/// Right-versus-wrong-reference gap: PSNR with the clip's own reference minus PSNR with another character's, same pose,
-/// clip by clip. Large = the look comes from the reference; near 0 = the reference is ignored.
+/// Right-versus-wrong-reference gap: PSNR with the clip's own reference minus PSNR with another character's,
+/// same pose, clip by clip. Large = the look comes from the reference; near 0 = the reference is ignored.
 Interval reference_gap(std::span<const double> psnr_right, std::span<const double> psnr_wrong);
 
-/// The t for which a t-distributed variable lies within [-t, t] with probability `level`. Requires: freedom >= 1.
+/// The t for which a t-distributed variable lies within [-t, t] with probability `level`. Requires: freedom
+/// >= 1.
 double student_t_bound(double level, int64_t freedom);
 
 }  // namespace zt::quality
