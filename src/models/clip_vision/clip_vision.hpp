@@ -69,9 +69,12 @@ class ClipEncoder {
   at::Tensor embed(const at::Tensor& pixels_BCHW) const { return net_.embed(pixels_BCHW); }
   const ClipVisionConfig& config() const { return net_.config(); }
   std::string digest() const { return digest_; }
+  /// Writes a folder that open() reads.
+  Status save(const std::filesystem::path& folder) const;
 
  private:
   std::unique_ptr<params::ParamStore> store_;
+  std::string network_;
   ClipVision net_;
   std::string digest_;
 };

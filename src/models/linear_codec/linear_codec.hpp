@@ -25,15 +25,13 @@ class LinearCodec final : public LatentCodec {
   static LinearCodec fit(const at::Tensor& images_NCHW, const Options& options);
   static LinearCodec fit(const at::Tensor& images_NCHW) { return fit(images_NCHW, Options{}); }
   static Result<std::unique_ptr<LinearCodec>> open(const std::filesystem::path& folder, at::Device device = at::kCPU);
-  /// Writes config.json and the weights; the folder is made.
-  Status save(const std::filesystem::path& folder) const;
-
   Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 64) const override;
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 64) const override;
   int64_t scale_factor() const override { return patch_size_; }
   int64_t channels() const override { return encoder_CP_.size(0); }
   double scaling() const override { return 1.0; }
   std::string digest() const override;
+  Status save(const std::filesystem::path& folder) const override;
 
  private:
   LinearCodec(int64_t patch_size, at::Tensor mean_P, at::Tensor encoder_CP, at::Tensor decoder_PC);

@@ -23,9 +23,11 @@ class VaeCodec final : public LatentCodec {
   int64_t channels() const override { return net_.config().latent_channels; }
   double scaling() const override { return net_.config().scaling_factor; }
   std::string digest() const override { return digest_; }
+  Status save(const std::filesystem::path& folder) const override;
 
  private:
   std::unique_ptr<params::ParamStore> store_;
+  std::string network_;
   AutoencoderKL net_;
   std::string digest_;
 };
