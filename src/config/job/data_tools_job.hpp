@@ -88,11 +88,14 @@ struct CacheJob {
 };
 
 struct EvalJob {
-  std::string run;                   ///< generate from this run, or
-  std::vector<std::string> results;  ///< judge these videos
-  std::vector<std::string> truths;   ///< one per result
-  std::vector<std::string> masks;    ///< one per result, or none
-  std::string index;                 ///< with `run`: clips to generate
+  std::string run;                       ///< generate from this run, or
+  std::vector<std::string> results;      ///< judge these videos
+  std::vector<std::string> truths;       ///< one per result
+  std::vector<std::string> masks;        ///< one per result, or none
+  std::vector<std::string> backgrounds;  ///< pictures without the figure, one per result, or none
+  std::string baseline_run;  ///< with `run`: also generate from this one (stage 1) and compare clip by clip
+  std::string output;        ///< with `run`: folder for the clips generated | truth; "" = RUN/eval
+  std::string index;         ///< with `run`: clips to generate
   std::vector<std::string> splits = {"val_c"};
   int64_t num_clips = 16;
   int64_t num_frames = 16;

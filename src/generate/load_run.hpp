@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks for generation, from wherever weights lie: a run folder, a folder of Moore-layout or diffusers
+// files, or single files; and a run's weights as the start of another run.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/job/generate_job.hpp"
+#include "config/job/train_job.hpp"
+#include "generate/pipeline.hpp"
+#include "models/clip_vision/clip_vision.hpp"
+#include "models/latent_codec.hpp"
+#include "models/network_set.hpp"
+#include "params/param_store.hpp"
+
+namespace zt::generate {
+
+/// Everything that generation needs, frozen.
+struct LoadedModel {
+  models::NetworkSet networks;
+  std::unique_ptr<models::LatentCodec> codec;
+  std::unique_ptr<models::ClipEncoder> image_encoder;
+  config::ScheduleJob schedule;  ///< how the weights were trained
+  std::string source;            ///< for people: "runs/walk-1a2b3c4d step 1200 (EMA)"
+  std::string digest;            ///< of all weights that make pictures, codec and image encoder included
+  bool has_motion = false;
+
+  Networks view() const { return {*networks.reference_net, *networks.denoising_unet, *networks.pose_guider}; }
+};
+
+struct LoadOptions {
+  bool use_ema = true;  ///< averaged weights where the checkpoint has them
+  at::Device device = at::kCPU;
+};
+
+/// What was copied out of a run.
+struct RunWeights {
+  std::filesystem::path checkpoint;
+  int64_t step = 0;
+  bool is_ema = false;
+  std::vector<std::string>
+      missing;  ///< parameters of the store that the checkpoint does not hold; left as they were
+};
+/// Copies the run's best verified checkpoint (lowest val_loss; the newest where none was validated) over the
+/// parameters of `store` that it holds. Errors: NotFound if the run has no valid checkpoint (says why each
+/// was refused), InvalidConfig if a parameter has another shape, Corrupt.
+Result<RunWeights> copy_run_weights(const std::filesystem::path& run, bool use_ema,
+                                    params::ParamStore& store);
+
+/// The run's frozen configuration, newest attempt's values.
+Result<config::TrainJob> run_config(const std::filesystem::path& run);
+
+/// The networks of a run: its configuration's sizes, its best checkpoint, its own codec/ and image_encoder/
+/// where it made them, else those its configuration names. Errors: as above, and those of the readers.
+Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadOptions& options);
+
+/// The networks of a job: job.run, else job.weights (a folder with Moore's denoising_unet.pth,
+/// reference_unet.pth, pose_guider.pth, motion_module.pth or diffusers-type subfolders of those names, and
+/// vae/ and image_encoder/), else the single files of job.model, which also fill in what the folder lacks.
+/// Errors: NotFound naming what is missing and where it was looked for; those of the readers.
+Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions& options);
+
+}  // namespace zt::generate

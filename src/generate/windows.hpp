@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Context windows: how a clip longer than the network's window is cut for one denoising step, and how much
+// each window counts in the average of a frame's predictions. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "config/job/generate_job.hpp"
+
+namespace zt::generate {
+
+struct Window {
+  std::vector<int64_t> frames;  ///< clip frames, in the order the network sees them
+  std::vector<float> weights;   ///< one per frame, above 0
+  bool operator==(const Window&) const = default;
+};
+
+/// The windows of one denoising step. Every frame in [0, num_frames) is in at least one; a clip that fits
+/// gives one window of all its frames. Requires: num_frames, context.frames, context.stride >= 1, 0 <=
+/// context.overlap < context.frames.
+///   Compat: the reference's uniform windows; `step` has no influence there, because the reference always
+///   passes 0. Better: windows of context.frames every frames - overlap, shifted by a step-dependent offset
+///   that moves the seams through the clip, first and last clamped to its ends, weights falling linearly
+///   towards both window borders over the overlap (but not at the clip's ends). context.stride has no
+///   influence.
+std::vector<Window> plan_windows(const config::ContextJob& context, int64_t num_frames, int64_t step);
+
+/// The reference's scheduler `uniform` (Moore-AnimateAnyone src/pipelines/context.py) with its step argument.
+std::vector<std::vector<int64_t>> uniform_windows(const config::ContextJob& context, int64_t num_frames,
+                                                  uint64_t step);
+
+}  // namespace zt::generate
