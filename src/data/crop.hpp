@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of the picture a sample sees. The maths is torchvision's RandomResizedCrop (spec/animate-anyone.md section
-// 5.4); ours draws it once per sample in normalised coordinates for all streams, the compat form once per stream in
-// pixels with the same draws, as Moore-AnimateAnyone does.
+// Which part of the picture a sample sees. The maths is torchvision's RandomResizedCrop
+// (spec/animate-anyone.md section 5.4); ours draws it once per sample in normalised coordinates for all
+// streams, the compat form once per stream in pixels with the same draws, as Moore-AnimateAnyone does.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 
+#include "config/job/data_job.hpp"
 #include "data/keypoints.hpp"
 
 namespace zt::data {
@@ -20,11 +21,7 @@ struct CropRule {
   bool operator==(const CropRule&) const = default;
 };
 
-enum class CropMode {
-  Normalised,  ///< one region for all streams; the ratio is relative to the training size's own
-  Moore,       ///< per stream in its own pixels with equal draws; the ratio is absolute (compat: moore)
-  Whole,       ///< no crop: the picture is resized, its aspect ignored (MusePose)
-};
+using config::CropMode;
 
 struct PixelCrop {
   int64_t top = 0;
@@ -34,8 +31,8 @@ struct PixelCrop {
   bool operator==(const PixelCrop&) const = default;
 };
 
-/// Where the maths gets its random numbers, in torchvision's order: per try an area, then a log-ratio; on acceptance a
-/// top, then a left.
+/// Where the maths gets its random numbers, in torchvision's order: per try an area, then a log-ratio; on
+/// acceptance a top, then a left.
 struct CropDraws {
   std::function<double(double low, double high)> uniform;
   std::function<int64_t(int64_t bound)> below;  ///< uniform in [0, bound)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pose picture: key-points drawn on black with the colours and sizes of Moore-AnimateAnyone's src/dwpose/util.py
-// (spec/animate-anyone.md section 5.3), which is what published pose guiders were trained on.
+// The pose picture: key-points drawn on black with the colours and sizes of Moore-AnimateAnyone's
+// src/dwpose/util.py (spec/animate-anyone.md section 5.3), which is what published pose guiders were trained
+// on.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
+#include "config/job/data_job.hpp"
 #include "data/keypoints.hpp"
 
 namespace zt::image {
@@ -14,17 +16,13 @@ struct Image;
 
 namespace zt::data {
 
-/// How limbs and joints are drawn.
-enum class PoseStyle {
-  Reference,  ///< pixel sizes of the reference at a short side of 512, scaled with the picture's short side
-  Puppet,     ///< anti-aliased capsules: limb radius 0.012, joint radius 0.018 of the short side; for tiny pictures
-};
+using config::PoseStyle;
 
 struct DrawOptions {
   PoseStyle style = PoseStyle::Reference;
   bool hands = true;
   bool face = true;
-  bool all_people = false;  ///< false: only the first (primary) person
+  bool all_people = false;      ///< false: only the first (primary) person
   float min_confidence = 0.3F;  ///< points below it are not drawn
   /// Short side at which the reference's pixel sizes hold. 0 draws them unscaled at any size.
   int reference_short_side = 512;
@@ -36,7 +34,8 @@ std::array<uint8_t, 3> pose_colour(size_t i);
 /// The 17 limbs as pairs of body indices, in drawing order; limb i has colour i.
 const std::array<std::array<uint8_t, 2>, 17>& body_limbs();
 
-/// Draws on a black RGB picture of width x height. Points outside the picture are clipped, absent ones skipped.
+/// Draws on a black RGB picture of width x height. Points outside the picture are clipped, absent ones
+/// skipped.
 image::Image draw_pose(const Keypoints& keypoints, int width, int height, const DrawOptions& options = {});
 
 }  // namespace zt::data

@@ -55,6 +55,7 @@ struct LoaderOptions {
   LoadOptions load;
   size_t num_threads = 2;
   size_t prefetch = 8;  ///< samples decoded ahead: bounds the memory
+  uint64_t max_decode_bytes = uint64_t{1} << 30;  ///< decoded pictures that all threads may hold while they work
   std::chrono::milliseconds deadline{60'000};  ///< longest wait for one sample
   bool strict = false;  ///< a broken clip is an error instead of being replaced
   uint32_t max_attempts = 8;  ///< replacements tried for one sample before it is an error
@@ -63,6 +64,7 @@ struct LoaderOptions {
 struct LoaderStats {
   uint64_t samples = 0;
   uint64_t replaced = 0;  ///< samples whose clip was broken
+  std::vector<std::string> broken;  ///< "clip id: why", each clip once, in order of id
   std::chrono::nanoseconds waited{0};  ///< time next() was blocked
 };
 

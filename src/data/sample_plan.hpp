@@ -22,7 +22,7 @@ struct PlanOptions {
   bool double_rate_above_30_fps = false;  ///< MusePose: twice the stride for fast footage
   int margin = 30;           ///< stage 1: the target is at least this many frames away from the reference, if it can be
   int repeats = 1;           ///< samples per clip and epoch
-  CropMode crop_mode = CropMode::Normalised;
+  CropMode crop_mode = CropMode::Shared;
   CropRule crop;
   bool operator==(const PlanOptions&) const = default;
 };
@@ -35,7 +35,7 @@ struct SamplePlan {
   int64_t reference_frame = 0;  ///< inside the shot: 0 <= frame < num_frames
   std::vector<int64_t> target_frames;
   NormBox crop;       ///< of video, reference and mask
-  NormBox pose_crop;  ///< of pose frames; equal to `crop` but in CropMode::Moore
+  NormBox pose_crop;  ///< of pose frames; equal to `crop` but in CropMode::PerStream
 };
 
 /// The plan of sample number `sample`. `attempt` > 0 gives the deterministic replacement for a clip that can't be read:

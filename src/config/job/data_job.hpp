@@ -14,13 +14,29 @@ namespace zt::config {
 
 class Listing;
 
-/// Shared: one crop in normalised coordinates for reference, target and pose.
-/// PerStream: the reference's: one random state, but a crop in pixels of each picture, so that pose and video
-/// of different size do not cover the same region; sizes that are not square come out transposed in stage 1.
-enum class CropMode { Shared, PerStream };
+/// Which part of a clip's pictures a sample sees.
+enum class CropMode {
+  Shared,  ///< one region in normalised coordinates for reference, target and pose; the ratio of the crop is
+           ///< relative to the training size's own
+  PerStream,  ///< the reference's: equal random draws, but a crop in pixels of each stream, so that pose and
+              ///< video of different size do not cover the same region, and the ratio is absolute; training
+              ///< sizes that are not square come out transposed in stage 1
+  Whole,  ///< no crop: pictures are resized, their aspect ignored (MusePose)
+};
 template <>
 struct EnumNames<CropMode> {
-  static constexpr std::array<std::string_view, 2> values = {"shared", "per_stream"};
+  static constexpr std::array<std::string_view, 3> values = {"shared", "per_stream", "whole"};
+};
+
+/// How key-points are drawn.
+enum class PoseStyle {
+  Reference,  ///< pixel sizes of the reference at a short side of 512, scaled with the picture's short side
+  Puppet,     ///< anti-aliased capsules: limb radius 0.012, joint radius 0.018 of the short side; for tiny
+              ///< pictures
+};
+template <>
+struct EnumNames<PoseStyle> {
+  static constexpr std::array<std::string_view, 2> values = {"reference", "puppet"};
 };
 
 /// Numbers of stored latents and embeddings.
@@ -53,6 +69,7 @@ struct DataJob {
   std::vector<double> crop_scale = {0.9, 1.0};  ///< share of the picture's area; stage 2's default is 1, 1
   std::vector<double> crop_ratio = {0.9, 1.0};  ///< width / height, relative to the training size's own ratio
   CropMode crop_mode = CropMode::Shared;
+  PoseStyle pose_style = PoseStyle::Reference;
   bool draw_hands = true;
   bool draw_face = true;
   int64_t decode_threads = 0;        ///< 0 = as many as cores; never changes the samples
