@@ -71,7 +71,8 @@ TEST(CounterRng, PhiloxMatchesThePublishedVectors) {  // Random123 kat_vectors, 
   const auto zero = philox4x32({0, 0}, {0, 0, 0, 0});
   EXPECT_EQ(zero, (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   const uint32_t f = 0xffffffff;
-  EXPECT_EQ(philox4x32({f, f}, {f, f, f, f}), (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32({f, f}, {f, f, f, f}),
+            (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
 }
 
 TEST(CounterRng, BelowStaysInRangeAndReachesBothEnds) {
@@ -85,7 +86,11 @@ TEST(Parallel, RunsEveryIndexOnceAndRethrows) {
   std::vector<std::atomic<int>> hits(100);
   parallel_for(100, 4, [&](size_t i) { ++hits[i]; });
   for (auto& h : hits) EXPECT_EQ(h, 1);
-  EXPECT_THROW(parallel_for(10, 3, [](size_t i) { if (i == 5) throw std::runtime_error("x"); }), std::runtime_error);
+  EXPECT_THROW(parallel_for(10, 3,
+                            [](size_t i) {
+                              if (i == 5) throw std::runtime_error("x");
+                            }),
+               std::runtime_error);
 }
 
 TEST(Text, NearestFindsATypoAndRefusesAStranger) {
@@ -95,11 +100,13 @@ TEST(Text, NearestFindsATypoAndRefusesAStranger) {
 }
 
 TEST(Text, Utf8IsJudgedAsInRfc3629) {
-  for (const std::string good : {"", "abc", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+  for (const std::string good :
+       {"", "abc", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_TRUE(text::is_utf8(good)) << text::quoted(good);
   }
-  for (const std::string bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                                "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
+  for (const std::string bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
     EXPECT_FALSE(text::is_utf8(bad)) << text::quoted(bad);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers: value = f(key, counter), with no state that a restart could lose and no order that a
-// thread count could change. Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
-// Use it for data order, crops, augmentation and noise; one stream per (seed, purpose, item).
+// Counter-based random numbers: value = f(key, counter), with no state that a restart could lose and no order
+// that a thread count could change. Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
+// 1, 2, 3"). Use it for data order, crops, augmentation and noise; one stream per (seed, purpose, item).
 #pragma once
 
 #include <array>
@@ -24,12 +24,14 @@ inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 2> key, std::arra
   return counter;
 }
 
-/// A stream of numbers named by (seed, purpose, item); copies continue independently. Not thread-safe: make one per use.
+/// A stream of numbers named by (seed, purpose, item); copies continue independently. Not thread-safe: make
+/// one per use.
 class CounterRng {
  public:
   CounterRng(uint64_t seed, uint64_t purpose, uint64_t item)
       : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
-        stream_{static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32), static_cast<uint32_t>(purpose)} {}
+        stream_{static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32),
+                static_cast<uint32_t>(purpose)} {}
 
   uint32_t next_u32() {
     if (used_ == 4) {

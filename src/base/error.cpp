@@ -8,22 +8,36 @@ namespace {
 using enum ErrorCode;
 using enum RestartScope;
 
-// One row per code; docs/errors.md is generated from it. Exit codes 64..78 follow sysexits.h where it has a name for the
-// case; 75 (EX_TEMPFAIL) is "stopped cleanly, run again to go on".
+// One row per code; docs/errors.md is generated from it. Exit codes 64..78 follow sysexits.h where it has a
+// name for the case; 75 (EX_TEMPFAIL) is "stopped cleanly, run again to go on".
 constexpr ErrorPolicy kPolicies[] = {
-    {InvalidArgument, "InvalidArgument", false, Stop, 2, "A command line or call is wrong. Correct it and run again."},
-    {InvalidConfig, "InvalidConfig", false, Stop, 2, "A configuration value is wrong. The message names file, line and key."},
-    {NotFound, "NotFound", false, Stop, 66, "A file, run or key is not there. Check the path in the message."},
-    {AlreadyExists, "AlreadyExists", false, Stop, 73, "The target exists already and is not overwritten. Name another, or remove it."},
-    {Permission, "Permission", false, Stop, 77, "The system refused access. Check owner and mode of the path in the message."},
-    {Unavailable, "Unavailable", true, Job, 69, "Something that may come back is away. Retried with back-off, then the job is queued again."},
-    {Timeout, "Timeout", true, Worker, 71, "A wait passed its deadline. Retried once, then the worker is restarted."},
-    {Cancelled, "Cancelled", false, Stop, 75, "Stopped on request after saving. Run again with --resume to go on."},
-    {Exhausted, "Exhausted", false, Stop, 72, "Memory or disk does not suffice. The message says how much is needed and what to change."},
-    {Corrupt, "Corrupt", false, Worker, 65, "Bytes are not what they must be. Checkpoints fall back to the one before; inputs are named and skipped."},
-    {Numeric, "Numeric", false, Step, 74, "A loss or gradient is not finite. The step is skipped; repeated cases stop the run."},
-    {PeerLost, "PeerLost", false, Worker, 76, "Another rank is gone. The group is formed again, from the newest checkpoint if needed."},
-    {Unsupported, "Unsupported", false, Stop, 78, "The file or option is valid but not handled. The message says what is."},
+    {InvalidArgument, "InvalidArgument", false, Stop, 2,
+     "A command line or call is wrong. Correct it and run again."},
+    {InvalidConfig, "InvalidConfig", false, Stop, 2,
+     "A configuration value is wrong. The message names file, line and key."},
+    {NotFound, "NotFound", false, Stop, 66,
+     "A file, run or key is not there. Check the path in the message."},
+    {AlreadyExists, "AlreadyExists", false, Stop, 73,
+     "The target exists already and is not overwritten. Name another, or remove it."},
+    {Permission, "Permission", false, Stop, 77,
+     "The system refused access. Check owner and mode of the path in the message."},
+    {Unavailable, "Unavailable", true, Job, 69,
+     "Something that may come back is away. Retried with back-off, then the job is queued again."},
+    {Timeout, "Timeout", true, Worker, 71,
+     "A wait passed its deadline. Retried once, then the worker is restarted."},
+    {Cancelled, "Cancelled", false, Stop, 75,
+     "Stopped on request after saving. Run again with --resume to go on."},
+    {Exhausted, "Exhausted", false, Stop, 72,
+     "Memory or disk does not suffice. The message says how much is needed and what to change."},
+    {Corrupt, "Corrupt", false, Worker, 65,
+     "Bytes are not what they must be. Checkpoints fall back to the one before; inputs are named and "
+     "skipped."},
+    {Numeric, "Numeric", false, Step, 74,
+     "A loss or gradient is not finite. The step is skipped; repeated cases stop the run."},
+    {PeerLost, "PeerLost", false, Worker, 76,
+     "Another rank is gone. The group is formed again, from the newest checkpoint if needed."},
+    {Unsupported, "Unsupported", false, Stop, 78,
+     "The file or option is valid but not handled. The message says what is."},
     {Internal, "Internal", false, Worker, 70, "A bug of Zoetrope's. Please report it with the log."},
 };
 }  // namespace
@@ -36,10 +50,14 @@ std::string_view name(ErrorCode code) { return policy(code).name; }
 
 std::string_view name(RestartScope scope) {
   switch (scope) {
-    case Step: return "step";
-    case Worker: return "worker";
-    case Job: return "job";
-    case Stop: return "stop";
+    case Step:
+      return "step";
+    case Worker:
+      return "worker";
+    case Job:
+      return "job";
+    case Stop:
+      return "stop";
   }
   return "stop";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expected failures as values: Result<T> and Error. Input, files, network, peers and checkpoints fail through these;
-// broken calls inside tensor code throw ContractError (tensor/require.hpp) instead, because libtorch throws too.
+// Expected failures as values: Result<T> and Error. Input, files, network, peers and checkpoints fail through
+// these; broken calls inside tensor code throw ContractError (tensor/require.hpp) instead, because libtorch
+// throws too.
 #pragma once
 
 #include <string>
@@ -11,8 +12,8 @@
 
 namespace zt {
 
-/// The closed set of failure kinds. What each one means for retries, exit codes and the operator stands in one table,
-/// base/error_policy.hpp.
+/// The closed set of failure kinds. What each one means for retries, exit codes and the operator stands in
+/// one table, base/error_policy.hpp.
 enum class ErrorCode {
   InvalidArgument,  ///< a command line or call that can't be right
   InvalidConfig,    ///< a configuration file or value
@@ -33,8 +34,8 @@ enum class ErrorCode {
 /// The code's name as written in this file, e.g. "NotFound".
 std::string_view name(ErrorCode code);
 
-/// What was wanted, what was found, where, and what to do. `message` is one sentence or two for the person on call;
-/// contexts are added on the way up, innermost first.
+/// What was wanted, what was found, where, and what to do. `message` is one sentence or two for the person on
+/// call; contexts are added on the way up, innermost first.
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::Internal;
   std::string message;
@@ -64,16 +65,16 @@ inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std:
 #define ZT_CONCAT(a, b) ZT_CONCAT_(a, b)
 
 /// Returns the error of a Result<void> expression from the enclosing function.
-#define ZT_TRY(expr)                                                            \
-  do {                                                                          \
-    if (auto zt_status_ = (expr); !zt_status_) {                                \
-      return ::tl::make_unexpected(std::move(zt_status_).error());              \
-    }                                                                           \
+#define ZT_TRY(expr)                                               \
+  do {                                                             \
+    if (auto zt_status_ = (expr); !zt_status_) {                   \
+      return ::tl::make_unexpected(std::move(zt_status_).error()); \
+    }                                                              \
   } while (false)
 
 /// ZT_TRY_ASSIGN(auto x, expr): x = value of a Result, or returns its error from the enclosing function.
 #define ZT_TRY_ASSIGN(decl, expr) ZT_TRY_ASSIGN_(ZT_CONCAT(zt_result_, __LINE__), decl, expr)
-#define ZT_TRY_ASSIGN_(tmp, decl, expr)                                         \
-  auto tmp = (expr);                                                            \
-  if (!tmp) return ::tl::make_unexpected(std::move(tmp).error());               \
+#define ZT_TRY_ASSIGN_(tmp, decl, expr)                           \
+  auto tmp = (expr);                                              \
+  if (!tmp) return ::tl::make_unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)

@@ -55,11 +55,26 @@ Status write_all(int fd, std::span<const std::byte> bytes, const fs::path& path)
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value) {
   ErrorCode code = ErrorCode::Unavailable;
   switch (errno_value) {
-    case ENOENT: case ENOTDIR: code = ErrorCode::NotFound; break;
-    case EACCES: case EPERM: case EROFS: code = ErrorCode::Permission; break;
-    case ENOSPC: case EDQUOT: case ENOMEM: case EMFILE: code = ErrorCode::Exhausted; break;
-    case EEXIST: code = ErrorCode::AlreadyExists; break;
-    default: break;
+    case ENOENT:
+    case ENOTDIR:
+      code = ErrorCode::NotFound;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = ErrorCode::Permission;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+      code = ErrorCode::Exhausted;
+      break;
+    case EEXIST:
+      code = ErrorCode::AlreadyExists;
+      break;
+    default:
+      break;
   }
   return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(errno_value)), {}};
 }
@@ -80,7 +95,8 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
     if (n == 0) return out;
     out.append(buffer, static_cast<size_t>(n));
     if (out.size() > limit_bytes) {
-      return fail(ErrorCode::Exhausted, fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
+      return fail(ErrorCode::Exhausted,
+                  fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
     }
   }
 }
@@ -104,7 +120,9 @@ AtomicFile::~AtomicFile() {
 
 Status AtomicFile::write(std::span<const std::byte> bytes) { return write_all(fd_, bytes, temp_); }
 
-Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text.data(), text.size()))); }
+Status AtomicFile::write(std::string_view text) {
+  return write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 Status AtomicFile::commit() {
   if (::fsync(fd_) != 0) return fail(errno_error("sync", temp_, errno));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole-file reading and atomic writing. A file that matters is written to a temporary name in the same folder, synced,
-// renamed and its folder synced, so that a reader sees the old or the new bytes and never a part.
+// Whole-file reading and atomic writing. A file that matters is written to a temporary name in the same
+// folder, synced, renamed and its folder synced, so that a reader sees the old or the new bytes and never a
+// part.
 #pragma once
 
 #include <cstddef>
@@ -17,16 +18,17 @@ namespace zt::files {
 
 namespace fs = std::filesystem;
 
-/// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a read error.
+/// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a
+/// read error.
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
 
-/// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such folder),
-/// Exhausted (disk full); the old file then stands unchanged and no temporary file remains.
+/// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such
+/// folder), Exhausted (disk full); the old file then stands unchanged and no temporary file remains.
 Status write_atomic(const fs::path& path, std::span<const std::byte> bytes);
 Status write_atomic(const fs::path& path, std::string_view text);
 
-/// write_atomic for files too large to hold in memory at once: the bytes go to a temporary name in parts and stand under
-/// `path` only after commit(). Destroyed without commit, it leaves nothing behind.
+/// write_atomic for files too large to hold in memory at once: the bytes go to a temporary name in parts and
+/// stand under `path` only after commit(). Destroyed without commit, it leaves nothing behind.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const fs::path& path);
@@ -39,7 +41,8 @@ class AtomicFile {
   Status commit();
 
  private:
-  AtomicFile(fs::path path, fs::path temp, int fd) : path_(std::move(path)), temp_(std::move(temp)), fd_(fd) {}
+  AtomicFile(fs::path path, fs::path temp, int fd)
+      : path_(std::move(path)), temp_(std::move(temp)), fd_(fd) {}
   fs::path path_, temp_;
   int fd_;  ///< -1 once committed or moved from
 };
@@ -57,9 +60,9 @@ Result<uint64_t> free_bytes(const fs::path& path);
 /// ENOSPC/EDQUOT/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, else Unavailable.
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
 
-/// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also when the
-/// file is replaced or removed. Truncation by another process while mapped is not survivable (SIGBUS): map only files
-/// that are written atomically. An empty file gives an empty span.
+/// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also
+/// when the file is replaced or removed. Truncation by another process while mapped is not survivable
+/// (SIGBUS): map only files that are written atomically. An empty file gives an empty span.
 class Mapping {
  public:
   static Result<std::shared_ptr<const Mapping>> open(const fs::path& path);
@@ -77,7 +80,8 @@ class Mapping {
 /// Holds an exclusive advisory lock (flock) on a file while it lives; the lock of a dead process is free.
 class Lock {
  public:
-  /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it wrote them).
+  /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it
+  /// wrote them).
   static Result<Lock> acquire(const fs::path& path);
   Lock(Lock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
   Lock& operator=(Lock&&) = delete;

@@ -10,7 +10,9 @@ namespace zt::hash {
 uint64_t xxh64(std::span<const std::byte> bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
-uint64_t xxh64(std::string_view text, uint64_t seed) { return XXH3_64bits_withSeed(text.data(), text.size(), seed); }
+uint64_t xxh64(std::string_view text, uint64_t seed) {
+  return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+}
 
 struct Xxh128::State {
   XXH3_state_t* xxh = XXH3_createState();
@@ -19,7 +21,9 @@ struct Xxh128::State {
 Xxh128::Xxh128() : state_(std::make_unique<State>()) { XXH3_128bits_reset(state_->xxh); }
 Xxh128::~Xxh128() = default;
 Xxh128::Xxh128(Xxh128&&) noexcept = default;
-void Xxh128::update(std::span<const std::byte> bytes) { XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size()); }
+void Xxh128::update(std::span<const std::byte> bytes) {
+  XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size());
+}
 void Xxh128::update(std::string_view text) { XXH3_128bits_update(state_->xxh, text.data(), text.size()); }
 std::string Xxh128::hex() const {
   const XXH128_hash_t h = XXH3_128bits_digest(state_->xxh);
@@ -38,6 +42,8 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
 }
-std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text.data(), text.size()))); }
+std::string sha256_hex(std::string_view text) {
+  return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 }  // namespace zt::hash

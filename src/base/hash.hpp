@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Digests. Checksums of our own files are XXH3-128 (fast, not cryptographic); downloads and content addresses that
-// outsiders may forge use SHA-256.
+// Digests. Checksums of our own files are XXH3-128 (fast, not cryptographic); downloads and content addresses
+// that outsiders may forge use SHA-256.
 #pragma once
 
 #include <cstddef>

@@ -10,10 +10,14 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Info: return spdlog::level::info;
-    case Level::Warn: return spdlog::level::warn;
-    case Level::Error: return spdlog::level::err;
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warn:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -39,7 +43,8 @@ Status add_file(const std::filesystem::path& path) {
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-5l %v");
     logger().sinks().push_back(std::move(sink));
   } catch (const spdlog::spdlog_ex& e) {
-    return fail(ErrorCode::Unavailable, std::string("cannot open the log file ") + path.string() + ": " + e.what());
+    return fail(ErrorCode::Unavailable,
+                std::string("cannot open the log file ") + path.string() + ": " + e.what());
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only logging front. Messages are for people; programs read events (contract/events.hpp). Logs go to stderr:
-// stdout belongs to results.
+// The only logging front. Messages are for people; programs read events (contract/events.hpp). Logs go to
+// stderr: stdout belongs to results.
 #pragma once
 
 #include <filesystem>
@@ -18,10 +18,18 @@ void set_level(Level level);
 Status add_file(const std::filesystem::path& path);
 /// `component` is the folder's name; `message` is one line, with key=value for what a reader may search.
 void write(Level level, std::string_view component, std::string_view message);
-inline void debug(std::string_view component, std::string_view message) { write(Level::Debug, component, message); }
-inline void info(std::string_view component, std::string_view message) { write(Level::Info, component, message); }
-inline void warn(std::string_view component, std::string_view message) { write(Level::Warn, component, message); }
-inline void error(std::string_view component, std::string_view message) { write(Level::Error, component, message); }
+inline void debug(std::string_view component, std::string_view message) {
+  write(Level::Debug, component, message);
+}
+inline void info(std::string_view component, std::string_view message) {
+  write(Level::Info, component, message);
+}
+inline void warn(std::string_view component, std::string_view message) {
+  write(Level::Warn, component, message);
+}
+inline void error(std::string_view component, std::string_view message) {
+  write(Level::Error, component, message);
+}
 void flush();
 
 }  // namespace zt::log

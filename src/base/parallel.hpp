@@ -12,12 +12,13 @@
 
 namespace zt {
 
-/// Runs `body(i)` for i in [0, count) on up to `num_threads` threads (the caller's is one of them) and returns when all
-/// are done. The first exception is thrown again in the caller; the remaining indices are then skipped.
+/// Runs `body(i)` for i in [0, count) on up to `num_threads` threads (the caller's is one of them) and
+/// returns when all are done. The first exception is thrown again in the caller; the remaining indices are
+/// then skipped.
 void parallel_for(size_t count, size_t num_threads, const std::function<void(size_t)>& body);
 
-/// A fixed number of threads that take jobs in the order given. The destructor runs what is queued, then joins.
-/// A job must not throw.
+/// A fixed number of threads that take jobs in the order given. The destructor runs what is queued, then
+/// joins. A job must not throw.
 class ThreadPool {
  public:
   explicit ThreadPool(size_t num_threads);

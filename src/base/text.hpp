@@ -22,8 +22,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 
 /// Whether every byte belongs to a well-formed UTF-8 sequence (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view s);
-/// Outside text made safe for a message: in double quotes, control and non-ASCII bytes as \xNN, cut after `limit` bytes
-/// with "..." and the length.
+/// Outside text made safe for a message: in double quotes, control and non-ASCII bytes as \xNN, cut after
+/// `limit` bytes with "..." and the length.
 std::string quoted(std::string_view s, size_t limit = 80);
 
 /// "1.5 GiB", "812 KiB", "17 B".

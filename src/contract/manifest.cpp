@@ -37,7 +37,8 @@ int64_t count_elements(const std::vector<int64_t>& shape) {
 }
 
 bool is_plain_file_name(const std::string& s) {
-  return !s.empty() && s != "." && s != ".." && s.find('/') == std::string::npos && s.find('\0') == std::string::npos;
+  return !s.empty() && s != "." && s != ".." && s.find('/') == std::string::npos &&
+         s.find('\0') == std::string::npos;
 }
 
 Status check_tensor(const ManifestTensor& t, size_t num_files) {
@@ -45,26 +46,31 @@ Status check_tensor(const ManifestTensor& t, size_t num_files) {
   int64_t covered = 0;
   for (const auto& c : t.chunks) {
     if (c.file >= num_files) {
-      return fail(ErrorCode::Corrupt, fmt::format("tensor {} names file {} of {}", t.name, c.file, num_files));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("tensor {} names file {} of {}", t.name, c.file, num_files));
     }
     if (c.begin != covered || c.end < c.begin) {
-      return fail(ErrorCode::Corrupt, fmt::format("tensor {} has a gap or overlap at element {}", t.name, covered));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("tensor {} has a gap or overlap at element {}", t.name, covered));
     }
     covered = c.end;
   }
   if (elements < 0 || covered != elements) {
-    return fail(ErrorCode::Corrupt, fmt::format("tensor {} holds {} of {} elements", t.name, covered, elements));
+    return fail(ErrorCode::Corrupt,
+                fmt::format("tensor {} holds {} of {} elements", t.name, covered, elements));
   }
   return {};
 }
 
 Status check(const Manifest& m) {
   if (m.version != Manifest::kVersion) {
-    return fail(ErrorCode::Unsupported, fmt::format("the manifest has version {}, this program reads version {}", m.version,
-                                                    Manifest::kVersion));
+    return fail(ErrorCode::Unsupported,
+                fmt::format("the manifest has version {}, this program reads version {}", m.version,
+                            Manifest::kVersion));
   }
   for (const auto& f : m.files) {
-    if (!is_plain_file_name(f.name)) return fail(ErrorCode::Corrupt, fmt::format("bad file name '{}'", f.name));
+    if (!is_plain_file_name(f.name))
+      return fail(ErrorCode::Corrupt, fmt::format("bad file name '{}'", f.name));
   }
   for (const auto& t : m.tensors) ZT_TRY(check_tensor(t, m.files.size()));
   return {};
@@ -101,13 +107,19 @@ std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefi
 
 std::string to_json(const Manifest& m) {
   json files = json::array(), tensors = json::array();
-  for (const auto& f : m.files) files.push_back({{"name", f.name}, {"size_bytes", f.size_bytes}, {"xxh128", f.xxh128}});
+  for (const auto& f : m.files)
+    files.push_back({{"name", f.name}, {"size_bytes", f.size_bytes}, {"xxh128", f.xxh128}});
   for (const auto& t : m.tensors) tensors.push_back(tensor_json(t));
-  const json j{{"version", m.version},       {"step", m.step},
-               {"generation", m.generation}, {"run_id", m.run_id},
-               {"config_digest", m.config_digest}, {"written_at", m.written_at},
-               {"world_size", m.world_size}, {"scalars", m.scalars},
-               {"metrics", m.metrics},       {"files", std::move(files)},
+  const json j{{"version", m.version},
+               {"step", m.step},
+               {"generation", m.generation},
+               {"run_id", m.run_id},
+               {"config_digest", m.config_digest},
+               {"written_at", m.written_at},
+               {"world_size", m.world_size},
+               {"scalars", m.scalars},
+               {"metrics", m.metrics},
+               {"files", std::move(files)},
                {"tensors", std::move(tensors)}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -130,7 +142,8 @@ Result<Manifest> parse_manifest(std::string_view text) {
 Result<Manifest> read_manifest(const std::filesystem::path& folder) {
   ZT_TRY_ASSIGN(const std::string text, files::read(folder / "manifest.json", kMaxManifestBytes));
   auto manifest = parse_manifest(text);
-  if (!manifest) return fail(std::move(manifest.error()).with("while reading " + (folder / "manifest.json").string()));
+  if (!manifest)
+    return fail(std::move(manifest.error()).with("while reading " + (folder / "manifest.json").string()));
   return manifest;
 }
 
@@ -167,7 +180,9 @@ Status verify_checkpoint(const std::filesystem::path& folder) {
                                                   mapping->bytes().size(), f.size_bytes));
     }
     if (hash::xxh128_hex(mapping->bytes()) != f.xxh128) {
-      return fail(ErrorCode::Corrupt, fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
+      return fail(
+          ErrorCode::Corrupt,
+          fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
     }
   }
   return {};

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checkpoint manifest: what a checkpoint folder holds, written last, and the only thing that makes it valid.
-// Format: docs/formats/checkpoint.md. Both programs read it; only the checkpoint folder's writer (checkpoint/) makes one.
+// The checkpoint manifest: what a checkpoint folder holds, written last, and the only thing that makes it
+// valid. Format: docs/formats/checkpoint.md. Both programs read it; only the checkpoint folder's writer
+// (checkpoint/) makes one.
 //
 //   checkpoints/step-00001200/rank-00000.safetensors ...   data, one file per rank
 //   checkpoints/step-00001200/manifest.json                written last, after every data file is synced
-//   checkpoints/step-00001200.tmp/                         an unfinished save: never read, removed by the next save
-//   checkpoints/latest                                     text: the newest folder's name, replaced atomically
+//   checkpoints/step-00001200.tmp/                         an unfinished save: never read, removed by the
+//   next save checkpoints/latest                                     text: the newest folder's name, replaced
+//   atomically
 #pragma once
 
 #include <cstdint>
@@ -60,8 +62,8 @@ struct Manifest {
 std::string checkpoint_name(int64_t step);
 
 std::string to_json(const Manifest& manifest);
-/// Refuses (Corrupt) anything but a complete manifest: unknown version, file names with separators, chunks that leave
-/// gaps, overlap or exceed the shape.
+/// Refuses (Corrupt) anything but a complete manifest: unknown version, file names with separators, chunks
+/// that leave gaps, overlap or exceed the shape.
 Result<Manifest> parse_manifest(std::string_view json);
 /// Reads `folder`/manifest.json. Does not look at the data files.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);
@@ -79,8 +81,8 @@ struct CheckpointEntry {
 /// Every finished checkpoint under `checkpoints/`, oldest first; an absent folder gives none.
 std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints);
 
-/// Compares every data file's size and checksum with the manifest. Errors: Corrupt naming the file and what differs,
-/// NotFound for a missing one.
+/// Compares every data file's size and checksum with the manifest. Errors: Corrupt naming the file and what
+/// differs, NotFound for a missing one.
 Status verify_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace zt::contract

@@ -64,7 +64,8 @@ TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
 
 TEST(Manifest, EveryTruncationIsRefused) {
   const std::string text = to_json(two_chunk_manifest());
-  for (size_t n = 0; n + 2 < text.size(); ++n) EXPECT_FALSE(parse_manifest(std::string_view(text).substr(0, n))) << n;
+  for (size_t n = 0; n + 2 < text.size(); ++n)
+    EXPECT_FALSE(parse_manifest(std::string_view(text).substr(0, n))) << n;
   EXPECT_FALSE(parse_manifest(std::string(100000, '[')));
 }
 

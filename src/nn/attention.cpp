@@ -17,8 +17,8 @@ at::Tensor split_heads(const at::Tensor& x_NSC, int64_t heads) {
 
 at::Tensor attend(const at::Tensor& q_NSC, const at::Tensor& k_NTC, const at::Tensor& v_NTC, int64_t heads) {
   ZT_REQUIRE(q_NSC.size(2) % heads == 0, q_NSC, " does not divide into ", heads, " heads");
-  const at::Tensor out =
-      at::scaled_dot_product_attention(split_heads(q_NSC, heads), split_heads(k_NTC, heads), split_heads(v_NTC, heads));
+  const at::Tensor out = at::scaled_dot_product_attention(
+      split_heads(q_NSC, heads), split_heads(k_NTC, heads), split_heads(v_NTC, heads));
   return out.transpose(1, 2).reshape(q_NSC.sizes());
 }
 
@@ -35,10 +35,12 @@ at::Tensor Attention::forward(const at::Tensor& x_NSC, const at::Tensor& context
   return to_out(attend(to_q(x_NSC), to_k(context_NTD), to_v(context_NTD), heads));
 }
 
-at::Tensor Attention::forward_single_token(const at::Tensor& context_B1D) const { return to_out(to_v(context_B1D)); }
+at::Tensor Attention::forward_single_token(const at::Tensor& context_B1D) const {
+  return to_out(to_v(context_B1D));
+}
 
-at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC, const ReferenceKeys& reference,
-                               const ReferenceRows& rows, int64_t frames) {
+at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC,
+                               const ReferenceKeys& reference, const ReferenceRows& rows, int64_t frames) {
   if (!rows.any()) return attention.forward(x_NSC, x_NSC);
   const at::Tensor q = attention.to_q(x_NSC), k = attention.to_k(x_NSC), v = attention.to_v(x_NSC);
   const auto with = [&](const at::Tensor& own, const at::Tensor& bank) {

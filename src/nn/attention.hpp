@@ -70,9 +70,9 @@ struct ReferenceKeys {
   at::Tensor key_RTC, value_RTC;
 };
 
-/// Self-attention over a picture's own tokens and its reference row's: keys = [own, reference]. Items without a row
-/// attend to themselves only.
-at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC, const ReferenceKeys& reference,
-                               const ReferenceRows& rows, int64_t frames);
+/// Self-attention over a picture's own tokens and its reference row's: keys = [own, reference]. Items without
+/// a row attend to themselves only.
+at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC,
+                               const ReferenceKeys& reference, const ReferenceRows& rows, int64_t frames);
 
 }  // namespace zt::nn

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GEGLU feed-forward (Shazeer 2020): Linear C -> 8C split in value and gate, value * GELU(gate), Linear 4C -> C.
+// GEGLU feed-forward (Shazeer 2020): Linear C -> 8C split in value and gate, value * GELU(gate), Linear 4C ->
+// C.
 #pragma once
 
 #include <ATen/core/Tensor.h>

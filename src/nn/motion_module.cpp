@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See motion_module.hpp. Tokens stay in (B, F, S, C) order throughout: projections, norms and feed-forward work on rows
-// in any order, and only the attention itself needs the frames of a position side by side.
+// See motion_module.hpp. Tokens stay in (B, F, S, C) order throughout: projections, norms and feed-forward
+// work on rows in any order, and only the attention itself needs the frames of a position side by side.
 #include "nn/motion_module.hpp"
 
 #include <ATen/ATen.h>
@@ -17,7 +17,9 @@ constexpr double kMotionNormEps = 1e-6;
 at::Tensor attend_over_frames(const at::Tensor& q_BFSC, const at::Tensor& k_BFSC, const at::Tensor& v_BFSC,
                               int64_t heads) {
   const int64_t frames = q_BFSC.size(1), channels = q_BFSC.size(3);
-  const auto by_position = [&](const at::Tensor& x) { return x.transpose(1, 2).reshape({-1, frames, channels}); };
+  const auto by_position = [&](const at::Tensor& x) {
+    return x.transpose(1, 2).reshape({-1, frames, channels});
+  };
   const at::Tensor out = attend(by_position(q_BFSC), by_position(k_BFSC), by_position(v_BFSC), heads);
   return out.view({q_BFSC.size(0), q_BFSC.size(2), frames, channels}).transpose(1, 2);
 }
@@ -26,7 +28,8 @@ at::Tensor attend_over_frames(const at::Tensor& q_BFSC, const at::Tensor& k_BFSC
 
 MotionModule::MotionModule(const params::ParamSource& module, const MotionModuleOptions& options) {
   const params::ParamSource source = module.child("temporal_transformer");
-  const int64_t channels = options.channels, inner = channels / options.heads / options.attention_dim_div * options.heads;
+  const int64_t channels = options.channels,
+                inner = channels / options.heads / options.attention_dim_div * options.heads;
   norm_ = GroupNorm(source.child("norm"), options.norm_num_groups, channels, kMotionNormEps);
   proj_in_ = Linear(source.child("proj_in"), channels, channels);
   for (int64_t b = 0; b < options.num_blocks; ++b) {
@@ -36,11 +39,14 @@ MotionModule::MotionModule(const params::ParamSource& module, const MotionModule
       const params::ParamSource attention = block_source.child("attention_blocks", a);
       TemporalAttention temporal{
           LayerNorm(block_source.child("norms", a), channels),
-          Attention(attention, {.width = channels, .context_width = channels, .inner_width = inner, .heads = options.heads}),
+          Attention(
+              attention,
+              {.width = channels, .context_width = channels, .inner_width = inner, .heads = options.heads}),
           {}};
       if (options.position_encoding) {
-        temporal.pe_1PC = attention.child("pos_encoder")
-                              .buffer("pe", {1, options.max_positions, channels}, params::Init::sine_positions());
+        temporal.pe_1PC =
+            attention.child("pos_encoder")
+                .buffer("pe", {1, options.max_positions, channels}, params::Init::sine_positions());
       }
       block.attentions.push_back(std::move(temporal));
     }
@@ -48,7 +54,8 @@ MotionModule::MotionModule(const params::ParamSource& module, const MotionModule
     block.ff = FeedForward(block_source.child("ff"), channels);
     blocks_.push_back(std::move(block));
   }
-  proj_out_ = Linear(source.child("proj_out"), channels, channels, {.zero_initialize = options.zero_initialize});
+  proj_out_ =
+      Linear(source.child("proj_out"), channels, channels, {.zero_initialize = options.zero_initialize});
 }
 
 at::Tensor MotionModule::position_rows(const TemporalAttention& temporal, int64_t frames) const {

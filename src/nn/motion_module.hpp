@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AnimateDiff's motion module (Guo et al. 2023): at every position, self-attention over the frames of a clip. Its output
-// projection starts at zero, so that adding it changes nothing at first.
+// AnimateDiff's motion module (Guo et al. 2023): at every position, self-attention over the frames of a clip.
+// Its output projection starts at zero, so that adding it changes nothing at first.
 #pragma once
 
 #include <ATen/core/Tensor.h>

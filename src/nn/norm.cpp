@@ -13,7 +13,8 @@ GroupNorm::GroupNorm(const params::ParamSource& source, int64_t groups, int64_t 
       bias_C(source.parameter("bias", {channels}, params::Init::zeros())),
       num_groups(groups),
       eps(epsilon) {
-  ZT_REQUIRE(groups > 0 && channels % groups == 0, channels, " channels do not divide into ", groups, " groups");
+  ZT_REQUIRE(groups > 0 && channels % groups == 0, channels, " channels do not divide into ", groups,
+             " groups");
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x_NCHW) const {

@@ -28,13 +28,15 @@ struct Recipe final : torch::CustomClassHolder {
 variable_list as_leaves(const variable_list& inputs) {
   variable_list leaves;
   leaves.reserve(inputs.size());
-  for (const at::Tensor& input : inputs) leaves.push_back(input.detach().set_requires_grad(input.requires_grad()));
+  for (const at::Tensor& input : inputs)
+    leaves.push_back(input.detach().set_requires_grad(input.requires_grad()));
   return leaves;
 }
 
 class RecomputeFunction final : public torch::autograd::Function<RecomputeFunction> {
  public:
-  static variable_list forward(AutogradContext* ctx, const c10::intrusive_ptr<Recipe>& recipe, at::TensorList inputs) {
+  static variable_list forward(AutogradContext* ctx, const c10::intrusive_ptr<Recipe>& recipe,
+                               at::TensorList inputs) {
     ctx->save_for_backward(inputs.vec());
     ctx->saved_data["recipe"] = c10::IValue::make_capsule(recipe);
     ctx->set_materialize_grads(false);

@@ -33,7 +33,8 @@ ReferenceRows::ReferenceRows(std::vector<int64_t> bank_row, int64_t num_rows, at
   std::vector<int64_t> rows;
   for (int64_t item = 0; item < batch_; ++item) {
     const int64_t row = bank_row[static_cast<size_t>(item)];
-    ZT_REQUIRE(row >= -1 && row < num_rows, "batch item ", item, " asks for bank row ", row, " of ", num_rows);
+    ZT_REQUIRE(row >= -1 && row < num_rows, "batch item ", item, " asks for bank row ", row, " of ",
+               num_rows);
     (row < 0 ? without_ : with_).push_back(item);
     if (row >= 0) rows.push_back(row);
   }

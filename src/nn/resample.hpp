@@ -10,10 +10,12 @@
 
 namespace zt::nn {
 
-/// Nearest-neighbour resize to exactly (height, width): source index = floor(i * in / out). Then a 3x3 convolution.
+/// Nearest-neighbour resize to exactly (height, width): source index = floor(i * in / out). Then a 3x3
+/// convolution.
 at::Tensor upsample(const at::Tensor& x_NCHW, int64_t height, int64_t width, const Conv2d& conv);
 
-/// 3x3 convolution of stride 2 after padding one row below and one column to the right (the VAE encoder's form).
+/// 3x3 convolution of stride 2 after padding one row below and one column to the right (the VAE encoder's
+/// form).
 at::Tensor downsample_asymmetric(const at::Tensor& x_NCHW, const Conv2d& conv);
 
 }  // namespace zt::nn

@@ -18,8 +18,8 @@ ResnetBlock::ResnetBlock(const params::ParamSource& source, const ResnetOptions&
   norm2 = GroupNorm(source.child("norm2"), options.norm_num_groups, options.out_channels, options.norm_eps);
   conv2 = Conv2d(source.child("conv2"), options.out_channels, options.out_channels);
   if (options.in_channels != options.out_channels) {
-    conv_shortcut =
-        Conv2d(source.child("conv_shortcut"), options.in_channels, options.out_channels, {.kernel = 1, .padding = 0});
+    conv_shortcut = Conv2d(source.child("conv_shortcut"), options.in_channels, options.out_channels,
+                           {.kernel = 1, .padding = 0});
   }
 }
 
@@ -27,7 +27,8 @@ at::Tensor ResnetBlock::normalize(const GroupNorm& norm, const at::Tensor& x, in
   return norm_over_frames ? norm.over_frames(x, frames) : norm(x);
 }
 
-at::Tensor ResnetBlock::forward(const at::Tensor& x_NCHW, const at::Tensor& time_silu_BE, int64_t frames) const {
+at::Tensor ResnetBlock::forward(const at::Tensor& x_NCHW, const at::Tensor& time_silu_BE,
+                                int64_t frames) const {
   at::Tensor h = conv1(at::silu(normalize(norm1, x_NCHW, frames)));
   if (time_silu_BE.defined()) {
     ZT_REQUIRE(time_silu_BE.size(0) * frames == x_NCHW.size(0), "wanted one time row per clip of ", frames,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The residual block of diffusion UNets and their VAE: norm, SiLU, convolution, time, norm, SiLU, convolution, shortcut.
+// The residual block of diffusion UNets and their VAE: norm, SiLU, convolution, time, norm, SiLU,
+// convolution, shortcut.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,7 +26,8 @@ struct ResnetOptions {
 struct ResnetBlock {
   ResnetBlock() = default;
   ResnetBlock(const params::ParamSource& source, const ResnetOptions& options);
-  /// x is (B * frames, C, H, W), frame index fastest; time_silu_BE one row per clip, undefined for a block without time.
+  /// x is (B * frames, C, H, W), frame index fastest; time_silu_BE one row per clip, undefined for a block
+  /// without time.
   at::Tensor forward(const at::Tensor& x_NCHW, const at::Tensor& time_silu_BE, int64_t frames) const;
 
   GroupNorm norm1, norm2;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See spatial_transformer.hpp. proj_in and proj_out are 1x1 convolutions in the reference; on tokens they are the same
-// linear map, so they run as one with the weight viewed as a matrix.
+// See spatial_transformer.hpp. proj_in and proj_out are 1x1 convolutions in the reference; on tokens they are
+// the same linear map, so they run as one with the weight viewed as a matrix.
 #include "nn/spatial_transformer.hpp"
 
 #include <ATen/ATen.h>
@@ -25,7 +25,8 @@ at::Tensor map_tokens(const Linear& layer, const at::Tensor& x) {
 
 }  // namespace
 
-SpatialTransformer::SpatialTransformer(const params::ParamSource& source, const SpatialTransformerOptions& options) {
+SpatialTransformer::SpatialTransformer(const params::ParamSource& source,
+                                       const SpatialTransformerOptions& options) {
   const params::ParamSource block = source.child("transformer_blocks.0");
   const params::ParamSource tail = options.ends_at_norm1 ? source.group("tail") : source;
   const params::ParamSource tail_block = tail.child("transformer_blocks.0");
@@ -58,8 +59,8 @@ at::Tensor SpatialTransformer::cross_attention(const at::Tensor& h_NSC, const at
   return h_NSC + attn2_.forward(norm2_(h_NSC), context_NLD);
 }
 
-at::Tensor SpatialTransformer::finish(at::Tensor h_NSC, const at::Tensor& attended_NSC, const at::Tensor& context_BLD,
-                                      const at::Tensor& residual_NCHW) const {
+at::Tensor SpatialTransformer::finish(at::Tensor h_NSC, const at::Tensor& attended_NSC,
+                                      const at::Tensor& context_BLD, const at::Tensor& residual_NCHW) const {
   h_NSC = cross_attention(h_NSC + attended_NSC, context_BLD);
   h_NSC = h_NSC + ff_(norm3_(h_NSC));
   return map_tokens(proj_out_, h_NSC).transpose(1, 2).reshape(residual_NCHW.sizes()) + residual_NCHW;
@@ -69,7 +70,8 @@ at::Tensor SpatialTransformer::forward(const at::Tensor& x_NCHW, const at::Tenso
                                        const ReferenceKeys& reference, const ReferenceRows& rows,
                                        int64_t frames) const {
   const at::Tensor h_NSC = tokens(x_NCHW);
-  return finish(h_NSC, reference_attention(attn1_, norm1_(h_NSC), reference, rows, frames), context_BLD, x_NCHW);
+  return finish(h_NSC, reference_attention(attn1_, norm1_(h_NSC), reference, rows, frames), context_BLD,
+                x_NCHW);
 }
 
 SpatialTransformer::Written SpatialTransformer::forward_writing(const at::Tensor& x_NCHW,

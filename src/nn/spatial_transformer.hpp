@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stable Diffusion's transformer block over the positions of one picture, with reference attention (Hu et al. 2023) as an
-// explicit input (reader) or output (writer). Shapes as in nn/attention.hpp.
+// Stable Diffusion's transformer block over the positions of one picture, with reference attention (Hu et al.
+// 2023) as an explicit input (reader) or output (writer). Shapes as in nn/attention.hpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,7 +30,8 @@ class SpatialTransformer {
   SpatialTransformer() = default;
   SpatialTransformer(const params::ParamSource& source, const SpatialTransformerOptions& options);
 
-  /// The context_BLD rows are per clip; x is (B * frames, C, H, W). `reference` may be empty (rows.any() false).
+  /// The context_BLD rows are per clip; x is (B * frames, C, H, W). `reference` may be empty (rows.any()
+  /// false).
   at::Tensor forward(const at::Tensor& x_NCHW, const at::Tensor& context_BLD, const ReferenceKeys& reference,
                      const ReferenceRows& rows, int64_t frames) const;
 

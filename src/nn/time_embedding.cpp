@@ -21,7 +21,8 @@ at::Tensor sinusoid(const at::Tensor& timestep_B, const SinusoidOptions& options
   return options.width % 2 == 1 ? at::constant_pad_nd(out_BW, {0, 1}) : out_BW;
 }
 
-TimeEmbedding::TimeEmbedding(const params::ParamSource& source, SinusoidOptions sinusoid_options, int64_t out_width)
+TimeEmbedding::TimeEmbedding(const params::ParamSource& source, SinusoidOptions sinusoid_options,
+                             int64_t out_width)
     : options(sinusoid_options),
       linear_1(source.child("linear_1"), options.width, out_width),
       linear_2(source.child("linear_2"), out_width, out_width) {}

@@ -22,7 +22,8 @@ at::Tensor sinusoid(const at::Tensor& timestep_B, const SinusoidOptions& options
 struct TimeEmbedding {
   TimeEmbedding() = default;
   TimeEmbedding(const params::ParamSource& source, SinusoidOptions options, int64_t out_width);
-  /// timestep_B -> SiLU of the embedding (B, out_width): every residual block starts with that SiLU, so it is done once.
+  /// timestep_B -> SiLU of the embedding (B, out_width): every residual block starts with that SiLU, so it is
+  /// done once.
   at::Tensor operator()(const at::Tensor& timestep_B) const;
 
   SinusoidOptions options;

@@ -8,11 +8,7 @@
 namespace zt::params {
 
 ParamSource::ParamSource(ParamTable& table, std::string_view network)
-    : table_(&table),
-      network_(network),
-      prefix_(network_ + "."),
-      unit_(network_),
-      group_(network_) {}
+    : table_(&table), network_(network), prefix_(network_ + "."), unit_(network_), group_(network_) {}
 
 ParamSource::ParamSource(const ParamStore& store, std::string_view network)
     : store_(&store), network_(network), prefix_(network_ + "."), unit_(network_), group_(network_) {}
@@ -55,8 +51,8 @@ at::Tensor ParamSource::get(std::string_view name, at::IntArrayRef shape, Init i
   }
   const StoredParam* stored = store_->find(full);
   ZT_REQUIRE(stored, "the store has no parameter ", full, ": it was built from another model configuration");
-  ZT_REQUIRE(stored->value.sizes() == shape, full, " has another shape in the store: wanted ", shape, ", found ",
-             stored->value);
+  ZT_REQUIRE(stored->value.sizes() == shape, full, " has another shape in the store: wanted ", shape,
+             ", found ", stored->value);
   return stored->value;
 }
 

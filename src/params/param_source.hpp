@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layers are constructed from. The same constructor code serves two ends: with a declaring source each request adds
-// a row to a ParamTable and returns an undefined tensor (the layer is then thrown away); with a binding source it returns
-// the store's view of that parameter. A source is a small value: child() and unit() make changed copies.
+// What layers are constructed from. The same constructor code serves two ends: with a declaring source each
+// request adds a row to a ParamTable and returns an undefined tensor (the layer is then thrown away); with a
+// binding source it returns the store's view of that parameter. A source is a small value: child() and unit()
+// make changed copies.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +18,8 @@ class ParamStore;
 
 class ParamSource {
  public:
-  /// Declares into `table`. Names start with "<network>.", unit and gradient group are `network` until changed.
+  /// Declares into `table`. Names start with "<network>.", unit and gradient group are `network` until
+  /// changed.
   ParamSource(ParamTable& table, std::string_view network);
   /// Binds views of `store`, which must outlive the layers.
   ParamSource(const ParamStore& store, std::string_view network);

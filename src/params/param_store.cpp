@@ -25,10 +25,17 @@ at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
   at::Tensor out = at::zeros(info.shape, at::kFloat);
   const tensor::NoiseKey key{seed, kInitPurpose, hash::xxh64(info.name)};
   switch (info.init.kind) {
-    case Init::Kind::Zeros: break;
-    case Init::Kind::Ones: out.fill_(1); break;
-    case Init::Kind::Uniform: tensor::fill_uniform(out, key, -info.init.scale, info.init.scale); break;
-    case Init::Kind::Normal: tensor::fill_normal(out, key, info.init.scale); break;
+    case Init::Kind::Zeros:
+      break;
+    case Init::Kind::Ones:
+      out.fill_(1);
+      break;
+    case Init::Kind::Uniform:
+      tensor::fill_uniform(out, key, -info.init.scale, info.init.scale);
+      break;
+    case Init::Kind::Normal:
+      tensor::fill_normal(out, key, info.init.scale);
+      break;
     case Init::Kind::SinePositions:
       out.copy_(tensor::sine_positions(out.size(-2), out.size(-1)));
       break;
@@ -56,7 +63,8 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
     } else if (options.placement) {
       place = options.placement(info);
     }
-    const Key key{info.unit, info.group, place.dtype, place.trainable, place.decay_group, place.optimizer_kind};
+    const Key key{info.unit,       info.group,        place.dtype,
+                  place.trainable, place.decay_group, place.optimizer_kind};
     const auto [found, is_new] = segment_of.emplace(key, segments_.size());
     if (is_new) {
       segments_.push_back({info.unit, info.group, place, {}, {}, {}, false});
@@ -82,8 +90,8 @@ void ParamStore::bind_views() {
     const auto view = [&](const at::Tensor& flat) {
       return flat.narrow(0, param.offset, param.info.numel()).view(param.info.shape);
     };
-    // variable_data: a leaf with its own version counter, so that writing the flat tensor never looks to autograd like
-    // an in-place change of a saved weight.
+    // variable_data: a leaf with its own version counter, so that writing the flat tensor never looks to
+    // autograd like an in-place change of a saved weight.
     param.value = view(segment.values_P).variable_data();
     if (!segment.placement.trainable) continue;
     param.value.set_requires_grad(true);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flat storage of all networks of a run. Each unit's parameters lie in segments: contiguous runs of one type, all
-// trainable or all frozen, of one decay group, optimizer kind and gradient group. Every parameter starts on a 256-element
-// border, so that 8-bit blocks, the gradient norm's tree and shard cuts never straddle two parameters; the padding is zero
-// and stays zero. Parameters are views of their segment and their gradients views of its flat gradient, each its own leaf:
-// backward adds in place and nothing is copied. What touches state (optimizer, EMA, checkpoint, checksum) walks segments.
+// Flat storage of all networks of a run. Each unit's parameters lie in segments: contiguous runs of one type,
+// all trainable or all frozen, of one decay group, optimizer kind and gradient group. Every parameter starts
+// on a 256-element border, so that 8-bit blocks, the gradient norm's tree and shard cuts never straddle two
+// parameters; the padding is zero and stays zero. Parameters are views of their segment and their gradients
+// views of its flat gradient, each its own leaf: backward adds in place and nothing is copied. What touches
+// state (optimizer, EMA, checkpoint, checksum) walks segments.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -49,8 +50,8 @@ struct Segment {
   std::vector<size_t> params;  ///< indices into ParamStore::params(), by offset
   at::Tensor values_P;         ///< flat, P a multiple of kBlockElements
   at::Tensor gradients_P;      ///< same shape and type; undefined if frozen
-  /// Set by touch(): this step's backward reached the group. The optimizer leaves untouched segments alone, as the
-  /// reference's skips parameters whose gradient is None.
+  /// Set by touch(): this step's backward reached the group. The optimizer leaves untouched segments alone,
+  /// as the reference's skips parameters whose gradient is None.
   bool touched = false;
 };
 
@@ -80,7 +81,8 @@ class ParamStore {
   /// Fills the gradients of touched segments with zero and clears the flags.
   void zero_gradients();
 
-  /// Copies values (any float type, any layout) over a parameter. Throws ContractError on another shape or unknown name.
+  /// Copies values (any float type, any layout) over a parameter. Throws ContractError on another shape or
+  /// unknown name.
   void assign(std::string_view name, const at::Tensor& value);
 
   /// XXH3-128 over names, shapes and logical values of what starts with `prefix`; 32 hex digits.

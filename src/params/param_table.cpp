@@ -39,8 +39,8 @@ int64_t ParamTable::num_elements(std::string_view prefix) const {
 }
 
 size_t ParamTable::num_tensors(std::string_view prefix) const {
-  return static_cast<size_t>(std::count_if(params_.begin(), params_.end(),
-                                           [&](const ParamInfo& info) { return info.name.starts_with(prefix); }));
+  return static_cast<size_t>(std::count_if(
+      params_.begin(), params_.end(), [&](const ParamInfo& info) { return info.name.starts_with(prefix); }));
 }
 
 std::vector<std::string> ParamTable::units() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What parameters a network has: names (the reference's state-dict keys behind the network's own prefix), shapes, start
-// values, and the unit and gradient group each belongs to. Filled by constructing the network from a declaring
-// ParamSource; nothing is allocated, so a plan for any size costs milliseconds.
+// What parameters a network has: names (the reference's state-dict keys behind the network's own prefix),
+// shapes, start values, and the unit and gradient group each belongs to. Filled by constructing the network
+// from a declaring ParamSource; nothing is allocated, so a plan for any size costs milliseconds.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@
 
 namespace zt::params {
 
-/// How a parameter starts when no file gives it. Random ones depend only on (seed, name), not on order or threads.
+/// How a parameter starts when no file gives it. Random ones depend only on (seed, name), not on order or
+/// threads.
 struct Init {
   enum class Kind {
     Zeros,
@@ -37,8 +38,9 @@ struct ParamInfo {
   std::string name;  ///< full, e.g. "denoising_unet.conv_in.weight"
   std::vector<int64_t> shape;
   Init init;
-  std::string unit;   ///< what is gathered, recomputed and reduced together, e.g. "denoising_unet.down_blocks.0.layers.1"
-  std::string group;  ///< gradient group: what always gets a gradient together, e.g. "denoising_unet"
+  std::string unit;        ///< what is gathered, recomputed and reduced together, e.g.
+                           ///< "denoising_unet.down_blocks.0.layers.1"
+  std::string group;       ///< gradient group: what always gets a gradient together, e.g. "denoising_unet"
   bool is_buffer = false;  ///< saved with the weights, never trained (motion modules' pe)
   int64_t numel() const;
 };

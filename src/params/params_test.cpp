@@ -89,7 +89,8 @@ TEST(ParamStore, ZeroesOnlyWhatWasTouched) {
 TEST(ParamStore, PlacementSplitsSegments) {
   ParamStore::Options options;
   options.placement = [](const ParamInfo& info) {
-    return Placement{.trainable = info.name.ends_with("bias"), .decay_group = info.name.ends_with("bias") ? 1 : 0};
+    return Placement{.trainable = info.name.ends_with("bias"),
+                     .decay_group = info.name.ends_with("bias") ? 1 : 0};
   };
   const ParamStore store(declared(), options);
   EXPECT_EQ(store.segments().size(), 4u);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mixed precision for a scope: inside it convolutions, linears and attention run in the given type, the rest as libtorch
-// chooses. The weight cache is off, because a weight cast in a scope without gradients would lose its gradient in a later
-// scope that wants one.
+// Mixed precision for a scope: inside it convolutions, linears and attention run in the given type, the rest
+// as libtorch chooses. The weight cache is off, because a weight cast in a scope without gradients would lose
+// its gradient in a later scope that wants one.
 #pragma once
 
 #include <c10/core/DeviceType.h>

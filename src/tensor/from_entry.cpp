@@ -56,9 +56,11 @@ at::Tensor from_entry(const weights::TensorEntry& entry) {
 }
 
 weights::TensorEntry to_entry(std::string name, const at::Tensor& tensor) {
-  ZT_REQUIRE(tensor.is_contiguous() && tensor.device().is_cpu(), name, ": only a contiguous CPU tensor has stored bytes, got ",
-             tensor);
-  return {std::move(name), stored_dtype(tensor.scalar_type()), tensor.sizes().vec(),
+  ZT_REQUIRE(tensor.is_contiguous() && tensor.device().is_cpu(), name,
+             ": only a contiguous CPU tensor has stored bytes, got ", tensor);
+  return {std::move(name),
+          stored_dtype(tensor.scalar_type()),
+          tensor.sizes().vec(),
           {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
 }
 

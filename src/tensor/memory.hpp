@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact count of the CPU bytes that tensors hold, and the settings that keep malloc from giving large buffers back to
-// the kernel after each use (page faults cost more than the arithmetic of a training step).
+// Exact count of the CPU bytes that tensors hold, and the settings that keep malloc from giving large buffers
+// back to the kernel after each use (page faults cost more than the arithmetic of a training step).
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,16 @@ struct MemoryStats {
   int64_t allocations = 0;  ///< since the process started
 };
 
-/// Puts a counting allocator in front of libtorch's CPU allocator. Call once, before the first tensor; a second call does
-/// nothing. Cost: two atomic additions per allocation.
+/// Puts a counting allocator in front of libtorch's CPU allocator. Call once, before the first tensor; a
+/// second call does nothing. Cost: two atomic additions per allocation.
 void install_counting_allocator();
 /// All zero before install_counting_allocator().
 MemoryStats memory_stats();
 /// Sets the peak to what is live.
 void reset_peak();
 
-/// Raises malloc's mmap and trim thresholds so that freed buffers are reused without page faults. Call at start.
+/// Raises malloc's mmap and trim thresholds so that freed buffers are reused without page faults. Call at
+/// start.
 void keep_freed_memory();
 
 }  // namespace zt::tensor

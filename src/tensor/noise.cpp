@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See noise.hpp. The logarithm and the sine are polynomials of our own (Cephes logf, sinf, cosf): libm's and MKL's
-// results may differ between CPUs and between vector and scalar tails.
+// See noise.hpp. The logarithm and the sine are polynomials of our own (Cephes logf, sinf, cosf): libm's and
+// MKL's results may differ between CPUs and between vector and scalar tails.
 #include "tensor/noise.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -31,8 +31,8 @@ float log_unit(float u) {
   m -= 1.0f;
   const float m2 = m * m;
   float p = 7.0376836292e-2f;
-  for (const float c : {-1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
-                        2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f}) {
+  for (const float c : {-1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
+                        -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f}) {
     p = p * m + c;
   }
   const auto e = static_cast<float>(exponent);
@@ -50,13 +50,18 @@ SinCos sin_cos_turn(uint32_t k) {
   const float x = static_cast<float>(offset) * (6.283185307f / 16777216.0f);
   const float x2 = x * x;
   const float s = ((-1.9515295891e-4f * x2 + 8.3321608736e-3f) * x2 - 1.6666654611e-1f) * x2 * x + x;
-  const float c = ((2.443315711809948e-5f * x2 - 1.388731625493765e-3f) * x2 + 4.166664568298827e-2f) * x2 * x2 -
-                  0.5f * x2 + 1.0f;
+  const float c =
+      ((2.443315711809948e-5f * x2 - 1.388731625493765e-3f) * x2 + 4.166664568298827e-2f) * x2 * x2 -
+      0.5f * x2 + 1.0f;
   switch (quadrant % 4) {
-    case 0: return {s, c};
-    case 1: return {c, -s};
-    case 2: return {-s, -c};
-    default: return {-c, s};
+    case 0:
+      return {s, c};
+    case 1:
+      return {c, -s};
+    case 2:
+      return {-s, -c};
+    default:
+      return {-c, s};
   }
 }
 
@@ -87,11 +92,13 @@ void fill(const at::Tensor& out, NoiseKey key, float scale, float shift, Block b
   float* data = out.mutable_data_ptr<float>();
   const int64_t n = out.numel(), num_blocks = (n + kWordsPerBlock - 1) / kWordsPerBlock;
   ZT_REQUIRE(num_blocks <= int64_t{1} << 32, "a random tensor may have 2^34 elements at most, got ", out);
-  const std::array<uint32_t, 2> seed = {static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32)};
+  const std::array<uint32_t, 2> seed = {static_cast<uint32_t>(key.seed),
+                                        static_cast<uint32_t>(key.seed >> 32)};
   const auto item_low = static_cast<uint32_t>(key.item), item_high = static_cast<uint32_t>(key.item >> 32);
   at::parallel_for(0, num_blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      const auto values = block(philox4x32(seed, {item_low, item_high, key.purpose, static_cast<uint32_t>(b)}));
+      const auto values =
+          block(philox4x32(seed, {item_low, item_high, key.purpose, static_cast<uint32_t>(b)}));
       const int64_t first = b * kWordsPerBlock, count = std::min(kWordsPerBlock, n - first);
       for (int64_t i = 0; i < count; ++i) data[first + i] = values[static_cast<size_t>(i)] * scale + shift;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random tensors. Training draws from counters: element i of a tensor is a pure function of (seed, purpose, item, i), so
-// that the numbers depend neither on threads nor on what was drawn before nor on the CPU, and a restart loses nothing.
-// Generation can also draw as Python's torch.manual_seed(seed) does on the CPU, bit for bit.
+// Random tensors. Training draws from counters: element i of a tensor is a pure function of (seed, purpose,
+// item, i), so that the numbers depend neither on threads nor on what was drawn before nor on the CPU, and a
+// restart loses nothing. Generation can also draw as Python's torch.manual_seed(seed) does on the CPU, bit
+// for bit.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -11,7 +12,8 @@
 
 namespace zt::tensor {
 
-/// Names one stream of random numbers: run seed, what it is for, which thing of that kind (step, sample, name hash).
+/// Names one stream of random numbers: run seed, what it is for, which thing of that kind (step, sample, name
+/// hash).
 struct NoiseKey {
   uint64_t seed = 0;
   uint32_t purpose = 0;
@@ -27,7 +29,8 @@ at::Tensor uniform(at::IntArrayRef shape, NoiseKey key, float low, float high);
 void fill_normal(const at::Tensor& out, NoiseKey key, float sd);
 void fill_uniform(const at::Tensor& out, NoiseKey key, float low, float high);
 
-/// A CPU generator in the state torch.Generator().manual_seed(seed) has: at::randn with it equals Python's numbers.
+/// A CPU generator in the state torch.Generator().manual_seed(seed) has: at::randn with it equals Python's
+/// numbers.
 at::Generator make_generator(uint64_t seed);
 
 }  // namespace zt::tensor

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of tensor code. A call whose shapes can't be right throws ContractError, because libtorch throws too; the
-// worker's entry turns it into an Error. Bytes from outside never get here: their readers return Result.
+// Checks of tensor code. A call whose shapes can't be right throws ContractError, because libtorch throws
+// too; the worker's entry turns it into an Error. Bytes from outside never get here: their readers return
+// Result.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,8 +27,10 @@ template <class T>
 void append(std::ostringstream& out, const T& part) {
   out << part;
 }
-/// Throws ContractError with the condition, the place and the parts joined; tensors print as their shape and type.
-[[noreturn]] void broken_contract(const char* condition, const char* file, int line, const std::string& message);
+/// Throws ContractError with the condition, the place and the parts joined; tensors print as their shape and
+/// type.
+[[noreturn]] void broken_contract(const char* condition, const char* file, int line,
+                                  const std::string& message);
 template <class... Parts>
 std::string message(const Parts&... parts) {
   std::ostringstream out;
@@ -38,10 +41,10 @@ std::string message(const Parts&... parts) {
 }  // namespace zt::tensor
 
 /// ZT_REQUIRE(x.dim() == 4, "wanted (B, C, H, W), got ", x);
-#define ZT_REQUIRE(condition, ...)                                                         \
-  do {                                                                                     \
-    if (!(condition)) [[unlikely]] {                                                       \
-      ::zt::tensor::internal::broken_contract(#condition, __FILE__, __LINE__,              \
+#define ZT_REQUIRE(condition, ...)                                                           \
+  do {                                                                                       \
+    if (!(condition)) [[unlikely]] {                                                         \
+      ::zt::tensor::internal::broken_contract(#condition, __FILE__, __LINE__,                \
                                               ::zt::tensor::internal::message(__VA_ARGS__)); \
-    }                                                                                      \
+    }                                                                                        \
   } while (false)

@@ -72,7 +72,8 @@ std::optional<int64_t> element_count(std::span<const int64_t> shape) {
 std::optional<uint64_t> byte_count(DType dtype, std::span<const int64_t> shape) {
   const auto count = element_count(shape);
   uint64_t total = 0;
-  if (!count || __builtin_mul_overflow(static_cast<uint64_t>(*count), size_bytes(dtype), &total)) return std::nullopt;
+  if (!count || __builtin_mul_overflow(static_cast<uint64_t>(*count), size_bytes(dtype), &total))
+    return std::nullopt;
   return total;
 }
 
@@ -92,13 +93,14 @@ uint16_t f32_to_f16(float value) {
   const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
   const uint32_t magnitude = bits & 0x7FFFFFFF;
   if (magnitude > 0x7F800000) return sign | 0x7E00;
-  if (magnitude >= 0x47800000) return sign | 0x7C00;  // 65536 and above; 65520..65536 rounds up to infinity below
-  if (magnitude >= 0x38800000) {                      // normal in f16: 2^-14 and above
+  if (magnitude >= 0x47800000)
+    return sign | 0x7C00;         // 65536 and above; 65520..65536 rounds up to infinity below
+  if (magnitude >= 0x38800000) {  // normal in f16: 2^-14 and above
     const uint32_t rounded = magnitude + 0xFFF + (magnitude >> 13 & 1);
     return static_cast<uint16_t>(sign | (rounded - 0x38000000) >> 13);
   }
-  // Adding 0.5 puts the f16 subnormal's unit, 2^-24, at the last bit of the sum, so the addition itself rounds to
-  // nearest even.
+  // Adding 0.5 puts the f16 subnormal's unit, 2^-24, at the last bit of the sum, so the addition itself
+  // rounds to nearest even.
   const float sum = std::bit_cast<float>(magnitude) + 0.5f;
   return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(sum) - 0x3F000000));
 }
@@ -109,11 +111,16 @@ Result<std::vector<float>> to_f32(DType dtype, std::span<const std::byte> bytes)
                 fmt::format("{} bytes are no whole number of {} elements", bytes.size(), name(dtype)));
   }
   switch (dtype) {
-    case DType::F64: return converted<double>(bytes, [](double v) { return static_cast<float>(v); });
-    case DType::F32: return converted<float>(bytes, [](float v) { return v; });
-    case DType::F16: return converted<uint16_t>(bytes, f16_to_f32);
-    case DType::BF16: return converted<uint16_t>(bytes, bf16_to_f32);
-    default: break;
+    case DType::F64:
+      return converted<double>(bytes, [](double v) { return static_cast<float>(v); });
+    case DType::F32:
+      return converted<float>(bytes, [](float v) { return v; });
+    case DType::F16:
+      return converted<uint16_t>(bytes, f16_to_f32);
+    case DType::BF16:
+      return converted<uint16_t>(bytes, bf16_to_f32);
+    default:
+      break;
   }
   return fail(ErrorCode::InvalidArgument, fmt::format("wanted a floating tensor, found {}", name(dtype)));
 }

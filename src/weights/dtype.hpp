@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element types of stored tensors and the bit-exact conversions between the floating ones. All files are little-endian,
-// and so are the machines we run on (checked at compile time).
+// Element types of stored tensors and the bit-exact conversions between the floating ones. All files are
+// little-endian, and so are the machines we run on (checked at compile time).
 #pragma once
 
 #include <bit>
@@ -15,7 +15,8 @@
 
 namespace zt::weights {
 
-static_assert(std::endian::native == std::endian::little, "tensor files are read in place: little-endian hosts only");
+static_assert(std::endian::native == std::endian::little,
+              "tensor files are read in place: little-endian hosts only");
 
 enum class DType : uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool };
 
@@ -45,8 +46,8 @@ float f16_to_f32(uint16_t bits);
 /// Round to nearest, ties to even; too large becomes infinity, a NaN 0x7E00 with its sign, as c10::Half does.
 uint16_t f32_to_f16(float value);
 
-/// The elements of a floating tensor as f32 (F64 is rounded to nearest). Errors: InvalidArgument for an integer type or a
-/// byte count that is no multiple of the element size.
+/// The elements of a floating tensor as f32 (F64 is rounded to nearest). Errors: InvalidArgument for an
+/// integer type or a byte count that is no multiple of the element size.
 Result<std::vector<float>> to_f32(DType dtype, std::span<const std::byte> bytes);
 
 }  // namespace zt::weights

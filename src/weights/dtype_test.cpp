@@ -56,7 +56,7 @@ TEST(DType, EveryF16HasItsValueAndComesBack) {
       ASSERT_TRUE(std::isnan(value));
       continue;
     }
-    const double magnitude = exponent == 31 ? std::numeric_limits<double>::infinity()
+    const double magnitude = exponent == 31  ? std::numeric_limits<double>::infinity()
                              : exponent == 0 ? std::ldexp(mantissa, -24)
                                              : std::ldexp(1024 + mantissa, static_cast<int>(exponent) - 25);
     ASSERT_EQ(value, bits & 0x8000 ? -magnitude : magnitude) << bits;

@@ -11,7 +11,8 @@ namespace zt::weights::internal {
 
 Status check_text(std::string_view text, std::string_view target) {
   if (text::is_utf8(text)) return {};
-  return fail(ErrorCode::InvalidArgument, fmt::format("cannot write {}: {} is not UTF-8", target, text::quoted(text)));
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("cannot write {}: {} is not UTF-8", target, text::quoted(text)));
 }
 
 Status check_writable(std::span<const TensorEntry> entries, std::string_view target) {
@@ -26,8 +27,9 @@ Status check_writable(std::span<const TensorEntry> entries, std::string_view tar
     const auto wanted = byte_count(entry.dtype, entry.shape);
     if (!wanted || *wanted != entry.bytes.size()) {
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("cannot write {}: tensor {} ({} [{}]) comes with {} bytes", target, text::quoted(entry.name),
-                              name(entry.dtype), fmt::join(entry.shape, ", "), entry.bytes.size()));
+                  fmt::format("cannot write {}: tensor {} ({} [{}]) comes with {} bytes", target,
+                              text::quoted(entry.name), name(entry.dtype), fmt::join(entry.shape, ", "),
+                              entry.bytes.size()));
     }
   }
   return {};

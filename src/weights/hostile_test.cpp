@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are broken or made to harm: each is refused with a code, none crashes (run under the asan preset as well).
+// Files that are broken or made to harm: each is refused with a code, none crashes (run under the asan preset
+// as well).
 #include <algorithm>
 #include <functional>
 
@@ -20,7 +21,8 @@ struct Case {
 };
 
 void expect_refused(const std::vector<Case>& cases) {
-  for (const Case& c : cases) EXPECT_TRUE(fails_with(TensorFile::parse(bytes_of(c.file), "f"), c.code)) << c.what;
+  for (const Case& c : cases)
+    EXPECT_TRUE(fails_with(TensorFile::parse(bytes_of(c.file), "f"), c.code)) << c.what;
 }
 
 std::string safetensors(std::string_view header, size_t data_bytes) {
@@ -57,7 +59,8 @@ TEST(HostileSafetensors, HeadersOutsideTheFormatAreRefused) {
       {"doubled metadata", safetensors(R"({"__metadata__":{},"__metadata__":{}})", 0)},
       {"doubled metadata key", safetensors(R"({"__metadata__":{"a":"1","a":"2"}})", 0)},
       {"doubled tensor", safetensors(R"({"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-                                     R"("x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2)},
+                                     R"("x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+                                     2)},
       {"doubled field", with_x(R"({"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]})", 1)},
       {"unknown field", with_x(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1],"more":1})", 1)},
       {"missing dtype", with_x(R"({"shape":[1],"data_offsets":[0,1]})", 1)},
@@ -67,13 +70,16 @@ TEST(HostileSafetensors, HeadersOutsideTheFormatAreRefused) {
       {"three offsets", with_x(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1,1]})", 1)},
       {"tensor is null", with_x("null", 0)},
       {"tensor is a number", with_x("7", 0)},
-      {"name is not UTF-8", safetensors("{\"\xFF\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1)},
-      {"unknown type", with_x(R"({"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]})", 1), ErrorCode::Unsupported},
+      {"name is not UTF-8",
+       safetensors("{\"\xFF\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1)},
+      {"unknown type", with_x(R"({"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]})", 1),
+       ErrorCode::Unsupported},
   });
 }
 
 TEST(HostileSafetensors, SizesAndRangesThatDisagreeAreRefused) {
-  const std::string two = R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":)";
+  const std::string two =
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":)";
   expect_refused({
       {"too few bytes", with_x(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4]})", 4)},
       {"too many bytes", with_x(R"({"dtype":"F32","shape":[2],"data_offsets":[0,12]})", 12)},
@@ -81,29 +87,36 @@ TEST(HostileSafetensors, SizesAndRangesThatDisagreeAreRefused) {
       {"end outside", with_x(R"({"dtype":"U8","shape":[9],"data_offsets":[0,9]})", 1)},
       {"negative size", with_x(R"({"dtype":"U8","shape":[-1],"data_offsets":[0,1]})", 1)},
       {"fractional size", with_x(R"({"dtype":"U8","shape":[1.0],"data_offsets":[0,1]})", 1)},
-      {"size beyond 63 bits", with_x(R"({"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,1]})", 1)},
+      {"size beyond 63 bits",
+       with_x(R"({"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,1]})", 1)},
       {"product overflows to the right size",
        with_x(R"({"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]})", 0)},
       {"bytes overflow to the right size",
        with_x(R"({"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]})", 0)},
-      {"overflow hidden by a zero", with_x(R"({"dtype":"U8","shape":[4294967296,4294967296,0],"data_offsets":[0,0]})", 0)},
+      {"overflow hidden by a zero",
+       with_x(R"({"dtype":"U8","shape":[4294967296,4294967296,0],"data_offsets":[0,0]})", 0)},
       {"overlap", safetensors(two + "[1,3]}}", 3)},
       {"same bytes twice", safetensors(two + "[0,2]}}", 2)},
       {"hole", safetensors(two + "[3,5]}}", 5)},
       {"bytes after the last tensor", safetensors(two + "[2,4]}}", 5)},
-      {"65 dimensions", with_x("{\"dtype\":\"U8\",\"shape\":[1" + [] {
-         std::string s;
-         for (int i = 0; i < 64; ++i) s += ",1";
-         return s;
-       }() + "],\"data_offsets\":[0,1]}", 1)},
+      {"65 dimensions", with_x(
+                            "{\"dtype\":\"U8\",\"shape\":[1" +
+                                [] {
+                                  std::string s;
+                                  for (int i = 0; i < 64; ++i) s += ",1";
+                                  return s;
+                                }() +
+                                "],\"data_offsets\":[0,1]}",
+                            1)},
   });
 }
 
 // ---- pickles, inside a zip written by hand
 
 std::string zip_entry_header(std::string_view name, uint32_t size) {
-  return "PK\3\4" + raw<uint16_t>(20) + raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) + raw<uint32_t>(0) +
-         raw<uint32_t>(size) + raw<uint32_t>(size) + raw(static_cast<uint16_t>(name.size())) + raw<uint16_t>(0) + std::string(name);
+  return "PK\3\4" + raw<uint16_t>(20) + raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) +
+         raw<uint32_t>(0) + raw<uint32_t>(size) + raw<uint32_t>(size) +
+         raw(static_cast<uint16_t>(name.size())) + raw<uint16_t>(0) + std::string(name);
 }
 
 // CRC-32 (IEEE 802.3) bit by bit, apart from zlib's.
@@ -126,14 +139,16 @@ std::string zip_of(const ZipParts& parts) {
   for (const auto& [name, bytes] : parts.entries) {
     const auto offset = static_cast<uint32_t>(out.size()), size = static_cast<uint32_t>(bytes.size());
     out += zip_entry_header(name, size) + bytes;
-    directory += "PK\1\2" + raw<uint16_t>(20) + raw<uint16_t>(20) + raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) +
-                 raw(crc32_of(bytes)) + raw(size) + raw(size) + raw(static_cast<uint16_t>(name.size())) + raw<uint16_t>(0) +
-                 raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) + raw(offset) + name;
+    directory += "PK\1\2" + raw<uint16_t>(20) + raw<uint16_t>(20) + raw<uint16_t>(0) + raw<uint16_t>(0) +
+                 raw<uint32_t>(0) + raw(crc32_of(bytes)) + raw(size) + raw(size) +
+                 raw(static_cast<uint16_t>(name.size())) + raw<uint16_t>(0) + raw<uint16_t>(0) +
+                 raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) + raw(offset) + name;
   }
   parts.spoil_directory(directory);
   const auto offset = static_cast<uint32_t>(out.size()), size = static_cast<uint32_t>(directory.size());
   const auto count = static_cast<uint16_t>(parts.entries.size());
-  return out + directory + "PK\5\6" + raw<uint32_t>(0) + raw(count) + raw(count) + raw(size) + raw(offset) + raw<uint16_t>(0);
+  return out + directory + "PK\5\6" + raw<uint32_t>(0) + raw(count) + raw(count) + raw(size) + raw(offset) +
+         raw<uint16_t>(0);
 }
 
 std::string pickle_file(std::string_view body) {
@@ -144,10 +159,11 @@ std::string text(std::string_view s) { return "X" + raw(static_cast<uint32_t>(s.
 std::string number(int32_t n) { return "J" + raw(n); }
 
 // {"x": _rebuild_tensor_v2(storage of `numel` floats under key `key`, offset, size, stride, False, None)}
-std::string tensor_dict(std::string_view offset, std::string_view size, std::string_view stride, int32_t numel = 4,
-                        std::string_view key = "0") {
-  return "}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text(key) +
-         text("cpu") + number(numel) + "tQ" + std::string(offset) + std::string(size) + std::string(stride) + "\x89NtRu.";
+std::string tensor_dict(std::string_view offset, std::string_view size, std::string_view stride,
+                        int32_t numel = 4, std::string_view key = "0") {
+  return "}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") +
+         "ctorch\nFloatStorage\n" + text(key) + text("cpu") + number(numel) + "tQ" + std::string(offset) +
+         std::string(size) + std::string(stride) + "\x89NtRu.";
 }
 
 TEST(HostilePickle, TheHandWrittenTensorIsReadWhenNothingIsWrong) {
@@ -169,15 +185,17 @@ TEST(HostilePickle, TensorsOutsideTheirStorageAreRefused) {
       {"negative stride", pickle_file(tensor_dict(number(3), four, "(" + number(-1) + "t"))},
       {"stride beyond", pickle_file(tensor_dict(number(0), four, "(" + number(2) + "t"))},
       {"stride that overflows", pickle_file(tensor_dict(number(0), four, "(" + huge + "t"))},
-      {"size that overflows", pickle_file(tensor_dict(number(0), "(" + huge + huge + "t", "(" + number(1) + number(1) + "t"))},
+      {"size that overflows",
+       pickle_file(tensor_dict(number(0), "(" + huge + huge + "t", "(" + number(1) + number(1) + "t"))},
       {"strides missing", pickle_file(tensor_dict(number(0), four, ")"))},
       {"size is no tuple", pickle_file(tensor_dict(number(0), number(4), one))},
       {"storage smaller than it says", pickle_file(tensor_dict(number(0), four, one, 5))},
       {"negative storage", pickle_file(tensor_dict(number(0), four, one, -1))},
       {"missing storage", pickle_file(tensor_dict(number(0), four, one, 4, "9"))},
       {"storage out of the archive", pickle_file(tensor_dict(number(0), four, one, 4, "../data.pkl"))},
-      {"unfolds to exabytes", pickle_file(tensor_dict(number(0), "(" + number(1 << 30) + number(1 << 26) + "t",
-                                                      "(" + number(0) + number(0) + "t")),
+      {"unfolds to exabytes",
+       pickle_file(tensor_dict(number(0), "(" + number(1 << 30) + number(1 << 26) + "t",
+                               "(" + number(0) + number(0) + "t")),
        ErrorCode::Exhausted},
   });
 }
@@ -205,8 +223,10 @@ TEST(HostilePickle, BrokenProgramsAreRefused) {
       {"global without a newline", pickle_file("cos")},
       {"global of numbers", pickle_file("K\1K\2\x93.")},
       {"protocol 6", zip_of({{{"a/data.pkl", "\x80\x06N."}}})},
-      {"persistent id of a number", pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n(K\1Q" + number(0) + "))tRu.")},
-      {"tensor of four nothings", pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n(NNNNtRu.")},
+      {"persistent id of a number",
+       pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n(K\1Q" + number(0) + "))tRu.")},
+      {"tensor of four nothings",
+       pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_tensor_v2\n(NNNNtRu.")},
       {"name is not UTF-8", pickle_file("}(" + text("\xFF") + "Nu.")},
       {"protocol 0", pickle_file("I1\n."), ErrorCode::Unsupported},
       {"extension", pickle_file("\x82\1."), ErrorCode::Unsupported},
@@ -217,7 +237,9 @@ TEST(HostilePickle, BrokenProgramsAreRefused) {
 
 TEST(HostilePickle, CyclesAndTreesThatExplodeAreRefused) {
   std::string doubling = "]";  // each list holds the one before twice: 2^40 paths
-  for (int i = 0; i < 40; ++i) doubling = doubling + "q" + static_cast<char>(i) + "0](h" + static_cast<char>(i) + "h" + static_cast<char>(i) + "e";
+  for (int i = 0; i < 40; ++i)
+    doubling = doubling + "q" + static_cast<char>(i) + "0](h" + static_cast<char>(i) + "h" +
+               static_cast<char>(i) + "e";
   expect_refused({
       {"list in itself", pickle_file("]q\1h\1a."), ErrorCode::Exhausted},
       {"dictionary in itself", pickle_file("}q\1" + text("x") + "h\1s."), ErrorCode::Exhausted},
@@ -225,15 +247,28 @@ TEST(HostilePickle, CyclesAndTreesThatExplodeAreRefused) {
       {"three million values", pickle_file("(" + std::string(3'000'000, 'N') + "t."), ErrorCode::Exhausted},
       {"nine million copies", pickle_file("(N" + std::string(9'000'000, '2') + "t."), ErrorCode::Exhausted},
       {"parameter in itself",
-       pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_parameter\n(]q\1h\1atRu."), ErrorCode::Unsupported},
+       pickle_file("}(" + text("x") + "ctorch._utils\n_rebuild_parameter\n(]q\1h\1atRu."),
+       ErrorCode::Unsupported},
   });
 }
 
 TEST(HostilePickle, NothingThatRunsIsAccepted) {
   const std::vector<const char*> globals = {
-      "os\nsystem", "posix\nsystem", "nt\nsystem", "subprocess\nPopen", "builtins\neval", "builtins\nexec", "__builtin__\neval",
-      "builtins\n__import__", "builtins\ngetattr", "runpy\n_run_code", "importlib\nimport_module", "socket\nsocket",
-      "torch\nserialization.os.system", "sys\nmodules", "os.path\nos.system",
+      "os\nsystem",
+      "posix\nsystem",
+      "nt\nsystem",
+      "subprocess\nPopen",
+      "builtins\neval",
+      "builtins\nexec",
+      "__builtin__\neval",
+      "builtins\n__import__",
+      "builtins\ngetattr",
+      "runpy\n_run_code",
+      "importlib\nimport_module",
+      "socket\nsocket",
+      "torch\nserialization.os.system",
+      "sys\nmodules",
+      "os.path\nos.system",
   };
   for (const char* global : globals) {
     // Called, only named, as the callee of NEWOBJ, and beside a tensor.
@@ -268,8 +303,10 @@ TEST(HostileZip, BrokenArchivesAreRefused) {
       {"wrong checksum", wrong_crc},
       {"doubled entry", zip_of({{{"a/data.pkl", "\x80\x02}."}, {"a/data.pkl", "\x80\x02}."}}})},
       {"not PyTorch's", zip_of({{{"readme.txt", "hello"}}}), ErrorCode::Unsupported},
-      {"TorchScript", zip_of({{{"a/data.pkl", "\x80\x02}."}, {"a/constants.pkl", ""}}}), ErrorCode::Unsupported},
-      {"big-endian", zip_of({{{"a/data.pkl", "\x80\x02}."}, {"a/byteorder", "big"}}}), ErrorCode::Unsupported},
+      {"TorchScript", zip_of({{{"a/data.pkl", "\x80\x02}."}, {"a/constants.pkl", ""}}}),
+       ErrorCode::Unsupported},
+      {"big-endian", zip_of({{{"a/data.pkl", "\x80\x02}."}, {"a/byteorder", "big"}}}),
+       ErrorCode::Unsupported},
   });
 }
 
@@ -279,7 +316,9 @@ TEST(HostileZip, OverlappingEntriesAreRefused) {
   ZipParts parts{{{"a/data.pkl", "\x80\x02}."}, {"a/data/0", inner}, {"a/data/1", "abcd"}}};
   const size_t third = 46 + 10 + 46 + 8;
   const auto inner_offset = static_cast<uint32_t>((30 + 10 + 4) + (30 + 8));
-  parts.spoil_directory = [=](std::string& directory) { directory.replace(third + 42, 4, raw(inner_offset)); };
+  parts.spoil_directory = [=](std::string& directory) {
+    directory.replace(third + 42, 4, raw(inner_offset));
+  };
   expect_refused({{"overlap", zip_of(parts)}});
 }
 
@@ -292,7 +331,8 @@ TEST(Hostile, FilesCutShortAnywhereAreRefused) {
     const std::string whole = golden_bytes(name);
     for (size_t length = 0; length < whole.size(); ++length) {
       // A copy of its own, so that the address sanitizer sees a read past the end.
-      const std::vector<std::byte> cut(bytes_of(whole).begin(), bytes_of(whole).begin() + static_cast<ptrdiff_t>(length));
+      const std::vector<std::byte> cut(bytes_of(whole).begin(),
+                                       bytes_of(whole).begin() + static_cast<ptrdiff_t>(length));
       const auto parsed = TensorFile::parse(cut, name);
       ASSERT_FALSE(parsed) << name << " cut to " << length;
       ASSERT_TRUE(parsed.error().code == ErrorCode::Corrupt || parsed.error().code == ErrorCode::Unsupported)

@@ -18,10 +18,11 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxIndexBytes = uint64_t{64} << 20;
 constexpr int kMaxIndexDepth = 16;
 
-// In order of preference. diffusers and transformers use different stems; "motion_module" and the like are single files,
-// which are named by path.
+// In order of preference. diffusers and transformers use different stems; "motion_module" and the like are
+// single files, which are named by path.
 constexpr std::string_view kStems[] = {"diffusion_pytorch_model", "model", "pytorch_model"};
-constexpr std::string_view kEndings[] = {".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pth", ".ckpt"};
+constexpr std::string_view kEndings[] = {
+    ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pth", ".ckpt"};
 
 std::vector<std::string> file_names(const fs::path& folder) {
   std::vector<std::string> names;
@@ -35,14 +36,15 @@ std::vector<std::string> file_names(const fs::path& folder) {
 
 // STEM.VARIANT.ENDING where VARIANT is one word: fp16, non_ema...
 bool is_variant(std::string_view name, std::string_view stem, std::string_view ending) {
-  if (name.size() <= stem.size() + ending.size() + 1 || !name.starts_with(stem) || !name.ends_with(ending)) return false;
+  if (name.size() <= stem.size() + ending.size() + 1 || !name.starts_with(stem) || !name.ends_with(ending))
+    return false;
   const std::string_view middle = name.substr(stem.size(), name.size() - stem.size() - ending.size());
   return middle.front() == '.' && middle.find_first_of(".-", 1) == std::string_view::npos;
 }
 
 bool is_plain_file_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find_first_of("/\\") == std::string_view::npos &&
-         name.find('\0') == std::string_view::npos;
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of("/\\") == std::string_view::npos && name.find('\0') == std::string_view::npos;
 }
 
 }  // namespace
@@ -65,15 +67,21 @@ Result<fs::path> find_weights_file(const fs::path& folder) {
     if (variants.size() == 1) return folder / variants[0];
     if (variants.size() > 1) {
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("{} holds several variants of the weights ({}). Name the file itself.", folder.string(),
-                              fmt::join(variants, ", ")));
+                  fmt::format("{} holds several variants of the weights ({}). Name the file itself.",
+                              folder.string(), fmt::join(variants, ", ")));
     }
   }
   const size_t shown = std::min<size_t>(names.size(), 10);
-  return fail(ErrorCode::NotFound,
-              fmt::format("no weights in {}: wanted diffusion_pytorch_model, model or pytorch_model with .safetensors, .bin, .pth "
-                          "or .ckpt; found {}",
-                          folder.string(), shown == 0 ? "no files" : fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<ptrdiff_t>(shown), ", "))));
+  return fail(
+      ErrorCode::NotFound,
+      fmt::format("no weights in {}: wanted diffusion_pytorch_model, model or pytorch_model with "
+                  ".safetensors, .bin, .pth "
+                  "or .ckpt; found {}",
+                  folder.string(),
+                  shown == 0
+                      ? "no files"
+                      : fmt::format("{}", fmt::join(names.begin(),
+                                                    names.begin() + static_cast<ptrdiff_t>(shown), ", "))));
 }
 
 Result<ShardIndex> parse_shard_index(std::string_view json, std::string_view label) {
@@ -95,7 +103,8 @@ Result<ShardIndex> parse_shard_index(std::string_view json, std::string_view lab
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string()) return corrupt("a file name is no string");
     const auto& name = file.get_ref<const std::string&>();
-    if (!is_plain_file_name(name)) return corrupt(fmt::format("{} is no file name within the folder", text::quoted(name)));
+    if (!is_plain_file_name(name))
+      return corrupt(fmt::format("{} is no file name within the folder", text::quoted(name)));
     index[name].push_back(tensor);
   }
   return index;

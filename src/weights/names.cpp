@@ -37,18 +37,27 @@ std::optional<std::pair<std::string_view, std::string_view>> split_motion(std::s
 
 // Parts of one transformer block: diffusers' MotionAdapter -> AnimateDiff.
 constexpr Renaming kBlockParts[] = {
-    {"attn1.", "attention_blocks.0."}, {"attn2.", "attention_blocks.1."}, {"norm1.", "norms.0."},
-    {"norm2.", "norms.1."},            {"norm3.", "ff_norm."},            {"ff.", "ff."},
+    {"attn1.", "attention_blocks.0."},
+    {"attn2.", "attention_blocks.1."},
+    {"norm1.", "norms.0."},
+    {"norm2.", "norms.1."},
+    {"norm3.", "ff_norm."},
+    {"ff.", "ff."},
 };
 // The same, seen from AnimateDiff.
 constexpr Renaming kAdapterParts[] = {
-    {"attention_blocks.0.", "attn1."}, {"attention_blocks.1.", "attn2."}, {"norms.0.", "norm1."},
-    {"norms.1.", "norm2."},            {"ff_norm.", "norm3."},            {"ff.", "ff."},
+    {"attention_blocks.0.", "attn1."},
+    {"attention_blocks.1.", "attn2."},
+    {"norms.0.", "norm1."},
+    {"norms.1.", "norm2."},
+    {"ff_norm.", "norm3."},
+    {"ff.", "ff."},
 };
 
 constexpr std::string_view kTransformer = "temporal_transformer.", kBlocks = "transformer_blocks.";
 
-// Renames what follows "transformer_blocks.K."; norm, proj_in and proj_out beside the blocks keep their names.
+// Renames what follows "transformer_blocks.K."; norm, proj_in and proj_out beside the blocks keep their
+// names.
 std::optional<std::string> renamed_part(std::string_view rest, std::span<const Renaming> rules) {
   if (!rest.starts_with(kBlocks)) return std::string(rest);
   const size_t end = rest.find('.', kBlocks.size());
@@ -89,9 +98,10 @@ Result<std::vector<TensorEntry>> rename(std::span<const TensorEntry> entries, co
     auto name = rule(entry.name);
     if (!name) continue;
     if (!taken.insert(*name).second) {
-      return fail(ErrorCode::Corrupt, fmt::format("two tensors stand for {}, one of them stored as {}. The file mixes naming "
-                                                  "schemes; export it again.",
-                                                  text::quoted(*name), text::quoted(entry.name)));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("two tensors stand for {}, one of them stored as {}. The file mixes naming "
+                              "schemes; export it again.",
+                              text::quoted(*name), text::quoted(entry.name)));
     }
     out.push_back(entry);
     out.back().name = std::move(*name);
@@ -120,15 +130,17 @@ std::optional<std::string> motion_name(std::string_view name) {
 
 std::optional<std::string> motion_adapter_name(std::string_view name) {
   const auto parts = split_motion(name);
-  if (!parts || !parts->second.starts_with(kTransformer) || name.ends_with(".pos_encoder.pe")) return std::nullopt;
+  if (!parts || !parts->second.starts_with(kTransformer) || name.ends_with(".pos_encoder.pe"))
+    return std::nullopt;
   const auto part = renamed_part(parts->second.substr(kTransformer.size()), kAdapterParts);
   return part ? std::optional(fmt::format("{}{}", parts->first, *part)) : std::nullopt;
 }
 
 NameRule pose_guider_rule(std::span<const TensorEntry> entries) {
   constexpr std::string_view kEmbedding = "controlnet_cond_embedding.", kHead = "conv_out.";
-  const bool is_controlnet = std::any_of(entries.begin(), entries.end(),
-                                         [&](const TensorEntry& entry) { return entry.name.starts_with(kEmbedding); });
+  const bool is_controlnet = std::any_of(entries.begin(), entries.end(), [&](const TensorEntry& entry) {
+    return entry.name.starts_with(kEmbedding);
+  });
   if (!is_controlnet) return [](std::string_view name) { return std::optional(std::string(name)); };
   return [kEmbedding, kHead](std::string_view name) -> std::optional<std::string> {
     if (!name.starts_with(kEmbedding)) return std::nullopt;

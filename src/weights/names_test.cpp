@@ -20,8 +20,9 @@ TEST(Names, WrappersOfTrainingProgramsComeOff) {
   EXPECT_THAT(names_of(unwrap(named({"a", "b.module.c"}))), ElementsAre("a", "b.module.c"));
   EXPECT_THAT(names_of(unwrap(named({"module.a", "module.b"}))), ElementsAre("a", "b"));
   EXPECT_THAT(names_of(unwrap(named({"module.a", "b"}))), ElementsAre("module.a", "b"));
-  EXPECT_THAT(names_of(unwrap(named({"state_dict.module.a", "optimizer.state.0.step", "state_dict.module.b"}))),
-              ElementsAre("a", "b"));
+  EXPECT_THAT(
+      names_of(unwrap(named({"state_dict.module.a", "optimizer.state.0.step", "state_dict.module.b"}))),
+      ElementsAre("a", "b"));
 }
 
 TEST(Names, OldVaeAttentionBecomesNew) {
@@ -36,7 +37,9 @@ TEST(Names, OldVaeAttentionBecomesNew) {
 }
 
 TEST(Names, AnimateDiffNamesAreOursAndOtherTensorsStayOut) {
-  const std::string pe = "mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.1.pos_encoder.pe";
+  const std::string pe =
+      "mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.1.pos_encoder."
+      "pe";
   EXPECT_EQ(motion_name(pe), pe);
   EXPECT_EQ(motion_name("down_blocks.0.resnets.0.norm1.weight"), std::nullopt);
 }
@@ -64,30 +67,36 @@ TEST(Names, MotionAdapterMapsBothWays) {
 
 TEST(Names, PositionTablesAreNotExchangedWithMotionAdapter) {
   EXPECT_EQ(motion_name("up_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe"), std::nullopt);
-  EXPECT_EQ(motion_adapter_name("up_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0."
-                                "pos_encoder.pe"),
+  EXPECT_EQ(motion_adapter_name(
+                "up_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0."
+                "pos_encoder.pe"),
             std::nullopt);
 }
 
 TEST(Names, PoseGuiderTakesItsPartOfAControlNet) {
-  const auto control_net = named({"conv_in.weight", "controlnet_cond_embedding.conv_in.weight",
-                                  "controlnet_cond_embedding.blocks.5.bias", "controlnet_cond_embedding.conv_out.weight"});
-  EXPECT_THAT(names_of(rename(control_net, pose_guider_rule(control_net)).value()), ElementsAre("conv_in.weight", "blocks.5.bias"));
+  const auto control_net =
+      named({"conv_in.weight", "controlnet_cond_embedding.conv_in.weight",
+             "controlnet_cond_embedding.blocks.5.bias", "controlnet_cond_embedding.conv_out.weight"});
+  EXPECT_THAT(names_of(rename(control_net, pose_guider_rule(control_net)).value()),
+              ElementsAre("conv_in.weight", "blocks.5.bias"));
 
   const auto guider = named({"conv_in.weight", "conv_out.weight"});
-  EXPECT_THAT(names_of(rename(guider, pose_guider_rule(guider)).value()), ElementsAre("conv_in.weight", "conv_out.weight"));
+  EXPECT_THAT(names_of(rename(guider, pose_guider_rule(guider)).value()),
+              ElementsAre("conv_in.weight", "conv_out.weight"));
 }
 
 TEST(Names, ClipKeepsItsVisionHalf) {
-  const auto full = named({"vision_model.post_layernorm.weight", "visual_projection.weight", "text_model.final_layer_norm.bias",
-                           "logit_scale", "text_projection.weight", "vision_model.embeddings.position_ids"});
+  const auto full = named({"vision_model.post_layernorm.weight", "visual_projection.weight",
+                           "text_model.final_layer_norm.bias", "logit_scale", "text_projection.weight",
+                           "vision_model.embeddings.position_ids"});
   EXPECT_THAT(names_of(rename(full, clip_vision_name).value()),
               ElementsAre("vision_model.post_layernorm.weight", "visual_projection.weight"));
 }
 
 TEST(Names, TwoTensorsForOneNameAreRefused) {
   const std::string block = "encoder.mid_block.attentions.0.";
-  const std::vector<TensorEntry> mixed = {{block + "query.weight", DType::F32, {0}, {}}, {block + "to_q.weight", DType::F32, {0}, {}}};
+  const std::vector<TensorEntry> mixed = {{block + "query.weight", DType::F32, {0}, {}},
+                                          {block + "to_q.weight", DType::F32, {0}, {}}};
   EXPECT_TRUE(test::fails_with(rename(mixed, vae_name), ErrorCode::Corrupt));
 }
 

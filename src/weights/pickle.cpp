@@ -35,7 +35,9 @@ class Machine {
   Status proto();
   Status frame();
   template <NodeKind kKind, int64_t kValue>
-  Status push_constant() { return push({.kind = kKind, .integer = kValue, .text = {}, .items = {}}); }
+  Status push_constant() {
+    return push({.kind = kKind, .integer = kValue, .text = {}, .items = {}});
+  }
   template <class Stored>
   Status push_int();
   Status push_float();
@@ -57,7 +59,9 @@ class Machine {
 
   // Containers
   template <NodeKind kKind>
-  Status push_empty() { return push({.kind = kKind, .integer = 0, .text = {}, .items = {}}); }
+  Status push_empty() {
+    return push({.kind = kKind, .integer = 0, .text = {}, .items = {}});
+  }
   template <NodeKind kKind>
   Status push_from_mark();
   template <size_t kCount>
@@ -100,9 +104,11 @@ tl::unexpected<Error> Machine::corrupt(std::string_view what) const {
 }
 
 tl::unexpected<Error> Machine::exhausted() const {
-  return fail(ErrorCode::Exhausted,
-              fmt::format("{} holds a pickle of more than {} values, far beyond any state dict; it is refused to save memory",
-                          label_, kMaxNodes));
+  return fail(
+      ErrorCode::Exhausted,
+      fmt::format(
+          "{} holds a pickle of more than {} values, far beyond any state dict; it is refused to save memory",
+          label_, kMaxNodes));
 }
 
 Status Machine::push_id(NodeId id) {
@@ -163,7 +169,8 @@ Status Machine::push_long() {
   const auto length = reader_.read<Length>();
   const auto digits = length ? reader_.take(*length) : std::nullopt;
   if (!digits) return cut_short();
-  if (digits->size() > sizeof(int64_t)) return push({.kind = NodeKind::Number, .integer = 0, .text = {}, .items = {}});
+  if (digits->size() > sizeof(int64_t))
+    return push({.kind = NodeKind::Number, .integer = 0, .text = {}, .items = {}});
   const bool is_negative = !digits->empty() && (std::to_integer<unsigned>(digits->back()) & 0x80) != 0;
   int64_t value = is_negative ? -1 : 0;
   if (!digits->empty()) std::memcpy(&value, digits->data(), digits->size());
@@ -257,18 +264,22 @@ Status Machine::extend_from_mark() {
   return append_to_top(items);
 }
 
-// APPEND, SETITEM and their plural forms differ in Python by the type of the target; here each is "more items".
+// APPEND, SETITEM and their plural forms differ in Python by the type of the target; here each is "more
+// items".
 Status Machine::append_to_top(const std::vector<NodeId>& items) {
   if (height() == 0) return corrupt("it fills a container that is not there");
   PickleNode& target = tree_.nodes[stack_.back()];
   switch (target.kind) {
     case NodeKind::List:
-    case NodeKind::Set: break;
+    case NodeKind::Set:
+      break;
     case NodeKind::Dict:
     case NodeKind::Call:
-      if (target.kind == NodeKind::Dict && items.size() % 2 != 0) return corrupt("a dictionary has a key without a value");
+      if (target.kind == NodeKind::Dict && items.size() % 2 != 0)
+        return corrupt("a dictionary has a key without a value");
       break;
-    default: return corrupt("it fills a value that is no container");
+    default:
+      return corrupt("it fills a value that is no container");
   }
   items_ += items.size();
   if (items_ > kMaxItems) return exhausted();
@@ -308,7 +319,8 @@ Status Machine::push_call_with_keywords() {
   return push_call();
 }
 
-// BUILD gives an object its attributes. A state dict's `_metadata` (module versions) is set that way; none is needed.
+// BUILD gives an object its attributes. A state dict's `_metadata` (module versions) is set that way; none is
+// needed.
 Status Machine::build() {
   ZT_TRY(take(1));
   return height() == 0 ? corrupt("it sets attributes of a value that is not there") : Status{};
@@ -323,68 +335,68 @@ Status Machine::push_persistent() {
 
 std::span<const Machine::Op> Machine::value_ops() {
   static constexpr Op kOps[] = {
-      {0x80, &Machine::proto},                                  // PROTO
-      {0x95, &Machine::frame},                                  // FRAME
-      {'N', &Machine::push_constant<NodeKind::None, 0>},        // NONE
-      {0x88, &Machine::push_constant<NodeKind::Bool, 1>},       // NEWTRUE
-      {0x89, &Machine::push_constant<NodeKind::Bool, 0>},       // NEWFALSE
-      {'J', &Machine::push_int<int32_t>},                       // BININT
-      {'K', &Machine::push_int<uint8_t>},                       // BININT1
-      {'M', &Machine::push_int<uint16_t>},                      // BININT2
-      {0x8A, &Machine::push_long<uint8_t>},                     // LONG1
-      {0x8B, &Machine::push_long<uint32_t>},                    // LONG4
-      {'G', &Machine::push_float},                              // BINFLOAT
-      {'U', &Machine::push_text<NodeKind::Text, uint8_t>},      // SHORT_BINSTRING (Python 2)
-      {'T', &Machine::push_text<NodeKind::Text, uint32_t>},     // BINSTRING (Python 2)
-      {0x8C, &Machine::push_text<NodeKind::Text, uint8_t>},     // SHORT_BINUNICODE
-      {'X', &Machine::push_text<NodeKind::Text, uint32_t>},     // BINUNICODE
-      {0x8D, &Machine::push_text<NodeKind::Text, uint64_t>},    // BINUNICODE8
-      {'C', &Machine::push_text<NodeKind::Bytes, uint8_t>},     // SHORT_BINBYTES
-      {'B', &Machine::push_text<NodeKind::Bytes, uint32_t>},    // BINBYTES
-      {0x8E, &Machine::push_text<NodeKind::Bytes, uint64_t>},   // BINBYTES8
-      {0x96, &Machine::push_text<NodeKind::Bytes, uint64_t>},   // BYTEARRAY8
+      {0x80, &Machine::proto},                                 // PROTO
+      {0x95, &Machine::frame},                                 // FRAME
+      {'N', &Machine::push_constant<NodeKind::None, 0>},       // NONE
+      {0x88, &Machine::push_constant<NodeKind::Bool, 1>},      // NEWTRUE
+      {0x89, &Machine::push_constant<NodeKind::Bool, 0>},      // NEWFALSE
+      {'J', &Machine::push_int<int32_t>},                      // BININT
+      {'K', &Machine::push_int<uint8_t>},                      // BININT1
+      {'M', &Machine::push_int<uint16_t>},                     // BININT2
+      {0x8A, &Machine::push_long<uint8_t>},                    // LONG1
+      {0x8B, &Machine::push_long<uint32_t>},                   // LONG4
+      {'G', &Machine::push_float},                             // BINFLOAT
+      {'U', &Machine::push_text<NodeKind::Text, uint8_t>},     // SHORT_BINSTRING (Python 2)
+      {'T', &Machine::push_text<NodeKind::Text, uint32_t>},    // BINSTRING (Python 2)
+      {0x8C, &Machine::push_text<NodeKind::Text, uint8_t>},    // SHORT_BINUNICODE
+      {'X', &Machine::push_text<NodeKind::Text, uint32_t>},    // BINUNICODE
+      {0x8D, &Machine::push_text<NodeKind::Text, uint64_t>},   // BINUNICODE8
+      {'C', &Machine::push_text<NodeKind::Bytes, uint8_t>},    // SHORT_BINBYTES
+      {'B', &Machine::push_text<NodeKind::Bytes, uint32_t>},   // BINBYTES
+      {0x8E, &Machine::push_text<NodeKind::Bytes, uint64_t>},  // BINBYTES8
+      {0x96, &Machine::push_text<NodeKind::Bytes, uint64_t>},  // BYTEARRAY8
   };
   return kOps;
 }
 
 std::span<const Machine::Op> Machine::container_ops() {
   static constexpr Op kOps[] = {
-      {'(', &Machine::mark},                               // MARK
-      {'0', &Machine::pop},                                // POP
-      {'1', &Machine::pop_mark},                           // POP_MARK
-      {'2', &Machine::dup},                                // DUP
-      {'h', &Machine::get<uint8_t>},                       // BINGET
-      {'j', &Machine::get<uint32_t>},                      // LONG_BINGET
-      {'q', &Machine::put<uint8_t>},                       // BINPUT
-      {'r', &Machine::put<uint32_t>},                      // LONG_BINPUT
-      {0x94, &Machine::memoize},                           // MEMOIZE
-      {')', &Machine::push_empty<NodeKind::Tuple>},        // EMPTY_TUPLE
-      {']', &Machine::push_empty<NodeKind::List>},         // EMPTY_LIST
-      {'}', &Machine::push_empty<NodeKind::Dict>},         // EMPTY_DICT
-      {0x8F, &Machine::push_empty<NodeKind::Set>},         // EMPTY_SET
-      {'t', &Machine::push_from_mark<NodeKind::Tuple>},    // TUPLE
-      {0x91, &Machine::push_from_mark<NodeKind::Set>},     // FROZENSET
-      {0x85, &Machine::push_tuple<1>},                     // TUPLE1
-      {0x86, &Machine::push_tuple<2>},                     // TUPLE2
-      {0x87, &Machine::push_tuple<3>},                     // TUPLE3
-      {'a', &Machine::extend<1>},                          // APPEND
-      {'s', &Machine::extend<2>},                          // SETITEM
-      {'e', &Machine::extend_from_mark},                   // APPENDS
-      {'u', &Machine::extend_from_mark},                   // SETITEMS
-      {0x90, &Machine::extend_from_mark},                  // ADDITEMS
+      {'(', &Machine::mark},                             // MARK
+      {'0', &Machine::pop},                              // POP
+      {'1', &Machine::pop_mark},                         // POP_MARK
+      {'2', &Machine::dup},                              // DUP
+      {'h', &Machine::get<uint8_t>},                     // BINGET
+      {'j', &Machine::get<uint32_t>},                    // LONG_BINGET
+      {'q', &Machine::put<uint8_t>},                     // BINPUT
+      {'r', &Machine::put<uint32_t>},                    // LONG_BINPUT
+      {0x94, &Machine::memoize},                         // MEMOIZE
+      {')', &Machine::push_empty<NodeKind::Tuple>},      // EMPTY_TUPLE
+      {']', &Machine::push_empty<NodeKind::List>},       // EMPTY_LIST
+      {'}', &Machine::push_empty<NodeKind::Dict>},       // EMPTY_DICT
+      {0x8F, &Machine::push_empty<NodeKind::Set>},       // EMPTY_SET
+      {'t', &Machine::push_from_mark<NodeKind::Tuple>},  // TUPLE
+      {0x91, &Machine::push_from_mark<NodeKind::Set>},   // FROZENSET
+      {0x85, &Machine::push_tuple<1>},                   // TUPLE1
+      {0x86, &Machine::push_tuple<2>},                   // TUPLE2
+      {0x87, &Machine::push_tuple<3>},                   // TUPLE3
+      {'a', &Machine::extend<1>},                        // APPEND
+      {'s', &Machine::extend<2>},                        // SETITEM
+      {'e', &Machine::extend_from_mark},                 // APPENDS
+      {'u', &Machine::extend_from_mark},                 // SETITEMS
+      {0x90, &Machine::extend_from_mark},                // ADDITEMS
   };
   return kOps;
 }
 
 std::span<const Machine::Op> Machine::object_ops() {
   static constexpr Op kOps[] = {
-      {'c', &Machine::push_global},                  // GLOBAL
-      {0x93, &Machine::push_stack_global},           // STACK_GLOBAL
-      {'R', &Machine::push_call},                    // REDUCE
-      {0x81, &Machine::push_call},                   // NEWOBJ
-      {0x92, &Machine::push_call_with_keywords},     // NEWOBJ_EX
-      {'b', &Machine::build},                        // BUILD
-      {'Q', &Machine::push_persistent},              // BINPERSID
+      {'c', &Machine::push_global},               // GLOBAL
+      {0x93, &Machine::push_stack_global},        // STACK_GLOBAL
+      {'R', &Machine::push_call},                 // REDUCE
+      {0x81, &Machine::push_call},                // NEWOBJ
+      {0x92, &Machine::push_call_with_keywords},  // NEWOBJ_EX
+      {'b', &Machine::build},                     // BUILD
+      {'Q', &Machine::push_persistent},           // BINPERSID
   };
   return kOps;
 }
@@ -402,7 +414,8 @@ const std::array<Machine::Handler, 256>& Machine::handlers() {
 
 Result<PickleTree> Machine::run() {
   constexpr uint8_t kStop = '.';
-  // Text opcodes of protocols 0 and 1, extension codes and out-of-band buffers: valid pickle, but nothing torch.save writes.
+  // Text opcodes of protocols 0 and 1, extension codes and out-of-band buffers: valid pickle, but nothing
+  // torch.save writes.
   constexpr std::string_view kForeign = "ILFSVPigpldo\x82\x83\x84\x97\x98";
   for (;;) {
     const auto code = reader_.read<uint8_t>();
@@ -412,9 +425,10 @@ Result<PickleTree> Machine::run() {
     if (handler) {
       ZT_TRY((this->*handler)());
     } else if (kForeign.find(static_cast<char>(*code)) != std::string_view::npos) {
-      return fail(ErrorCode::Unsupported, fmt::format("{} uses pickle opcode 0x{:02x}, which torch.save does not write. Save the "
-                                                      "state dict again from PyTorch.",
-                                                      label_, *code));
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("{} uses pickle opcode 0x{:02x}, which torch.save does not write. Save the "
+                              "state dict again from PyTorch.",
+                              label_, *code));
     } else {
       return corrupt(fmt::format("0x{:02x} is no opcode", *code));
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safetensors format: u64 header length, JSON header, tensor bytes. Grammar and rules: docs/formats/safetensors.md.
+// The safetensors format: u64 header length, JSON header, tensor bytes. Grammar and rules:
+// docs/formats/safetensors.md.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +21,15 @@ struct Safetensors {
   std::map<std::string, std::string> metadata;
 };
 
-/// Header and views of a whole file in memory, which must outlive the result. Errors: Corrupt for every departure from the
-/// format (length, JSON, UTF-8, doubled names, sizes that disagree, holes, overlaps), Unsupported for an element type we
-/// do not have. `label` names the file in messages.
+/// Header and views of a whole file in memory, which must outlive the result. Errors: Corrupt for every
+/// departure from the format (length, JSON, UTF-8, doubled names, sizes that disagree, holes, overlaps),
+/// Unsupported for an element type we do not have. `label` names the file in messages.
 Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::string_view label);
 
-/// Writes atomically and durably. Tensors are ordered by element size (largest first), then name, so equal input gives
-/// equal bytes; the header is padded so that data begins at a multiple of 64. Errors: InvalidArgument (doubled or invalid
-/// name, bytes that do not fit the shape), and those of files::write_atomic.
+/// Writes atomically and durably. Tensors are ordered by element size (largest first), then name, so equal
+/// input gives equal bytes; the header is padded so that data begins at a multiple of 64. Errors:
+/// InvalidArgument (doubled or invalid name, bytes that do not fit the shape), and those of
+/// files::write_atomic.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
                          const std::map<std::string, std::string>& metadata = {});
 

@@ -29,8 +29,10 @@ struct HeaderEntry {
 };
 
 // Walks the header as a stream of JSON events and accepts exactly
-//   { "__metadata__": {string: string}, NAME: {"dtype": string, "shape": [uint...], "data_offsets": [uint, uint]} ... }
-// so that nothing is stored that the format does not have, and a doubled key is seen (a JSON tree would keep the last).
+//   { "__metadata__": {string: string}, NAME: {"dtype": string, "shape": [uint...], "data_offsets": [uint,
+//   uint]} ... }
+// so that nothing is stored that the format does not have, and a doubled key is seen (a JSON tree would keep
+// the last).
 class HeaderWalker final : public nlohmann::json_sax<Json> {
  public:
   std::vector<HeaderEntry> entries;
@@ -39,13 +41,16 @@ class HeaderWalker final : public nlohmann::json_sax<Json> {
 
   bool null() override { return refuse("null"); }
   bool boolean(bool) override { return refuse("a boolean"); }
-  bool number_float(number_float_t, const string_t&) override { return refuse("a number that is no integer"); }
+  bool number_float(number_float_t, const string_t&) override {
+    return refuse("a number that is no integer");
+  }
   bool number_integer(number_integer_t) override { return refuse("a negative number"); }
   bool binary(binary_t&) override { return refuse("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::ShapeList && place_ != Place::OffsetList) return refuse("a number");
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return refuse("a number beyond 63 bits");
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return refuse("a number beyond 63 bits");
     HeaderEntry& entry = entries.back();
     if (place_ == Place::OffsetList) {
       entry.offsets->push_back(value);
@@ -70,18 +75,28 @@ class HeaderWalker final : public nlohmann::json_sax<Json> {
 
   bool start_object(size_t) override {
     switch (place_) {
-      case Place::Outside: place_ = Place::Header; return true;
-      case Place::MetadataStart: place_ = Place::Metadata; return true;
-      case Place::TensorStart: place_ = Place::Tensor; return true;
-      default: return refuse("an object");
+      case Place::Outside:
+        place_ = Place::Header;
+        return true;
+      case Place::MetadataStart:
+        place_ = Place::Metadata;
+        return true;
+      case Place::TensorStart:
+        place_ = Place::Tensor;
+        return true;
+      default:
+        return refuse("an object");
     }
   }
 
   bool key(string_t& value) override {
     switch (place_) {
-      case Place::Header: return header_key(std::move(value));
-      case Place::Tensor: return tensor_key(value);
-      default: break;
+      case Place::Header:
+        return header_key(std::move(value));
+      case Place::Tensor:
+        return tensor_key(value);
+      default:
+        break;
     }
     if (metadata.contains(value)) return refuse_text("metadata key " + text::quoted(value) + " occurs twice");
     metadata_key_ = std::move(value);
@@ -126,8 +141,18 @@ class HeaderWalker final : public nlohmann::json_sax<Json> {
 
  private:
   enum class Place {
-    Outside, Header, MetadataStart, Metadata, MetadataValue,
-    TensorStart, Tensor, DtypeValue, ShapeValue, ShapeList, OffsetValue, OffsetList,
+    Outside,
+    Header,
+    MetadataStart,
+    Metadata,
+    MetadataValue,
+    TensorStart,
+    Tensor,
+    DtypeValue,
+    ShapeValue,
+    ShapeList,
+    OffsetValue,
+    OffsetList,
   };
 
   bool header_key(std::string name) {
@@ -150,14 +175,16 @@ class HeaderWalker final : public nlohmann::json_sax<Json> {
     } else if (key == "data_offsets" && !e.offsets) {
       place_ = Place::OffsetValue;
     } else {
-      return refuse_text(fmt::format("tensor {} has a doubled or unknown field {}", text::quoted(e.name), text::quoted(key)));
+      return refuse_text(fmt::format("tensor {} has a doubled or unknown field {}", text::quoted(e.name),
+                                     text::quoted(key)));
     }
     return true;
   }
 
   bool refuse(std::string_view what) {
-    return refuse_text(fmt::format("{} where the format has none{}", what,
-                                   entries.empty() ? "" : ", at or after tensor " + text::quoted(entries.back().name)));
+    return refuse_text(
+        fmt::format("{} where the format has none{}", what,
+                    entries.empty() ? "" : ", at or after tensor " + text::quoted(entries.back().name)));
   }
   bool refuse_text(std::string text) {
     problem = std::move(text);
@@ -177,15 +204,16 @@ tl::unexpected<Error> corrupt(std::string_view label, std::string_view what) {
 // Checks the entry against its byte range, whose order and bounds are known good, and makes the view.
 Result<TensorEntry> make_entry(HeaderEntry& h, std::span<const std::byte> data, std::string_view label) {
   if (!h.dtype) {
-    return fail(ErrorCode::Unsupported, fmt::format("{}: tensor {} has the element type {}, which is not read. Convert it to "
-                                                    "F32, F16 or BF16.",
-                                                    label, text::quoted(h.name), text::quoted(h.unknown_dtype)));
+    return fail(ErrorCode::Unsupported,
+                fmt::format("{}: tensor {} has the element type {}, which is not read. Convert it to "
+                            "F32, F16 or BF16.",
+                            label, text::quoted(h.name), text::quoted(h.unknown_dtype)));
   }
   const uint64_t begin = (*h.offsets)[0], end = (*h.offsets)[1];
   const auto wanted = byte_count(*h.dtype, *h.shape);
   if (!wanted || *wanted != end - begin) {
-    return corrupt(label, fmt::format("tensor {} ({} [{}]) does not fill its {} bytes", text::quoted(h.name), name(*h.dtype),
-                                      fmt::join(*h.shape, ", "), end - begin));
+    return corrupt(label, fmt::format("tensor {} ({} [{}]) does not fill its {} bytes", text::quoted(h.name),
+                                      name(*h.dtype), fmt::join(*h.shape, ", "), end - begin));
   }
   return TensorEntry{std::move(h.name), *h.dtype, std::move(*h.shape),
                      data.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))};
@@ -195,10 +223,12 @@ Result<TensorEntry> make_entry(HeaderEntry& h, std::span<const std::byte> data, 
 
 Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::string_view label) {
   uint64_t header_bytes = 0;
-  if (file.size() < sizeof header_bytes) return corrupt(label, fmt::format("{} bytes are too few for a header", file.size()));
+  if (file.size() < sizeof header_bytes)
+    return corrupt(label, fmt::format("{} bytes are too few for a header", file.size()));
   std::memcpy(&header_bytes, file.data(), sizeof header_bytes);
   if (header_bytes > kMaxHeaderBytes || header_bytes > file.size() - sizeof header_bytes) {
-    return corrupt(label, fmt::format("its header length {} does not fit the file of {} bytes", header_bytes, file.size()));
+    return corrupt(label, fmt::format("its header length {} does not fit the file of {} bytes", header_bytes,
+                                      file.size()));
   }
   const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof header_bytes,
                                 static_cast<size_t>(header_bytes));
@@ -219,8 +249,9 @@ Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::stri
   for (HeaderEntry& h : entries) {
     const uint64_t begin = (*h.offsets)[0], end = (*h.offsets)[1];
     if (begin != position || end < begin || end > data.size()) {
-      return corrupt(label, fmt::format("tensor {} lies at [{}, {}), wanted a range that begins at {} within {} bytes",
-                                        text::quoted(h.name), begin, end, position, data.size()));
+      return corrupt(
+          label, fmt::format("tensor {} lies at [{}, {}), wanted a range that begins at {} within {} bytes",
+                             text::quoted(h.name), begin, end, position, data.size()));
     }
     position = end;
     ZT_TRY_ASSIGN(TensorEntry entry, make_entry(h, data, label));

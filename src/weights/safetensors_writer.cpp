@@ -14,13 +14,15 @@ namespace {
 constexpr size_t kAlignment = 64;
 
 // The JSON header. ordered_json keeps the order of insertion, which is the order of the data.
-std::string header_text(std::span<const TensorEntry* const> ordered, const std::map<std::string, std::string>& metadata) {
+std::string header_text(std::span<const TensorEntry* const> ordered,
+                        const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const TensorEntry* entry : ordered) {
     const uint64_t end = offset + entry->bytes.size();
-    header[entry->name] = {{"dtype", name(entry->dtype)}, {"shape", entry->shape}, {"data_offsets", {offset, end}}};
+    header[entry->name] = {
+        {"dtype", name(entry->dtype)}, {"shape", entry->shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   return header.dump();

@@ -12,7 +12,8 @@ std::optional<int64_t> Strided::end() const {
   int64_t last = offset;
   for (size_t d = 0; d < shape.size(); ++d) {
     int64_t reach = 0;
-    if (__builtin_mul_overflow(shape[d] - 1, strides[d], &reach) || __builtin_add_overflow(last, reach, &last)) {
+    if (__builtin_mul_overflow(shape[d] - 1, strides[d], &reach) ||
+        __builtin_add_overflow(last, reach, &last)) {
       return std::nullopt;
     }
   }
@@ -28,7 +29,8 @@ bool Strided::is_contiguous() const {
   return true;
 }
 
-void copy_strided(std::span<const std::byte> from, size_t element_bytes, const Strided& layout, std::span<std::byte> to) {
+void copy_strided(std::span<const std::byte> from, size_t element_bytes, const Strided& layout,
+                  std::span<std::byte> to) {
   std::vector<int64_t> index(layout.shape.size(), 0);
   // A size of 1 never steps, and its stride may be any number.
   std::vector<int64_t> strides = layout.strides;
@@ -37,7 +39,8 @@ void copy_strided(std::span<const std::byte> from, size_t element_bytes, const S
   }
   int64_t position = layout.offset;
   for (size_t written = 0; written < to.size(); written += element_bytes) {
-    std::memcpy(to.data() + written, from.data() + static_cast<size_t>(position) * element_bytes, element_bytes);
+    std::memcpy(to.data() + written, from.data() + static_cast<size_t>(position) * element_bytes,
+                element_bytes);
     for (size_t d = index.size(); d-- > 0;) {
       position += strides[d];
       if (++index[d] < layout.shape[d]) break;

@@ -36,7 +36,8 @@ namespace {
 Result<TensorFile> finish(std::shared_ptr<TensorFile::State> state, std::string_view label) {
   for (size_t i = 0; i < state->entries.size(); ++i) {
     if (!state->by_name.emplace(state->entries[i].name, i).second) {
-      return fail(ErrorCode::Corrupt, fmt::format("{} holds tensor {} twice", label, text::quoted(state->entries[i].name)));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("{} holds tensor {} twice", label, text::quoted(state->entries[i].name)));
     }
   }
   return TensorFile(std::move(state));
@@ -45,8 +46,8 @@ Result<TensorFile> finish(std::shared_ptr<TensorFile::State> state, std::string_
 Status read_tensors(std::span<const std::byte> bytes, std::string_view label, TensorFile::State& state) {
   const bool is_zip = internal::ZipArchive::looks_like(bytes);
   if (is_zip || internal::looks_like_torch_stream(bytes)) {
-    ZT_TRY_ASSIGN(internal::TorchTensors torch,
-                  is_zip ? internal::parse_torch_zip(bytes, label) : internal::parse_torch_stream(bytes, label));
+    ZT_TRY_ASSIGN(internal::TorchTensors torch, is_zip ? internal::parse_torch_zip(bytes, label)
+                                                       : internal::parse_torch_stream(bytes, label));
     state.entries = std::move(torch.entries);
     state.skipped = std::move(torch.skipped);
     state.copies = std::move(torch.copies);
@@ -54,8 +55,11 @@ Status read_tensors(std::span<const std::byte> bytes, std::string_view label, Te
   }
   // A bare pickle (a protocol byte, no storages) can't be told from a header length by luck: the '{' decides.
   if (bytes.size() >= 2 && bytes[0] == std::byte{0x80} && (bytes.size() < 9 || bytes[8] != std::byte{'{'})) {
-    return fail(ErrorCode::Unsupported,
-                fmt::format("{} is a Python pickle, but not one of torch.save's. Save the state dict with torch.save.", label));
+    return fail(
+        ErrorCode::Unsupported,
+        fmt::format(
+            "{} is a Python pickle, but not one of torch.save's. Save the state dict with torch.save.",
+            label));
   }
   ZT_TRY_ASSIGN(Safetensors parsed, parse_safetensors(bytes, label));
   state.entries = std::move(parsed.entries);
@@ -82,8 +86,9 @@ Result<TensorFile> open_sharded(const fs::path& index_path) {
     for (const std::string& name : tensor_names) {
       const TensorEntry* entry = shard->find(name);
       if (!entry) {
-        return fail(ErrorCode::Corrupt, fmt::format("{} says that {} holds tensor {}, which it does not. Fetch both again.",
-                                                    index_path.string(), shard_name, text::quoted(name)));
+        return fail(ErrorCode::Corrupt,
+                    fmt::format("{} says that {} holds tensor {}, which it does not. Fetch both again.",
+                                index_path.string(), shard_name, text::quoted(name)));
       }
       state->entries.push_back(*entry);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files made by the real torch and safetensors (testdata/make.py). Expected values follow the rule stated there: element i
-// of tensor t is t + i/8 for floating types and 10 t + i for integers; booleans alternate from true.
+// Files made by the real torch and safetensors (testdata/make.py). Expected values follow the rule stated
+// there: element i of tensor t is t + i/8 for floating types and 10 t + i for integers; booleans alternate
+// from true.
 #include "weights/tensor_file.hpp"
 
 #include "base/files.hpp"
@@ -33,8 +34,10 @@ TEST_P(AllTypes, AreReadAsWritten) {
   EXPECT_THAT(find("types.f64", DType::F64).shape, ElementsAre(2, 3));
   EXPECT_THAT(elements<double>(find("types.f64", DType::F64)), ElementsAre(0, .125, .25, .375, .5, .625));
   EXPECT_THAT(elements<float>(find("types.f32", DType::F32)), ElementsAre(1, 1.125, 1.25, 1.375, 1.5, 1.625));
-  EXPECT_THAT(elements<uint16_t>(find("types.f16", DType::F16)), ElementsAre(0x4000, 0x4040, 0x4080, 0x40C0, 0x4100, 0x4140));
-  EXPECT_THAT(elements<uint16_t>(find("types.bf16", DType::BF16)), ElementsAre(0x4040, 0x4048, 0x4050, 0x4058, 0x4060, 0x4068));
+  EXPECT_THAT(elements<uint16_t>(find("types.f16", DType::F16)),
+              ElementsAre(0x4000, 0x4040, 0x4080, 0x40C0, 0x4100, 0x4140));
+  EXPECT_THAT(elements<uint16_t>(find("types.bf16", DType::BF16)),
+              ElementsAre(0x4040, 0x4048, 0x4050, 0x4058, 0x4060, 0x4068));
   EXPECT_THAT(elements<int64_t>(find("types.i64", DType::I64)), ElementsAre(40, 41, 42, 43, 44, 45));
   EXPECT_THAT(elements<int32_t>(find("types.i32", DType::I32)), ElementsAre(50, 51, 52, 53, 54, 55));
   EXPECT_THAT(elements<int16_t>(find("types.i16", DType::I16)), ElementsAre(60, 61, 62, 63, 64, 65));
@@ -49,12 +52,14 @@ TEST_P(AllTypes, AreReadAsWritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, AllTypes,
-                         testing::Values("types.safetensors", "types.pth", "types_legacy.ckpt", "types_protocol3.pth",
-                                         "types_protocol4.pth", "types_protocol5.pth"));
+                         testing::Values("types.safetensors", "types.pth", "types_legacy.ckpt",
+                                         "types_protocol3.pth", "types_protocol4.pth",
+                                         "types_protocol5.pth"));
 
 TEST(TensorFile, KeepsSafetensorsMetadata) {
   const auto file = TensorFile::open(golden("types.safetensors"));
-  EXPECT_THAT(file.value().metadata(), UnorderedElementsAre(testing::Pair("format", "pt"), testing::Pair("note", "gr\u00fc\u00df")));
+  EXPECT_THAT(file.value().metadata(),
+              UnorderedElementsAre(testing::Pair("format", "pt"), testing::Pair("note", "gr\u00fc\u00df")));
 }
 
 TEST(TensorFile, BytesStayValidAfterTheFileObjectIsCopiedAndGone) {
@@ -76,11 +81,13 @@ TEST(TensorFile, NonContiguousTensorsAreUnfolded) {
   EXPECT_THAT(std::vector(elements<float>(transposed)).front(), 1.0f);
   EXPECT_FLOAT_EQ(elements<float>(transposed)[1], 1 + 6 / 8.0f);
   EXPECT_FLOAT_EQ(elements<float>(transposed)[4], 1 + 1 / 8.0f);
-  EXPECT_THAT(elements<float>(*file->find("sliced")), ElementsAre(1.75, 2, 2.25, 2.5, 2.75, 3, 3.25, 3.5, 3.75));
+  EXPECT_THAT(elements<float>(*file->find("sliced")),
+              ElementsAre(1.75, 2, 2.25, 2.5, 2.75, 3, 3.25, 3.5, 3.75));
   EXPECT_THAT(elements<float>(*file->find("row")), ElementsAre(2.5, 2.625, 2.75, 2.875, 3, 3.125));
   EXPECT_THAT(elements<float>(*file->find("expanded")), ElementsAre(1, 1, 1, 1, 1, 1));
   EXPECT_THAT(elements<float>(*file->find("parameter")), ElementsAre(1, 1.125, 1.25, 1.375, 1.5, 1.625));
-  EXPECT_EQ(file->find("row")->bytes.data(), file->find("whole")->bytes.data() + 2 * 6 * 4) << "contiguous views are not copied";
+  EXPECT_EQ(file->find("row")->bytes.data(), file->find("whole")->bytes.data() + 2 * 6 * 4)
+      << "contiguous views are not copied";
 }
 
 TEST(TensorFile, TrainingCheckpointGivesDottedNamesAndNamesWhatItSkips) {
@@ -136,16 +143,21 @@ TEST(TensorFile, MissingThingsAreNotFound) {
 
 TEST(TensorFile, FolderPrefersSafetensorsThenBinThenAVariant) {
   const zt::test::TempFolder folder;
-  const auto put = [&](const char* from, const char* to) { std::filesystem::copy_file(golden(from), folder / to); };
+  const auto put = [&](const char* from, const char* to) {
+    std::filesystem::copy_file(golden(from), folder / to);
+  };
 
   put("types.safetensors", "diffusion_pytorch_model.fp16.safetensors");
-  EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(), "diffusion_pytorch_model.fp16.safetensors");
+  EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(),
+            "diffusion_pytorch_model.fp16.safetensors");
   put("types.safetensors", "diffusion_pytorch_model.non_ema.safetensors");
-  EXPECT_TRUE(fails_with(TensorFile::open(folder.path()), ErrorCode::InvalidArgument)) << "two variants: which one?";
+  EXPECT_TRUE(fails_with(TensorFile::open(folder.path()), ErrorCode::InvalidArgument))
+      << "two variants: which one?";
   put("types.pth", "pytorch_model.bin");
   EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(), "pytorch_model.bin");
   put("types.safetensors", "diffusion_pytorch_model.safetensors");
-  EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(), "diffusion_pytorch_model.safetensors");
+  EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(),
+            "diffusion_pytorch_model.safetensors");
 }
 
 TEST(TensorFile, IndexMayNotLeadOutOfItsFolderOrNameWhatIsNotThere) {

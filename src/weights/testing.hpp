@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of this folder share: golden files, entries over owned bytes, and short matchers for results.
+// What the tests of this folder share: golden files, entries over owned bytes, and short matchers for
+// results.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -41,7 +42,8 @@ std::vector<T> elements(const TensorEntry& entry) {
 
 /// An entry that views `values`.
 template <class T>
-TensorEntry entry_of(std::string name, DType dtype, std::vector<int64_t> shape, const std::vector<T>& values) {
+TensorEntry entry_of(std::string name, DType dtype, std::vector<int64_t> shape,
+                     const std::vector<T>& values) {
   return {std::move(name), dtype, std::move(shape), std::as_bytes(std::span(values))};
 }
 
@@ -61,8 +63,8 @@ template <class T>
 testing::AssertionResult fails_with(const Result<T>& result, ErrorCode code) {
   if (result) return testing::AssertionFailure() << "succeeded, wanted " << name(code);
   if (result.error().code == code) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << "wanted " << name(code) << ", got " << name(result.error().code) << ": "
-                                     << result.error().text();
+  return testing::AssertionFailure() << "wanted " << name(code) << ", got " << name(result.error().code)
+                                     << ": " << result.error().text();
 }
 
 }  // namespace zt::weights::test

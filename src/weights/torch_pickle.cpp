@@ -39,26 +39,30 @@ std::optional<std::string_view> find_root(const ZipArchive& archive) {
 Status check_little_endian(const ZipArchive& archive, std::string_view root, std::string_view label) {
   const auto found = archive.entries.find(fmt::format("{}byteorder", root));
   if (found == archive.entries.end() || as_text(found->second.bytes) == "little") return {};
-  return fail(ErrorCode::Unsupported,
-              fmt::format("{} was saved with byte order {}, wanted little. Save it again on a little-endian machine.", label,
-                          text::quoted(as_text(found->second.bytes))));
+  return fail(
+      ErrorCode::Unsupported,
+      fmt::format("{} was saved with byte order {}, wanted little. Save it again on a little-endian machine.",
+                  label, text::quoted(as_text(found->second.bytes))));
 }
 
-Result<Bytes> storage_of(const ZipArchive& archive, std::string_view root, const StorageId& id, std::string_view label) {
+Result<Bytes> storage_of(const ZipArchive& archive, std::string_view root, const StorageId& id,
+                         std::string_view label) {
   const auto found = archive.entries.find(fmt::format("{}data/{}", root, id.key));
   if (found == archive.entries.end()) {
     return fail(ErrorCode::Corrupt, fmt::format("{} lacks the storage {}", label, text::quoted(id.key)));
   }
   const Bytes bytes = found->second.bytes;
   if (static_cast<uint64_t>(id.num_elements) > bytes.size() / size_bytes(id.dtype)) {
-    return fail(ErrorCode::Corrupt, fmt::format("{}: storage {} has {} bytes, too few for {} elements of {}", label,
-                                                text::quoted(id.key), bytes.size(), id.num_elements, name(id.dtype)));
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{}: storage {} has {} bytes, too few for {} elements of {}", label,
+                            text::quoted(id.key), bytes.size(), id.num_elements, name(id.dtype)));
   }
   return bytes;
 }
 
 tl::unexpected<Error> corrupt_stream(std::string_view label, std::string_view what) {
-  return fail(ErrorCode::Corrupt, fmt::format("{} is no whole PyTorch file: {}. Fetch it again.", label, what));
+  return fail(ErrorCode::Corrupt,
+              fmt::format("{} is no whole PyTorch file: {}. Fetch it again.", label, what));
 }
 
 // Reads the next pickle of a stream and moves past it.
@@ -74,26 +78,31 @@ Status check_system_info(const PickleTree& tree, std::string_view label) {
   for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
     const PickleNode& value = tree[root.items[i + 1]];
     if (tree[root.items[i]].text == "little_endian" && value.kind == NodeKind::Bool && value.integer == 0) {
-      return fail(ErrorCode::Unsupported, fmt::format("{} was saved on a big-endian machine. Save it again on another.", label));
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("{} was saved on a big-endian machine. Save it again on another.", label));
     }
   }
   return {};
 }
 
-// Every storage that the tree names, by key. A view of another storage (a sixth element that is not None) was dropped from
-// PyTorch before 1.0.
-Result<std::unordered_map<std::string_view, StorageId>> storages_named(const PickleTree& tree, std::string_view label) {
+// Every storage that the tree names, by key. A view of another storage (a sixth element that is not None) was
+// dropped from PyTorch before 1.0.
+Result<std::unordered_map<std::string_view, StorageId>> storages_named(const PickleTree& tree,
+                                                                       std::string_view label) {
   std::unordered_map<std::string_view, StorageId> out;
   for (size_t i = 0; i < tree.nodes.size(); ++i) {
     if (tree.nodes[i].kind != NodeKind::Persistent) continue;
     const PickleNode& id = tree[tree.nodes[i].items[0]];
-    if (!id.items.empty() && tree[id.items[0]].text != "storage") continue;  // ("module", class, source...): not ours
+    if (!id.items.empty() && tree[id.items[0]].text != "storage")
+      continue;  // ("module", class, source...): not ours
     if (id.items.size() > 5 && tree[id.items[5]].kind != NodeKind::None) {
-      return fail(ErrorCode::Unsupported, fmt::format("{} uses storage views, which PyTorch dropped. Save it again.", label));
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("{} uses storage views, which PyTorch dropped. Save it again.", label));
     }
     ZT_TRY_ASSIGN(const StorageId storage, read_storage_id(tree, static_cast<NodeId>(i), label));
     const auto [place, is_new] = out.try_emplace(storage.key, storage);
-    if (!is_new && (place->second.dtype != storage.dtype || place->second.num_elements != storage.num_elements)) {
+    if (!is_new &&
+        (place->second.dtype != storage.dtype || place->second.num_elements != storage.num_elements)) {
       return corrupt_stream(label, "one storage has two types or sizes");
     }
   }
@@ -101,9 +110,9 @@ Result<std::unordered_map<std::string_view, StorageId>> storages_named(const Pic
 }
 
 // After the pickles, for each key in the given order: element count (int64), then the elements.
-Result<std::unordered_map<std::string_view, Bytes>> read_storages(const PickleTree& keys, Bytes data,
-                                                                  const std::unordered_map<std::string_view, StorageId>& named,
-                                                                  std::string_view label) {
+Result<std::unordered_map<std::string_view, Bytes>> read_storages(
+    const PickleTree& keys, Bytes data, const std::unordered_map<std::string_view, StorageId>& named,
+    std::string_view label) {
   if (keys[keys.root].kind != NodeKind::List) return corrupt_stream(label, "its list of storages is no list");
   std::unordered_map<std::string_view, Bytes> out;
   ByteReader reader(data);
@@ -111,9 +120,11 @@ Result<std::unordered_map<std::string_view, Bytes>> read_storages(const PickleTr
     const auto id = named.find(keys[key].text);
     if (id == named.end()) return corrupt_stream(label, "it stores an array that no tensor names");
     const auto count = reader.read<int64_t>();
-    if (!count || *count != id->second.num_elements) return corrupt_stream(label, "a storage has another size than its tensors say");
+    if (!count || *count != id->second.num_elements)
+      return corrupt_stream(label, "a storage has another size than its tensors say");
     uint64_t num_bytes = 0;
-    const bool overflows = __builtin_mul_overflow(static_cast<uint64_t>(*count), size_bytes(id->second.dtype), &num_bytes);
+    const bool overflows =
+        __builtin_mul_overflow(static_cast<uint64_t>(*count), size_bytes(id->second.dtype), &num_bytes);
     const auto bytes = overflows ? std::nullopt : reader.take(num_bytes);
     if (!bytes) return corrupt_stream(label, "it is cut short");
     out[id->first] = *bytes;
@@ -123,12 +134,15 @@ Result<std::unordered_map<std::string_view, Bytes>> read_storages(const PickleTr
 
 }  // namespace
 
-bool looks_like_torch_stream(Bytes file) { return as_text(file.first(std::min(file.size(), kStreamMagic.size()))) == kStreamMagic; }
+bool looks_like_torch_stream(Bytes file) {
+  return as_text(file.first(std::min(file.size(), kStreamMagic.size()))) == kStreamMagic;
+}
 
 Result<TorchTensors> parse_torch_zip(Bytes file, std::string_view label) {
   ZT_TRY_ASSIGN(const ZipArchive archive, ZipArchive::parse(file, label));
   const auto root = find_root(archive);
-  if (!root) return fail(ErrorCode::Unsupported, fmt::format("{} is a zip archive, but not one of PyTorch's", label));
+  if (!root)
+    return fail(ErrorCode::Unsupported, fmt::format("{} is a zip archive, but not one of PyTorch's", label));
   const std::string pickle_name = fmt::format("{}data.pkl", *root);
   if (archive.entries.contains(fmt::format("{}constants.pkl", *root))) {
     return fail(ErrorCode::Unsupported, fmt::format("{} is a TorchScript program, not a state dict", label));
@@ -138,7 +152,8 @@ Result<TorchTensors> parse_torch_zip(Bytes file, std::string_view label) {
   ZT_TRY(check_crc(pickle, pickle_name, label));
   ZT_TRY_ASSIGN(const PickleTree tree, parse_pickle(pickle.bytes, label));
   return collect_tensors(
-      tree, [&](const StorageId& id) { return storage_of(archive, *root, id, label); }, copy_limit(file), label);
+      tree, [&](const StorageId& id) { return storage_of(archive, *root, id, label); }, copy_limit(file),
+      label);
 }
 
 Result<TorchTensors> parse_torch_stream(Bytes file, std::string_view label) {

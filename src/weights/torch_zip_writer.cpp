@@ -57,16 +57,26 @@ void put_int_tuple(std::string& out, std::span<const int64_t> values) {
 
 std::string_view storage_type(DType dtype) {
   switch (dtype) {
-    case DType::F64: return "DoubleStorage";
-    case DType::F32: return "FloatStorage";
-    case DType::F16: return "HalfStorage";
-    case DType::BF16: return "BFloat16Storage";
-    case DType::I64: return "LongStorage";
-    case DType::I32: return "IntStorage";
-    case DType::I16: return "ShortStorage";
-    case DType::I8: return "CharStorage";
-    case DType::U8: return "ByteStorage";
-    case DType::Bool: return "BoolStorage";
+    case DType::F64:
+      return "DoubleStorage";
+    case DType::F32:
+      return "FloatStorage";
+    case DType::F16:
+      return "HalfStorage";
+    case DType::BF16:
+      return "BFloat16Storage";
+    case DType::I64:
+      return "LongStorage";
+    case DType::I32:
+      return "IntStorage";
+    case DType::I16:
+      return "ShortStorage";
+    case DType::I8:
+      return "CharStorage";
+    case DType::U8:
+      return "ByteStorage";
+    case DType::Bool:
+      return "BoolStorage";
   }
   return "ByteStorage";
 }
@@ -121,7 +131,8 @@ class ZipWriter {
   explicit ZipWriter(files::AtomicFile& file) : file_(file) {}
 
   Status add(const std::string& name, Bytes bytes) {
-    const auto crc = static_cast<uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+    const auto crc =
+        static_cast<uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
     const bool is_wide = bytes.size() >= kMax32;
     std::string extra;
     if (is_wide) {
@@ -237,7 +248,8 @@ Status write_torch_zip(const std::filesystem::path& path, std::span<const Tensor
   ZipWriter zip(file);
   ZT_TRY(zip.add(fmt::format("{}/data.pkl", root), as_bytes(state_dict_pickle(entries))));
   ZT_TRY(zip.add(fmt::format("{}/byteorder", root), as_bytes("little")));
-  for (size_t i = 0; i < entries.size(); ++i) ZT_TRY(zip.add(fmt::format("{}/data/{}", root, i), entries[i].bytes));
+  for (size_t i = 0; i < entries.size(); ++i)
+    ZT_TRY(zip.add(fmt::format("{}/data/{}", root, i), entries[i].bytes));
   ZT_TRY(zip.add(fmt::format("{}/version", root), as_bytes("3\n")));
   ZT_TRY(zip.finish());
   return file.commit();

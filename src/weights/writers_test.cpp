@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writers, judged by bytes stated by hand, by our readers, and by files that Python's torch.load(weights_only=True) and
-// safetensors have opened (testdata/check_written.py, whose verdict is the golden digest below).
+// The writers, judged by bytes stated by hand, by our readers, and by files that Python's
+// torch.load(weights_only=True) and safetensors have opened (testdata/check_written.py, whose verdict is the
+// golden digest below).
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "support/temp_folder.hpp"
@@ -32,7 +33,8 @@ std::vector<TensorEntry> sample() {
 
 TEST(WriteSafetensors, GivesTheBytesOfTheFormat) {
   const zt::test::TempFolder folder;
-  const std::vector<TensorEntry> entries = {entry_of("x", DType::U8, {3}, kBytes), entry_of("y", DType::BF16, {1}, kHalves)};
+  const std::vector<TensorEntry> entries = {entry_of("x", DType::U8, {3}, kBytes),
+                                            entry_of("y", DType::BF16, {1}, kHalves)};
   ASSERT_TRUE(is_ok(write_safetensors(folder / "f", entries, {{"format", "pt"}})));
 
   std::string header =
@@ -64,7 +66,8 @@ void expect_round_trip(const std::filesystem::path& path, Write write) {
   EXPECT_EQ(file->find("flags")->dtype, DType::Bool);
   EXPECT_EQ(file->find("half")->dtype, DType::BF16);
   EXPECT_THAT(file->find("empty")->shape, ElementsAre(0, 3));
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(file->find("a.longs")->bytes.data()) % 64, 0u) << "data begins aligned";
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(file->find("a.longs")->bytes.data()) % 64, 0u)
+      << "data begins aligned";
 }
 
 TEST(WriteSafetensors, RoundTrips) {
@@ -75,10 +78,12 @@ TEST(WriteSafetensors, RoundTrips) {
 
 TEST(WriteTorchZip, RoundTrips) {
   const zt::test::TempFolder folder;
-  expect_round_trip(folder / "x.pth", [](const auto& path, const auto& entries) { return write_torch_zip(path, entries); });
+  expect_round_trip(folder / "x.pth",
+                    [](const auto& path, const auto& entries) { return write_torch_zip(path, entries); });
 }
 
-// testdata/written.pth was written by write_torch_zip and opened by torch 2.13 with weights_only=True (check_written.py).
+// testdata/written.pth was written by write_torch_zip and opened by torch 2.13 with weights_only=True
+// (check_written.py).
 TEST(WriteTorchZip, StillGivesTheBytesThatPythonHasOpened) {
   const zt::test::TempFolder folder;
   ASSERT_TRUE(is_ok(write_torch_zip(folder / "written.pth", sample())));
@@ -106,7 +111,8 @@ TEST(ModelFolder, UnknownConfigKeysSurviveInTheirOrder) {
   const auto merged = merge_config(R"({"zeta": 1, "_class_name": "X", "new_key_of_2027": {"a": [1]}})",
                                    R"({"_class_name": "UNet2DConditionModel", "sample_size": 64})");
   EXPECT_EQ(merged.value(),
-            "{\n  \"zeta\": 1,\n  \"_class_name\": \"UNet2DConditionModel\",\n  \"new_key_of_2027\": {\n    \"a\": [\n      1\n    ]\n  },\n"
+            "{\n  \"zeta\": 1,\n  \"_class_name\": \"UNet2DConditionModel\",\n  \"new_key_of_2027\": {\n    "
+            "\"a\": [\n      1\n    ]\n  },\n"
             "  \"sample_size\": 64\n}\n");
   EXPECT_TRUE(fails_with(merge_config("[1]", "{}"), ErrorCode::Corrupt));
   EXPECT_TRUE(fails_with(merge_config(std::string(100000, '['), "{}"), ErrorCode::Corrupt));

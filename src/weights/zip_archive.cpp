@@ -24,7 +24,8 @@ constexpr uint16_t kZip64Extra = 1;
 constexpr uint32_t kIn64 = 0xFFFFFFFF;  // "look in the zip64 field"
 
 tl::unexpected<Error> corrupt(std::string_view label, std::string_view what) {
-  return fail(ErrorCode::Corrupt, fmt::format("{} is not a whole zip archive: {}. Fetch it again.", label, what));
+  return fail(ErrorCode::Corrupt,
+              fmt::format("{} is not a whole zip archive: {}. Fetch it again.", label, what));
 }
 
 // Reads a field whose place was checked before.
@@ -43,7 +44,9 @@ std::optional<size_t> find_end_record(Bytes file) {
   const size_t last = file.size() - kEndSize;
   const size_t first = last > kMaxCommentBytes ? last - kMaxCommentBytes : 0;
   for (size_t at = last + 1; at-- > first;) {
-    if (field<uint32_t>(file, at) == kEndSignature && at + kEndSize + field<uint16_t>(file, at + 20) == file.size()) return at;
+    if (field<uint32_t>(file, at) == kEndSignature &&
+        at + kEndSize + field<uint16_t>(file, at + 20) == file.size())
+      return at;
   }
   return std::nullopt;
 }
@@ -54,16 +57,19 @@ Result<Directory> find_directory(Bytes file, std::string_view label) {
   if (field<uint16_t>(file, *end + 4) != 0 && field<uint16_t>(file, *end + 4) != 0xFFFF) {
     return fail(ErrorCode::Unsupported, fmt::format("{} is one part of a split zip archive", label));
   }
-  Directory d{field<uint32_t>(file, *end + 16), field<uint32_t>(file, *end + 12), field<uint16_t>(file, *end + 10)};
+  Directory d{field<uint32_t>(file, *end + 16), field<uint32_t>(file, *end + 12),
+              field<uint16_t>(file, *end + 10)};
   uint64_t limit = *end;
   if (*end >= kLocator64Size && field<uint32_t>(file, *end - kLocator64Size) == kLocator64Signature) {
     const size_t locator = *end - kLocator64Size;
     const uint64_t at = field<uint64_t>(file, locator + 8);
-    if (at > locator || locator - at < kEnd64Size || field<uint32_t>(file, static_cast<size_t>(at)) != kEnd64Signature) {
+    if (at > locator || locator - at < kEnd64Size ||
+        field<uint32_t>(file, static_cast<size_t>(at)) != kEnd64Signature) {
       return corrupt(label, "its zip64 end record is not where the locator says");
     }
     const auto record = static_cast<size_t>(at);
-    d = {field<uint64_t>(file, record + 48), field<uint64_t>(file, record + 40), field<uint64_t>(file, record + 32)};
+    d = {field<uint64_t>(file, record + 48), field<uint64_t>(file, record + 40),
+         field<uint64_t>(file, record + 32)};
     limit = at;
   }
   if (d.offset > limit || d.size > limit - d.offset || d.count > d.size / kCentralSize) {
@@ -100,19 +106,21 @@ Status read_zip64(Bytes extra, CentralEntry& entry, uint64_t& stored_size, std::
 
 Result<CentralEntry> read_central(ByteReader& reader, std::string_view label) {
   const auto fixed = reader.take(kCentralSize);
-  if (!fixed || field<uint32_t>(*fixed, 0) != kCentralSignature) return corrupt(label, "its directory is broken");
+  if (!fixed || field<uint32_t>(*fixed, 0) != kCentralSignature)
+    return corrupt(label, "its directory is broken");
   const auto name = reader.take(field<uint16_t>(*fixed, 28));
   const auto extra = reader.take(field<uint16_t>(*fixed, 30));
   const auto comment = reader.take(field<uint16_t>(*fixed, 32));
   if (!name || !extra || !comment) return corrupt(label, "its directory is broken");
-  CentralEntry entry{as_text(*name), field<uint32_t>(*fixed, 24), field<uint32_t>(*fixed, 42), field<uint32_t>(*fixed, 16)};
+  CentralEntry entry{as_text(*name), field<uint32_t>(*fixed, 24), field<uint32_t>(*fixed, 42),
+                     field<uint32_t>(*fixed, 16)};
   uint64_t stored_size = field<uint32_t>(*fixed, 20);
   const uint16_t flags = field<uint16_t>(*fixed, 8), method = field<uint16_t>(*fixed, 10);
   if ((flags & kEncryptedFlag) != 0 || method != 0) {
-    return fail(ErrorCode::Unsupported,
-                fmt::format("{}: entry {} is compressed or encrypted (method {}); torch.save stores entries as they are. Save "
-                            "the file again from PyTorch.",
-                            label, text::quoted(entry.name), method));
+    return fail(ErrorCode::Unsupported, fmt::format("{}: entry {} is compressed or encrypted (method {}); "
+                                                    "torch.save stores entries as they are. Save "
+                                                    "the file again from PyTorch.",
+                                                    label, text::quoted(entry.name), method));
   }
   ZT_TRY(read_zip64(*extra, entry, stored_size, label));
   if (stored_size != entry.size) return corrupt(label, "a stored entry has two sizes");
@@ -135,14 +143,16 @@ Result<Bytes> locate(Bytes file, const CentralEntry& entry, uint64_t limit, std:
 }
 
 // Entries over one another could make a small file stand for a huge one.
-Status check_no_overlap(const std::unordered_map<std::string_view, ZipEntry>& entries, std::string_view label) {
+Status check_no_overlap(const std::unordered_map<std::string_view, ZipEntry>& entries,
+                        std::string_view label) {
   std::vector<Bytes> ranges;
   for (const auto& [name, entry] : entries) {
     if (!entry.bytes.empty()) ranges.push_back(entry.bytes);
   }
   std::sort(ranges.begin(), ranges.end(), [](Bytes a, Bytes b) { return a.data() < b.data(); });
   for (size_t i = 1; i < ranges.size(); ++i) {
-    if (ranges[i - 1].data() + ranges[i - 1].size() > ranges[i].data()) return corrupt(label, "two entries overlap");
+    if (ranges[i - 1].data() + ranges[i - 1].size() > ranges[i].data())
+      return corrupt(label, "two entries overlap");
   }
   return {};
 }
@@ -170,7 +180,8 @@ Result<ZipArchive> ZipArchive::parse(Bytes file, std::string_view label) {
 Status check_crc(const ZipEntry& entry, std::string_view name, std::string_view label) {
   const uLong found = ::crc32_z(0, reinterpret_cast<const Bytef*>(entry.bytes.data()), entry.bytes.size());
   if (found == entry.crc32) return {};
-  return corrupt(label, fmt::format("entry {} has the checksum {:08x}, wanted {:08x}", text::quoted(name), found, entry.crc32));
+  return corrupt(label, fmt::format("entry {} has the checksum {:08x}, wanted {:08x}", text::quoted(name),
+                                    found, entry.crc32));
 }
 
 }  // namespace zt::weights::internal

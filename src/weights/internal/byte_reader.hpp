@@ -25,7 +25,8 @@ std::optional<T> load(std::span<const std::byte> bytes, size_t offset) {
   return value;
 }
 
-/// A position in bytes that moves forward. Every read gives nothing, and does not move, when too few bytes are left.
+/// A position in bytes that moves forward. Every read gives nothing, and does not move, when too few bytes
+/// are left.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reader of Python pickles that executes nothing. The machine has no callables at all: what a pickle would import becomes
-// a Global node (two names), what it would call a Call node (callee and arguments), and the result is an inert tree. What
-// the calls mean is decided by the caller (torch_pickle.hpp), from a fixed list.
+// A reader of Python pickles that executes nothing. The machine has no callables at all: what a pickle would
+// import becomes a Global node (two names), what it would call a Call node (callee and arguments), and the
+// result is an inert tree. What the calls mean is decided by the caller (torch_pickle.hpp), from a fixed
+// list.
 //
-// Binary opcodes of protocols 2 to 5; the text opcodes of protocol 0 are refused by name, except GLOBAL, which protocol 2
-// still uses. All limits are counted, so memory is bounded by kMaxNodes and kMaxItems whatever the input.
+// Binary opcodes of protocols 2 to 5; the text opcodes of protocol 0 are refused by name, except GLOBAL,
+// which protocol 2 still uses. All limits are counted, so memory is bounded by kMaxNodes and kMaxItems
+// whatever the input.
 #pragma once
 
 #include <cstddef>
@@ -56,8 +58,9 @@ inline constexpr size_t kMaxPickleBytes = size_t{64} << 20;
 inline constexpr size_t kMaxNodes = 2'000'000;
 inline constexpr size_t kMaxItems = 8'000'000;
 
-/// Reads one pickle from the start of `bytes`, which must outlive the tree. Errors: Corrupt (cut short, unknown opcode,
-/// stack used wrongly), Unsupported (protocol 0 or extension opcodes), Exhausted (a limit above).
+/// Reads one pickle from the start of `bytes`, which must outlive the tree. Errors: Corrupt (cut short,
+/// unknown opcode, stack used wrongly), Unsupported (protocol 0 or extension opcodes), Exhausted (a limit
+/// above).
 Result<PickleTree> parse_pickle(std::span<const std::byte> bytes, std::string_view label);
 
 }  // namespace zt::weights::internal

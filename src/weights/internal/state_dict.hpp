@@ -25,9 +25,9 @@ using StorageLookup = std::function<Result<std::span<const std::byte>>(const Sto
 /// Reads ("storage", type, key, location, number of elements, ...).
 Result<StorageId> read_storage_id(const PickleTree& tree, NodeId persistent, std::string_view label);
 
-/// Walks dictionaries and lists from the root and collects tensors under dotted names; a lone tensor is named "tensor".
-/// `max_copy_bytes` bounds what non-contiguous tensors may unfold to.
-Result<TorchTensors> collect_tensors(const PickleTree& tree, const StorageLookup& storage, uint64_t max_copy_bytes,
-                                     std::string_view label);
+/// Walks dictionaries and lists from the root and collects tensors under dotted names; a lone tensor is named
+/// "tensor". `max_copy_bytes` bounds what non-contiguous tensors may unfold to.
+Result<TorchTensors> collect_tensors(const PickleTree& tree, const StorageLookup& storage,
+                                     uint64_t max_copy_bytes, std::string_view label);
 
 }  // namespace zt::weights::internal

@@ -25,9 +25,10 @@ struct TorchTensors {
 /// Whether the bytes begin like the stream format of PyTorch before 1.6.
 bool looks_like_torch_stream(std::span<const std::byte> file);
 
-/// Errors: those of ZipArchive and parse_pickle; Corrupt (a tensor outside its storage, a missing storage, a call that only
-/// an attack makes: os.system, builtins.eval...); Unsupported (whole objects instead of a state dict, element types we do
-/// not have, big-endian); Exhausted (strides that unfold to far more than the file's size).
+/// Errors: those of ZipArchive and parse_pickle; Corrupt (a tensor outside its storage, a missing storage, a
+/// call that only an attack makes: os.system, builtins.eval...); Unsupported (whole objects instead of a
+/// state dict, element types we do not have, big-endian); Exhausted (strides that unfold to far more than the
+/// file's size).
 Result<TorchTensors> parse_torch_zip(std::span<const std::byte> file, std::string_view label);
 Result<TorchTensors> parse_torch_stream(std::span<const std::byte> file, std::string_view label);
 

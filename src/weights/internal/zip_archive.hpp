@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of zip that PyTorch writes: entries stored without compression, zip64 where sizes need it (APPNOTE.TXT 6.3.3).
+// The part of zip that PyTorch writes: entries stored without compression, zip64 where sizes need it
+// (APPNOTE.TXT 6.3.3).
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,8 @@ struct ZipArchive {
 
   /// Whether the bytes begin like a zip file.
   static bool looks_like(std::span<const std::byte> file);
-  /// Errors: Corrupt (no or broken directory, entries outside the file or over one another, doubled names), Unsupported
-  /// (compression, encryption, several disks).
+  /// Errors: Corrupt (no or broken directory, entries outside the file or over one another, doubled names),
+  /// Unsupported (compression, encryption, several disks).
   static Result<ZipArchive> parse(std::span<const std::byte> file, std::string_view label);
 };
 
