@@ -152,14 +152,15 @@ std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& check
   std::error_code ec;
   for (const auto& item : std::filesystem::directory_iterator(checkpoints, ec)) {
     const std::string name = item.path().filename().string();
-    CheckpointEntry entry{item.path(), 0, 0, {}, {}, {}};
+    CheckpointEntry entry{item.path(), 0, 0, 0, {}, {}, {}};
     if (!name.starts_with(kPrefix)) continue;
     const char* digits = name.data() + kPrefix.size();
     const auto [end, error] = std::from_chars(digits, name.data() + name.size(), entry.step);
     if (error != std::errc() || end != name.data() + name.size()) continue;  // step-N.tmp and strangers
     if (auto manifest = read_manifest(item.path()); manifest) {
       for (const auto& f : manifest->files) entry.size_bytes += f.size_bytes;
-      entry.metrics = manifest->metrics;
+      entry.generation = manifest->generation;
+    entry.metrics = manifest->metrics;
       entry.written_at = manifest->written_at;
     } else {
       entry.defect = manifest.error();

@@ -72,6 +72,7 @@ Result<Manifest> read_manifest(const std::filesystem::path& folder);
 struct CheckpointEntry {
   std::filesystem::path folder;
   int64_t step = 0;
+  int64_t generation = 0;
   uint64_t size_bytes = 0;
   std::map<std::string, double> metrics;
   std::string written_at;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "optim/state.hpp"
+#include "params/state.hpp"
 
 namespace zt::params {
 class ParamStore;
@@ -61,11 +61,11 @@ class AdamW {
   /// fp32: "optimizer.exp_avg/<parameter>", "optimizer.exp_avg_sq/<parameter>", of the parameter's shape.
   /// 8-bit: codes "optimizer.exp_avg_code/<parameter>" and "..._sq_code/..." (uint8, its shape) and, per 256
   /// elements, one fp32 in "optimizer.exp_avg_absmax/<parameter>" and "..._sq_absmax/...".
-  void visit_state(const StateVisitor& visitor) const;
+  void visit_state(const params::StateVisitor& visitor) const;
   /// "optimizer.step/<gradient group>": steps that reached the group.
-  std::vector<StateScalar> scalars() const;
+  std::vector<params::StateScalar> scalars() const;
   /// Errors: Corrupt if a group's counter is missing or negative; scalars of others are ignored.
-  Status set_scalars(const std::vector<StateScalar>& scalars);
+  Status set_scalars(const std::vector<params::StateScalar>& scalars);
 
   /// Bytes of state.
   int64_t num_bytes() const;

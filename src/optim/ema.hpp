@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "optim/state.hpp"
+#include "params/state.hpp"
 
 namespace zt::params {
 class ParamStore;
@@ -44,10 +44,10 @@ class Ema {
   void reset();
 
   /// Tensors "ema/<parameter>", scalar "ema.num_updates".
-  void visit_state(const StateVisitor& visitor) const;
-  std::vector<StateScalar> scalars() const;
+  void visit_state(const params::StateVisitor& visitor) const;
+  std::vector<params::StateScalar> scalars() const;
   /// Errors: Corrupt if a scalar of this object is missing or negative; others are ignored.
-  Status set_scalars(const std::vector<StateScalar>& scalars);
+  Status set_scalars(const std::vector<params::StateScalar>& scalars);
 
  private:
   friend class AdamW;

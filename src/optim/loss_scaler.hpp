@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "optim/state.hpp"
+#include "params/state.hpp"
 
 namespace zt::optim {
 
@@ -32,9 +32,9 @@ class LossScaler {
   int64_t hopeless_steps() const { return hopeless_steps_; }
 
   /// Scalars "scaler.scale", "scaler.good_steps".
-  std::vector<StateScalar> scalars() const;
+  std::vector<params::StateScalar> scalars() const;
   /// Errors: Corrupt if one is missing or out of range; others are ignored.
-  Status set_scalars(const std::vector<StateScalar>& scalars);
+  Status set_scalars(const std::vector<params::StateScalar>& scalars);
 
  private:
   Options options_;

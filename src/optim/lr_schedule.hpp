@@ -9,19 +9,9 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/job/optim_job.hpp"
 
 namespace zt::optim {
-
-enum class LrCurve {
-  Constant,  ///< ignores warm-up, as diffusers does
-  ConstantWithWarmup,
-  Linear,              ///< to 0
-  Cosine,              ///< half a period, to 0
-  CosineWithRestarts,  ///< num_cycles periods from 1 to 0
-  Polynomial,          ///< to lr_end
-  PiecewiseConstant,   ///< step_rules
-  FlatCosine,          ///< warm-up, flat, then half a cosine period to floor * base_lr
-};
 
 /// One piece of a piecewise constant schedule.
 struct LrRule {
@@ -30,19 +20,23 @@ struct LrRule {
 };
 
 struct LrSchedule {
-  LrCurve curve = LrCurve::Constant;
+  config::LrScheduler curve = config::LrScheduler::Constant;
   double base_lr = 1e-5;
   int64_t warmup_steps = 0;  ///< diffusers' curves start at exactly 0, flat_cosine at base_lr / warmup_steps
   int64_t total_steps = 1;
-  int64_t num_cycles = 1;     ///< CosineWithRestarts
+  double num_cycles = 0.5;    ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
   double power = 1;           ///< Polynomial
-  double lr_end = 1e-7;       ///< Polynomial; must be below base_lr
+  double lr_end = 1e-7;       ///< Polynomial: where it ends; base_lr below it is used as it is
   std::vector<LrRule> rules;  ///< PiecewiseConstant, by until_step
   double final_factor = 1;    ///< PiecewiseConstant: after the last rule
   double flat_fraction =
-      0.3;  ///< FlatCosine: the decay starts at this share of total_steps (not before warm-up ends)
+      0.3;              ///< FlatCosine: share of total_steps before the decay (not before warm-up ends)
   double floor = 0.02;  ///< FlatCosine and EarlyDecay: where the decay ends, as a share of base_lr
 };
+
+/// The schedule a job asks for. `base_lr` is the job's learning_rate, scaled where the job says so. Errors:
+/// InvalidConfig for step rules that can't be read.
+Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int64_t total_steps);
 
 /// Ends a run before its planned number of steps (a time cap): from `start` on, the rate falls from what it
 /// was there to floor * base_lr at `end`, along half a cosine period.
@@ -55,13 +49,12 @@ struct EarlyDecay {
 double learning_rate(const LrSchedule& schedule, int64_t step, const std::optional<EarlyDecay>& early = {});
 
 /// diffusers' step_rules, e.g. "1:10,0.1:20,0.01:30,0.005": factor 1 before step 10, 0.1 before step 20, ...
-/// then 0.005. Fills rules and final_factor. Errors: InvalidConfig, naming the piece that is not
-/// "factor:step".
-Status parse_step_rules(std::string_view text, LrSchedule& schedule);
-
-/// The name users write, e.g. "cosine_with_restarts", and back. Errors: InvalidConfig, with the list of
-/// names.
-std::string_view name(LrCurve curve);
-Result<LrCurve> parse_lr_curve(std::string_view text);
+/// then 0.005.
+struct StepRules {
+  std::vector<LrRule> rules;
+  double final_factor = 1;
+};
+/// Errors: InvalidConfig, naming the piece that is not "factor:step".
+Result<StepRules> parse_step_rules(std::string_view text);
 
 }  // namespace zt::optim

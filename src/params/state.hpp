@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a checkpoint stores of an optimizer, an EMA or a loss scaler. Tensors are live views, in logical
-// element order whatever the memory layout: saving reads them, loading copies into them. Names are stable and
-// do not depend on units, segments or world size, so that a state written by one layout loads into another.
+// State as a checkpoint stores it: parameters, and what an optimizer, an EMA or a loss scaler keeps. Tensors
+// are live views, in logical element order whatever the memory layout: saving reads them, loading copies into
+// them. Names are stable and do not depend on units, segments or world size, so that a state written by one
+// layout loads into another.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace zt::optim {
+namespace zt::params {
 
 /// One tensor of state, e.g. "optimizer.exp_avg/denoising_unet.conv_in.weight".
 struct StateTensor {
@@ -27,4 +28,4 @@ struct StateScalar {
   std::variant<int64_t, double> value;
 };
 
-}  // namespace zt::optim
+}  // namespace zt::params

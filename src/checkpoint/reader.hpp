@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads checkpoints: finds one that is whole, and copies its tensors into live ones by name. Tensors come
+// back in logical element order whatever the number of ranks that wrote them (docs/formats/checkpoint.md).
+//
+//   ZT_TRY_ASSIGN(const Found found, open_newest(run.checkpoints()));
+//   for (const Refusal& refusal : found.refused) ...       // say why an older one is used
+//   optimizer.visit_state([&](const StateTensor& t) { status = found.reader.copy_into(t); });
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "contract/manifest.hpp"
+#include "params/state.hpp"
+#include "weights/tensor_file.hpp"
+
+namespace zt::checkpoint {
+
+/// One open checkpoint. Safe to read from several threads.
+class Reader {
+ public:
+  /// Opens a checkpoint's folder after verifying every file's size and checksum (reads all of it). Errors:
+  /// NotFound, Corrupt, Unsupported, naming the file and what differs.
+  static Result<Reader> open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  /// Step, generation, metrics, and the tensors' names, types and shapes.
+  const contract::Manifest& manifest() const { return manifest_; }
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  /// Null if there is none of that name.
+  const contract::ManifestTensor* find(std::string_view name) const;
+
+  /// Overwrites `target.value` with the stored tensor `target.name`. Errors: NotFound; Corrupt if the type or
+  /// the shape differs (a resume needs the very bits).
+  Status copy_into(const params::StateTensor& target) const;
+  /// The stored tensor as a new one.
+  Result<at::Tensor> tensor(std::string_view name) const;
+  /// Errors: Corrupt for a scalar that is no number.
+  Result<std::vector<params::StateScalar>> scalars() const;
+
+ private:
+  Reader() = default;
+  std::filesystem::path folder_;
+  contract::Manifest manifest_;
+  std::map<std::string, size_t, std::less<>> by_name_;
+  std::vector<weights::TensorFile> files_;  ///< as in the manifest
+};
+
+/// A checkpoint that was passed over, and why.
+struct Refusal {
+  std::string name;  ///< folder name
+  int64_t step = 0;
+  Error reason;
+};
+
+struct Found {
+  Reader reader;
+  std::vector<Refusal> refused;  ///< in the order tried
+};
+
+/// The newest whole checkpoint of a folder. Falls back to older ones of lower step, so a run never jumps to
+/// steps that it abandoned. Errors: NotFound if there is none at all; Corrupt, listing the reasons, if every
+/// one is damaged.
+Result<Found> open_newest(const std::filesystem::path& checkpoints);
+/// The whole checkpoint of lowest "val_loss"; where none was validated, as open_newest().
+Result<Found> open_best(const std::filesystem::path& checkpoints);
+
+}  // namespace zt::checkpoint

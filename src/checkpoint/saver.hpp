@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes checkpoints while training goes on. save() copies the live tensors and returns; a thread of its own
+// writes the copy so that a crash or a full disk at any moment leaves a loadable checkpoint
+// (docs/formats/checkpoint.md), then removes what retention no longer wants. Reading: checkpoint/reader.hpp.
+//
+//   Saver saver({.folder = run.checkpoints(), .run_id = ..., .config_digest = ..., .generation = n});
+//   saver.save(snapshot);                                  // in the step loop
+//   for (const SaveResult& done : saver.take_results())    // now and then, and after wait()
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "checkpoint/retention.hpp"
+#include "params/state.hpp"
+
+namespace zt::checkpoint {
+
+/// What one save stores. Names are unique: "param/<name>", "ema/<name>", "optimizer.exp_avg/<name>"...
+struct Snapshot {
+  int64_t step = 0;  ///< optimizer steps done
+  std::vector<params::StateTensor> tensors;
+  std::vector<params::StateScalar> scalars;
+  std::map<std::string, double> metrics;  ///< "val_loss" where the weights were validated
+};
+
+struct SaverOptions {
+  std::filesystem::path folder;  ///< <run>/checkpoints; made if absent
+  std::string run_id;
+  std::string config_digest;
+  int64_t generation = 0;  ///< of this launch
+  Retention retention;
+};
+
+/// How a save ended.
+struct SaveResult {
+  int64_t step = 0;
+  std::string name;  ///< folder name, "step-00001200"
+  /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Cancelled: a
+  /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
+  Status status;
+  uint64_t bytes = 0;
+  double stall_s = 0;  ///< time save() blocked
+  double write_s = 0;  ///< from the end of the stall until the checkpoint was durable and verified
+  std::vector<int64_t> removed_steps;  ///< by retention
+};
+
+/// Threads: one caller; it owns one writer thread.
+class Saver {
+ public:
+  explicit Saver(SaverOptions options);
+  /// Waits for the save in flight.
+  ~Saver();
+  Saver(const Saver&) = delete;
+  Saver& operator=(const Saver&) = delete;
+
+  /// Waits for the save before it, copies the tensors and starts writing; where memory for the copy is short
+  /// it writes before it returns. The step loop may change the tensors afterwards. A failure does not stop
+  /// training: it is logged as an error and comes out of take_results(); the next save tries afresh. A step
+  /// that was saved before is replaced.
+  /// Requires distinct tensor names (else the result is InvalidArgument).
+  void save(const Snapshot& snapshot);
+  /// Blocks until nothing is in flight.
+  void wait();
+  /// Saves that ended since the last call, oldest first.
+  std::vector<SaveResult> take_results();
+
+ private:
+  struct Job;
+  void work();
+  void finish(SaveResult result);
+  const SaverOptions options_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unique_ptr<Job> job_;  ///< in flight
+  std::vector<SaveResult> results_;
+  bool stopping_ = false;
+  std::thread writer_;
+};
+
+}  // namespace zt::checkpoint
