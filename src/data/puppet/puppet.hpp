@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The synthetic character: a jointed puppet drawn from a character number (its look and proportions), a motion number
-// (how it moves) and a seed, with exact key-points, mask and part labels (spec/animate-anyone.md section 9.4). Its scarf
-// or pony-tail is a damped chain that swings behind the neck's motion: at equal pose it hangs differently depending on
-// what came before, so only a model that sees time can draw it right.
+// The synthetic character: a jointed puppet drawn from a character number (its look and proportions), a
+// motion number (how it moves) and a seed, with exact key-points, mask and part labels
+// (spec/animate-anyone.md section 9.4). Its scarf or pony-tail is a damped chain that swings behind the
+// neck's motion: at equal pose it hangs differently depending on what came before, so only a model that sees
+// time can draw it right.
 #pragma once
 
 #include <array>
@@ -21,10 +22,11 @@ struct PuppetOptions {
   int width = 64;
   int height = 64;
   int period_frames = 16;  ///< frames after which the motion repeats
-  double size = 1.0;       ///< 1 = nearly the picture's height
+  double size = 0.9;       ///< mean height of a character, as a share of the picture's
+
   double striped_share = 0.35;  ///< characters with a patterned top
-  double sway = 1.0;       ///< factor on the horizontal sway that drives scarf and pony-tail
-  bool tail = true;        ///< scarf or pony-tail
+  double sway = 1.0;            ///< factor on the sideways motion that drives scarf and pony-tail
+  bool tail = true;             ///< scarf or pony-tail
   bool operator==(const PuppetOptions&) const = default;
 };
 
@@ -32,14 +34,15 @@ struct PuppetOptions {
 struct PuppetFrame {
   image::Image picture;  ///< RGB
   image::Image mask;     ///< one channel: coverage of the puppet, tail included
-  image::Image labels;   ///< one channel: PartLabel of the topmost part that covers at least half of the pixel
+  image::Image labels;  ///< one channel: PartLabel of the topmost part that covers at least half of the pixel
 };
 
-
-/// A character in a motion. Frame f and frame f + period_frames are equal. Threads: const methods from any thread.
+/// A character in a motion. Frame f and frame f + period_frames are equal. Threads: const methods from any
+/// thread.
 class Puppet {
  public:
-  /// `character` and `motion` are any numbers; equal arguments give equal puppets on every machine of one kind.
+  /// `character` and `motion` are any numbers; equal arguments give equal puppets on every machine of one
+  /// kind.
   Puppet(const PuppetOptions& options, uint64_t character, uint64_t motion);
   ~Puppet();
   Puppet(Puppet&&) noexcept;
