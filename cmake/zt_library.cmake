@@ -2,7 +2,7 @@
 # zt_library(NAME SOURCES file... [DEPS folder...] [LINK target...] [PUBLIC_LINK target...] [TESTS file...])
 #   One static library zt_NAME per folder of src/, checked against cmake/layers.cmake, and one test program
 #   zt_test_NAME from its *_test.cpp files. LINK: third-party targets its .cpp files use. Every header of the folder is
-#   compiled on its own by the target check_headers.
+#   compiled on its own (cmake/check_headers.cmake).
 #   Tests whose name contains "Slow" get the label slow and stay out of the default run.
 set(ZT_ALL_HEADERS_PROPERTY ZT_ALL_HEADERS)
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# zt_check_headers(): compiles every header of src/ on its own, so that none leans on what its users include. Part of the
+# developer presets' build (ZT_WERROR); the objects are thrown away, only their compiling counts.
+function(zt_check_headers)
+  get_property(_headers GLOBAL PROPERTY ZT_ALL_HEADERS)
+  foreach(_plane IN ITEMS common control compute)
+    set(_sources)
+    foreach(_header IN LISTS _headers)
+      file(RELATIVE_PATH _name "${CMAKE_SOURCE_DIR}/src" "${_header}")
+      string(REGEX MATCH "^[^/]+" _folder "${_name}")
+      if(ZT_PLANE_${_folder} STREQUAL _plane)
+        set(_source "${CMAKE_BINARY_DIR}/check_headers/${_name}.cpp")
+        file(CONFIGURE OUTPUT "${_source}" CONTENT "#include \"${_name}\"\n")
+        list(APPEND _sources "${_source}")
+      endif()
+    endforeach()
+    if(_sources)
+      add_library(zt_headers_${_plane} OBJECT ${_sources})
+      target_include_directories(zt_headers_${_plane} PRIVATE "${CMAKE_SOURCE_DIR}/src")
+      target_link_libraries(zt_headers_${_plane} PRIVATE zt::expected zt::flags)
+      target_compile_definitions(zt_headers_${_plane} PRIVATE ZT_SOURCE_DIR="")  # as zt_test() gives it
+      target_compile_options(zt_headers_${_plane} PRIVATE -O0)
+      if(_plane STREQUAL "compute")
+        target_link_libraries(zt_headers_${_plane} PRIVATE zt::torch)
+      endif()
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks every #include and the shape of every source file of src/ against the rules the build cannot see.
+
+- An include of another folder must be a lower level of the same plane or of "common" (cmake/layers.cmake) and be named in
+  the DEPS of the including folder's CMakeLists.txt; "<folder>/internal/" belongs to its folder alone.
+- No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
+  utils, helper, manager or common.
+Prints one line per finding, "path:line: what"; exit code 1 if there is any. Usage: check_layers.py [ROOT]
+"""
+import re
+import sys
+from pathlib import Path
+
+MAX_LINES, MAX_TEST_LINES, MAX_FUNCTION = 500, 600, 60
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+BANNED_NAMES = re.compile(r"(utils?|helpers?|manager|common)\b")
+
+
+def read_layers(root):
+    """folder -> (plane, level)"""
+    rows = re.findall(r'^\s*"(\w+)\s+(\w+)\s+(\d+)"', (root / "cmake/layers.cmake").read_text(), re.M)
+    return {folder: (plane, int(level)) for folder, plane, level in rows}
+
+
+def read_deps(root):
+    """folder -> folders named in DEPS of its library or programs"""
+    deps = {}
+    for path in (root / "src").glob("*/CMakeLists.txt"):
+        text = re.sub(r"#.*", "", path.read_text())
+        named = set()
+        for words in re.findall(r"\bDEPS\s+((?:[a-z_]+\s*)+)", text):
+            named.update(words.split())
+        deps[path.parent.name] = named
+    return deps
+
+
+def edge_problem(layers, deps, folder, other):
+    if other not in layers:
+        return f"'{other}' is no folder of cmake/layers.cmake"
+    plane, level = layers[folder]
+    other_plane, other_level = layers[other]
+    if other_plane not in ("common", plane):
+        return f"{folder} ({plane} plane) may not use {other} ({other_plane} plane)"
+    if other_level >= level:
+        return f"{folder} (level {level}) may not use {other} (level {other_level})"
+    if other not in deps.get(folder, ()):
+        return f"{folder} uses {other}, which its CMakeLists.txt does not name in DEPS"
+    return None
+
+
+def check_includes(path, folder, lines, layers, deps):
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        kind, name = match.groups()
+        if name in ("torch/torch.h", "torch/all.h", "torch/extension.h"):
+            yield number, f"{name} costs 20 s a file: include the narrow headers"
+        if kind == "<" or "/" not in name:
+            continue
+        other = name.split("/")[0]
+        if other == folder:
+            continue
+        if path.name.endswith("_test.cpp"):
+            if other in layers and layers[other][0] not in ("common", layers[folder][0]):
+                yield number, f"a test of {folder} may not use {other} ({layers[other][0]} plane)"
+            continue
+        problem = edge_problem(layers, deps, folder, other)
+        if problem:
+            yield number, problem
+        if "/internal/" in name:
+            yield number, f"{name} is internal to {other}"
+
+
+def check_functions(lines):
+    """Functions start in column 0 in the house format and end with a brace there."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        opens = line.endswith("{") and not line.startswith((" ", "}", "#"))
+        if opens and not re.match(r"(namespace|struct|class|enum|union|extern|constexpr|const|static const)\b", line):
+            start = start or number
+        elif line and line[0].isalpha() and line.endswith(("(", ",")):
+            start = start or number  # a signature over several lines
+        if start and line.startswith("}"):
+            if number - start + 1 > MAX_FUNCTION:
+                yield start, f"a function of {number - start + 1} lines: at most {MAX_FUNCTION}"
+            start = None
+        elif start and line.endswith(";") and not line.startswith(" "):
+            start = None
+
+
+def check_file(path, folder, layers, deps):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    limit = MAX_TEST_LINES if path.name.endswith("_test.cpp") else MAX_LINES
+    if len(lines) > limit:
+        yield 1, f"{len(lines)} lines: at most {limit}"
+    if not lines or "SPDX-License-Identifier: Apache-2.0" not in lines[0]:
+        yield 1, "the first line must be the SPDX line"
+    if BANNED_NAMES.match(path.stem):
+        yield 1, f"'{path.stem}' says nothing: name the file after what it holds"
+    yield from check_includes(path, folder, lines, layers, deps)
+    if not path.name.endswith("_test.cpp"):
+        yield from check_functions(lines)
+
+
+def main():
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
+    layers, deps = read_layers(root), read_deps(root)
+    findings = 0
+    files = sorted(p for p in (root / "src").rglob("*") if p.suffix in (".hpp", ".cpp", ".cu", ".cuh"))
+    for path in files:
+        folder = path.relative_to(root / "src").parts[0]
+        if folder not in layers:
+            print(f"{path.relative_to(root)}:1: folder '{folder}' is not in cmake/layers.cmake")
+            findings += 1
+            continue
+        for number, what in check_file(path, folder, layers, deps):
+            print(f"{path.relative_to(root)}:{number}: {what}")
+            findings += 1
+    print(f"{len(files)} files checked, {findings} findings", file=sys.stderr)
+    return 1 if findings or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
