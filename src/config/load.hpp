@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs from files and the command line: reading (our YAML, or Moore-AnimateAnyone's), freezing with the
+// origin of every value, reading back, and the check before a resume. For help texts, docs and the JSON
+// schema see config/reference.hpp.
+//
+// A value comes from, later ones winning: the struct's default; the stage's; `compat: moore`; the file;
+// --set.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/job/data_tools_job.hpp"
+#include "config/job/generate_job.hpp"
+#include "config/job/train_job.hpp"
+
+namespace zt::config {
+
+/// Dotted key -> "default", "stage 2 default", "compat: moore", "file.yaml:12" or "--set".
+using Origins = std::map<std::string, std::string, std::less<>>;
+
+template <class Job>
+struct Resolved {
+  Job job;
+  Origins origins;  ///< of every key
+  std::vector<std::string>
+      notes;  ///< what a foreign file's keys became, which were ignored and why; for the terminal
+};
+
+struct LoadRequest {
+  std::filesystem::path file;     ///< may be empty
+  std::vector<std::string> sets;  ///< "a.b=c"; a list is "a.b=[1, 2]" or "a.b=1,2"
+};
+
+/// The job of a file and overrides, checked by its validate(). For TrainJob and GenerateJob the file may be
+/// Moore's; it is known by its keys. Errors: NotFound, Permission; InvalidConfig with file:line:column, the
+/// line and a caret.
+template <class Job>
+Result<Resolved<Job>> load(const LoadRequest& request);
+
+/// load for a file that asks for several videos: Moore's animation.yaml has one job per reference and pose
+/// video of its test_cases. Our own file is one job.
+Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request);
+
+/// YAML with every key and its origin as a comment: run.yaml and the job files of workers.
+template <class Job>
+std::string freeze(const Resolved<Job>& resolved);
+
+/// Reads what freeze() wrote, with the strictness of load(). A key that a newer release added has its
+/// default.
+template <class Job>
+Result<Job> thaw(const std::filesystem::path& file);
+
+/// 32 hexadecimal digits over all keys and values; origins do not count.
+template <class Job>
+std::string digest(const Job& job);
+
+/// Whether a run frozen as `frozen` may go on as `wanted`. InvalidConfig names every changed key that may not
+/// change.
+template <class Job>
+Status check_resume(const Job& frozen, const Job& wanted);
+
+}  // namespace zt::config
