@@ -99,6 +99,20 @@ void ParamStore::bind_views() {
   }
 }
 
+std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
+  const at::NoGradGuard no_grad;
+  std::unique_ptr<ParamStore> other(new ParamStore);  // the constructor is private
+  other->params_ = params_;
+  other->segments_ = segments_;
+  other->by_name_ = by_name_;
+  for (Segment& segment : other->segments_) {
+    segment.touched = false;
+    if (segment.placement.trainable) segment.gradients_P = at::zeros_like(segment.gradients_P);
+  }
+  other->bind_views();
+  return other;
+}
+
 void ParamStore::initialize(uint64_t seed) {
   for (const StoredParam& param : params_) {
     param.value.variable_data().copy_(start_values(param.info, seed));

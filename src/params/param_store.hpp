@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +68,10 @@ class ParamStore {
   ParamStore(const ParamStore&) = delete;
   ParamStore& operator=(const ParamStore&) = delete;
 
+  /// A store over the same values with gradients of its own (zero, untouched): networks bound to it can run backward beside
+  /// those bound to this one. Values stay shared whichever store lives longer.
+  std::unique_ptr<ParamStore> with_own_gradients() const;
+
   /// For constructing a network whose parameters were declared under `network`.
   ParamSource source(std::string_view network) const { return ParamSource(*this, network); }
 
@@ -93,6 +98,7 @@ class ParamStore {
   int64_t num_bytes() const;
 
  private:
+  ParamStore() = default;
   void lay_out(const ParamTable& table, const Options& options);
   void bind_views();
   void initialize(uint64_t seed);

@@ -86,6 +86,22 @@ TEST(ParamStore, ZeroesOnlyWhatWasTouched) {
   EXPECT_FALSE(store.segments()[1].touched);
 }
 
+TEST(ParamStore, ASecondStoreSharesValuesAndKeepsItsOwnGradients) {
+  ParamStore store(declared(), {});
+  const std::unique_ptr<ParamStore> other = store.with_own_gradients();
+  const TinyNet net(store.source("net")), twin(other->source("net"));
+
+  (net.first.sum() * 2).backward();
+  (twin.first.sum() * 3).backward();
+  other->touch("net");
+
+  EXPECT_EQ(store.find("net.a.weight")->value.grad().sum().item<float>(), 30);
+  EXPECT_EQ(other->find("net.a.weight")->value.grad().sum().item<float>(), 45);
+  EXPECT_FALSE(store.segments()[0].touched);
+  store.assign("net.a.bias", at::full({3}, 7.0f));
+  EXPECT_EQ(other->find("net.a.bias")->value.sum().item<float>(), 21);
+}
+
 TEST(ParamStore, PlacementSplitsSegments) {
   ParamStore::Options options;
   options.placement = [](const ParamInfo& info) {
