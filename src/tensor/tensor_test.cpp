@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/autocast.hpp"
+#include "tensor/device.hpp"
 #include "tensor/memory.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/require.hpp"
@@ -98,6 +99,12 @@ TEST(Autocast, RunsLinearsInBf16AndRestores) {
   }
   EXPECT_EQ(at::linear(x, w).scalar_type(), at::kFloat);
   EXPECT_TRUE(at::autocast::is_autocast_cache_enabled());
+}
+
+TEST(Device, RefusesNamesThatAreNone) {
+  EXPECT_EQ(open_device("cpu").value(), at::Device(at::kCPU));
+  for (const char* wrong : {"", "gpu", "cuda:", "cuda:x", "cuda:1x", "cuda:-1"})
+    EXPECT_EQ(open_device(wrong).error().code, ErrorCode::InvalidConfig) << wrong;
 }
 
 }  // namespace

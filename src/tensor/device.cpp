@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// See device.hpp.
+#include "tensor/device.hpp"
+
+#include <ATen/Context.h>
+#include <dlfcn.h>
+
+#include <charconv>
+
+namespace zt::tensor {
+namespace {
+
+/// Its static initialisers register kernels and hooks; it stays loaded.
+constexpr const char* kCudaLibrary = "libtorch_cuda.so";
+
+Status open_cuda() {
+  if (at::hasCUDA()) return {};
+  if (::dlopen(kCudaLibrary, RTLD_NOW | RTLD_GLOBAL) == nullptr)
+    return fail(ErrorCode::Unsupported,
+                std::string("device cuda needs libtorch's CUDA libraries: run scripts/setup --cuda (") +
+                    ::dlerror() + ")");
+  if (!at::hasCUDA())
+    return fail(ErrorCode::Unsupported, "libtorch_cuda.so was opened, but finds no usable CUDA driver");
+  return {};
+}
+
+}  // namespace
+
+Result<at::Device> open_device(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  int index = 0;
+  const std::string prefix = "cuda:";
+  if (name.starts_with(prefix)) {
+    const char* first = name.data() + prefix.size();
+    const auto [end, error] = std::from_chars(first, name.data() + name.size(), index);
+    if (error != std::errc() || end != name.data() + name.size() || index < 0)
+      return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);
+  } else if (name != "cuda") {
+    return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);
+  }
+  ZT_TRY(open_cuda());
+  const auto num_gpus = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  if (index >= num_gpus)
+    return fail(ErrorCode::Unsupported,
+                "device " + name + ": this machine has GPUs=" + std::to_string(num_gpus));
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+}  // namespace zt::tensor

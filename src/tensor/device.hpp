@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where tensors live, by the name users write. The CUDA half of libtorch is opened only when a GPU is asked
+// for, so that a machine without one never loads it.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "base/error.hpp"
+
+namespace zt::tensor {
+
+/// "cpu", "cuda" or "cuda:N". Errors: InvalidConfig for another name; Unsupported if libtorch's CUDA
+/// libraries are not installed, saying how to get them, or there is no such GPU.
+Result<at::Device> open_device(const std::string& name);
+
+}  // namespace zt::tensor
