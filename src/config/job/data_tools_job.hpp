@@ -68,7 +68,7 @@ struct SynthJob {
   int64_t width = 64;
   int64_t height = 64;
   int64_t fps = 8;
-  double puppet_height = 0.8;   ///< of the picture's height, on average
+  double puppet_height = 0.9;   ///< of the picture's height, on average
   double striped_share = 0.35;  ///< tops with a pattern
   bool scarf = true;            ///< a scarf or pony-tail that lags behind the motion
   bool masks = true;

@@ -8,8 +8,8 @@ namespace {
 // comes to rest within about 10: it answers the sway (one to three cycles in 16 frames) late and widely.
 constexpr double kGravity = 0.06;
 constexpr double kDrag = 0.30;
-constexpr int kSteps = 12;  // of the integration, per frame
-constexpr int kSweeps = 8;  // over the length constraints, per step
+constexpr int kSteps = 8;   // of the integration, per frame
+constexpr int kSweeps = 6;  // over the length constraints, per step
 constexpr int kWarmPeriods =
     4;  // until the start is forgotten: what is left decays with exp(-kDrag / 2) per frame
 

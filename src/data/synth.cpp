@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/synth.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/files.hpp"
+#include "base/parallel.hpp"
+#include "base/text.hpp"
+#include "data/draw_pose.hpp"
+#include "data/internal/synth_plan.hpp"
+#include "data/keypoints.hpp"
+#include "image/file.hpp"
+#include "media/video_writer.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+using internal::SynthClip;
+
+constexpr int64_t kMaxSide = 4096;
+
+Status check(const config::SynthJob& job) {
+  const auto need = [](bool is_met, std::string_view what, auto value) -> Status {
+    if (is_met) return {};
+    return fail(ErrorCode::InvalidArgument, fmt::format("synth: {}, not {}", what, value));
+  };
+  ZT_TRY(need(!job.output.empty(), "output must name a folder", "\"\""));
+  ZT_TRY(need(job.num_train >= 1, "num_train must be at least 1", job.num_train));
+  ZT_TRY(need(std::min({job.num_val_a, job.num_val_b, job.num_val_c}) >= 0, "num_val_* must be at least 0",
+              "less"));
+  ZT_TRY(need(job.num_frames >= 1 && job.num_frames <= 4096, "num_frames must be 1..4096", job.num_frames));
+  ZT_TRY(need(job.width >= 16 && job.width <= kMaxSide, "width must be 16..4096", job.width));
+  ZT_TRY(need(job.height >= 16 && job.height <= kMaxSide, "height must be 16..4096", job.height));
+  ZT_TRY(need(job.fps >= 1 && job.fps <= 240, "fps must be 1..240", job.fps));
+  ZT_TRY(need(job.crf >= 0 && job.crf <= 51, "crf must be 0..51", job.crf));
+  ZT_TRY(need(job.puppet_height > 0 && job.puppet_height <= 1.5, "puppet_height must be within (0, 1.5]",
+              job.puppet_height));
+  return need(job.threads >= 0, "threads must be at least 0", job.threads);
+}
+
+// A folder is ours if synth.json says so with equal values.
+Status claim_folder(const fs::path& folder, const std::string& identity) {
+  ZT_TRY(files::make_folders(folder));
+  const fs::path marker = folder / "synth.json";
+  std::error_code error;
+  if (!fs::exists(marker, error)) {
+    if (!fs::is_empty(folder, error) && !error)
+      return fail(ErrorCode::AlreadyExists,
+                  fmt::format("{} is not empty and holds no synthetic data set; name another folder",
+                              folder.string()));
+    return files::write_atomic(marker, identity);
+  }
+  ZT_TRY_ASSIGN(const std::string found, files::read(marker));
+  if (found == identity) return {};
+  return fail(ErrorCode::AlreadyExists,
+              fmt::format("{} holds a data set made with other values; name another folder or remove it\n"
+                          "found: {}wanted: {}",
+                          folder.string(), found, identity));
+}
+
+// An upper estimate: a pixel of H.264 at such sizes takes well under one byte in all files together, a file
+// at least a few blocks.
+Status check_space(const config::SynthJob& job, size_t num_clips) {
+  const uint64_t pixels = static_cast<uint64_t>(job.width * job.height * job.num_frames);
+  const uint64_t needed = num_clips * (pixels + (uint64_t{48} << 10));
+  ZT_TRY_ASSIGN(const uint64_t free, files::free_bytes(job.output));
+  if (free >= needed) return {};
+  return fail(
+      ErrorCode::Exhausted,
+      fmt::format("{} clips of {} frames of {} x {} need about {}, and {} has {} free", num_clips,
+                  job.num_frames, job.width, job.height, text::bytes(needed), job.output, text::bytes(free)));
+}
+
+image::Image as_rgb(const image::Image& grey, int factor) {
+  image::Image picture(grey.width, grey.height);
+  for (size_t i = 0; i < grey.pixels.size(); ++i)
+    std::fill_n(picture.pixels.begin() + static_cast<std::ptrdiff_t>(3 * i), 3,
+                static_cast<uint8_t>(grey.pixels[i] * factor));
+  return picture;
+}
+
+struct ClipPictures {
+  std::vector<image::Image> pictures, poses, masks, labels;
+  KeypointClip keypoints;
+};
+
+ClipPictures render(const config::SynthJob& job, const Puppet& puppet) {
+  ClipPictures clip;
+  clip.keypoints.width = static_cast<int>(job.width);
+  clip.keypoints.height = static_cast<int>(job.height);
+  clip.keypoints.fps_num = job.fps;
+  clip.keypoints.source = "puppet";
+  DrawOptions style;
+  style.style = PoseStyle::Puppet;
+  for (int64_t f = 0; f < job.num_frames; ++f) {
+    PuppetFrame frame = puppet.render(f);
+    clip.keypoints.frames.push_back(puppet.keypoints(f));
+    clip.poses.push_back(
+        draw_pose(clip.keypoints.frames.back(), clip.keypoints.width, clip.keypoints.height, style));
+    clip.pictures.push_back(std::move(frame.picture));
+    if (!job.masks) continue;
+    clip.masks.push_back(as_rgb(frame.mask, 1));
+    clip.labels.push_back(as_rgb(frame.labels, kLabelStep));
+  }
+  return clip;
+}
+
+// Each file appears whole or not at all; a clip is complete when all of them are there.
+Status write_clip(const config::SynthJob& job, const SynthClip& clip) {
+  const fs::path root = job.output;
+  const Puppet puppet(internal::puppet_options(job), static_cast<uint64_t>(clip.character),
+                      static_cast<uint64_t>(clip.motion));
+  const ClipPictures made = render(job, puppet);
+  media::VideoWriterOptions options;
+  options.width = static_cast<int>(job.width);
+  options.height = static_cast<int>(job.height);
+  options.fps = {job.fps, 1};
+  options.crf = static_cast<int>(job.crf);
+  ZT_TRY(media::write_video(root / clip.video, made.pictures, options));
+  ZT_TRY(media::write_video(root / clip.pose, made.poses, options));
+  ZT_TRY(write_keypoints(root / clip.keypoints, made.keypoints));
+  if (!job.masks) return {};
+  options.crf = 0;
+  ZT_TRY(media::write_video(root / clip.mask, made.masks, options));
+  ZT_TRY(media::write_video(root / clip.labels, made.labels, options));
+  return image::write_png(root / clip.background, puppet.background());
+}
+
+bool is_complete(const fs::path& root, const SynthClip& clip) {
+  const auto files = clip.files();
+  return std::all_of(files.begin(), files.end(), [&](const fs::path& file) {
+    std::error_code error;
+    return fs::is_regular_file(root / file, error);
+  });
+}
+
+Status make_clip_folders(const fs::path& root, const std::vector<SynthClip>& clips) {
+  fs::path last;
+  for (const SynthClip& clip : clips) {
+    if (clip.video.parent_path() == last) continue;
+    last = clip.video.parent_path();
+    for (const fs::path& file : clip.files()) ZT_TRY(files::make_folders(root / file.parent_path()));
+  }
+  return {};
+}
+
+// Makes what is missing on several threads; the first error ends it.
+Result<int64_t> write_clips(const config::SynthJob& job, const std::vector<SynthClip>& clips,
+                            const SynthProgress& progress) {
+  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
+  const size_t threads = job.threads > 0 ? static_cast<size_t>(job.threads) : cores;
+  std::mutex mutex;
+  std::optional<Error> first_error;
+  std::atomic<bool> has_failed = false;
+  int64_t done = 0, kept = 0;
+  parallel_for(clips.size(), threads, [&](size_t i) {
+    if (has_failed) return;
+    const bool is_there = is_complete(job.output, clips[i]);
+    Status status = is_there ? Status{} : write_clip(job, clips[i]);
+    const std::lock_guard lock(mutex);
+    if (!status && !has_failed) {
+      has_failed = true;
+      first_error = std::move(status).error().with(fmt::format("while making {}", clips[i].video.string()));
+    }
+    if (has_failed) return;
+    kept += is_there ? 1 : 0;
+    if (++done; progress) progress(done, static_cast<int64_t>(clips.size()));
+  });
+  if (first_error) return fail(*std::move(first_error));
+  return kept;
+}
+
+}  // namespace
+
+Result<SynthReport> synth(const config::SynthJob& job, const SynthProgress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  ZT_TRY(check(job));
+  const std::vector<SynthClip> clips = internal::plan_synth(job);
+  ZT_TRY(check_space(job, clips.size()));
+  ZT_TRY(claim_folder(job.output, internal::synth_identity(job)));
+  ZT_TRY(make_clip_folders(job.output, clips));
+  SynthReport report;
+  ZT_TRY_ASSIGN(report.kept, write_clips(job, clips, progress));
+  // Last, so that a list only names clips that are there.
+  const fs::path root = job.output;
+  for (const std::string_view split : internal::kSynthSplits)
+    ZT_TRY(files::write_atomic(root / fmt::format("{}_meta.json", split),
+                               internal::synth_meta(clips, split, root)));
+
+  report.clips = static_cast<int64_t>(clips.size());
+  report.frames = report.clips * job.num_frames;
+  for (const SynthClip& clip : clips) {
+    for (const fs::path& file : clip.files()) {
+      std::error_code error;
+      const auto size = fs::file_size(root / file, error);
+      if (!error) report.bytes += static_cast<int64_t>(size);
+    }
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace zt::data
