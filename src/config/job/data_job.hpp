@@ -21,7 +21,7 @@ enum class CropMode {
   PerStream,  ///< the reference's: equal random draws, but a crop in pixels of each stream, so that pose and
               ///< video of different size do not cover the same region, and the ratio is absolute; training
               ///< sizes that are not square come out transposed in stage 1
-  Whole,  ///< no crop: pictures are resized, their aspect ignored (MusePose)
+  Whole,      ///< no crop: pictures are resized, their aspect ignored (MusePose)
 };
 template <>
 struct EnumNames<CropMode> {

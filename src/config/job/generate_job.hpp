@@ -49,10 +49,19 @@ struct ContextJob {
   bool divide_overlaps = true;  ///< false: the reference's doubled prediction in overlaps when guidance <= 1
 };
 
+/// A ModelJob for trained weights: all of a motion file counts.
+inline ModelJob whole_files() {
+  ModelJob model;
+  model.mm_zero_proj_out = false;
+  return model;
+}
+
 struct GenerateJob {
   std::string run;      ///< run folder; its best checkpoint and its model section
   std::string weights;  ///< or a folder of Moore-layout or diffusers files
-  ModelJob model;       ///< or single files; used when run and weights are empty
+  /// Or single files; used when run and weights are empty. Motion modules are then trained ones: all of them
+  /// counts.
+  ModelJob model = whole_files();
   bool use_ema = true;
   std::string reference_image;
   std::string pose;    ///< pose video, or key-points

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/job/data_tools_job.hpp"
+
+#include <fmt/format.h>
+
+#include "config/internal/rules.hpp"
+#include "config/listing.hpp"
+
+namespace zt::config {
+
+void describe(Listing& l, IngestJob& j) {
+  l.field("input", j.input, {.help = "folder, *_meta.json, or a CSV / JSONL manifest"});
+  l.field("output", j.output,
+          {.help = "folder of the index and of the key-points it makes; '' = INPUT/.zoetrope"});
+  l.field("layout", j.layout, {.help = "how input is laid out"});
+  l.field("strict", j.strict, {.help = "the first rejected clip is an error"});
+  l.field("min_frames", j.min_frames, {.help = "shorter clips are rejected", .unit = "frames", .min = 1});
+  l.field("max_frames", j.max_frames,
+          {.help = "longer clips are cut into several; 0 = no limit", .unit = "frames", .min = 0});
+  l.field("min_side_px", j.min_side_px,
+          {.help = "smaller pictures are rejected", .unit = "pixels", .min = 1});
+  l.field("split_shots", j.split_shots, {.help = "cut clips at shot changes"});
+  l.field("shot_threshold", j.shot_threshold,
+          {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
+  l.field("verify_frames", j.verify_frames, {.help = "decode every frame once"});
+  l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
+  l.field("val_fraction", j.val_fraction,
+          {.help = "share of the clips for the split val, when input names no splits", .min = 0, .max = 1});
+  l.field("seed", j.seed, {.help = "of that choice", .min = 0});
+  l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+}
+
+void describe(Listing& l, PoseJob& j) {
+  l.field("inputs", j.inputs, {.help = "videos or folders of videos"});
+  l.field("output_dir", j.output_dir, {.help = "'' = beside each video, in NAME_dwpose"});
+  l.field("models_dir", j.models_dir, {.help = "pose graphs; '' = where set-up put them"});
+  l.field("min_confidence", j.min_confidence, {.help = "key-points below it are absent", .min = 0, .max = 1});
+  l.field("max_people", j.max_people,
+          {.help = "the largest people are kept", .unit = "people", .min = 1, .max = 100});
+  l.field("max_gap_frames", j.max_gap_frames,
+          {.help = "gaps up to this long are filled", .unit = "frames", .min = 0});
+  l.field("smoothing", j.smoothing, {.help = "0 = none", .min = 0, .max = 1});
+  l.field("preview", j.preview, {.help = "also write a video of the poses"});
+  l.field("hands", j.hands, {.help = "find hands"});
+  l.field("face", j.face, {.help = "find face points"});
+  l.field("resume", j.resume, {.help = "skip videos whose key-points are complete"});
+  l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+}
+
+void describe(Listing& l, SynthJob& j) {
+  l.field("output", j.output, {.help = "folder of the videos"});
+  l.field("seed", j.seed, {.help = "same seed, same files", .min = 0});
+  l.field("num_train", j.num_train,
+          {.help = "with characters and motions of their own", .unit = "clips", .min = 0});
+  l.field("num_val_a", j.num_val_a, {.help = "unseen characters, seen motions", .unit = "clips", .min = 0});
+  l.field("num_val_b", j.num_val_b, {.help = "seen characters, unseen motions", .unit = "clips", .min = 0});
+  l.field("num_val_c", j.num_val_c, {.help = "unseen characters and motions", .unit = "clips", .min = 0});
+  l.field("num_frames", j.num_frames, {.help = "per clip", .unit = "frames", .min = 1, .max = 10000});
+  l.field("width", j.width, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
+  l.field("height", j.height, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
+  l.field("fps", j.fps, {.help = "frame rate", .unit = "frames/s", .min = 1, .max = 240});
+  l.field("puppet_height", j.puppet_height,
+          {.help = "share of the picture's height, on average", .min = 0.1, .max = 1});
+  l.field("striped_share", j.striped_share, {.help = "share of tops with a pattern", .min = 0, .max = 1});
+  l.field("scarf", j.scarf, {.help = "a scarf or pony-tail that lags behind the motion"});
+  l.field("masks", j.masks, {.help = "also write foreground masks"});
+  l.field("crf", j.crf, {.help = "H.264 quality; lower is better", .min = 0, .max = 51});
+  l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+}
+
+void describe(Listing& l, CacheJob& j) {
+  l.field("stage", j.stage, {.help = "which samples: 1 single pictures, 2 clips", .min = 1, .max = 2});
+  l.field("batch_frames", j.batch_frames,
+          {.help = "pictures per call of an encoder", .unit = "frames", .min = 1});
+  l.field("frozen_dtype", j.frozen_dtype, {.help = "weights of the encoders"});
+  l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
+  l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+  l.section("model", j.model, "Networks");
+  l.section("data", j.data, "Samples");
+  l.section("cache", j.cache, "Store of encoded pictures");
+}
+
+void describe(Listing& l, EvalJob& j) {
+  l.field("run", j.run, {.help = "generate from this run; or give results"});
+  l.field("results", j.results, {.help = "videos to judge"});
+  l.field("truths", j.truths, {.help = "one per result"});
+  l.field("masks", j.masks, {.help = "foreground, one per result; [] = none"});
+  l.field("index", j.index, {.help = "with run: clip index to generate from"});
+  l.field("splits", j.splits, {.help = "with run: splits of the index; [] = all"});
+  l.field("num_clips", j.num_clips, {.help = "with run: clips generated", .unit = "clips", .min = 1});
+  l.field("num_frames", j.num_frames, {.help = "with run: per clip", .unit = "frames", .min = 1});
+  l.field("steps", j.steps, {.help = "with run: denoising steps", .unit = "steps", .min = 1, .max = 1000});
+  l.field("guidance_scale", j.guidance_scale, {.help = "with run; 1 = none", .min = 0, .max = 100});
+  l.field("seed", j.seed, {.help = "of the noise", .min = 0});
+  l.field("same_noise_per_frame", j.same_noise_per_frame,
+          {.help = "every frame of a clip starts from the same noise"});
+  l.field("wrong_reference", j.wrong_reference,
+          {.help = "also measure the gap to another character's reference"});
+  l.field("mask_threshold", j.mask_threshold,
+          {.help = "distance from the background that counts as foreground", .min = 0, .max = 1});
+  l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
+  l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+}
+
+Status validate(const SynthJob& job) {
+  if (job.width % 2 != 0 || job.height % 2 != 0)
+    return broken(fmt::format("width and height must be even, found {} x {}", job.width, job.height));
+  if (job.num_train + job.num_val_a + job.num_val_b + job.num_val_c == 0)
+    return broken("num_train and num_val_a, _b, _c are all 0: nothing to render");
+  if (job.num_train == 0 && (job.num_val_a > 0 || job.num_val_b > 0))
+    return broken(
+        "num_val_a and num_val_b re-use motions and characters of the training clips: num_train must not be "
+        "0");
+  return {};
+}
+
+Status validate(const CacheJob& job) {
+  ZT_TRY(validate_data(job.data));
+  ZT_TRY(validate_device(job.device));
+  return validate_model(job.model);
+}
+
+Status validate(const EvalJob& job) {
+  if (job.run.empty() == job.results.empty())
+    return broken("give either run (and index) or results (and truths)");
+  if (!job.run.empty() && job.index.empty()) return broken("run needs index: the clips to generate");
+  if (job.truths.size() != job.results.size())
+    return broken(fmt::format("one of truths per result: {} truths, {} results", job.truths.size(),
+                              job.results.size()));
+  if (!job.masks.empty() && job.masks.size() != job.results.size())
+    return broken(fmt::format("one of masks per result, or none: {} masks, {} results", job.masks.size(),
+                              job.results.size()));
+  return validate_device(job.device);
+}
+
+}  // namespace zt::config

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/job/optim_job.hpp"
+
+#include "config/listing.hpp"
+
+namespace zt::config {
+
+void describe(Listing& l, OptimJob& o) {
+  l.field("learning_rate", o.learning_rate, {.help = "peak learning rate", .min = 0, .max = 10});
+  l.field("scale_lr", o.scale_lr, {.help = "multiply it by accumulation x batch x lanes"});
+  l.field("lr_scheduler", o.lr_scheduler,
+          {.help = "its course over the steps; constant ignores the warm-up"});
+  l.field("lr_warmup_steps", o.lr_warmup_steps,
+          {.help = "rises from 0 for this long", .unit = "steps", .min = 0});
+  l.field("lr_num_cycles", o.lr_num_cycles,
+          {.help = "cosine: 0.5 is one fall; cosine_with_restarts: whole restarts", .min = 0});
+  l.field("lr_power", o.lr_power, {.help = "polynomial: its power", .min = 0});
+  l.field("lr_step_rules", o.lr_step_rules,
+          {.help = "piecewise_constant: \"1:10,0.1:20,0.01\", factor:until-step, then the last factor"});
+  l.field("lr_flat_fraction", o.lr_flat_fraction,
+          {.help = "flat_cosine: share of the steps before the fall", .min = 0, .max = 1});
+  l.field("lr_final_ratio", o.lr_final_ratio,
+          {.help = "flat_cosine: last rate / learning_rate", .min = 0, .max = 1});
+  l.field("adam_beta1", o.adam_beta1, {.help = "decay of the first moment", .min = 0, .max = 0.999999});
+  l.field("adam_beta2", o.adam_beta2, {.help = "decay of the second moment", .min = 0, .max = 0.999999});
+  l.field("adam_weight_decay", o.adam_weight_decay, {.help = "decoupled weight decay", .min = 0});
+  l.field("adam_epsilon", o.adam_epsilon, {.help = "added to the root of the second moment", .min = 0});
+  l.field("use_8bit_adam", o.use_8bit_adam, {.help = "block-wise 8-bit moments, as bitsandbytes keeps them"});
+  l.field("max_grad_norm", o.max_grad_norm,
+          {.help = "clip the gradient to this L2 norm; 0 = never", .min = 0});
+  l.field("gradient_accumulation_steps", o.gradient_accumulation_steps,
+          {.help = "batches per optimizer step", .unit = "batches", .min = 1});
+  l.field(
+      "ema_decay", o.ema_decay,
+      {.help = "moving average of the weights, used for generation; 0 = none", .min = 0, .max = 0.999999999});
+  l.field("ema_warmup", o.ema_warmup, {.help = "decay of step n is at most (1 + n) / (10 + n)"});
+}
+
+void describe(Listing& l, PrecisionJob& p) {
+  l.field("mixed_precision", p.mixed_precision,
+          {.help = "numbers of the trained networks' matrix products; weights stay fp32"});
+  l.field("frozen_dtype", p.frozen_dtype, {.help = "weights of networks that do not train"});
+  l.field("bank_dtype", p.bank_dtype,
+          {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast"});
+  l.field("init_loss_scale", p.init_loss_scale,
+          {.help = "fp16: first loss scale", .min = 1, .max = 4294967296.0});
+  l.field("loss_scale_growth_interval", p.loss_scale_growth_interval,
+          {.help = "fp16: steps without overflow before the scale doubles", .unit = "steps", .min = 1});
+}
+
+}  // namespace zt::config

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/job/train_job.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "config/internal/rules.hpp"
+#include "config/listing.hpp"
+
+namespace zt::config {
+
+void describe(Listing& l, ConditionJob& c) {
+  l.field("uncond_ratio", c.uncond_ratio,
+          {.help = "probability of training without reference", .min = 0, .max = 1});
+  l.field("dropout_scope", c.dropout_scope, {.help = "drawn for each sample, or once for a batch"});
+  l.field("null_condition", c.null_condition,
+          {.help = "image embedding without reference: zero, as in generation, or of an all-zero picture"});
+}
+
+void describe(Listing& l, ValidationJob& v) {
+  l.field("every_steps", v.every_steps,
+          {.help = "0 = never", .unit = "steps", .min = 0, .resume = Resume::Allow});
+  l.field("split", v.split, {.help = "split of data.index; without it, the first clips of training"});
+  l.field("num_loss_samples", v.num_loss_samples,
+          {.help = "of the loss with fixed noise and timesteps", .unit = "samples", .min = 0});
+  l.field("num_clips", v.num_clips,
+          {.help = "generated and written to samples/; 0 = none",
+           .unit = "clips",
+           .min = 0,
+           .resume = Resume::Allow});
+  l.field("num_frames", v.num_frames,
+          {.help = "per clip; stage 1 makes single pictures",
+           .unit = "frames",
+           .min = 1,
+           .resume = Resume::Allow});
+  l.field("steps", v.steps,
+          {.help = "denoising steps", .unit = "steps", .min = 1, .max = 1000, .resume = Resume::Allow});
+  l.field("guidance_scale", v.guidance_scale,
+          {.help = "classifier-free guidance; 1 = none", .min = 0, .max = 100, .resume = Resume::Allow});
+  l.field("seed", v.seed, {.help = "of noise and timesteps", .min = 0});
+  l.field("same_noise_per_frame", v.same_noise_per_frame,
+          {.help = "every frame of a clip starts from the same noise", .resume = Resume::Allow});
+  l.field("beta_schedule", v.beta_schedule,
+          {.help = "of the sampler: the one of training, or another", .resume = Resume::Allow});
+}
+
+void describe(Listing& l, CheckpointJob& c) {
+  l.field("every_steps", c.every_steps,
+          {.help = "0 = only the last step, which is always saved",
+           .unit = "steps",
+           .min = 0,
+           .resume = Resume::Allow});
+  l.field("keep_last", c.keep_last,
+          {.help = "newest kept", .unit = "checkpoints", .min = 1, .resume = Resume::Allow});
+  l.field(
+      "keep_best", c.keep_best,
+      {.help = "kept for their validation loss", .unit = "checkpoints", .min = 0, .resume = Resume::Allow});
+}
+
+void describe(Listing& l, TrainJob& j) {
+  l.field("name", j.name, {.help = "the run's folder is this and 8 digits"});
+  l.field("stage", j.stage,
+          {.help = "1: pictures, all networks; 2: clips, motion modules", .min = 1, .max = 2});
+  l.field("output_dir", j.output_dir, {.help = "folder of runs", .resume = Resume::Allow});
+  l.field("compat", j.compat, {.help = "whose behaviour the defaults follow; moore: see the column below"});
+  l.field("seed", j.seed, {.help = "of everything random", .min = 0});
+  l.field("max_train_steps", j.max_train_steps,
+          {.help = "optimizer steps", .unit = "steps", .min = 1, .resume = Resume::Allow});
+  l.field("time_cap_s", j.time_cap_s,
+          {.help = "the run ends by then, its learning-rate decay moved forward; 0 = none",
+           .unit = "s",
+           .min = 0,
+           .resume = Resume::Allow});
+  l.field("time_cap_decay_start", j.time_cap_decay_start,
+          {.help = "share of time_cap_s after which the learning rate decays at the latest",
+           .min = 0,
+           .max = 1,
+           .resume = Resume::Allow});
+  l.field("gradient_checkpointing", j.gradient_checkpointing,
+          {.help = "recompute activations in the backward pass: less memory, same numbers",
+           .resume = Resume::Allow});
+  l.field("freeze", j.freeze, {.help = "parameters whose name contains one of these do not train"});
+  l.field("log_every_steps", j.log_every_steps,
+          {.help = "between metric points", .unit = "steps", .min = 1, .resume = Resume::Allow});
+  l.field("lanes", j.lanes,
+          {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = 4096});
+  l.field("device", j.device, {.help = "cpu, cuda or cuda:1", .resume = Resume::Allow});
+  l.field(
+      "threads", j.threads,
+      {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024, .resume = Resume::Allow});
+  l.section("model", j.model, "Networks, their sizes and the files they start from");
+  l.section("data", j.data, "Samples");
+  l.section("cache", j.cache, "Store of encoded pictures");
+  l.section("schedule", j.schedule, "Noise, prediction target and loss weight");
+  l.section("condition", j.condition, "Training without reference, for guidance");
+  l.section("optimizer", j.optimizer, "AdamW, learning rate and averaged weights");
+  l.section("precision", j.precision, "Number formats");
+  l.section("validation", j.validation, "Validation during training");
+  l.section("checkpoint", j.checkpoint, "Saving");
+}
+
+namespace {
+
+Status check_start(const TrainJob& job) {
+  const ModelJob& model = job.model;
+  if (!model.stage1_run.empty() && !model.stage1_ckpt_dir.empty())
+    return broken("model.stage1_run and model.stage1_ckpt_dir exclude each other: give one");
+  const bool has_stage1 = !model.stage1_run.empty() || !model.stage1_ckpt_dir.empty();
+  if (job.stage == 1 && has_stage1)
+    return broken(
+        "model.stage1_run and stage1_ckpt_dir are for stage: 2; stage 1 starts from "
+        "model.reference_unet_path, denoising_unet_path and pose_guider_path");
+  if (job.stage == 2 && job.data.n_sample_frames > model.motion.max_len)
+    return broken(fmt::format("data.n_sample_frames ({}) is longer than model.motion.max_len ({})",
+                              job.data.n_sample_frames, model.motion.max_len));
+  return {};
+}
+
+Status check_optimizer(const TrainJob& job) {
+  const OptimJob& o = job.optimizer;
+  if (o.lr_scheduler == LrScheduler::PiecewiseConstant && o.lr_step_rules.empty())
+    return broken(
+        "optimizer.lr_scheduler: piecewise_constant needs lr_step_rules, as in \"1:10,0.1:20,0.01\"");
+  return {};
+}
+
+}  // namespace
+
+Status validate(const TrainJob& job) {
+  if (job.name.empty() || job.name.find_first_of("/\\\n") != std::string::npos || job.name.front() == '.')
+    return broken(fmt::format("name: wanted a folder's name, found {}", text::quoted(job.name)));
+  ZT_TRY(validate_device(job.device));
+  ZT_TRY(validate_model(job.model));
+  if (job.stage == 2) ZT_TRY(validate_motion(job.model));
+  ZT_TRY(validate_data(job.data));
+  ZT_TRY(validate_schedule(job.schedule));
+  ZT_TRY(check_start(job));
+  return check_optimizer(job);
+}
+
+}  // namespace zt::config

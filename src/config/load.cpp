@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "config/internal/settings.hpp"
+#include "config/internal/value.hpp"
+
+namespace zt::config {
+namespace {
+
+constexpr std::string_view kDefaultOrigin = "default";
+
+/// A default that another field's value changes.
+struct Preset {
+  CompatField field;
+  std::string origin;
+};
+
+std::vector<Preset> presets(const TrainJob& job) {
+  std::vector<Preset> out;
+  if (job.stage == 2) out.push_back({{"data.crop_scale", "[1, 1]", "whole frames"}, "stage 2 default"});
+  if (job.compat == Compat::Moore)
+    for (const CompatField& field : train_compat_fields()) out.push_back({field, "compat: moore"});
+  return out;
+}
+std::vector<Preset> presets(const GenerateJob& job) {
+  std::vector<Preset> out;
+  if (job.compat == Compat::Moore)
+    for (const CompatField& field : generate_compat_fields()) out.push_back({field, "compat: moore"});
+  return out;
+}
+template <class Job>
+std::vector<Preset> presets(const Job&) {
+  return {};
+}
+
+/// What a file says: the batches of each job it asks for.
+struct Reading {
+  std::vector<std::vector<Batch>> jobs;
+  std::vector<std::string> notes;
+};
+
+Result<Source> read_source(const std::filesystem::path& file) {
+  if (file.empty()) return Source{};
+  ZT_TRY_ASSIGN(std::string text, files::read(file, kYamlLimitBytes));
+  return Source{file.string(), std::move(text)};
+}
+
+template <class Job>
+Result<Reading> read_file(const Listing& listing, const std::filesystem::path& file) {
+  ZT_TRY_ASSIGN(const Source source, read_source(file));
+  ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
+  ZT_TRY_ASSIGN(std::vector<Setting> settings, flatten(listing, source, root));
+  return Reading{{{Batch{source, std::move(settings)}}}, {}};
+}
+
+Status apply_all(const Listing& listing, const std::vector<Batch>& batches, Origins& origins) {
+  for (const Batch& batch : batches) ZT_TRY(apply(listing, batch, origins));
+  return {};
+}
+
+template <class Job>
+Result<Resolved<Job>> resolve(const std::vector<Batch>& batches) {
+  // Read once to learn which presets hold, then again on top of them, so that what the user wrote wins.
+  Resolved<Job> asked;
+  ZT_TRY(apply_all(list(asked.job), batches, asked.origins));
+
+  Resolved<Job> resolved;
+  const Listing listing = list(resolved.job);
+  for (const Field& field : listing.fields()) resolved.origins[field.key] = kDefaultOrigin;
+  for (const Preset& preset : presets(asked.job)) {
+    ZT_TRY_ASSIGN(const Batch batch,
+                  default_batch(listing, preset.field.key, preset.field.value, preset.origin));
+    ZT_TRY(apply(listing, batch, resolved.origins));
+  }
+  ZT_TRY(apply_all(listing, batches, resolved.origins));
+  if constexpr (requires { validate(resolved.job); }) ZT_TRY(validate(resolved.job));
+  return resolved;
+}
+
+template <class Job>
+Result<std::vector<Resolved<Job>>> load_all(const LoadRequest& request) {
+  Job keys;
+  const Listing listing = list(keys);
+  ZT_TRY_ASSIGN(Reading reading, read_file<Job>(listing, request.file));
+  std::vector<Batch> sets;
+  for (const std::string& assignment : request.sets) {
+    ZT_TRY_ASSIGN(Batch batch, parse_set(listing, assignment));
+    sets.push_back(std::move(batch));
+  }
+  std::vector<Resolved<Job>> jobs;
+  for (std::vector<Batch>& batches : reading.jobs) {
+    batches.insert(batches.end(), sets.begin(), sets.end());
+    ZT_TRY_ASSIGN(Resolved<Job> resolved, resolve<Job>(batches));
+    resolved.notes = reading.notes;
+    jobs.push_back(std::move(resolved));
+  }
+  return jobs;
+}
+
+void open_sections(const std::string& key, std::string& open, std::string& out) {
+  const size_t dot = key.rfind('.');
+  const std::string section = dot == std::string::npos ? "" : key.substr(0, dot);
+  // Sections are listed depth first, so at most the innermost ones of `key` are new.
+  for (size_t end = section.find('.');; end = section.find('.', end + 1)) {
+    const std::string outer = section.substr(0, end);
+    const auto depth = std::ranges::count(outer, '.');
+    if (!outer.empty() && open != outer && !open.starts_with(outer + "."))
+      out += fmt::format("{:{}}{}:\n", "", 2 * depth, outer.substr(outer.rfind('.') + 1));
+    if (end == std::string::npos) break;
+  }
+  open = section;
+}
+
+}  // namespace
+
+template <class Job>
+Result<Resolved<Job>> load(const LoadRequest& request) {
+  ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(request));
+  if (jobs.size() != 1)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("{}: wanted one job, found {}", request.file.string(), jobs.size()));
+  return std::move(jobs.front());
+}
+
+Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request) {
+  return load_all<GenerateJob>(request);
+}
+
+template <class Job>
+std::string freeze(const Resolved<Job>& resolved) {
+  Job job = resolved.job;
+  std::string out =
+      "# Every setting and where it came from. Written by zoetrope; a run's settings do not change.\n";
+  std::string open;
+  const Listing listing = list(job);
+  for (const Field& field : listing.fields()) {
+    open_sections(field.key, open, out);
+    const auto depth = std::ranges::count(field.key, '.');
+    const auto origin = resolved.origins.find(field.key);
+    std::string comment = origin == resolved.origins.end() ? std::string(kDefaultOrigin) : origin->second;
+    std::ranges::replace_if(
+        comment, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
+    out += fmt::format("{:{}}{}: {}  # {}\n", "", 2 * depth, field.key.substr(field.key.rfind('.') + 1),
+                       format_value(field), comment);
+  }
+  return out;
+}
+
+template <class Job>
+Result<Job> thaw(const std::filesystem::path& file) {
+  ZT_TRY_ASSIGN(Resolved<Job> resolved, load<Job>({file, {}}));
+  return std::move(resolved.job);
+}
+
+template <class Job>
+std::string digest(const Job& job) {
+  Job copy = job;
+  hash::Xxh128 digest;
+  const Listing listing = list(copy);
+  for (const Field& field : listing.fields())
+    digest.update(fmt::format("{}: {}\n", field.key, format_value(field)));
+  return digest.hex();
+}
+
+template <class Job>
+Status check_resume(const Job& frozen, const Job& wanted) {
+  Job before = frozen, after = wanted;
+  const Listing old_listing = list(before), new_listing = list(after);
+  std::string changes;
+  for (size_t i = 0; i < old_listing.fields().size(); ++i) {
+    const Field& field = old_listing.fields()[i];
+    const std::string was = format_value(field), is = format_value(new_listing.fields()[i]);
+    if (was != is && field.about.resume == Resume::Refuse)
+      changes += fmt::format("\n  {}: {} in the run, {} wanted", field.key, was, is);
+  }
+  if (changes.empty()) return {};
+  return fail(
+      ErrorCode::InvalidConfig,
+      "these settings can't change when a run is resumed; take them back, or start a new run:" + changes);
+}
+
+#define ZT_INSTANTIATE(Job)                                     \
+  template Result<Resolved<Job>> load<Job>(const LoadRequest&); \
+  template std::string freeze<Job>(const Resolved<Job>&);       \
+  template Result<Job> thaw<Job>(const std::filesystem::path&); \
+  template std::string digest<Job>(const Job&);                 \
+  template Status check_resume<Job>(const Job&, const Job&);
+ZT_INSTANTIATE(TrainJob)
+ZT_INSTANTIATE(GenerateJob)
+ZT_INSTANTIATE(IngestJob)
+ZT_INSTANTIATE(PoseJob)
+ZT_INSTANTIATE(SynthJob)
+ZT_INSTANTIATE(CacheJob)
+ZT_INSTANTIATE(EvalJob)
+#undef ZT_INSTANTIATE
+
+}  // namespace zt::config
