@@ -49,7 +49,7 @@ ParamStore::ParamStore(const ParamTable& table, const Options& options) {
   const at::NoGradGuard no_grad;
   lay_out(table, options);
   bind_views();
-  if (options.initialize) initialize(options.seed);
+  if (options.initialize) initialize(options.seed, [](const ParamInfo&) { return true; });
 }
 
 void ParamStore::lay_out(const ParamTable& table, const Options& options) {
@@ -113,9 +113,10 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
   return other;
 }
 
-void ParamStore::initialize(uint64_t seed) {
+void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamInfo&)>& wanted) {
+  const at::NoGradGuard no_grad;
   for (const StoredParam& param : params_) {
-    param.value.variable_data().copy_(start_values(param.info, seed));
+    if (wanted(param.info)) param.value.variable_data().copy_(start_values(param.info, seed));
   }
 }
 

@@ -90,6 +90,9 @@ class ParamStore {
   /// unknown name.
   void assign(std::string_view name, const at::Tensor& value);
 
+  /// Start values, as with Options::initialize, for the parameters that `wanted` picks.
+  void initialize(uint64_t seed, const std::function<bool(const ParamInfo&)>& wanted);
+
   /// XXH3-128 over names, shapes and logical values of what starts with `prefix`; 32 hex digits.
   std::string digest(std::string_view prefix = "") const;
   /// Elements of trainable parameters.
@@ -101,7 +104,6 @@ class ParamStore {
   ParamStore() = default;
   void lay_out(const ParamTable& table, const Options& options);
   void bind_views();
-  void initialize(uint64_t seed);
   std::vector<StoredParam> params_;
   std::vector<Segment> segments_;
   std::map<std::string, size_t, std::less<>> by_name_;

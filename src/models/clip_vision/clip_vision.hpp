@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's image encoder with projection (Radford et al. 2021), from transformers' config.json. Frozen. Its embedding of
-// the reference picture is the one context token of both UNets.
+// CLIP's image encoder with projection (Radford et al. 2021), from transformers' config.json. Frozen. Its
+// embedding of the reference picture is the one context token of both UNets.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -40,10 +40,11 @@ Status validate(const ClipVisionConfig& config);
 class ClipVision {
  public:
   ClipVision(const ClipVisionConfig& config, const params::ParamSource& source);
-  /// pixels_BCHW: preprocessed (normalised) pictures of image_size -> embeddings (B, projection_dim), not normalised.
+  /// pixels_BCHW: preprocessed (normalised) pictures of image_size -> embeddings (B, projection_dim), not
+  /// normalised.
   at::Tensor embed(const at::Tensor& pixels_BCHW) const;
-  /// The class token after the last layer, before post_layernorm: (B, hidden_size).
-  at::Tensor last_hidden_class_token(const at::Tensor& pixels_BCHW) const;
+  /// Every token after the last layer, before post_layernorm: (B, S, hidden_size), the class token first.
+  at::Tensor last_hidden(const at::Tensor& pixels_BCHW) const;
   const ClipVisionConfig& config() const { return config_; }
 
  private:
@@ -64,9 +65,17 @@ class ClipVision {
 class ClipEncoder {
  public:
   /// Reads config.json and model.safetensors or pytorch_model.bin of a transformers folder.
-  static Result<std::unique_ptr<ClipEncoder>> open(const std::filesystem::path& folder, at::Device device = at::kCPU);
-  ClipEncoder(const ClipVisionConfig& config, std::unique_ptr<params::ParamStore> store, std::string_view network = "clip");
-  at::Tensor embed(const at::Tensor& pixels_BCHW) const { return net_.embed(pixels_BCHW); }
+  static Result<std::unique_ptr<ClipEncoder>> open(const std::filesystem::path& folder,
+                                                   at::Device device = at::kCPU);
+  /// Random weights: an embedding that tells pictures apart, for small models that learn what it means.
+  static std::unique_ptr<ClipEncoder> random(const ClipVisionConfig& config, uint64_t seed,
+                                             at::Device device = at::kCPU);
+  /// The names of `network` "clip".
+  static params::ParamTable declare(const ClipVisionConfig& config);
+  ClipEncoder(const ClipVisionConfig& config, std::unique_ptr<params::ParamStore> store,
+              std::string_view network = "clip");
+  /// As ClipVision::embed, without gradients, at most `chunk` pictures at a time.
+  at::Tensor embed(const at::Tensor& pixels_BCHW, int64_t chunk = 16) const;
   const ClipVisionConfig& config() const { return net_.config(); }
   std::string digest() const { return digest_; }
   /// Writes a folder that open() reads.

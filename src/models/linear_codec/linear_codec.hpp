@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A codec that needs no training: the principal components of p x p picture patches, each divided by the square root of
-// its standard deviation and all scaled to mean variance 1. Encoding and decoding are one strided convolution each.
-// Folder: config.json {"_class_name": "LinearCodec", "patch_size", "latent_channels", "scaling_factor"} and
-// diffusion_pytorch_model.safetensors with mean (3*p*p), encoder (C, 3*p*p), decoder (3*p*p, C).
+// A codec that needs no training: the principal components of p x p picture patches, each divided by the
+// square root of its standard deviation and all scaled to mean variance 1. Encoding and decoding are one
+// strided convolution each. Folder: config.json {"_class_name": "LinearCodec", "patch_size",
+// "latent_channels", "scaling_factor"} and diffusion_pytorch_model.safetensors with mean (3*p*p), encoder (C,
+// 3*p*p), decoder (3*p*p, C).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,12 +20,15 @@ class LinearCodec final : public LatentCodec {
   struct Options {
     int64_t patch_size = 4;
     int64_t latent_channels = 16;
-    double whitening = 0.5;  ///< component k is divided by sd_k to this power; 0 = plain PCA, 1 = all variances equal
+    double whitening =
+        0.5;  ///< component k is divided by sd_k to this power; 0 = plain PCA, 1 = all variances equal
   };
-  /// Fits to pictures (N, 3, H, W) in [-1, 1] whose sides are multiples of the patch. Same pictures, same codec.
+  /// Fits to pictures (N, 3, H, W) in [-1, 1] whose sides are multiples of the patch. Same pictures, same
+  /// codec.
   static LinearCodec fit(const at::Tensor& images_NCHW, const Options& options);
   static LinearCodec fit(const at::Tensor& images_NCHW) { return fit(images_NCHW, Options{}); }
-  static Result<std::unique_ptr<LinearCodec>> open(const std::filesystem::path& folder, at::Device device = at::kCPU);
+  static Result<std::unique_ptr<LinearCodec>> open(const std::filesystem::path& folder,
+                                                   at::Device device = at::kCPU);
   Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 64) const override;
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 64) const override;
   int64_t scale_factor() const override { return patch_size_; }
@@ -37,7 +41,7 @@ class LinearCodec final : public LatentCodec {
   LinearCodec(int64_t patch_size, at::Tensor mean_P, at::Tensor encoder_CP, at::Tensor decoder_PC);
   int64_t patch_size_;
   at::Tensor mean_P_, encoder_CP_, decoder_PC_;
-  at::Tensor encode_bias_C_, decode_bias_;  ///< what the mean becomes in the two convolutions
+  at::Tensor encode_bias_C_;  ///< what subtracting the mean becomes in the encoding convolution
 };
 
 }  // namespace zt::models

@@ -2,7 +2,10 @@
 // AutoencoderKL with its own frozen weights, as a LatentCodec.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "models/latent_codec.hpp"
 #include "models/vae/autoencoder_kl.hpp"
@@ -13,9 +16,16 @@ namespace zt::models {
 class VaeCodec final : public LatentCodec {
  public:
   /// `store` holds the network's parameters under `network`.
-  VaeCodec(const VaeConfig& config, std::unique_ptr<params::ParamStore> store, std::string_view network = "vae");
+  VaeCodec(const VaeConfig& config, std::unique_ptr<params::ParamStore> store,
+           std::string_view network = "vae");
+  /// The names of `network` "vae".
+  static params::ParamTable declare(const VaeConfig& config);
+  /// Untrained: for tests and benchmarks.
+  static std::unique_ptr<VaeCodec> random(const VaeConfig& config, uint64_t seed,
+                                          at::Device device = at::kCPU);
   /// Reads config.json and diffusion_pytorch_model.{safetensors,bin} of a diffusers folder.
-  static Result<std::unique_ptr<VaeCodec>> open(const std::filesystem::path& folder, at::Device device = at::kCPU);
+  static Result<std::unique_ptr<VaeCodec>> open(const std::filesystem::path& folder,
+                                                at::Device device = at::kCPU);
 
   Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 8) const override;
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const override;

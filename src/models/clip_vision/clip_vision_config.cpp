@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// ClipVisionConfig from and to JSON: see clip_vision.hpp. Class defaults: transformers' CLIPVisionConfig.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/clip_vision/clip_vision.hpp"
+#include "models/internal/config_reader.hpp"
+
+namespace zt::models {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+void read_vision_keys(internal::ConfigReader& reader, ClipVisionConfig& config) {
+  reader.read("hidden_size", config.hidden_size);
+  reader.read("intermediate_size", config.intermediate_size);
+  reader.read("num_hidden_layers", config.num_layers);
+  reader.read("num_attention_heads", config.num_heads);
+  reader.read("num_channels", config.num_channels);
+  reader.read("image_size", config.image_size);
+  reader.read("patch_size", config.patch_size);
+  reader.read("projection_dim", config.projection_dim);
+  reader.read("layer_norm_eps", config.layer_norm_eps);
+  reader.read("hidden_act", config.hidden_act);
+}
+
+}  // namespace
+
+Result<ClipVisionConfig> parse_clip_vision_config(std::string_view json) {
+  ZT_TRY_ASSIGN(auto reader, internal::ConfigReader::parse(json, "image encoder config.json"));
+  ClipVisionConfig config;
+  if (reader.has("vision_config")) {
+    // A full CLIP model: its own projection_dim is the one that its visual_projection has.
+    internal::ConfigReader vision = reader.object("vision_config");
+    read_vision_keys(vision, config);
+    reader.absorb(vision);
+    reader.read("projection_dim", config.projection_dim);
+    ZT_TRY(reader.status());
+  } else {
+    read_vision_keys(reader, config);
+    ZT_TRY(reader.status());
+    config.foreign_json = reader.foreign();
+  }
+  ZT_TRY(validate(config));
+  return config;
+}
+
+std::string to_json(const ClipVisionConfig& config) {
+  Json out = {{"architectures", {"CLIPVisionModelWithProjection"}}, {"model_type", "clip_vision_model"}};
+  const Json foreign = Json::parse(config.foreign_json);
+  for (const auto& [key, value] : foreign.items()) {
+    if (!out.contains(key)) out[key] = value;
+  }
+  out["hidden_size"] = config.hidden_size;
+  out["intermediate_size"] = config.intermediate_size;
+  out["num_hidden_layers"] = config.num_layers;
+  out["num_attention_heads"] = config.num_heads;
+  out["num_channels"] = config.num_channels;
+  out["image_size"] = config.image_size;
+  out["patch_size"] = config.patch_size;
+  out["projection_dim"] = config.projection_dim;
+  out["layer_norm_eps"] = config.layer_norm_eps;
+  out["hidden_act"] = config.hidden_act;
+  return out.dump(2) + "\n";
+}
+
+Status validate(const ClipVisionConfig& config) {
+  const auto refuse = [](std::string what) {
+    return fail(ErrorCode::InvalidConfig, "image encoder config: " + std::move(what));
+  };
+  for (const int64_t size :
+       {config.hidden_size, config.intermediate_size, config.num_layers, config.num_heads,
+        config.num_channels, config.image_size, config.patch_size, config.projection_dim}) {
+    if (size <= 0) return refuse("every size must be 1 or more");
+  }
+  if (config.hidden_size % config.num_heads != 0) {
+    return refuse(fmt::format("{} heads do not divide hidden_size {}", config.num_heads, config.hidden_size));
+  }
+  if (config.image_size < config.patch_size) {
+    return refuse(
+        fmt::format("patch_size {} is larger than image_size {}", config.patch_size, config.image_size));
+  }
+  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
+    return refuse(fmt::format("hidden_act must be quick_gelu or gelu, found {}", config.hidden_act));
+  }
+  return {};
+}
+
+}  // namespace zt::models

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/network_set.hpp"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.hpp"
+#include "models/linear_codec/linear_codec.hpp"
+#include "models/vae/vae_codec.hpp"
+#include "support/temp_folder.hpp"
+#include "weights/model_folder.hpp"
+
+namespace zt::models {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kLatents = 4;
+
+/// The smallest networks that have every kind of block.
+config::ModelJob small_job() {
+  config::ModelJob job;
+  job.unet.block_out_channels = {8, 16};
+  job.unet.layers_per_block = 1;
+  job.unet.num_heads = 2;
+  job.unet.norm_num_groups = 4;
+  job.unet.cross_attention_dim = 12;
+  job.motion.num_heads = 2;
+  job.motion.norm_num_groups = 4;
+  job.motion.max_len = 6;
+  job.pose_guider.block_out_channels = {4, 8, 8};
+  job.image_encoder = {.image_size = 8,
+                       .patch_size = 4,
+                       .hidden_size = 8,
+                       .intermediate_size = 16,
+                       .num_layers = 1,
+                       .num_heads = 2};
+  job.codec.block_out_channels = {4, 8, 8};
+  job.codec.layers_per_block = 1;
+  job.codec.norm_num_groups = 4;
+  return job;
+}
+
+NetworkSet build(const config::ModelJob& job, const BuildOptions& options = {}) {
+  auto set = build_networks(job, kLatents, options);
+  EXPECT_TRUE(set) << set.error().text();
+  return *std::move(set);
+}
+
+at::Tensor value(const NetworkSet& set, const std::string& name) {
+  return set.store->find(name)->value.detach();
+}
+
+Status save(const NetworkSet& set, std::string_view network, const std::filesystem::path& path,
+            Contents contents = Contents::Whole, SaveFormat format = SaveFormat::TorchZip) {
+  return save_network(*set.store, network, path, format, contents);
+}
+
+TEST(NetworkSet, InlineSizesGiveRandomNetworksOfThatSize) {
+  const NetworkSet set = build(small_job(), {.seed = 3});
+
+  EXPECT_TRUE(set.reports.empty());
+  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{8, 16}));
+  EXPECT_EQ(set.denoising_unet->config().down_has_attention, (std::vector<bool>{true, false}));
+  EXPECT_GT(value(set, "denoising_unet.conv_in.weight").abs().max().item<float>(), 0);
+  EXPECT_EQ(value(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0);
+  EXPECT_EQ(set.store->digest(), build(small_job(), {.seed = 3}).store->digest());
+  EXPECT_NE(set.store->digest(), build(small_job(), {.seed = 4}).store->digest());
+}
+
+TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
+  config::ModelJob job = small_job();
+  job.denoiser_init = config::DenoiserInit::CopyReference;
+  job.pose_out_init = config::PoseOutInit::Normal;
+  job.pose_out_init_std = 0.5;
+
+  const NetworkSet set = build(job);
+
+  const char* name = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight";
+  EXPECT_TRUE(at::equal(value(set, std::string("reference_unet.") + name),
+                        value(set, std::string("denoising_unet.") + name)));
+  EXPECT_EQ(value(set, "denoising_unet.conv_out.weight").abs().max().item<float>(), 0);
+  EXPECT_NEAR(value(set, "pose_guider.conv_out.weight").std().item<float>(), 0.5, 0.1);
+}
+
+TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_job();
+  const NetworkSet stage1 = build(job, {.seed = 1});
+  for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
+    ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + "-30.pth")));
+  }
+  const NetworkSet motion = build(job, {.motion = true, .seed = 9});
+  motion.store->assign("denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias",
+                       at::ones({16}));
+  ASSERT_TRUE(save(motion, kDenoisingUNet, folder / "mm.pth", Contents::MotionOnly));
+  job.stage1_ckpt_dir = folder.path();
+  job.stage1_ckpt_step = 30;
+  job.mm_path = folder / "mm.pth";
+
+  const NetworkSet stage2 = build(job, {.motion = true, .seed = 2});
+
+  const std::string motion_q =
+      "denoising_unet.mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks."
+      "0.to_q.weight";
+  const std::string motion_out =
+      "denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias";
+  EXPECT_EQ(stage2.store->digest("reference_unet."), stage1.store->digest("reference_unet."));
+  EXPECT_TRUE(at::equal(value(stage2, "denoising_unet.conv_in.weight"),
+                        value(stage1, "denoising_unet.conv_in.weight")));
+  EXPECT_TRUE(at::equal(value(stage2, motion_q), value(motion, motion_q)));
+  EXPECT_EQ(value(stage2, motion_out).sum().item<float>(), 0) << "mm_zero_proj_out";
+  EXPECT_EQ(stage2.reports.size(), 4u);
+
+  job.mm_zero_proj_out = false;
+  EXPECT_EQ(value(build(job, {.motion = true}), motion_out).sum().item<float>(), 16);
+}
+
+TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
+  const test::TempFolder folder;
+  const NetworkSet source = build(small_job(), {.seed = 1});
+  const std::filesystem::path unet = folder / "unet";
+  ASSERT_TRUE(files::make_folders(unet));
+  ASSERT_TRUE(save(source, kDenoisingUNet, unet / "diffusion_pytorch_model.safetensors", Contents::Whole,
+                   SaveFormat::Safetensors));
+  ASSERT_TRUE(files::write_atomic(unet / "config.json",
+                                  to_json(source.reference_net->config(), UNetClass::Reference2D)));
+  config::ModelJob job;  // SD 1.5 sizes, which the folder overrules
+  job.base_model_path = folder.path();
+  job.pose_guider = small_job().pose_guider;
+
+  const NetworkSet set = build(job);
+
+  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{8, 16}));
+  EXPECT_EQ(set.store->digest("denoising_unet."), source.store->digest("denoising_unet."));
+  ASSERT_EQ(set.reports.size(), 2u);
+  EXPECT_EQ(set.reports[0].unexpected.size(), 4u) << "ReferenceNet has no head";
+  EXPECT_TRUE(set.reports[0].missing.empty());
+
+  const auto wide = build_networks(job, 16, {});
+  ASSERT_FALSE(wide);
+  EXPECT_EQ(wide.error().code, ErrorCode::InvalidConfig);
+  EXPECT_THAT(wide.error().text(), HasSubstr("latents of 4 channels"));
+}
+
+TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_job();
+  const NetworkSet stage1 = build(job);
+  for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
+    ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + ".pth")));
+  }
+  job.reference_unet_path = folder / "reference_unet.pth";
+  job.denoising_unet_path = folder / "denoising_unet.pth";
+  job.pose_guider_path = folder / "pose_guider.pth";
+
+  const auto generate = build_networks(job, kLatents, {.motion = true, .for_generation = true});
+  ASSERT_FALSE(generate);
+  EXPECT_EQ(generate.error().code, ErrorCode::InvalidConfig);
+  EXPECT_THAT(generate.error().text(), HasSubstr("model.mm_path"));
+
+  job.mm_path = folder / "denoising_unet.pth";
+  const auto wrong_file = build_networks(job, kLatents, {.motion = true});
+  ASSERT_FALSE(wrong_file);
+  EXPECT_THAT(wrong_file.error().text(), HasSubstr("holds no motion modules"));
+
+  job.mm_path = {};
+  EXPECT_TRUE(build_networks(job, kLatents, {.motion = true})) << "training may start without any";
+}
+
+TEST(NetworkSet, AFileOfAnotherSizeIsRefusedByName) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_job();
+  ASSERT_TRUE(save(build(job), kReferenceUNet, folder / "reference_unet.pth"));
+  job.reference_unet_path = folder / "reference_unet.pth";
+  job.unet.cross_attention_dim = 24;
+
+  const auto set = build_networks(job, kLatents, {});
+
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(set.error().text(), HasSubstr("attn2.to_k.weight"));
+  EXPECT_THAT(set.error().text(), HasSubstr("while loading model.reference_unet_path"));
+}
+
+TEST(NetworkSet, CodecAndImageEncoderSurviveTheirFolders) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_job();
+  const auto codec = build_codec(job, 7);
+  const auto encoder = build_image_encoder(job, 7);
+  ASSERT_TRUE(codec && encoder);
+  ASSERT_TRUE((*codec)->save(folder / "codec"));
+  ASSERT_TRUE((*encoder)->save(folder / "image_encoder"));
+  job.vae_model_path = folder / "codec";
+  job.image_encoder_path = folder / "image_encoder";
+
+  const auto codec2 = build_codec(job, 8);
+  const auto encoder2 = build_image_encoder(job, 8);
+
+  ASSERT_TRUE(codec2 && encoder2);
+  EXPECT_EQ((*codec2)->digest(), (*codec)->digest());
+  EXPECT_EQ((*codec2)->scale_factor(), 4);
+  EXPECT_EQ((*encoder2)->digest(), (*encoder)->digest());
+  EXPECT_EQ((*encoder2)->embed(at::zeros({2, 3, 8, 8})).sizes(), (std::vector<int64_t>{2, 12}));
+}
+
+TEST(NetworkSet, ALinearCodecWithoutAFileMustBeFitted) {
+  config::ModelJob job = small_job();
+  job.codec.kind = config::CodecKind::Linear;
+  EXPECT_TRUE(needs_codec_fit(job));
+  const auto codec = build_codec(job, 0);
+  ASSERT_FALSE(codec);
+  EXPECT_EQ(codec.error().code, ErrorCode::InvalidConfig);
+}
+
+}  // namespace
+}  // namespace zt::models
