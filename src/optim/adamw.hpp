@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -75,6 +76,8 @@ class AdamW {
     at::Tensor first, second;                ///< fp32, or uint8 codes
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
   };
+  /// Steps one touched segment.
+  void update(size_t segment, const AdamWStep& step, float ema_weight);
   params::ParamStore& store_;
   AdamWOptions options_;
   std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones

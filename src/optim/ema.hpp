@@ -5,8 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/error.hpp"
@@ -52,7 +52,9 @@ class Ema {
  private:
   friend class AdamW;
   friend class EmaScope;
+  /// Counts an update and returns its weight, 1 - decay.
   float begin_update();
+  void move(size_t segment, float weight);
   void swap();
   params::ParamStore& store_;
   EmaOptions options_;

@@ -24,11 +24,11 @@ struct LrSchedule {
   double base_lr = 1e-5;
   int64_t warmup_steps = 0;  ///< diffusers' curves start at exactly 0, flat_cosine at base_lr / warmup_steps
   int64_t total_steps = 1;
-  double num_cycles = 0.5;    ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
-  double power = 1;           ///< Polynomial
-  double lr_end = 1e-7;       ///< Polynomial: where it ends; base_lr below it is used as it is
-  std::vector<LrRule> rules;  ///< PiecewiseConstant, by until_step
-  double final_factor = 1;    ///< PiecewiseConstant: after the last rule
+  double num_cycles = 0.5;         ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
+  double power = 1;                ///< Polynomial
+  double lr_end = 1e-7;            ///< Polynomial: where it ends; base_lr below it is used as it is
+  std::vector<LrRule> rules = {};  ///< PiecewiseConstant, by until_step
+  double final_factor = 1;         ///< PiecewiseConstant: after the last rule
   double flat_fraction =
       0.3;              ///< FlatCosine: share of total_steps before the decay (not before warm-up ends)
   double floor = 0.02;  ///< FlatCosine and EarlyDecay: where the decay ends, as a share of base_lr

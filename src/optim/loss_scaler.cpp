@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// See loss_scaler.hpp.
+#include "optim/loss_scaler.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "optim/internal/scalar_lookup.hpp"
+
+namespace zt::optim {
+namespace {
+
+constexpr const char* kScale = "scaler.scale";
+constexpr const char* kGoodSteps = "scaler.good_steps";
+
+}  // namespace
+
+LossScaler::LossScaler(const Options& options) : options_(options), scale_(options.first_scale) {}
+
+bool LossScaler::update(bool gradients_are_finite) {
+  if (!gradients_are_finite) {
+    hopeless_steps_ = scale_ <= options_.least_scale ? hopeless_steps_ + 1 : 0;
+    scale_ = std::max(options_.least_scale, scale_ * options_.backoff);
+    good_steps_ = 0;
+    return false;
+  }
+  hopeless_steps_ = 0;
+  if (++good_steps_ >= options_.growth_interval) {
+    // The loss is scaled in fp32: a scale beyond its range would make every step overflow.
+    scale_ = std::min(scale_ * options_.growth, double{std::numeric_limits<float>::max()});
+    good_steps_ = 0;
+  }
+  return true;
+}
+
+std::vector<params::StateScalar> LossScaler::scalars() const {
+  return {{kScale, scale_}, {kGoodSteps, good_steps_}};
+}
+
+Status LossScaler::set_scalars(const std::vector<params::StateScalar>& scalars) {
+  ZT_TRY_ASSIGN(const double scale, internal::find_positive(scalars, kScale));
+  ZT_TRY_ASSIGN(good_steps_, internal::find_count(scalars, kGoodSteps));
+  scale_ = scale;
+  hopeless_steps_ = 0;
+  return {};
+}
+
+}  // namespace zt::optim

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// See lr_schedule.hpp. The diffusers curves follow diffusers 0.24, src/diffusers/optimization.py.
+#include "optim/lr_schedule.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numbers>
+
+namespace zt::optim {
+namespace {
+
+using config::LrScheduler;
+
+double half_cosine(double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); }
+
+double piecewise_factor(const LrSchedule& s, int64_t step) {
+  for (const LrRule& rule : s.rules) {
+    if (step < rule.until_step) return rule.factor;
+  }
+  return s.final_factor;
+}
+
+double flat_cosine_factor(const LrSchedule& s, int64_t step) {
+  const auto at = static_cast<double>(step), total = static_cast<double>(s.total_steps);
+  const auto warmup = static_cast<double>(s.warmup_steps);
+  if (step < s.warmup_steps) return (at + 1) / warmup;
+  const double start = std::max(warmup, s.flat_fraction * total);
+  if (at <= start) return 1;
+  const double progress = std::min(1.0, (at - start) / std::max(1.0, total - start));
+  return s.floor + (1 - s.floor) * half_cosine(progress);
+}
+
+/// What follows the warm-up of diffusers' curves; `progress` runs from 0 to 1 and beyond.
+double decay_factor(const LrSchedule& s, double progress) {
+  switch (s.curve) {
+    case LrScheduler::Linear:
+      return std::max(0.0, 1 - progress);
+    case LrScheduler::Cosine:
+      return std::max(0.0, half_cosine(2 * s.num_cycles * progress));
+    case LrScheduler::CosineWithRestarts:
+      return progress >= 1 ? 0
+                           : std::max(0.0, half_cosine(std::fmod(std::ceil(s.num_cycles) * progress, 1.0)));
+    case LrScheduler::Polynomial: {
+      if (s.base_lr <= s.lr_end) return 1;
+      const double remaining = std::pow(std::max(0.0, 1 - progress), s.power);
+      return ((s.base_lr - s.lr_end) * remaining + s.lr_end) / s.base_lr;
+    }
+    default:
+      return 1;
+  }
+}
+
+double factor(const LrSchedule& s, int64_t step) {
+  if (s.curve == LrScheduler::Constant) return 1;
+  if (s.curve == LrScheduler::PiecewiseConstant) return piecewise_factor(s, step);
+  if (s.curve == LrScheduler::FlatCosine) return flat_cosine_factor(s, step);
+  if (step < s.warmup_steps) return static_cast<double>(step) / static_cast<double>(s.warmup_steps);
+  const auto length = static_cast<double>(std::max<int64_t>(1, s.total_steps - s.warmup_steps));
+  return decay_factor(s, static_cast<double>(step - s.warmup_steps) / length);
+}
+
+template <class T>
+bool parse_whole(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+Result<StepRules> parse_step_rules(std::string_view text) {
+  StepRules out;
+  for (;;) {
+    const size_t comma = text.find(',');
+    const std::string_view piece = text.substr(0, comma);
+    if (comma == std::string_view::npos) {
+      if (!parse_whole(piece, out.final_factor))
+        return fail(
+            ErrorCode::InvalidConfig,
+            fmt::format("the last of the step rules, '{}', is not a factor (e.g. 1:10,0.1:20,0.01)", piece));
+      break;
+    }
+    const size_t colon = piece.find(':');
+    LrRule rule;
+    if (colon == std::string_view::npos || !parse_whole(piece.substr(0, colon), rule.factor) ||
+        !parse_whole(piece.substr(colon + 1), rule.until_step))
+      return fail(ErrorCode::InvalidConfig,
+                  fmt::format("step rule '{}' is not factor:step (e.g. 1:10,0.1:20,0.01)", piece));
+    out.rules.push_back(rule);
+    text.remove_prefix(comma + 1);
+  }
+  std::stable_sort(out.rules.begin(), out.rules.end(),
+                   [](const LrRule& a, const LrRule& b) { return a.until_step < b.until_step; });
+  return out;
+}
+
+Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int64_t total_steps) {
+  LrSchedule s;
+  s.curve = job.lr_scheduler;
+  s.base_lr = base_lr;
+  s.warmup_steps = job.lr_warmup_steps;
+  s.total_steps = total_steps;
+  s.num_cycles = job.lr_num_cycles;
+  s.power = job.lr_power;
+  s.flat_fraction = job.lr_flat_fraction;
+  s.floor = job.lr_final_ratio;
+  if (s.curve == LrScheduler::PiecewiseConstant) {
+    ZT_TRY_ASSIGN(StepRules rules, parse_step_rules(job.lr_step_rules));
+    s.rules = std::move(rules.rules);
+    s.final_factor = rules.final_factor;
+  }
+  return s;
+}
+
+double learning_rate(const LrSchedule& schedule, int64_t step, const std::optional<EarlyDecay>& early) {
+  if (!early || step <= early->start) return schedule.base_lr * factor(schedule, step);
+  const double from = schedule.base_lr * factor(schedule, early->start);
+  const double to = std::min(from, schedule.floor * schedule.base_lr);
+  const auto length = static_cast<double>(std::max<int64_t>(1, early->end - early->start));
+  const double progress = std::min(1.0, static_cast<double>(step - early->start) / length);
+  return to + (from - to) * half_cosine(progress);
+}
+
+}  // namespace zt::optim
