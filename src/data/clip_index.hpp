@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The index: what `data ingest` found out about every usable clip, so that training never probes a file. JSON Lines with
-// a header that carries version, count and checksum (docs/formats/index.md). Paths are relative to the index file's
-// folder where that is possible.
+// The index: what `data ingest` found out about every usable clip, so that training never probes a file. JSON
+// Lines with a header that carries version, count and checksum (docs/formats/index.md). Paths are relative to
+// the index file's folder where that is possible.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ struct ClipRecord {
   std::string mask;         ///< foreground mask video or folder; "" if there is none
   std::string labels;       ///< part labels (synthetic clips, data/puppet/labels.hpp); "" if there are none
   std::string background;   ///< picture of the clean background; "" if unknown
-  std::string split;        ///< "train", "val_a", "val_b", "val_c" or the user's own word
+  std::string split;        ///< "train", "val-a", "val-b", "val-c" or the user's own word
   std::string content;      ///< digest of the video's bytes: the cache's name for this input
   int64_t first_frame = 0;  ///< of the shot inside the files
   int64_t num_frames = 0;
@@ -36,7 +36,7 @@ struct ClipRecord {
   int64_t fps_den = 1;
   int64_t character = -1;  ///< synthetic clips, else -1
   int64_t motion = -1;
-  int num_people = 0;                             ///< most people seen in a frame, 0 = unknown
+  int num_people = 0;                            ///< most people seen in a frame, 0 = unknown
   std::array<double, 4> person_box{0, 0, 1, 1};  ///< normalised, around the primary person in all frames
 
   double fps() const { return fps_den > 0 ? static_cast<double>(fps_num) / static_cast<double>(fps_den) : 0; }
@@ -55,8 +55,8 @@ inline constexpr int kIndexVersion = 1;
 
 /// The file's text; records are written in the order given.
 std::string format_index(const std::vector<ClipRecord>& clips);
-/// Errors: Corrupt with the line number (bad JSON, unknown version, wrong count or checksum, impossible values,
-/// duplicate ids). Unknown keys are ignored: a later version may add some.
+/// Errors: Corrupt with the line number (bad JSON, unknown version, wrong count or checksum, impossible
+/// values, duplicate ids). Unknown keys are ignored: a later version may add some.
 Result<ClipIndex> parse_index(std::string_view text, std::filesystem::path root);
 
 Result<ClipIndex> read_index(const std::filesystem::path& path);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/crop.hpp"
 
+#include <algorithm>
 #include <cmath>
+
+#include "image/image.hpp"
+#include "image/resize.hpp"
 
 namespace zt::data {
 namespace {
@@ -25,6 +29,15 @@ PixelCrop fallback_crop(int64_t width, int64_t height, const CropRule& rule) {
   return centred(width, height, width, height);
 }
 
+// An edge in pixels; one that is whole but for rounding becomes whole.
+double edge_px(double share, int size) {
+  const double edge = share * size, whole = std::round(edge);
+  constexpr double kTolerance = 1e-6;
+  return std::clamp(std::abs(edge - whole) < kTolerance ? whole : edge, 0.0, static_cast<double>(size));
+}
+
+bool is_whole(double x) { return x == std::floor(x); }
+
 }  // namespace
 
 PixelCrop random_resized_crop(int64_t width, int64_t height, const CropRule& rule, const CropDraws& draws) {
@@ -46,6 +59,17 @@ NormBox normalise(const PixelCrop& crop, int64_t width, int64_t height) {
   const auto w = static_cast<double>(width), h = static_cast<double>(height);
   return {static_cast<double>(crop.left) / w, static_cast<double>(crop.top) / h,
           static_cast<double>(crop.left + crop.width) / w, static_cast<double>(crop.top + crop.height) / h};
+}
+
+image::Image crop_picture(const image::Image& picture, const NormBox& region, int width, int height) {
+  const image::Box box{edge_px(region.left, picture.width), edge_px(region.top, picture.height),
+                       edge_px(region.right, picture.width), edge_px(region.bottom, picture.height)};
+  if (!is_whole(box.left) || !is_whole(box.top) || !is_whole(box.right) || !is_whole(box.bottom))
+    return image::resize_box(picture, box, width, height, image::Filter::Bilinear);
+  const int left = static_cast<int>(box.left), top = static_cast<int>(box.top);
+  const int crop_width = static_cast<int>(box.right) - left, crop_height = static_cast<int>(box.bottom) - top;
+  return image::resize(image::crop(picture, left, top, crop_width, crop_height), width, height,
+                       image::Filter::Bilinear);
 }
 
 }  // namespace zt::data

@@ -10,6 +10,10 @@
 #include "config/job/data_job.hpp"
 #include "data/keypoints.hpp"
 
+namespace zt::image {
+struct Image;
+}
+
 namespace zt::data {
 
 /// Ranges of RandomResizedCrop. The ratio is the crop's width / height; see CropMode for its reference.
@@ -42,5 +46,10 @@ struct CropDraws {
 PixelCrop random_resized_crop(int64_t width, int64_t height, const CropRule& rule, const CropDraws& draws);
 
 NormBox normalise(const PixelCrop& crop, int64_t width, int64_t height);
+
+/// The region of the picture, resized as torchvision's RandomResizedCrop does it (PIL, bilinear,
+/// antialiased). Edges that fall between pixels of this picture are kept, so that streams of different sizes
+/// show the same region.
+image::Image crop_picture(const image::Image& picture, const NormBox& region, int width, int height);
 
 }  // namespace zt::data

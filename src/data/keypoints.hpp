@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Key-points of people as data: OpenPose-18 body, two hands of 21, 68 face points. Coordinates are normalised to the
-// picture (x right, y down, [0,1] inside it, outside allowed), so they survive any crop or resize. The file format is
-// docs/formats/keypoints.md; draw_pose.hpp makes the pose picture that the networks see.
+// Key-points of people as data: OpenPose-18 body, two hands of 21, 68 face points. Coordinates are normalised
+// to the picture (x right, y down, [0,1] inside it, outside allowed), so they survive any crop or resize. The
+// file format is docs/formats/keypoints.md; draw_pose.hpp makes the pose picture that the networks see.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,24 @@ struct Keypoint {
 
 /// OpenPose-18 order of Person::body. "Right" is the person's right.
 enum class BodyPart : int {
-  Nose, Neck, RShoulder, RElbow, RWrist, LShoulder, LElbow, LWrist, RHip, RKnee, RAnkle, LHip, LKnee, LAnkle,
-  REye, LEye, REar, LEar,
+  Nose,
+  Neck,
+  RShoulder,
+  RElbow,
+  RWrist,
+  LShoulder,
+  LElbow,
+  LWrist,
+  RHip,
+  RKnee,
+  RAnkle,
+  LHip,
+  LKnee,
+  LAnkle,
+  REye,
+  LEye,
+  REar,
+  LEar,
 };
 
 inline constexpr size_t kNumBody = 18;
@@ -78,16 +95,24 @@ struct KeypointClip {
 inline constexpr size_t kMaxKeypointFrames = 1'000'000;
 inline constexpr size_t kMaxPeople = 64;
 
-/// The file's text (JSON Lines). Coordinates keep 5 decimals.
+/// The file's text (JSON Lines). Coordinates keep 5 decimals. Requires: finite coordinates.
 std::string format_keypoints(const KeypointClip& clip);
-/// Errors: Corrupt with the line number for anything that docs/formats/keypoints.md does not allow, a missing frame
-/// included. Cost: linear in the text; allocates only what the text can justify.
+/// Errors: Corrupt with the line number for anything that docs/formats/keypoints.md does not allow, a missing
+/// frame included. Cost: linear in the text; allocates only what the text can justify.
 Result<KeypointClip> parse_keypoints(std::string_view text);
 
+/// Only some frames, in the order asked for; repeats are allowed. Lines in between are passed over unread, so
+/// that a few frames of a long clip are cheap. Errors: InvalidArgument if there is no such frame; Corrupt for
+/// what it does read.
+Result<std::vector<Keypoints>> parse_keypoint_frames(std::string_view text, std::span<const int64_t> frames);
+
 Result<KeypointClip> read_keypoints(const std::filesystem::path& path);
+Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path& path,
+                                                    std::span<const int64_t> frames);
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip);
 
-/// The smallest box around the present points of a person, normalised {left, top, right, bottom}; {0,0,0,0} if none.
+/// The smallest box around the present points of a person, normalised {left, top, right, bottom}; {0,0,0,0}
+/// if none.
 std::array<double, 4> bounding_box(const Person& person);
 
 /// Key-points as seen in the crop: (x - left) / (right - left), and the same for y. Requires a box with area.
