@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pictures of a clip by number, from a video file or from a folder of numbered pictures (Champ's layout). Threads:
-// one caller at a time; any number of sources in parallel.
+// The pictures of a clip by number, from a video file or from a folder of numbered pictures (Champ's layout).
+// Threads: one caller at a time; any number of sources in parallel.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace zt::data {
 
-/// The pictures (PNG, JPEG, WebP) of a folder in the order of the last number in their names, then of the names.
-/// Errors: NotFound if there is no such folder or no picture in it; Permission.
+/// The pictures (PNG, JPEG, WebP) of a folder in the order of the last number in their names, then of the
+/// names. Errors: NotFound if there is no such folder or no picture in it; Permission.
 Result<std::vector<std::filesystem::path>> list_frames(const std::filesystem::path& folder);
 
 class FrameSource {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a job file says about data, in this folder's own terms: the same for training, cache building and validation.
+// What a job file says about data, in this folder's own terms: the same for training, cache building and
+// validation.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,12 @@ namespace zt::data {
 /// Errors: InvalidConfig if the job names neither or the splits hold no clip; those of reading.
 Result<ClipIndex> open_clips(const config::DataJob& job);
 
-/// Stage 1 draws single pictures, stage 2 clips. With CropMode::PerStream the size of stage 1 is transposed, as the
-/// reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
+/// Stage 1 draws single pictures, stage 2 clips. With CropMode::PerStream the size of stage 1 is transposed,
+/// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
 PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
 
-/// Size, drawing, threads and bounds for loading samples of that plan; the parts wanted are the caller's to set.
+/// Size, drawing, threads and bounds for loading samples of that plan; the parts wanted are the caller's to
+/// set.
 LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan);
 
 }  // namespace zt::data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From plans to pictures: decodes, crops and resizes on background threads, a bounded number of samples ahead, and hands
-// them out in order. The result does not depend on the number of threads.
+// From plans to pictures: decodes, crops and resizes on background threads, a bounded number of samples
+// ahead, and hands them out in order. The result does not depend on the number of threads.
 #pragma once
 
 #include <chrono>
@@ -27,7 +27,11 @@ struct SampleParts {
   bool operator==(const SampleParts&) const = default;
 };
 
-enum class PoseSource { Keypoints, Video, Auto };  ///< Auto: key-points if the clip has them, else its pose video
+enum class PoseSource {
+  Keypoints,
+  Video,
+  Auto
+};  ///< Auto: key-points if the clip has them, else its pose video
 
 struct LoadOptions {
   int width = 64;
@@ -55,16 +59,17 @@ struct LoaderOptions {
   LoadOptions load;
   size_t num_threads = 2;
   size_t prefetch = 8;  ///< samples decoded ahead: bounds the memory
-  uint64_t max_decode_bytes = uint64_t{1} << 30;  ///< decoded pictures that all threads may hold while they work
+  uint64_t max_decode_bytes = uint64_t{1}
+                              << 30;           ///< decoded pictures that all threads may hold while they work
   std::chrono::milliseconds deadline{60'000};  ///< longest wait for one sample
-  bool strict = false;  ///< a broken clip is an error instead of being replaced
-  uint32_t max_attempts = 8;  ///< replacements tried for one sample before it is an error
+  bool strict = false;                         ///< a broken clip is an error instead of being replaced
+  uint32_t max_attempts = 8;                   ///< replacements tried for one sample before it is an error
 };
 
 struct LoaderStats {
   uint64_t samples = 0;
-  uint64_t replaced = 0;  ///< samples whose clip was broken
-  std::vector<std::string> broken;  ///< "clip id: why", each clip once, in order of id
+  uint64_t replaced = 0;               ///< samples whose clip was broken
+  std::vector<std::string> broken;     ///< "clip id: why", each clip once, in order of id
   std::chrono::nanoseconds waited{0};  ///< time next() was blocked
 };
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/from_job.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/resources.hpp"
+#include "base/text.hpp"
+#include "data/meta_list.hpp"
+
+namespace zt::data {
+namespace {
+
+size_t num_threads(const config::DataJob& job) {
+  return static_cast<size_t>(job.decode_threads > 0 ? job.decode_threads : resources::cores());
+}
+
+bool is_wanted(const ClipRecord& clip, const std::vector<std::string>& splits) {
+  return splits.empty() || std::find(splits.begin(), splits.end(), clip.split) != splits.end();
+}
+
+}  // namespace
+
+Result<ClipIndex> open_clips(const config::DataJob& job) {
+  if (job.index.empty() && job.meta_paths.empty())
+    return fail(ErrorCode::InvalidConfig,
+                "there is no data: set data.index (see `zoetrope data ingest`) or data.meta_paths");
+  const std::vector<std::filesystem::path> lists(job.meta_paths.begin(), job.meta_paths.end());
+  ZT_TRY_ASSIGN(ClipIndex index,
+                job.index.empty() ? index_meta_lists(lists, num_threads(job)) : read_index(job.index));
+  std::erase_if(index.clips, [&](const ClipRecord& clip) { return !is_wanted(clip, job.splits); });
+  if (index.clips.empty())
+    return fail(ErrorCode::InvalidConfig, "no clip of " + (job.index.empty() ? "the meta lists" : job.index) +
+                                              " belongs to data.splits: " + text::join(job.splits, ", "));
+  return index;
+}
+
+PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed) {
+  PlanOptions plan;
+  plan.seed = seed;
+  plan.width = static_cast<int>(job.width);
+  plan.height = static_cast<int>(job.height);
+  if (stage == 1 && job.crop_mode == CropMode::PerStream) std::swap(plan.width, plan.height);
+  plan.num_frames = stage == 1 ? 1 : static_cast<int>(job.n_sample_frames);
+  plan.sample_rate = static_cast<int>(job.sample_rate);
+  plan.margin = static_cast<int>(job.sample_margin);
+  plan.crop_mode = job.crop_mode;
+  plan.crop = {job.crop_scale.at(0), job.crop_scale.at(1), job.crop_ratio.at(0), job.crop_ratio.at(1)};
+  return plan;
+}
+
+LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan) {
+  LoaderOptions options;
+  options.load.width = plan.width;
+  options.load.height = plan.height;
+  options.load.draw.style = job.pose_style;
+  options.load.draw.hands = job.draw_hands;
+  options.load.draw.face = job.draw_face;
+  options.num_threads = num_threads(job);
+  options.prefetch = static_cast<size_t>(std::max<int64_t>(1, job.prefetch_batches * job.train_bs));
+  options.max_decode_bytes = static_cast<uint64_t>(job.decode_memory_mib) << 20;
+  return options;
+}
+
+}  // namespace zt::data
