@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "config/internal/moore.hpp"
 #include "config/internal/settings.hpp"
 #include "config/internal/value.hpp"
 
@@ -56,6 +57,18 @@ template <class Job>
 Result<Reading> read_file(const Listing& listing, const std::filesystem::path& file) {
   ZT_TRY_ASSIGN(const Source source, read_source(file));
   ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
+  if constexpr (std::is_same_v<Job, TrainJob>) {
+    if (is_moore_train(root)) {
+      ZT_TRY_ASSIGN(MooreTrain moore, read_moore_train(source, root));
+      return Reading{{{std::move(moore.batch)}}, std::move(moore.notes)};
+    }
+  }
+  if constexpr (std::is_same_v<Job, GenerateJob>) {
+    if (is_moore_generate(root)) {
+      ZT_TRY_ASSIGN(MooreGenerate moore, read_moore_generate(source, root));
+      return Reading{std::move(moore.jobs), std::move(moore.notes)};
+    }
+  }
   ZT_TRY_ASSIGN(std::vector<Setting> settings, flatten(listing, source, root));
   return Reading{{{Batch{source, std::move(settings)}}}, {}};
 }

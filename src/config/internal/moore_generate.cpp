@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <charconv>
+
+#include "base/files.hpp"
+#include "config/internal/foreign.hpp"
+#include "config/internal/moore.hpp"
+
+namespace zt::config {
+namespace {
+
+using enum ForeignKey::Does;
+
+constexpr auto kAnimation = std::to_array<ForeignKey>({
+    {"pretrained_base_model_path", MapPath, "model.base_model_path"},
+    {"pretrained_vae_path", MapPath, "model.vae_model_path"},
+    {"image_encoder_path", MapPath, "model.image_encoder_path"},
+    {"denoising_unet_path", MapPath, "model.denoising_unet_path"},
+    {"reference_unet_path", MapPath, "model.reference_unet_path"},
+    {"pose_guider_path", MapPath, "model.pose_guider_path"},
+    {"motion_module_path", MapPath, "model.mm_path"},
+    {"inference_config", Special, "", "read too"},
+    {"weight_dtype", Map, "dtype"},
+    {"test_cases", Special, "", "one job per reference and pose"},
+    {"compat", Map, "compat"},
+});
+
+constexpr std::string_view kOneVariant = "the released models have no other, and none is built";
+
+constexpr auto kInference = std::to_array<ForeignKey>({
+    {"unet_additional_kwargs.use_inflated_groupnorm", Map, "model.unet.use_inflated_groupnorm"},
+    {"unet_additional_kwargs.unet_use_cross_frame_attention", Only, "false", kOneVariant},
+    {"unet_additional_kwargs.unet_use_temporal_attention", Only, "false", kOneVariant},
+    {"unet_additional_kwargs.use_motion_module", Only, "true", "clips need motion modules"},
+    {"unet_additional_kwargs.motion_module_resolutions", Special, "", "-> model.motion.levels"},
+    {"unet_additional_kwargs.motion_module_mid_block", Map, "model.motion.mid_block"},
+    {"unet_additional_kwargs.motion_module_decoder_only", Only, "false", kOneVariant},
+    {"unet_additional_kwargs.motion_module_type", Only, "Vanilla", kOneVariant},
+    {"unet_additional_kwargs.motion_module_kwargs.num_attention_heads", Map, "model.motion.num_heads"},
+    {"unet_additional_kwargs.motion_module_kwargs.num_transformer_block", Only, "1", kOneVariant},
+    {"unet_additional_kwargs.motion_module_kwargs.attention_block_types", Only,
+     "Temporal_Self, Temporal_Self", kOneVariant},
+    {"unet_additional_kwargs.motion_module_kwargs.temporal_position_encoding", Only, "true", kOneVariant},
+    {"unet_additional_kwargs.motion_module_kwargs.temporal_position_encoding_max_len", Map,
+     "model.motion.max_len"},
+    {"unet_additional_kwargs.motion_module_kwargs.temporal_attention_dim_div", Only, "1", kOneVariant},
+    {"unet_additional_kwargs.motion_module_kwargs.zero_initialize", Ignore, "",
+     "counts only for modules that start from nothing"},
+    {"unet_additional_kwargs.task_type", Only, "action", "face reenactment is another model"},
+    {"noise_scheduler_kwargs.num_train_timesteps", Map, "schedule.num_train_timesteps"},
+    {"noise_scheduler_kwargs.beta_start", Map, "schedule.beta_start"},
+    {"noise_scheduler_kwargs.beta_end", Map, "schedule.beta_end"},
+    {"noise_scheduler_kwargs.beta_schedule", Map, "beta_schedule"},
+    {"noise_scheduler_kwargs.steps_offset", Only, "1", "leading spacing is built with offset 1"},
+    {"noise_scheduler_kwargs.clip_sample", Only, "false", "clipping latents to -1..1 is not built"},
+    {"noise_scheduler_kwargs.prediction_type", Map, "schedule.prediction_type"},
+    {"noise_scheduler_kwargs.rescale_betas_zero_snr", Map, "schedule.enable_zero_snr"},
+    {"noise_scheduler_kwargs.timestep_spacing", Map, "timestep_spacing"},
+    {"sampler", Only, "DDIM", "DDIM is the sampler there is"},
+});
+
+/// What the reference's UNet3DConditionModel and diffusers' DDIMScheduler take for keys that the file leaves
+/// out, where that is not our default. inference_v1.yaml relies on them.
+constexpr auto kOmitted = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"model.unet.use_inflated_groupnorm", "false"},
+    {"model.motion.mid_block", "false"},
+    {"schedule.prediction_type", "epsilon"},
+    {"schedule.enable_zero_snr", "false"},
+    {"timestep_spacing", "leading"},
+});
+
+/// Level i stands at resolution 2^i in motion_module_resolutions.
+Status add_motion_levels(const YamlNode& root, Batch& batch) {
+  const YamlNode* node = find_dotted(root, "unet_additional_kwargs.motion_module_resolutions");
+  if (!node) return {};
+  std::string levels;
+  for (const YamlNode& item : node->children) {
+    unsigned resolution = 0;
+    const auto [end, error] =
+        std::from_chars(item.text.data(), item.text.data() + item.text.size(), resolution);
+    if (error != std::errc() || end != item.text.data() + item.text.size() ||
+        !std::has_single_bit(resolution))
+      return fail(batch.source.error(item.at, "motion_module_resolutions: wanted powers of two"));
+    levels += fmt::format("{}{}", levels.empty() ? "" : ", ", std::countr_zero(resolution));
+  }
+  if (levels.empty())
+    return fail(batch.source.error(node->at, "motion_module_resolutions: wanted a list of powers of two"));
+  // The file's usual list: every level a network of this family has, also when it has fewer than four.
+  if (levels == "0, 1, 2, 3") return {};
+  batch.settings.push_back(derived(batch.source, *node, "model.motion.levels", "[" + levels + "]"));
+  return {};
+}
+
+Result<ForeignFile> read_inference(const Source& source) {
+  ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
+  ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kInference));
+  ZT_TRY(add_motion_levels(root, file.batch));
+  std::vector<Setting> omitted;
+  for (const auto& [key, value] : kOmitted) {
+    Setting setting = derived(source, root, std::string(key), std::string(value));
+    setting.origin = fmt::format("left out of {}", source.name);
+    omitted.push_back(std::move(setting));
+  }
+  file.batch.settings.insert(file.batch.settings.begin(), omitted.begin(), omitted.end());
+  return file;
+}
+
+/// One batch per reference and pose of test_cases.
+Result<std::vector<Batch>> read_cases(const Source& source, const YamlNode& cases) {
+  std::vector<Batch> batches;
+  if (cases.kind != YamlNode::Kind::Map)
+    return fail(
+        source.error(cases.at, "test_cases: wanted reference pictures, each with a list of pose videos"));
+  for (const YamlNode& reference : cases.children) {
+    if (reference.kind != YamlNode::Kind::List)
+      return fail(source.error(reference.at, "test_cases: wanted a list of pose videos"));
+    for (const YamlNode& pose : reference.children) {
+      if (pose.kind != YamlNode::Kind::Scalar)
+        return fail(source.error(pose.at, "test_cases: wanted the path of a pose video"));
+      Setting picture = derived(source, reference, "reference_image", "");
+      picture.node.text = find_file(source, reference.key);
+      Setting video = derived(source, reference, "pose", "");
+      video.node = pose;
+      video.node.text = find_file(source, pose.text);
+      video.origin = origin_of(source, pose.at);
+      batches.push_back({source, {std::move(picture), std::move(video)}});
+    }
+  }
+  return batches;
+}
+
+}  // namespace
+
+bool is_moore_generate(const YamlNode& root) {
+  return root.find("pretrained_base_model_path") || root.find("inference_config") || root.find("test_cases");
+}
+
+Result<MooreGenerate> read_moore_generate(const Source& source, const YamlNode& root) {
+  ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kAnimation));
+  MooreGenerate out;
+  out.notes = std::move(file.notes);
+  out.notes.insert(
+      out.notes.begin(),
+      fmt::format("{} is a generation file of Moore-AnimateAnyone. What its keys became:", source.name));
+  std::vector<Batch> common;
+  if (const YamlNode* config = root.find("inference_config")) {
+    Source inference{find_file(source, config->text), ""};
+    auto text = files::read(inference.name, kYamlLimitBytes);
+    if (!text)
+      return fail(
+          std::move(text).error().with("while reading " + source.place(config->at) + ", inference_config"));
+    inference.text = std::move(*text);
+    ZT_TRY_ASSIGN(ForeignFile more, read_inference(inference));
+    out.notes.push_back(fmt::format("{}:", inference.name));
+    out.notes.insert(out.notes.end(), more.notes.begin(), more.notes.end());
+    common.push_back(std::move(more.batch));
+  }
+  common.push_back(std::move(file.batch));
+  out.notes.emplace_back(
+      "What it leaves open has Zoetrope's defaults; --set compat=moore takes the reference's.");
+  const YamlNode* cases = root.find("test_cases");
+  if (!cases) {
+    out.jobs.push_back(std::move(common));
+    return out;
+  }
+  ZT_TRY_ASSIGN(std::vector<Batch> batches, read_cases(source, *cases));
+  for (Batch& batch : batches) {
+    out.jobs.push_back(common);
+    out.jobs.back().push_back(std::move(batch));
+  }
+  if (out.jobs.empty()) return fail(source.error(cases->at, "test_cases is empty: nothing to generate"));
+  return out;
+}
+
+}  // namespace zt::config
