@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/pose/estimate_clip.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "base/signals.hpp"
+#include "data/frame_source.hpp"
+#include "data/pose/clean_track.hpp"
+#include "image/file.hpp"
+#include "media/video_reader.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The pictures of a video or folder from the first to the last, decoded once. (FrameSource gives chosen
+// ones.)
+class PictureStream {
+ public:
+  static Result<PictureStream> open(const fs::path& path) {
+    std::error_code ignored;
+    if (fs::is_directory(path, ignored)) {
+      ZT_TRY_ASSIGN(auto files, list_frames(path));
+      return PictureStream(std::move(files));
+    }
+    ZT_TRY_ASSIGN(auto reader, media::VideoReader::open(path));
+    return PictureStream(std::move(reader));
+  }
+
+  Result<std::optional<image::Image>> next() {
+    if (auto* reader = std::get_if<media::VideoReader>(&source_)) return reader->next();
+    const auto& files = std::get<Files>(source_);
+    if (position_ == files.size()) return std::nullopt;
+    return image::read(files[position_++]);
+  }
+
+  media::Rational rate() const {
+    const auto* reader = std::get_if<media::VideoReader>(&source_);
+    return reader ? reader->info().fps : media::Rational{0, 1};
+  }
+
+ private:
+  using Files = std::vector<fs::path>;
+  explicit PictureStream(std::variant<media::VideoReader, Files> source) : source_(std::move(source)) {}
+  std::variant<media::VideoReader, Files> source_;
+  size_t position_ = 0;
+};
+
+double box_area(const Person& person) {
+  const auto [left, top, right, bottom] = bounding_box(person);
+  return (right - left) * (bottom - top);
+}
+
+struct RankedTrack {
+  PersonTrack people;
+  int64_t num_frames = 0;
+  double size = 0;
+};
+
+// The tracks worth keeping, the largest first.
+std::vector<PersonTrack> rank_tracks(const std::vector<std::vector<TrackedPerson>>& pictures,
+                                     const ClipPoseOptions& options) {
+  std::map<int64_t, RankedTrack> tracks;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    for (const TrackedPerson& seen : pictures[i]) {
+      RankedTrack& track = tracks[seen.track];
+      track.people.resize(pictures.size());
+      track.people[i] = seen.person;
+      track.num_frames += 1;
+      track.size += box_area(seen.person);
+    }
+  }
+  const auto needed = std::min(options.min_track_frames, static_cast<int64_t>(pictures.size()));
+  std::vector<RankedTrack> ranked;
+  for (auto& [id, track] : tracks) {
+    if (track.num_frames >= needed) ranked.push_back(std::move(track));
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.size > b.size; });
+  const auto limit = options.max_people > 0 ? static_cast<size_t>(options.max_people) : kMaxPeople;
+  std::vector<PersonTrack> kept;
+  for (size_t i = 0; i < std::min({limit, kMaxPeople, ranked.size()}); ++i)
+    kept.push_back(std::move(ranked[i].people));
+  return kept;
+}
+
+bool is_seen(const Person& person) {
+  return std::any_of(person.body.begin(), person.body.end(),
+                     [](const Keypoint& point) { return point.present(); });
+}
+
+}  // namespace
+
+std::vector<Keypoints> keep_people(const std::vector<std::vector<TrackedPerson>>& pictures,
+                                   const ClipPoseOptions& options) {
+  std::vector<std::vector<TrackedPerson>> sure = pictures;
+  for (auto& people : sure) {
+    for (TrackedPerson& seen : people) {
+      PersonTrack one{std::move(seen.person)};
+      drop_unsure(one, options.min_confidence);
+      seen.person = std::move(one.front());
+    }
+  }
+  std::vector<PersonTrack> tracks = rank_tracks(sure, options);
+  for (PersonTrack& track : tracks) {
+    fill_gaps(track, options.max_gap_frames);
+    smooth(track, options.smoothing);
+  }
+  std::vector<Keypoints> frames(pictures.size());
+  for (size_t i = 0; i < frames.size(); ++i) {
+    for (PersonTrack& track : tracks) frames[i].people.push_back(std::move(track[i]));
+    while (!frames[i].people.empty() && !is_seen(frames[i].people.back())) frames[i].people.pop_back();
+  }
+  return frames;
+}
+
+Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest& request,
+                                   const ClipPoseOptions& options, const FrameProgress& progress) {
+  ZT_TRY_ASSIGN(auto stream, PictureStream::open(request.video));
+  const int64_t end = request.num_frames > 0 ? request.first_frame + request.num_frames : INT64_MAX;
+  KeypointClip clip;
+  std::vector<std::vector<TrackedPerson>> pictures;
+  for (int64_t frame = 0; frame < end; ++frame) {
+    if (signals::stop() != signals::Stop::None) return fail(ErrorCode::Cancelled, "stopped on request");
+    ZT_TRY_ASSIGN(const auto picture, stream.next());
+    if (!picture) break;
+    if (frame < request.first_frame) continue;
+    ZT_TRY_ASSIGN(auto people, estimator.next(*picture));
+    pictures.push_back(std::move(people));
+    clip.width = picture->width;
+    clip.height = picture->height;
+    if (progress) progress(static_cast<int64_t>(pictures.size()));
+  }
+  if (pictures.empty() || (request.num_frames > 0 && std::cmp_less(pictures.size(), request.num_frames))) {
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} has only {} of the frames from {} on", request.video.string(),
+                            pictures.size(), request.first_frame));
+  }
+  clip.fps_num = stream.rate().num;
+  clip.fps_den = stream.rate().den;
+  clip.source = estimator.name();
+  clip.frames = keep_people(pictures, options);
+  return clip;
+}
+
+PoseEstimator clip_pose_estimator(FrameEstimatorFactory factory, const ClipPoseOptions& options) {
+  return [factory = std::move(factory), options](const PoseRequest& request) -> Result<KeypointClip> {
+    ZT_TRY_ASSIGN(const auto estimator, factory(1));
+    return estimate_clip(*estimator, request, options);
+  };
+}
+
+}  // namespace zt::data

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/pose/extract_poses.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "base/files.hpp"
+#include "base/parallel.hpp"
+#include "base/resources.hpp"
+#include "base/signals.hpp"
+#include "data/draw_pose.hpp"
+#include "data/frame_source.hpp"
+#include "media/video_writer.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 9> kVideoEndings = {".avi", ".flv",  ".m4v", ".mkv", ".mov",
+                                                           ".mp4", ".mpeg", ".mpg", ".webm"};
+constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
+
+bool is_video(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return std::find(kVideoEndings.begin(), kVideoEndings.end(), ending) != kVideoEndings.end();
+}
+
+// Videos under a folder, relative to it, in order of name.
+Result<std::vector<fs::path>> videos_under(const fs::path& root) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(root, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const bool is_hidden = entry->path().filename().string().starts_with('.');
+    if (entry->is_directory() && is_hidden) entry.disable_recursion_pending();
+    if (entry->is_regular_file() && !is_hidden && is_video(entry->path())) {
+      found.push_back(entry->path().lexically_relative(root));
+    }
+  }
+  if (error) return fail(files::errno_error("list", root, error.value()));
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// `stem` is where results go, without "_keypoints" and the like.
+Result<std::vector<PoseTask>> tasks_of(const fs::path& input, const fs::path& stem) {
+  const fs::path keypoints = stem.string() + "_keypoints", preview = stem.string() + "_dwpose";
+  const PoseTask single{input, keypoints.string() + ".jsonl", preview.string() + ".mp4"};
+  std::error_code ignored;
+  if (!fs::is_directory(input, ignored)) return std::vector{single};
+  ZT_TRY_ASSIGN(const auto videos, videos_under(input));
+  if (videos.empty()) {
+    if (!list_frames(input)) {
+      return fail(ErrorCode::NotFound, fmt::format("{} holds neither videos nor pictures", input.string()));
+    }
+    return std::vector{single};
+  }
+  std::vector<PoseTask> tasks;
+  for (const fs::path& video : videos) {
+    tasks.push_back({input / video, (keypoints / video).replace_extension(".jsonl"),
+                     (preview / video).replace_extension(".mp4")});
+  }
+  return tasks;
+}
+
+Status write_preview(const KeypointClip& clip, const config::PoseJob& job, const fs::path& path) {
+  media::VideoWriterOptions options;
+  options.width = clip.width;
+  options.height = clip.height;
+  options.fps =
+      clip.fps_num > 0 ? media::Rational{clip.fps_num, clip.fps_den} : media::Rational{kPictureFolderRate, 1};
+  DrawOptions style;
+  style.hands = job.hands;
+  style.face = job.face;
+  style.all_people = job.max_people != 1;
+  style.min_confidence = static_cast<float>(job.min_confidence);
+  ZT_TRY(files::make_folders(path.parent_path()));
+  ZT_TRY_ASSIGN(auto writer, media::VideoWriter::open(path, options));
+  for (const Keypoints& frame : clip.frames)
+    ZT_TRY(writer.write(draw_pose(frame, clip.width, clip.height, style)));
+  return writer.finish();
+}
+
+// The work on the tasks and what is known about it, shared by the threads.
+class Extraction {
+ public:
+  Extraction(const config::PoseJob& job, const FrameEstimatorFactory& factory,
+             const PoseProgressCall& progress, size_t num_videos)
+      : job_(job), factory_(factory), progress_(progress) {
+    state_.videos = report_.videos = static_cast<int64_t>(num_videos);
+  }
+
+  void run(const PoseTask& task, int num_threads) {
+    if (signals::stop() != signals::Stop::None) return;
+    auto status = make(task, num_threads);
+    const std::lock_guard lock(mutex_);
+    if (!status && status.error().code != ErrorCode::Cancelled) {
+      report_.failures.push_back({task.video, std::move(status).error()});
+    }
+    state_.videos_done += 1;
+    if (progress_) progress_(state_);
+  }
+
+  PoseReport report() && { return std::move(report_); }
+
+ private:
+  Status make(const PoseTask& task, int num_threads) {
+    KeypointClip clip;
+    auto existing = job_.resume ? read_keypoints(task.keypoints) : fail(ErrorCode::NotFound, "not wanted");
+    if (existing) {
+      clip = std::move(*existing);
+      const std::lock_guard lock(mutex_);
+      report_.kept += 1;
+    } else {
+      ZT_TRY_ASSIGN(clip, estimate(task, num_threads));
+      ZT_TRY(files::make_folders(task.keypoints.parent_path()));
+      ZT_TRY(write_keypoints(task.keypoints, clip));
+    }
+    std::error_code ignored;
+    if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
+    return write_preview(clip, job_, task.preview);
+  }
+
+  Result<KeypointClip> estimate(const PoseTask& task, int num_threads) {
+    ZT_TRY_ASSIGN(const auto estimator, factory_(num_threads));
+    ZT_TRY_ASSIGN(auto clip,
+                  estimate_clip(*estimator, {task.video, 0, 0}, clip_pose_options(job_), [&](int64_t) {
+                    const std::lock_guard lock(mutex_);
+                    state_.frames_done += 1;
+                    if (progress_) progress_(state_);
+                  }));
+    const auto is_seen = [](const Keypoints& frame) { return !frame.people.empty(); };
+    const std::lock_guard lock(mutex_);
+    report_.frames += static_cast<int64_t>(clip.frames.size());
+    report_.frames_with_person += std::count_if(clip.frames.begin(), clip.frames.end(), is_seen);
+    return clip;
+  }
+
+  const config::PoseJob& job_;
+  const FrameEstimatorFactory& factory_;
+  const PoseProgressCall& progress_;
+  std::mutex mutex_;
+  PoseProgress state_;
+  PoseReport report_;
+};
+
+}  // namespace
+
+ClipPoseOptions clip_pose_options(const config::PoseJob& job) {
+  ClipPoseOptions options;
+  options.min_confidence = job.min_confidence;
+  options.max_people = job.max_people;
+  options.max_gap_frames = job.max_gap_frames;
+  options.smoothing = job.smoothing;
+  return options;
+}
+
+TrackingOptions tracking_options(const config::PoseJob& job) {
+  constexpr int64_t kExtraTracks = 3;
+  TrackingOptions options;
+  const int64_t wanted =
+      job.max_people > 0 ? job.max_people + kExtraTracks : static_cast<int64_t>(kMaxPeople);
+  options.max_tracks = static_cast<int>(std::min(wanted, static_cast<int64_t>(kMaxPeople)));
+  options.search_small = job.max_people != 1;
+  return options;
+}
+
+Result<std::vector<PoseTask>> plan_poses(const config::PoseJob& job) {
+  std::vector<PoseTask> plan;
+  std::set<fs::path> results;
+  for (const std::string& name : job.inputs) {
+    fs::path input = fs::path(name).lexically_normal();
+    if (!input.has_filename()) input = input.parent_path();
+    std::error_code ignored;
+    if (!fs::exists(input, ignored))
+      return fail(ErrorCode::NotFound, fmt::format("{} is not there", input.string()));
+    const fs::path folder = job.output_dir.empty() ? input.parent_path() : fs::path(job.output_dir);
+    const bool is_folder = fs::is_directory(input, ignored);
+    ZT_TRY_ASSIGN(auto tasks, tasks_of(input, folder / (is_folder ? input.filename() : input.stem())));
+    for (PoseTask& task : tasks) {
+      if (!results.insert(task.keypoints).second) {
+        return fail(ErrorCode::InvalidArgument, fmt::format("{} and another input would both write {}",
+                                                            task.video.string(), task.keypoints.string()));
+      }
+      plan.push_back(std::move(task));
+    }
+  }
+  return plan;
+}
+
+Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,
+                                 const PoseProgressCall& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  ZT_TRY_ASSIGN(const auto tasks, plan_poses(job));
+  const size_t threads =
+      job.threads > 0 ? static_cast<size_t>(job.threads) : static_cast<size_t>(resources::cores());
+  const size_t at_a_time = std::clamp<size_t>(tasks.size(), 1, threads);
+  Extraction extraction(job, factory, progress, tasks.size());
+  parallel_for(tasks.size(), at_a_time,
+               [&](size_t i) { extraction.run(tasks[i], static_cast<int>(threads / at_a_time)); });
+  if (signals::stop() != signals::Stop::None) {
+    return fail(ErrorCode::Cancelled,
+                "stopped on request; the same command continues with the videos that are left");
+  }
+  PoseReport report = std::move(extraction).report();
+  if (!tasks.empty() && report.failures.size() == tasks.size()) {
+    return fail(
+        std::move(report.failures.front().error)
+            .with(fmt::format("while looking for people in {}", report.failures.front().video.string())));
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace zt::data
