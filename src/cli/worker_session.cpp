@@ -83,12 +83,13 @@ Result<fs::path> find_worker() {
                   here.string()));
 }
 
-Result<int> supervise(const WorkerSession& session) {
+Result<WorkerEnd> supervise(const WorkerSession& session) {
   ZT_TRY_ASSIGN(const fs::path worker, find_worker());
   process::SpawnOptions options;
   options.argv = contract::to_args(session.call);
   options.argv.insert(options.argv.begin(), worker.string());
   options.err = process::Stream::to_file(session.log);
+  if (session.keep_results) options.out = process::Stream::pipe();
   options.parent_death_signal = SIGTERM;  // without its launcher a run saves and ends
   LogTail log(session.log);
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
@@ -97,7 +98,9 @@ Result<int> supervise(const WorkerSession& session) {
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
   StopRelay relay;
   std::optional<process::Exit> exit;
+  WorkerEnd end;
   while (!exit) {
+    if (session.keep_results) end.results += child.read_out();
     line.print_above(log.read());
     line.print_above(relay.pass_on(child));
     if (relay.is_overdue()) (void)child.send(SIGKILL);
@@ -114,7 +117,9 @@ Result<int> supervise(const WorkerSession& session) {
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
-  return conclude(*exit, session.log);
+  if (session.keep_results) end.results += child.read_out();
+  end.code = conclude(*exit, session.log);
+  return end;
 }
 
 }  // namespace zt::cli

@@ -14,16 +14,22 @@ namespace zt::cli {
 struct WorkerSession {
   contract::WorkerCall call;  ///< call.progress is where the progress words will be
   std::filesystem::path log;  ///< takes the worker's standard error, which is also shown
+  /// Keep what the worker writes to standard output (a job's result, as JSON) instead of passing it on.
+  bool keep_results = false;
+};
+
+struct WorkerEnd {
+  int code = 0;         ///< the worker's exit code, 130 after a second Ctrl-C
+  std::string results;  ///< standard output, if kept
 };
 
 /// $ZT_WORKER, else the program beside this one, else in ../libexec/zoetrope. Errors: NotFound, saying how to
 /// build it.
 Result<std::filesystem::path> find_worker();
 
-/// Returns the worker's exit code, 130 after a second Ctrl-C. The worker runs until it ends by itself or by
-/// signals passed on: a request to stop has no deadline (it saves first), stopping now has five seconds
-/// before it is killed. Errors: NotFound or Permission if it can't be started. How it failed stands on stderr
-/// already.
-Result<int> supervise(const WorkerSession& session);
+/// The worker runs until it ends by itself or by signals passed on: a request to stop has no deadline (it
+/// saves first), stopping now has five seconds before it is killed. Errors: NotFound or Permission if it
+/// can't be started. How it failed stands on stderr already.
+Result<WorkerEnd> supervise(const WorkerSession& session);
 
 }  // namespace zt::cli

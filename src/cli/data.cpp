@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope data: synth.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/data_actions.hpp"
+#include "cli/job_options.hpp"
+#include "cli/verbs.hpp"
+
+namespace zt::cli {
+namespace {
+
+// A verb below `data` whose whole input is a job.
+template <class Job>
+JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const char* help,
+                        Result<int> (*action)(const Job&)) {
+  auto* verb = data.add_subcommand(name, help);
+  JobOptions options(*verb);
+  verb->callback([=, &chosen] {
+    chosen = [=]() -> Result<int> {
+      ZT_TRY_ASSIGN(const auto resolved, load_job<Job>(options.request()));
+      return action(resolved.job);
+    };
+  });
+  return options;
+}
+
+}  // namespace
+
+void add_data(CLI::App& app, Action& chosen) {
+  auto* data = app.add_subcommand("data", "Make training data");
+  data->require_subcommand(1);
+  add_job_verb<config::SynthJob>(*data, chosen, "synth", "Render a data set of puppets", synth)
+      .add("-o,--output", "output", "Folder of the data set")
+      .add("--seed", "seed", "Seed")
+      .add("--train", "num_train", "Training clips")
+      .add("--size", "width", "Width in pixels; see also --set height=N");
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/data_actions.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/terminal.hpp"
+#include "base/text.hpp"
+#include "cli/output.hpp"
+#include "data/synth.hpp"
+
+namespace zt::cli {
+namespace {
+
+/// "rendering [####......] 120/400 clips" on stderr.
+class CountBar {
+ public:
+  explicit CountBar(std::string what)
+      : what_(std::move(what)),
+        line_(terminal::inspect(2), [](std::string_view s) { (void)!::write(2, s.data(), s.size()); }) {}
+  ~CountBar() { line_.clear(); }
+  void update(int64_t done, int64_t total, const std::string& name = "") {
+    constexpr int kBarWidth = 30;
+    const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+    line_.update(fmt::format("{} {} {}/{} {}", what_, terminal::bar(fraction, kBarWidth), done, total, name));
+  }
+
+ private:
+  std::string what_;
+  terminal::ProgressLine line_;
+};
+
+}  // namespace
+
+Result<int> synth(const config::SynthJob& job) {
+  CountBar bar("rendering");
+  ZT_TRY_ASSIGN(const auto report,
+                data::synth(job, [&](int64_t done, int64_t total) { bar.update(done, total); }));
+  print(fmt::format("{}: {} clips ({} were there already), {} frames, {}, {}\n", job.output, report.clips,
+                    report.kept, report.frames, text::bytes(static_cast<uint64_t>(report.bytes)),
+                    text::duration(std::chrono::duration<double>(report.seconds))));
+  return 0;
+}
+
+}  // namespace zt::cli

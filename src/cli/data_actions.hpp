@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the verbs of `zoetrope data` do with a job: call the library, draw its progress, print its report.
+// quickstart calls the same functions.
+#pragma once
+
+#include "base/error.hpp"
+#include "config/job/data_tools_job.hpp"
+
+namespace zt::cli {
+
+/// The value is an exit code.
+Result<int> synth(const config::SynthJob& job);
+
+}  // namespace zt::cli

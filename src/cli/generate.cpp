@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope generate: a reference picture and poses in, a video out.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/job_options.hpp"
+#include "cli/launch.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+struct Options {
+  std::string runs_folder = "runs";
+  bool as_json = false;
+  bool dry_run = false;
+};
+
+// The worker's result is one line of JSON of our own making; what it lacks is shown as it is.
+std::string for_people(const std::string& results) {
+  const json r = json::parse(results, nullptr, false);
+  if (!r.is_object() || !r.contains("output")) return results;
+  std::string out = fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""),
+                                r.value("frames", 0), r.value("width", 0), r.value("height", 0),
+                                r.value("fps", json()).dump(), r.value("seconds", 0.0));
+  if (const std::string panels = r.value("panels", ""); !panels.empty()) out += panels + "\n";
+  return out;
+}
+
+Result<int> generate(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
+  for (auto& resolved : jobs) {
+    for (const std::string& line : resolved.notes) note(line);
+    if (!resolved.job.run.empty()) {
+      ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
+    }
+    if (options.dry_run) {
+      print(config::freeze(resolved));
+      continue;
+    }
+    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
+    if (end.code != contract::kExitOk) return end.code;
+    print(options.as_json ? end.results : for_people(end.results));
+  }
+  return contract::kExitOk;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("generate", "Animate a reference picture by poses");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb);
+  job.add("--run", "run", "Run whose weights are used: id, path, or 'latest'")
+      .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
+      .add("--ref", "reference_image", "Reference picture")
+      .add("--pose", "pose", "Pose video or key-points")
+      .add("-W,--width", "width", "Width in pixels")
+      .add("-H,--height", "height", "Height in pixels")
+      .add("-L,--length", "length", "Frames")
+      .add("--steps", "steps", "Denoising steps")
+      .add("--cfg", "guidance_scale", "Guidance scale")
+      .add("--seed", "seed", "Seed of the noise")
+      .add("--fps", "fps", "Frame rate; default: the pose video's own")
+      .add("--device", "device", "cpu, cuda or cuda:N")
+      .add("-o,--out", "output", "Video to write")
+      .add_flag("--align", "align", "Fit the poses to the reference's proportions");
+  verb->add_option("--runs-dir", options->runs_folder, "Where --run looks for runs")->capture_default_str();
+  verb->add_flag("--json", options->as_json, "Print the result as JSON");
+  verb->add_flag("--dry-run", options->dry_run, "Print the resolved job; generate nothing");
+  verb->footer(
+      "Example: zoetrope generate --run latest --ref anna.png --pose walk.mp4 -W 64 -H 64 -o anna.mp4\n"
+      "         zoetrope generate --config animation.yaml      (Moore-AnimateAnyone's file as it stands)");
+  verb->callback([=, &chosen] { chosen = [=] { return generate(*options, job.request()); }; });
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a verb takes its job: a file, --set for any key, and short forms that stand for one key each. Every
+// value goes through config/, so a short form has the same checks, help and origin as the key.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace zt::cli {
+
+/// Bound to one verb of the argument tree; copies share their state, so an action may keep one.
+class JobOptions {
+ public:
+  /// Adds --config and --set to the verb.
+  explicit JobOptions(CLI::App& verb);
+  /// `flags` as CLI11 spells them, e.g. "-W,--width"; VALUE stands for --set key=VALUE. A name without dashes
+  /// is positional.
+  JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
+  /// --flag stands for --set key=true.
+  JobOptions& add_flag(const std::string& flags, const std::string& key, const std::string& help);
+  /// What the command line said. --set comes before the short forms, so these win.
+  config::LoadRequest request() const;
+
+ private:
+  struct Short {
+    std::string key;
+    std::vector<std::string> values;
+    bool is_set = false;
+  };
+  struct State {
+    std::string file;
+    std::vector<std::string> sets;
+    std::vector<std::unique_ptr<Short>> shorts;
+  };
+  CLI::App* verb_;
+  std::shared_ptr<State> state_;
+};
+
+/// The job, with what a foreign file's keys became on stderr.
+template <class Job>
+Result<config::Resolved<Job>> load_job(const config::LoadRequest& request);
+
+}  // namespace zt::cli

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/launch.hpp"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "cli/environment.hpp"
+#include "cli/output.hpp"
+#include "cli/version.hpp"
+#include "contract/exit_codes.hpp"
+#include "report/run_report.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder for the files of one job, under the system's folder for such.
+Result<fs::path> make_job_folder(std::string_view verb) {
+  std::error_code ec;
+  std::string pattern = (fs::temp_directory_path(ec) / fmt::format("zoetrope-{}-XXXXXX", verb)).string();
+  if (!::mkdtemp(pattern.data()))
+    return fail(files::errno_error("making a folder for the job", pattern, errno));
+  return fs::path(pattern);
+}
+
+void say_how_it_ended(const contract::RunFolder& run, int code) {
+  const std::string id = run.identity().run_id;
+  if (code == contract::kExitOk) note(fmt::format("{} is complete", id));
+  if (code == kExitResumable)
+    note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
+}
+
+}  // namespace
+
+Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named) {
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(runs_folder, named));
+  return run.path().string();
+}
+
+Result<contract::RunFolder> create_run(config::Resolved<config::TrainJob> resolved) {
+  config::TrainJob& job = resolved.job;
+  contract::CreateRun options;
+  if (!job.model.stage1_run.empty()) {
+    ZT_TRY_ASSIGN(const auto parent, contract::RunFolder::find(job.output_dir, job.model.stage1_run));
+    job.model.stage1_run = parent.path().string();
+    options.parent = parent.identity().run_id;
+  }
+  options.runs_folder = job.output_dir;
+  options.name = job.name;
+  options.run_yaml = config::freeze(resolved);
+  options.config_digest = config::digest(job);
+  options.kind = fmt::format("stage{}", job.stage);
+  options.code_version = code_version();
+  options.environment = environment();
+  return contract::RunFolder::create(options);
+}
+
+Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml) {
+  ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
+  if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
+  WorkerSession session;
+  session.call.verb = contract::WorkerVerb::Train;
+  session.call.run_dir = run.path();
+  session.call.generation = attempt.generation;
+  session.call.progress = attempt.progress();
+  session.log = attempt.log();
+  note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
+  ZT_TRY_ASSIGN(const WorkerEnd end, supervise(session));
+  if (const auto written = report::write_run_report(run); !written) {
+    note("zoetrope: warning: no report: " + written.error().text());
+  } else {
+    note("report: " + run.report().string());
+  }
+  say_how_it_ended(run, end.code);
+  return end.code;
+}
+
+Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
+  ZT_TRY_ASSIGN(const fs::path folder, make_job_folder(contract::name(verb)));
+  WorkerSession session;
+  session.call.verb = verb;
+  session.call.job = folder / "job.yaml";
+  session.call.progress = folder / "progress";
+  session.log = folder / "log";
+  session.keep_results = true;
+  ZT_TRY(files::write_atomic(session.call.job, yaml));
+  auto end = supervise(session);
+  if (end && (end->code == contract::kExitOk || end->code == contract::kExitStoppedNow)) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+  return end;
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts the worker for a job and stays with it to the end: a training run with its folder, or a job whose
+// only traces are its results.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "cli/worker_session.hpp"
+#include "config/load.hpp"
+#include "contract/run_folder.hpp"
+#include "contract/worker_call.hpp"
+
+namespace zt::cli {
+
+/// Makes the run folder of a job. A name, prefix or "latest" in model.stage1_run is resolved to that run's
+/// folder first, which becomes the parent. Errors: those of the name and the file system.
+Result<contract::RunFolder> create_run(config::Resolved<config::TrainJob> resolved);
+
+/// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
+/// configuration of this and later launches, where it is not the run's own. Returns the exit code.
+Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {});
+
+/// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. The worker's log is kept only
+/// when it failed.
+Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml);
+
+/// The folder of the run that a user names, or the text itself where it is a path already.
+Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named);
+
+}  // namespace zt::cli

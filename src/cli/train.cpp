@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope train: starts a run, or goes on with one.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/job_options.hpp"
+#include "cli/launch.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+#include "contract/run_state.hpp"
+
+namespace zt::cli {
+namespace {
+
+struct Options {
+  std::string resume;
+  std::string runs_folder = "runs";
+  bool dry_run = false;
+};
+
+Result<int> start(const config::LoadRequest& request, bool dry_run) {
+  ZT_TRY_ASSIGN(auto resolved, load_job<config::TrainJob>(request));
+  if (dry_run) {
+    print(config::freeze(resolved));
+    return 0;
+  }
+  ZT_TRY_ASSIGN(const auto run, create_run(std::move(resolved)));
+  return launch_run(run);
+}
+
+// What the run goes on with: its own configuration, changed where the command line says so and where that is
+// safe.
+Result<std::optional<std::string>> changed_configuration(const contract::RunFolder& run, int64_t generation,
+                                                         config::LoadRequest request) {
+  if (request.file.empty() && request.sets.empty()) return std::optional<std::string>{};
+  const auto frozen_file = run.config_file(generation);
+  ZT_TRY_ASSIGN(const auto frozen, config::thaw<config::TrainJob>(frozen_file));
+  if (request.file.empty()) request.file = frozen_file;
+  ZT_TRY_ASSIGN(const auto wanted, load_job<config::TrainJob>(request));
+  ZT_TRY(config::check_resume(frozen, wanted.job));
+  if (config::digest(frozen) == config::digest(wanted.job)) return std::optional<std::string>{};
+  return std::optional<std::string>{config::freeze(wanted)};
+}
+
+Result<int> resume(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
+  ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
+  if (state.condition == contract::RunCondition::Running)
+    return fail(ErrorCode::Unavailable,
+                fmt::format("{} is running: stop it first, or watch it with `zoetrope runs show {}`",
+                            run.identity().run_id, run.identity().run_id));
+  ZT_TRY_ASSIGN(const auto changed, changed_configuration(run, state.generation, request));
+  if (options.dry_run) {
+    note(changed ? "the run would go on with this configuration:"
+                 : "the run would go on with its own configuration");
+    if (changed) print(*changed);
+    return 0;
+  }
+  return launch_run(run, changed);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("train", "Train: start a run, or go on with one");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb);
+  job.add("--name", "name", "Name of the run")
+      .add("--device", "device", "cpu, cuda or cuda:N")
+      .add("--steps", "max_train_steps", "Optimizer steps")
+      .add("--seed", "seed", "Seed of everything random");
+  verb->add_option("--resume", options->resume,
+                   "Go on with this run: id, unique beginning, path, or 'latest'");
+  verb->add_option("--runs-dir", options->runs_folder, "Where --resume looks for runs")
+      ->capture_default_str();
+  verb->add_flag("--dry-run", options->dry_run,
+                 "Print the resolved configuration with the origin of each value; start nothing");
+  verb->footer(
+      "Example: zoetrope train --config stage1.yaml --set optimizer.use_8bit_adam=true\n"
+      "Ctrl-C once finishes the step, saves and exits with 75; `zoetrope train --resume latest` goes on.");
+  verb->callback([=, &chosen] {
+    chosen = [=]() -> Result<int> {
+      return options->resume.empty() ? start(job.request(), options->dry_run)
+                                     : resume(*options, job.request());
+    };
+  });
+}
+
+}  // namespace zt::cli
