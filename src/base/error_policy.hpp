@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -26,6 +27,8 @@ struct ErrorPolicy {
 std::span<const ErrorPolicy> error_policies();
 const ErrorPolicy& policy(ErrorCode code);
 std::string_view name(RestartScope scope);
+/// docs/errors.md.
+std::string errors_page();
 
 /// Exit code of a run that stopped cleanly on request and can be resumed (EX_TEMPFAIL).
 inline constexpr int kExitResumable = 75;

@@ -85,6 +85,10 @@ void describe(Listing& l, EvalJob& j) {
   l.field("results", j.results, {.help = "videos to judge"});
   l.field("truths", j.truths, {.help = "one per result"});
   l.field("masks", j.masks, {.help = "foreground, one per result; [] = none"});
+  l.field("backgrounds", j.backgrounds, {.help = "pictures without the figure, one per result; [] = none"});
+  l.field("baseline_run", j.baseline_run,
+          {.help = "with run: also generate from this one (stage 1) and compare clip by clip"});
+  l.field("output", j.output, {.help = "with run: folder for the clips generated | truth; '' = RUN/eval"});
   l.field("index", j.index, {.help = "with run: clip index to generate from"});
   l.field("splits", j.splits, {.help = "with run: splits of the index; [] = all"});
   l.field("num_clips", j.num_clips, {.help = "with run: clips generated", .unit = "clips", .min = 1});
@@ -130,6 +134,11 @@ Status validate(const EvalJob& job) {
   if (!job.masks.empty() && job.masks.size() != job.results.size())
     return broken(fmt::format("one of masks per result, or none: {} masks, {} results", job.masks.size(),
                               job.results.size()));
+  if (!job.backgrounds.empty() && job.backgrounds.size() != job.results.size())
+    return broken(fmt::format("one of backgrounds per result, or none: {} backgrounds, {} results",
+                              job.backgrounds.size(), job.results.size()));
+  if (!job.baseline_run.empty() && job.run.empty())
+    return broken("baseline_run needs run, which it is compared with");
   return validate_device(job.device);
 }
 

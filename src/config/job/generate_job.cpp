@@ -60,7 +60,8 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("dtype", j.dtype, {.help = "numbers of the networks"});
   l.field("bank_dtype", j.bank_dtype,
           {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast"});
-  l.field("compat", j.compat, {.help = "whose behaviour the defaults follow; moore: see the column below"});
+  l.field("compat", j.compat,
+          {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
   l.section("context", j.context, "How a clip longer than one window is cut");

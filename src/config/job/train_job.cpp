@@ -62,7 +62,8 @@ void describe(Listing& l, TrainJob& j) {
   l.field("stage", j.stage,
           {.help = "1: pictures, all networks; 2: clips, motion modules", .min = 1, .max = 2});
   l.field("output_dir", j.output_dir, {.help = "folder of runs", .resume = Resume::Allow});
-  l.field("compat", j.compat, {.help = "whose behaviour the defaults follow; moore: see the column below"});
+  l.field("compat", j.compat,
+          {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
   l.field("seed", j.seed, {.help = "of everything random", .min = 0});
   l.field("max_train_steps", j.max_train_steps,
           {.help = "optimizer steps", .unit = "steps", .min = 1, .resume = Resume::Allow});

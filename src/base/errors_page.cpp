@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "base/error_policy.hpp"
+
+namespace zt {
+
+std::string errors_page() {
+  std::string out =
+      R"(<!-- Generated from the table in src/base/error.cpp; a test fails when this page is stale. -->
+# Errors and exit codes
+
+Every expected failure has one of these codes. Exit code 0 is success, 1 a failure without a code of its own, 130 a
+run that was stopped at once (second Ctrl-C).
+*Retry* means: tried again in the same place, with back-off. *Restart* is what is started again when that does not help;
+"stop" means a person must act first.
+
+| code | exit | retry | restart | what to do |
+|---|---|---|---|---|
+)";
+  for (const ErrorPolicy& row : error_policies())
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", row.name, row.exit_code, row.retry_here ? "yes" : "no",
+                       name(row.restart), row.operator_text);
+  out += fmt::format(
+      "\nExit code {} also ends a run that was asked to stop (Ctrl-C once, or SIGTERM): it has saved, and\n"
+      "`zoetrope train --resume RUN` goes on.\n",
+      kExitResumable);
+  return out;
+}
+
+}  // namespace zt
