@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/pose/extract_poses.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+
+#include "base/files.hpp"
+#include "image/file.hpp"
+#include "media/video_info.hpp"
+#include "media/video_writer.hpp"
+#include "support/clips.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+
+// Sees one person standing still in every picture.
+class StandingEstimator final : public FrameEstimator {
+ public:
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    TrackedPerson seen;
+    seen.person.at(BodyPart::Neck) = {0.5F, 0.2F, 0.9F};
+    seen.person.at(BodyPart::RHip) = {0.5F, 0.8F, 0.9F};
+    return std::vector{seen};
+  }
+  std::string name() const override { return "standing"; }
+};
+
+class ExtractPoses : public testing::Test {
+ protected:
+  void add_video(const std::string& name, int num_frames = 6) {
+    ASSERT_TRUE(files::make_folders((root() / name).parent_path()));
+    ASSERT_TRUE(media::write_video(root() / name, test::drifting_clip(48, 32, num_frames),
+                                   {.width = 48, .height = 32}));
+  }
+  fs::path root() const { return folder_ / "films"; }
+  config::PoseJob job() const {
+    config::PoseJob job;
+    job.inputs = {root().string()};
+    job.threads = 2;
+    return job;
+  }
+  FrameEstimatorFactory factory() {
+    return [this](int) -> Result<std::unique_ptr<FrameEstimator>> {
+      made_ += 1;
+      return std::make_unique<StandingEstimator>();
+    };
+  }
+  test::TempFolder folder_;
+  std::atomic<int> made_ = 0;
+};
+
+TEST_F(ExtractPoses, WritesKeypointsAndPreviewsInIngestsLayout) {
+  add_video("a.mp4", 6);
+  add_video("deep/b.avi", 7);
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->videos, 2);
+  EXPECT_EQ(report->frames, 13);
+  EXPECT_EQ(report->frames_with_person, 13);
+  const auto clip = read_keypoints(folder_ / "films_keypoints/deep/b.jsonl");
+  ASSERT_TRUE(clip) << clip.error().text();
+  EXPECT_EQ(clip->frames.size(), 7U);
+  EXPECT_EQ(clip->source, "standing");
+  const auto preview = media::probe(folder_ / "films_dwpose/deep/b.mp4", {.count_frames = true});
+  ASSERT_TRUE(preview) << preview.error().text();
+  EXPECT_EQ(preview->num_frames, 7);
+  EXPECT_EQ(preview->width, 48);
+}
+
+TEST_F(ExtractPoses, KeepsWhatIsCompleteAndMakesWhatIsMissing) {
+  add_video("a.mp4");
+  add_video("b.mp4");
+  ASSERT_TRUE(extract_poses(job(), factory()));
+  fs::remove(folder_ / "films_keypoints/b.jsonl");
+  fs::remove(folder_ / "films_dwpose/a.mp4");
+  made_ = 0;
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kept, 1);
+  EXPECT_EQ(made_, 1) << "only b is looked at again";
+  EXPECT_TRUE(fs::exists(folder_ / "films_dwpose/a.mp4"));
+}
+
+TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
+  add_video("a.mp4");
+  ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
+  std::ofstream(folder_ / "films_keypoints/a.jsonl") << "{\"format\":";
+
+  ASSERT_TRUE(extract_poses(job(), factory()));
+
+  EXPECT_TRUE(read_keypoints(folder_ / "films_keypoints/a.jsonl"));
+}
+
+TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
+  add_video("good.mp4");
+  std::ofstream(root() / "bad.mp4") << "no video";
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->failures.size(), 1U);
+  EXPECT_EQ(report->failures[0].video, root() / "bad.mp4");
+  EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/good.jsonl"));
+}
+
+TEST_F(ExtractPoses, FailsWhenEveryVideoFails) {
+  ASSERT_TRUE(files::make_folders(root()));
+  std::ofstream(root() / "bad.mp4") << "no video";
+
+  EXPECT_FALSE(extract_poses(job(), factory()));
+}
+
+TEST_F(ExtractPoses, ReportsEveryPictureAndTheEnd) {
+  add_video("a.mp4", 6);
+  PoseProgress last;
+  int calls = 0;
+
+  ASSERT_TRUE(extract_poses(job(), factory(), [&](const PoseProgress& now) {
+    last = now;
+    ++calls;
+  }));
+
+  EXPECT_EQ(calls, 7);
+  EXPECT_EQ(last.frames_done, 6);
+  EXPECT_EQ(last.videos_done, 1);
+  EXPECT_EQ(last.videos, 1);
+}
+
+TEST_F(ExtractPoses, PlansASingleVideoBesideItself) {
+  add_video("a.mp4");
+  auto single = job();
+  single.inputs = {(root() / "a.mp4").string()};
+
+  const auto plan = plan_poses(single);
+
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(*plan,
+              ElementsAre(PoseTask{root() / "a.mp4", root() / "a_keypoints.jsonl", root() / "a_dwpose.mp4"}));
+}
+
+TEST_F(ExtractPoses, PlansAFolderOfPicturesAsOneClipInTheOutputFolder) {
+  ASSERT_TRUE(files::make_folders(root()));
+  ASSERT_TRUE(image::write_png(root() / "0001.png", image::filled(8, 8, image::kWhite)));
+  auto elsewhere = job();
+  elsewhere.inputs = {root().string() + "/"};
+  elsewhere.output_dir = "out";
+
+  const auto plan = plan_poses(elsewhere);
+
+  ASSERT_TRUE(plan) << plan.error().text();
+  EXPECT_THAT(*plan, ElementsAre(PoseTask{root(), "out/films_keypoints.jsonl", "out/films_dwpose.mp4"}));
+}
+
+TEST_F(ExtractPoses, RefusesInputsThatShareAResult) {
+  add_video("a.mp4");
+  add_video("a.mov");
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::InvalidArgument);
+}
+
+TEST_F(ExtractPoses, PassesOverHiddenFilesAndSaysWhenNothingIsLeft) {
+  add_video(".trash/a.mp4");
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::NotFound);
+}
+
+TEST(TrackingOptionsOfJob, FollowsMorePeopleThanAreKept) {
+  config::PoseJob job;
+  EXPECT_EQ(tracking_options(job).max_tracks, 4);
+  EXPECT_FALSE(tracking_options(job).search_small);
+
+  job.max_people = 2;
+  EXPECT_EQ(tracking_options(job).max_tracks, 5);
+  EXPECT_TRUE(tracking_options(job).search_small);
+}
+
+}  // namespace
+}  // namespace zt::data
