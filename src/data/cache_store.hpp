@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A content-addressed store of bytes on disk, for encoder outputs that many runs share (docs/formats/cache.md). The key
-// names everything that determines the bytes; every read is verified; a damaged entry is a miss. Safe against several
-// processes on one folder and against kill -9 at any point. Not durable by design: a lost entry is computed again.
+// A content-addressed store of bytes on disk, for encoder outputs that many runs share
+// (docs/formats/cache.md). The key names everything that determines the bytes; every read is verified; a
+// damaged entry is a miss. Safe against several processes on one folder and against kill -9 at any point. Not
+// durable by design: a lost entry is computed again.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,8 @@
 
 namespace zt::data {
 
-/// Builds a key from named fields; equal fields in equal order give equal keys, and no two field lists share a key by
-/// concatenation (lengths are part of the digest).
+/// Builds a key from named fields; equal fields in equal order give equal keys, and no two field lists share
+/// a key by concatenation (lengths are part of the digest).
 class CacheKey {
  public:
   explicit CacheKey(std::string_view kind) { add("kind", kind); }
@@ -35,7 +36,8 @@ class CacheKey {
 
 struct CacheOptions {
   std::filesystem::path folder;
-  uint64_t max_bytes = uint64_t{8} << 30;  ///< the least recently used entries go when it is exceeded; 0 = no limit
+  uint64_t max_bytes =
+      uint64_t{8} << 30;  ///< the least recently used entries go when it is exceeded; 0 = no limit
 };
 
 struct CacheStats {
@@ -44,13 +46,14 @@ struct CacheStats {
   uint64_t puts = 0;
   uint64_t corrupt = 0;  ///< entries whose checksum was wrong; removed
   uint64_t evicted = 0;
-  uint64_t bytes = 0;    ///< on disk, as far as this process knows
+  uint64_t bytes = 0;  ///< on disk, as far as this process knows
 };
 
 /// Threads: all methods from any thread.
 class CacheStore {
  public:
-  /// Makes the folder and removes what dead writers left. Errors: Permission, Exhausted, Unsupported (another version).
+  /// Makes the folder and removes what dead writers left. Errors: Permission, Exhausted, Unsupported (another
+  /// version).
   static Result<std::unique_ptr<CacheStore>> open(CacheOptions options);
   ~CacheStore();
   /// The bytes, or nothing if absent or damaged.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expected numbers: spec/animate-anyone.md section 10; the fixture m_transforms, made by torchvision itself; and
-// torchvision's get_params retyped in Python over torch's generator (MT19937) for seeds 0..4.
+// Expected numbers: spec/animate-anyone.md section 10; the fixture m_transforms, made by torchvision itself;
+// and torchvision's get_params retyped in Python over torch's generator (MT19937) for seeds 0..4.
 #include "data/crop.hpp"
 
 #include <gtest/gtest.h>
@@ -39,7 +39,8 @@ TEST(Crop, FallsBackToTheCentredRegionOfThePortraitExample) {
 TEST(Crop, EqualsTorchvisionForAPictureTooTallForItsRatio) {
   std::mt19937 generator(1234 + 100);  // the fixture's seed S + 100 + i, i = 0; all eight rows are the same
 
-  EXPECT_EQ(random_resized_crop(72, 94, {0.9, 1.0, 0.9, 1.0}, torch_draws(generator)), (PixelCrop{7, 0, 80, 72}));
+  EXPECT_EQ(random_resized_crop(72, 94, {0.9, 1.0, 0.9, 1.0}, torch_draws(generator)),
+            (PixelCrop{7, 0, 80, 72}));
 }
 
 TEST(Crop, EqualsTorchvisionDrawByDraw) {
@@ -48,7 +49,8 @@ TEST(Crop, EqualsTorchvisionDrawByDraw) {
 
   for (uint32_t seed = 0; seed < expected.size(); ++seed) {
     std::mt19937 generator(seed);
-    EXPECT_EQ(random_resized_crop(200, 180, {0.5, 1.0, 0.75, 4.0 / 3.0}, torch_draws(generator)), expected[seed])
+    EXPECT_EQ(random_resized_crop(200, 180, {0.5, 1.0, 0.75, 4.0 / 3.0}, torch_draws(generator)),
+              expected[seed])
         << "seed " << seed;
   }
 }
@@ -57,7 +59,8 @@ TEST(Crop, WideAndFittingPicturesFallBackToo) {
   const CropRule rule{1.0, 1.0, 0.9, 1.0};
 
   EXPECT_EQ(random_resized_crop(300, 200, rule, no_draws_expected_to_matter()), (PixelCrop{0, 50, 200, 200}));
-  EXPECT_EQ(random_resized_crop(64, 64, {1, 1, 1, 1}, no_draws_expected_to_matter()), (PixelCrop{0, 0, 64, 64}));
+  EXPECT_EQ(random_resized_crop(64, 64, {1, 1, 1, 1}, no_draws_expected_to_matter()),
+            (PixelCrop{0, 0, 64, 64}));
 }
 
 TEST(Crop, NormalisesToTheShareOfThePicture) {

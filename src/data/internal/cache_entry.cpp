@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/internal/cache_entry.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "base/files.hpp"
+#include "base/hash.hpp"
+
+namespace zt::data::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+static_assert(std::endian::native == std::endian::little, "the header is little-endian");
+struct Header {
+  std::array<char, 8> magic;
+  uint64_t payload_bytes;
+  std::array<char, 32>
+      digest;  ///< XXH3-128 of key and payload, hexadecimal: an entry under a wrong name is damaged too
+};
+static_assert(sizeof(Header) == kEntryHeaderBytes);
+constexpr std::array<char, 8> kMagic = {'Z', 'T', 'C', 'A', 'C', 'H', 'E', '1'};
+
+/// A descriptor that is closed at scope exit, which also frees its lock.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+Header make_header(const std::string& key, std::span<const std::byte> payload) {
+  hash::Xxh128 digest;
+  digest.update(key);
+  digest.update(payload);
+  Header header{kMagic, payload.size(), {}};
+  digest.hex().copy(header.digest.data(), header.digest.size());
+  return header;
+}
+
+bool is_same(const Header& a, const Header& b) { return std::memcmp(&a, &b, sizeof(Header)) == 0; }
+
+bool write_all(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+// Fills `bytes` or returns false (an error, or the file ends).
+bool read_all(int fd, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::read(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+}  // namespace
+
+Status write_entry(const fs::path& path, const fs::path& temp, const std::string& key,
+                   std::span<const std::byte> payload) {
+  const Header header = make_header(key, payload);
+  const Descriptor file(::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (file.get() < 0) return fail(files::errno_error("create", temp, errno));
+  // No fsync: an entry that a power cut tears fails its checksum and is computed again.
+  const bool is_written = ::flock(file.get(), LOCK_EX) == 0 &&
+                          write_all(file.get(), std::as_bytes(std::span(&header, 1))) &&
+                          write_all(file.get(), payload);
+  // ENOENT below: another process opened the cache between our open and flock and took the file for
+  // abandoned. The entry is then simply not stored.
+  if (is_written && (::rename(temp.c_str(), path.c_str()) == 0 || errno == ENOENT)) return {};
+  const int error = errno;
+  ::unlink(temp.c_str());
+  return fail(files::errno_error("write", path, error));
+}
+
+ReadEntry read_entry(const fs::path& path, const std::string& key) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return {};
+  struct stat facts {};
+  Header found{};
+  if (::fstat(file.get(), &facts) != 0 || !read_all(file.get(), std::as_writable_bytes(std::span(&found, 1))))
+    return {EntryState::Damaged, {}};
+  // Memory is taken only for what the file really holds.
+  if (found.magic != kMagic || found.payload_bytes != static_cast<uint64_t>(facts.st_size) - sizeof(Header))
+    return {EntryState::Damaged, {}};
+  ReadEntry entry{EntryState::Good, std::vector<std::byte>(found.payload_bytes)};
+  if (!read_all(file.get(), entry.payload) || !is_same(found, make_header(key, entry.payload)))
+    return {EntryState::Damaged, {}};
+  ::futimens(file.get(), nullptr);  // a failure only makes the entry look older
+  return entry;
+}
+
+void remove_if_abandoned(const fs::path& temp) {
+  const Descriptor file(::open(temp.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(temp.c_str());
+}
+
+}  // namespace zt::data::internal
