@@ -76,7 +76,7 @@ class Saver {
  private:
   struct Job;
   void work();
-  void write(Job& job) const;
+  void finish(SaveResult result);
   const SaverOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;

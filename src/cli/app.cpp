@@ -96,6 +96,7 @@ void build(CLI::App& app, Action& chosen) {
   add_runs(app, chosen);
   add_ckpt(app, chosen);
   add_report(app, chosen);
+  add_config(app, chosen);
 }
 
 }  // namespace

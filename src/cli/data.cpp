@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// zoetrope data: synth.
+// zoetrope data: pose, synth.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -28,8 +28,12 @@ JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const 
 }  // namespace
 
 void add_data(CLI::App& app, Action& chosen) {
-  auto* data = app.add_subcommand("data", "Make training data");
+  auto* data = app.add_subcommand("data", "Make and prepare training data");
   data->require_subcommand(1);
+  add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage", pose)
+      .add("INPUT", "inputs", "Videos or folders")
+      .add("-o,--output", "output_dir", "Folder for the key-points")
+      .add("--max-people", "max_people", "People kept per video");
   add_job_verb<config::SynthJob>(*data, chosen, "synth", "Render a data set of puppets", synth)
       .add("-o,--output", "output", "Folder of the data set")
       .add("--seed", "seed", "Seed")

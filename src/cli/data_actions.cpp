@@ -7,6 +7,8 @@
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "data/pose/blazepose.hpp"
+#include "data/pose/extract_poses.hpp"
 #include "data/synth.hpp"
 
 namespace zt::cli {
@@ -39,6 +41,22 @@ Result<int> synth(const config::SynthJob& job) {
   print(fmt::format("{}: {} clips ({} were there already), {} frames, {}, {}\n", job.output, report.clips,
                     report.kept, report.frames, text::bytes(static_cast<uint64_t>(report.bytes)),
                     text::duration(std::chrono::duration<double>(report.seconds))));
+  return 0;
+}
+
+Result<int> pose(const config::PoseJob& job) {
+  ZT_TRY_ASSIGN(const auto networks, data::find_blazepose(job.models_dir));
+  ZT_TRY_ASSIGN(const auto factory, data::blazepose_factory(networks, data::tracking_options(job)));
+  CountBar bar("looking for people");
+  ZT_TRY_ASSIGN(const auto report, data::extract_poses(job, factory, [&](const data::PoseProgress& p) {
+                  bar.update(p.videos_done, p.videos, fmt::format("videos, {} frames", p.frames_done));
+                }));
+  for (const auto& failure : report.failures)
+    note(fmt::format("left out: {}: {}", failure.video.string(), failure.error.text()));
+  print(fmt::format(
+      "{} videos ({} had key-points already, {} could not be read), {} frames, a person in {}, {}\n",
+      report.videos, report.kept, report.failures.size(), report.frames, report.frames_with_person,
+      text::duration(std::chrono::duration<double>(report.seconds))));
   return 0;
 }
 

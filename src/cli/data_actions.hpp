@@ -8,7 +8,8 @@
 
 namespace zt::cli {
 
-/// The value is an exit code.
+/// The values are exit codes.
 Result<int> synth(const config::SynthJob& job);
+Result<int> pose(const config::PoseJob& job);
 
 }  // namespace zt::cli

@@ -115,11 +115,36 @@ std::string configuration(const contract::RunFolder& run) {
                      yaml ? escaped(*yaml) : escaped(yaml.error().message));
 }
 
-// "train/loss_ema" belongs beside "train/loss", not beside every other number of "train".
-std::string group_of(const std::string& name) {
-  if (name == "train/loss" || name == "train/loss_ema") return "training loss";
+// Which chart a series belongs to, in the order of the page. A key that ends with '/' stands for all names
+// below it.
+struct ChartRule {
+  std::string_view key, title, unit;
+};
+constexpr ChartRule kChartRules[] = {
+    {"train/loss", "Training loss", ""},
+    {"train/loss_ema", "Training loss", ""},
+    {"val/loss", "Validation loss", "fixed noise and timesteps"},
+    {"train/loss_t/", "Training loss by timestep", "smoothed"},
+    {"train/grad_norm", "Gradient norm", ""},
+    {"train/grad_norm/", "Gradient norm by module", ""},
+    {"train/lr", "Learning rate", ""},
+    {"train/samples_per_s", "Speed", "samples per second"},
+    {"time/", "Time of a step", "seconds"},
+    {"memory/", "Memory", "bytes"},
+};
+
+Chart chart_for(const std::string& name) {
+  for (const ChartRule& rule : kChartRules)
+    if (name == rule.key || (rule.key.ends_with('/') && name.starts_with(rule.key)))
+      return {std::string(rule.title), std::string(rule.unit), {}, false};
   const size_t slash = name.rfind('/');
-  return slash == std::string::npos ? name : name.substr(0, slash);
+  return {slash == std::string::npos ? name : name.substr(0, slash), "", {}, false};
+}
+
+size_t place_of(const Chart& chart) {
+  const auto rule = std::find_if(std::begin(kChartRules), std::end(kChartRules),
+                                 [&](const ChartRule& r) { return r.title == chart.title; });
+  return static_cast<size_t>(rule - std::begin(kChartRules));
 }
 
 }  // namespace
@@ -127,15 +152,16 @@ std::string group_of(const std::string& name) {
 std::vector<Chart> charts_of(const contract::MetricSeries& series) {
   std::vector<Chart> charts;
   for (const auto& [name, points] : series.by_name) {
-    const std::string group = group_of(name);
-    auto chart = std::find_if(charts.begin(), charts.end(), [&](const Chart& c) { return c.title == group; });
-    if (chart == charts.end()) chart = charts.insert(charts.end(), Chart{group, "", {}, false});
+    Chart wanted = chart_for(name);
+    auto chart =
+        std::find_if(charts.begin(), charts.end(), [&](const Chart& c) { return c.title == wanted.title; });
+    if (chart == charts.end()) chart = charts.insert(charts.end(), std::move(wanted));
     Line line{name.substr(name.rfind('/') + 1), {}, name == "train/loss"};
     for (const auto& p : points) line.points.push_back({static_cast<double>(p.step), p.value});
     chart->lines.push_back(std::move(line));
   }
-  std::stable_partition(charts.begin(), charts.end(),
-                        [](const Chart& c) { return c.title == "training loss"; });
+  std::stable_sort(charts.begin(), charts.end(),
+                   [](const Chart& a, const Chart& b) { return place_of(a) < place_of(b); });
   return charts;
 }
 

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope config: every key of every job, as a page, as help or as a JSON schema.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+#include "config/reference.hpp"
+
+namespace zt::cli {
+namespace {
+
+struct JobTexts {
+  const char* name;
+  std::string (*help)();
+  std::string (*schema)();
+};
+template <class Job>
+constexpr JobTexts texts(const char* name) {
+  return {name, config::settings_help<Job>, config::json_schema<Job>};
+}
+constexpr JobTexts kJobs[] = {
+    texts<config::TrainJob>("train"),   texts<config::GenerateJob>("generate"),
+    texts<config::IngestJob>("ingest"), texts<config::PoseJob>("pose"),
+    texts<config::SynthJob>("synth"),   texts<config::CacheJob>("cache"),
+    texts<config::EvalJob>("eval"),
+};
+
+Result<int> show(const std::string& job, std::string (*JobTexts::*text)()) {
+  for (const JobTexts& known : kJobs) {
+    if (job != known.name) continue;
+    print((known.*text)());
+    return 0;
+  }
+  std::string names;
+  for (const JobTexts& known : kJobs) names += std::string(names.empty() ? "" : ", ") + known.name;
+  return fail(ErrorCode::InvalidArgument, fmt::format("there is no job '{}': the jobs are {}", job, names));
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("config", "Show the keys of configuration files");
+  verb->require_subcommand(1);
+  const auto job = std::make_shared<std::string>();
+  const auto add = [&](const char* name, const char* help, std::string (*JobTexts::*text)()) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("JOB", *job, "train, generate, ingest, pose, synth, cache or eval")->required();
+    sub->callback([=, &chosen] { chosen = [=] { return show(*job, text); }; });
+  };
+  add("keys", "Keys of a job with defaults, units and meaning", &JobTexts::help);
+  add("schema", "JSON schema of a job's file, for editors", &JobTexts::schema);
+  verb->add_subcommand("docs", "The page docs/config.md")->callback([&chosen] {
+    chosen = []() -> Result<int> {
+      print(config::settings_page());
+      return 0;
+    };
+  });
+}
+
+}  // namespace zt::cli
