@@ -24,6 +24,10 @@ void describe(Listing& l, IngestJob& j) {
           {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
   l.field("verify_frames", j.verify_frames, {.help = "decode every frame once"});
   l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
+  l.field("min_pose_share", j.min_pose_share,
+          {.help = "share of the frames in which a person must be seen", .min = 0, .max = 1});
+  l.field("max_people", j.max_people,
+          {.help = "more people in one frame reject the clip; 0 = any number", .unit = "people", .min = 0});
   l.field("val_fraction", j.val_fraction,
           {.help = "share of the clips for the split val, when input names no splits", .min = 0, .max = 1});
   l.field("seed", j.seed, {.help = "of that choice", .min = 0});

@@ -36,6 +36,8 @@ struct IngestJob {
   double shot_threshold = 0.35;  ///< mean colour-histogram distance of neighbours, 0..1
   bool verify_frames = true;     ///< decode every frame once
   bool extract_pose = true;      ///< footage without poses
+  double min_pose_share = 0.8;   ///< of the frames in which a person must be seen
+  int64_t max_people = 0;        ///< more in one frame reject the clip; 0 = any number
   double val_fraction =
       0.05;          ///< share of the clips that goes to the split `val` when the input names no splits
   int64_t seed = 0;  ///< of that choice

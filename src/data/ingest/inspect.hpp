@@ -26,7 +26,8 @@ struct SheetOptions {
   int tile = 96;          ///< longest side of a tile in pixels
 };
 
-/// One row per clip: frames spread over the clip, their poses below. A clip that can't be read gets a row that says so.
+/// One row per clip: frames spread over the clip, their poses below. A clip that can't be read gets a row
+/// that says so.
 Result<image::Image> contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
 
 }  // namespace zt::data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ingest needs from a pose extractor. data/pose implements it; the caller of ingest() brings it in, so that ingest
-// works without any model file.
+// What ingest needs from a pose extractor. data/pose implements it; the caller of ingest() brings it in, so
+// that ingest works without any model file.
 #pragma once
 
 #include <cstdint>

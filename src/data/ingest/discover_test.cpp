@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+
+#include "data/ingest/internal/candidate.hpp"
+#include "support/ingest_fixture.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+using config::IngestLayout;
+using ingest_internal::Candidate;
+using ingest_internal::Discovery;
+
+class Discover : public IngestTest {
+ protected:
+  void touch(const std::string& name, const std::string& text = "") {
+    fs::create_directories(path(name).parent_path());
+    std::ofstream(path(name)) << text;
+  }
+  Discovery discover() {
+    auto found = ingest_internal::discover(job_);
+    if (!found) return ADD_FAILURE() << found.error().text(), Discovery();
+    return *std::move(found);
+  }
+  std::vector<std::string> names() {
+    std::vector<std::string> names;
+    for (const Candidate& candidate : discover().candidates) names.push_back(candidate.name);
+    return names;
+  }
+};
+using Names = std::vector<std::string>;
+
+TEST_F(Discover, FindsPairsBelowAFolder) {
+  touch("set/a/1.mp4");
+  touch("set/b.MOV");
+  touch("set/notes.txt");
+  touch("set_dwpose/a/1.mp4");
+  touch("set_keypoints/a/1.jsonl");
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].name, "a/1");
+  EXPECT_EQ(found.candidates[0].pose, path("set_dwpose/a/1.mp4"));
+  EXPECT_EQ(found.candidates[0].keypoints, path("set_keypoints/a/1.jsonl"));
+  // Its pose is missing: it stays named, so that it can be told.
+  EXPECT_EQ(found.candidates[1].pose, path("set_dwpose/b.MOV"));
+}
+
+TEST_F(Discover, TakesTheRootOfPairsItself) {
+  touch("set/1.mp4");
+  touch("set_dwpose/1.mp4");
+  job_.input = path("set").string() + "/";
+
+  EXPECT_EQ(names(), Names{"1"});
+}
+
+TEST_F(Discover, PrefersMooresLists) {
+  touch("set/1.mp4");
+  touch("set_dwpose/1.mp4");
+  touch("set_meta.json", R"([{"video_path": "set/1.mp4", "kps_path": "set_dwpose/1.mp4", "fps": 30}])");
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].name, "set/1");
+  EXPECT_EQ(found.candidates[0].pose, path("set_dwpose/1.mp4"));
+}
+
+TEST_F(Discover, FindsChampsFolders) {
+  touch("x/one/images/0.png");
+  touch("x/one/dwpose/0.png");
+  touch("x/two/images/0.png");
+
+  EXPECT_EQ(names(), Names{"x/one"});
+}
+
+TEST_F(Discover, ElseTakesAllVideosAsFootage) {
+  touch("b/2.webm");
+  touch("1.avi");
+  touch(".zoetrope/3.mp4");
+
+  EXPECT_EQ(names(), (Names{"1", "b/2"}));
+}
+
+TEST_F(Discover, ReadsCsvWithQuotes) {
+  touch("a, b.mp4");
+  touch("list.csv", "video,split,character\n\"a, b.mp4\",test,7\n\nlost.mp4,\nmissing.mp4,,\n,x,1\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].video, path("a, b.mp4"));
+  EXPECT_EQ(found.candidates[0].split, "test");
+  EXPECT_EQ(found.candidates[0].character, 7);
+  EXPECT_EQ(found.candidates[1].where, "list.csv:5");
+  ASSERT_EQ(found.rejects.size(), 2U);
+  EXPECT_EQ(found.rejects[0], (Finding{"list.csv:4", "bad-entry", "2 fields, and the header has 3"}));
+  EXPECT_EQ(found.rejects[1].what, "list.csv:6");
+}
+
+TEST_F(Discover, ReadsJsonLinesAndPassesOverBadOnes) {
+  touch("list.jsonl", "{\"video\": \"a.mp4\"}\n[1]\n{\"film\": \"a.mp4\"}\n{\n");
+  job_.input = path("list.jsonl").string();
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.rejects.size(), 3U);
+}
+
+TEST_F(Discover, SaysWhatAFolderLacks) {
+  job_.layout = IngestLayout::Moore;
+
+  const auto found = ingest_internal::discover(job_);
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::InvalidArgument);
+}
+
+TEST_F(Discover, ChampsPicturesGoThroughTheWholeIngest) {
+  write_pictures("one/images", test::drifting_clip(64, 48, 9));
+  write_pictures("one/dwpose", poses(9));
+  write_pictures("two/images", test::drifting_clip(64, 48, 9));
+  write_pictures("two/dwpose", poses(8));
+  write_pictures("three/images", test::drifting_clip(64, 48, 9));
+  write_pictures("three/dwpose", poses(9));
+  ASSERT_TRUE(image::write_png(path("three/images/4.png"), image::Image(60, 48)));
+
+  const IngestReport report = run();
+
+  ASSERT_EQ(report.clips, 1);
+  EXPECT_EQ(clips()[0].id, "one");
+  EXPECT_EQ(clips()[0].num_frames, 9);
+  EXPECT_EQ(reason(report.rejects, "two"), "frame-count-mismatch");
+  EXPECT_EQ(reason(report.rejects, "three"), "size-changes");
+}
+
+}  // namespace
+}  // namespace zt::data

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/ingest/ingest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <thread>
+
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "base/parallel.hpp"
+#include "data/clip_index.hpp"
+#include "data/ingest/internal/candidate.hpp"
+#include "data/ingest/internal/examine.hpp"
+#include "data/ingest/internal/journal.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+using ingest_internal::Candidate;
+using ingest_internal::Discovery;
+using ingest_internal::Examination;
+using ingest_internal::Journal;
+using ingest_internal::Outcome;
+
+// What an outcome depends on beside the files. Splits are chosen afterwards.
+std::string digest_of(const config::IngestJob& job, bool has_estimator) {
+  const std::string text =
+      fmt::format("{} {} {} {} {} {} {} {} {} {}", job.min_frames, job.max_frames, job.min_side_px,
+                  job.split_shots, job.shot_threshold, job.verify_frames, job.extract_pose,
+                  job.min_pose_share, job.max_people, has_estimator);
+  return hash::xxh128_hex(std::as_bytes(std::span(text)));
+}
+
+// Names as file names: what is not plain becomes '_', a name that is taken gets a number.
+std::vector<std::string> make_ids(const std::vector<Candidate>& candidates) {
+  constexpr size_t kLongest = 150;
+  std::set<std::string> taken;
+  std::vector<std::string> ids;
+  for (const Candidate& candidate : candidates) {
+    std::string id = candidate.name.substr(candidate.name.size() - std::min(kLongest, candidate.name.size()));
+    for (char& c : id) {
+      const bool is_plain =
+          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+      if (c == '/') c = '-';
+      if (!is_plain && c != '-') c = '_';
+    }
+    if (id.empty() || id[0] == '.') id = "clip" + id;
+    std::string unique = id;
+    for (int n = 2; !taken.insert(unique).second; ++n) unique = fmt::format("{}_{}", id, n);
+    ids.push_back(unique);
+  }
+  return ids;
+}
+
+// The same for every shot of a video, for any order of the videos, and for any others beside it.
+std::string choose_split(const config::IngestJob& job, const std::string& name) {
+  const double place =
+      static_cast<double>(hash::xxh64(name, static_cast<uint64_t>(job.seed)) >> 11) * 0x1.0p-53;
+  return place < job.val_fraction ? "val" : "train";
+}
+
+struct Examined {
+  std::vector<Outcome> outcomes;
+  int64_t resumed = 0;
+};
+
+Result<Examined> examine_all(const Discovery& found, const std::vector<std::string>& ids,
+                             const Examination& how, Journal& journal, const IngestProgress& progress) {
+  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
+  const size_t threads = how.job.threads > 0 ? static_cast<size_t>(how.job.threads) : cores;
+  const size_t total = found.candidates.size();
+  Examined examined;
+  examined.outcomes.resize(total);
+  std::mutex mutex;
+  std::optional<Error> journal_error;
+  std::atomic<bool> is_over = false;
+  int64_t done = 0;
+  parallel_for(total, threads, [&](size_t i) {
+    if (is_over) return;
+    const std::string stamp = stamp_of(found.candidates[i]);
+    auto earlier = journal.find(ids[i], stamp);
+    const bool is_known = earlier.has_value();
+    Outcome outcome = is_known ? *std::move(earlier) : examine(found.candidates[i], ids[i], how);
+    const std::lock_guard lock(mutex);
+    if (!is_known) {
+      if (Status added = journal.add(ids[i], stamp, outcome); !added && !journal_error) {
+        journal_error = std::move(added).error();
+        is_over = true;
+      }
+    }
+    if (how.job.strict && !outcome.rejects.empty()) is_over = true;
+    examined.resumed += is_known ? 1 : 0;
+    examined.outcomes[i] = std::move(outcome);
+    if (++done; progress) progress(done, static_cast<int64_t>(total), found.candidates[i].name);
+  });
+  if (journal_error) return fail(*std::move(journal_error));
+  return examined;
+}
+
+IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
+                       std::vector<ClipRecord>& clips) {
+  IngestReport report;
+  report.found = static_cast<int64_t>(found.candidates.size() + found.rejects.size());
+  report.resumed = examined.resumed;
+  report.rejects = std::move(found.rejects);
+  for (size_t i = 0; i < examined.outcomes.size(); ++i) {
+    Outcome& outcome = examined.outcomes[i];
+    report.probed += outcome.is_probed ? 1 : 0;
+    report.decoded += outcome.is_decoded ? 1 : 0;
+    report.with_pose += outcome.has_pose ? 1 : 0;
+    std::move(outcome.rejects.begin(), outcome.rejects.end(), std::back_inserter(report.rejects));
+    std::move(outcome.remarks.begin(), outcome.remarks.end(), std::back_inserter(report.remarks));
+    for (ClipRecord& clip : outcome.clips) {
+      if (clip.split.empty()) clip.split = choose_split(job, found.candidates[i].name);
+      ++report.clips;
+      report.frames += clip.num_frames;
+      clips.push_back(std::move(clip));
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+fs::path ingest_folder(const config::IngestJob& job) {
+  if (!job.output.empty()) return job.output;
+  const fs::path input = job.input;
+  std::error_code error;
+  return (fs::is_directory(input, error) ? input : input.parent_path()) / ".zoetrope";
+}
+
+Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator,
+                            const IngestProgress& progress) {
+  ZT_TRY_ASSIGN(Discovery found, ingest_internal::discover(job));
+  const fs::path folder = ingest_folder(job);
+  ZT_TRY(files::make_folders(folder));
+  ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));
+  ZT_TRY_ASSIGN(Journal journal,
+                Journal::open(folder / "journal.jsonl", digest_of(job, estimator != nullptr)));
+  const std::vector<std::string> ids = make_ids(found.candidates);
+  const Examination how{job, folder, estimator};
+  ZT_TRY_ASSIGN(Examined examined, examine_all(found, ids, how, journal, progress));
+
+  std::vector<ClipRecord> clips;
+  IngestReport report = summarise(job, std::move(found), std::move(examined), clips);
+  report.index = folder / "index.jsonl";
+  if (job.strict && !report.rejects.empty()) {
+    const Finding& first = report.rejects.front();
+    return fail(ErrorCode::Corrupt, fmt::format("{}: {}: {}", first.what, first.reason, first.detail));
+  }
+  if (clips.empty())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} holds no usable clip\n{}", job.input, report.text()));
+  ZT_TRY(write_index(report.index, clips));
+  return report;
+}
+
+}  // namespace zt::data

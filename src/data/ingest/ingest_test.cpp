@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/ingest/ingest.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "base/files.hpp"
+#include "data/keypoints.hpp"
+#include "data/synth.hpp"
+#include "support/ingest_fixture.hpp"
+
+namespace zt::data {
+namespace {
+
+namespace fs = std::filesystem;
+using test::drifting_clip;
+using ::testing::HasSubstr;
+
+TEST_F(IngestTest, WritesWhatAPairHolds) {
+  write_pair("dance/one.mp4", 12);
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.found, 1);
+  EXPECT_EQ(report.with_pose, 1);
+  ASSERT_EQ(report.clips, 1);
+  const ClipRecord clip = clips().at(0);
+  EXPECT_EQ(clip.id, "dance-one");
+  EXPECT_EQ(clip.video, "../set/dance/one.mp4");
+  EXPECT_EQ(clip.pose_video, "../set_dwpose/dance/one.mp4");
+  EXPECT_EQ(clip.split, "train");
+  EXPECT_EQ(clip.num_frames, 12);
+  EXPECT_EQ(clip.width, 64);
+  EXPECT_EQ(clip.height, 48);
+  EXPECT_DOUBLE_EQ(clip.fps(), 25);
+  EXPECT_FALSE(clip.content.empty());
+  // The box of what is drawn in the pose video is that of the puppet's joints.
+  double left = 1, bottom = 0;
+  for (int f = 0; f < 12; ++f) {
+    const auto box = bounding_box(Puppet({}, 1, 1).keypoints(f).people[0]);
+    left = std::min(left, box[0]);
+    bottom = std::max(bottom, box[3]);
+  }
+  EXPECT_NEAR(clip.person_box[0], left, 0.06);
+  EXPECT_NEAR(clip.person_box[3], bottom, 0.06);
+}
+
+TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
+  write_pair("good.mp4");
+  write_pair("bad.mp4");
+  fs::resize_file(path("set/bad.mp4"), 0);
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.found, 2);
+  EXPECT_EQ(report.probed, 1);
+  EXPECT_EQ(report.clips, 1);
+  EXPECT_THAT(report.text(), HasSubstr("empty-file"));
+}
+
+TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
+  write_pair("good.mp4");
+  write_pair("short.mp4", 3);
+  job_.strict = true;
+
+  const auto report = ingest(job_);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(report.error().message, HasSubstr("too-short"));
+}
+
+TEST_F(IngestTest, AnInputWithoutAUsableClipIsAnErrorWithTheReasons) {
+  write_pair("short.mp4", 3);
+
+  const auto report = ingest(job_);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::InvalidArgument);
+  EXPECT_THAT(report.error().message, HasSubstr("too-short"));
+}
+
+TEST_F(IngestTest, AMissingInputIsAnError) {
+  job_.input = path("nowhere").string();
+
+  const auto report = ingest(job_);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::NotFound);
+}
+
+TEST_F(IngestTest, ASecondCallLooksOnlyAtWhatChanged) {
+  write_pair("a.mp4");
+  write_pair("b.mp4");
+  write_pair("c.mp4", 3);
+  run();
+  const auto before = clips();
+  write_pair("b.mp4", 11);
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.resumed, 2);
+  EXPECT_EQ(report.clips, 2);
+  EXPECT_EQ(reason(report.rejects, "c.mp4"), "too-short");
+  EXPECT_EQ(clips().at(0), before.at(0));
+  EXPECT_EQ(clips().at(1).num_frames, 11);
+}
+
+TEST_F(IngestTest, ATornJournalLosesOnlyItsLastLine) {
+  write_pair("a.mp4");
+  write_pair("b.mp4");
+  run();
+  const auto before = clips();
+  const fs::path journal = path(".zoetrope/journal.jsonl");
+  fs::resize_file(journal, fs::file_size(journal) - 20);
+
+  EXPECT_EQ(run().resumed, 1);
+  EXPECT_EQ(run().resumed, 2);
+  EXPECT_EQ(clips(), before);
+}
+
+TEST_F(IngestTest, OtherSettingsStartAfresh) {
+  write_pair("a.mp4");
+  run();
+  job_.min_frames = 4;
+
+  EXPECT_EQ(run().resumed, 0);
+}
+
+TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {
+  auto pictures = drifting_clip(64, 48, 12);
+  for (int i = 0; i < 20; ++i)
+    pictures.push_back(image::filled(64, 48, {200, 30, static_cast<uint8_t>(20 + i)}));
+  write_video("set/two.mp4", pictures);
+  write_pose("two.mp4", 32);
+  job_.max_frames = 10;
+  job_.min_frames = 6;
+
+  const IngestReport report = run();
+
+  const auto found = clips();
+  ASSERT_EQ(found.size(), 4U);
+  std::vector<std::pair<int64_t, int64_t>> ranges;
+  for (const ClipRecord& clip : found) ranges.emplace_back(clip.first_frame, clip.num_frames);
+  EXPECT_EQ(ranges, (std::vector<std::pair<int64_t, int64_t>>{{0, 6}, {6, 6}, {12, 10}, {22, 10}}));
+  EXPECT_EQ(found[2].id, "two-002");
+  EXPECT_EQ(report.frames, 32);
+}
+
+TEST_F(IngestTest, FootageNeedsAPoseExtractor) {
+  write_video("film.mov", drifting_clip(64, 48, 10));
+
+  const auto report = ingest(job_);
+
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("missing-pose"));
+}
+
+TEST_F(IngestTest, FootageMayStayWithoutPoses) {
+  write_video("film.mov", drifting_clip(64, 48, 10));
+  job_.extract_pose = false;
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.clips, 1);
+  EXPECT_EQ(report.with_pose, 0);
+}
+
+TEST_F(IngestTest, StoresWhatThePoseExtractorFinds) {
+  write_video("film.mov", drifting_clip(64, 48, 10));
+  KeypointClip made;
+  made.width = 64, made.height = 48, made.fps_num = 25, made.source = "test";
+  for (int f = 0; f < 10; ++f) made.frames.push_back(Puppet({}, 1, 1).keypoints(f));
+
+  const IngestReport report = run([&](const PoseRequest& request) -> Result<KeypointClip> {
+    EXPECT_EQ(request.num_frames, 10);
+    return made;
+  });
+
+  EXPECT_EQ(report.with_pose, 1);
+  const ClipRecord clip = clips().at(0);
+  EXPECT_EQ(clip.keypoints, "keypoints/film.jsonl");
+  EXPECT_EQ(clip.num_people, 1);
+  const auto stored = read_keypoints(path(".zoetrope/" + clip.keypoints));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->frames.size(), 10U);
+}
+
+TEST_F(IngestTest, RejectsByWhoIsSeen) {
+  write_video("crowd.mov", drifting_clip(64, 48, 10));
+  write_video("empty.mov", drifting_clip(64, 48, 10));
+  write_video("good.mov", drifting_clip(64, 48, 10));
+  job_.max_people = 1;
+
+  const IngestReport report = run([](const PoseRequest& request) -> Result<KeypointClip> {
+    const std::string name = request.video.stem().string();
+    const Keypoints one = Puppet({}, 1, 1).keypoints(0);
+    KeypointClip clip{.width = 64, .height = 48, .fps_num = 25, .source = "test", .frames = {}};
+    clip.frames.resize(10);
+    for (size_t f = 0; f < (name == "empty" ? 5 : 10); ++f) clip.frames[f] = one;
+    if (name == "crowd") clip.frames[3].people.push_back(one.people[0]);
+    return clip;
+  });
+
+  EXPECT_EQ(reason(report.rejects, "crowd"), "too-many-people");
+  EXPECT_EQ(reason(report.rejects, "empty"), "no-person");
+  EXPECT_EQ(report.clips, 1);
+}
+
+TEST_F(IngestTest, SplitsByNameOnlyAndKeepsTheRestWhereItWas) {
+  for (int i = 0; i < 12; ++i) write_pair("clip" + std::to_string(i) + ".mp4");
+  job_.val_fraction = 0.4;
+  run();
+  const auto before = clips();
+  write_pair("another.mp4");
+
+  run();
+
+  int64_t val = 0;
+  for (const ClipRecord& clip : clips()) {
+    const auto same =
+        std::find_if(before.begin(), before.end(), [&](const auto& old) { return old.id == clip.id; });
+    if (same != before.end()) {
+      EXPECT_EQ(clip.split, same->split);
+    }
+    val += clip.split == "val" ? 1 : 0;
+  }
+  EXPECT_GT(val, 1);
+  EXPECT_LT(val, 10);
+}
+
+TEST_F(IngestTest, TakesTheSyntheticSetWithAllItsParts) {
+  config::SynthJob synthetic;
+  synthetic.output = path("puppets").string();
+  synthetic.num_train = 2;
+  synthetic.num_val_a = synthetic.num_val_b = 0;
+  synthetic.num_val_c = 1;
+  synthetic.num_frames = 8;
+  ASSERT_TRUE(synth(synthetic));
+  fs::rename(path("puppets"), path("moved"));  // the paths in its lists are now wrong
+  job_.input = path("moved").string();
+
+  const IngestReport report = run();
+
+  EXPECT_TRUE(report.rejects.empty()) << report.text();
+  const auto found = clips();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[2].split, "val_c");
+  EXPECT_EQ(found[2].character, 2);
+  EXPECT_EQ(found[2].labels, "../clips_labels/val_c/000000.mp4");
+  EXPECT_EQ(found[2].background, "../clips_background/val_c/000000.png");
+  EXPECT_EQ(found[2].num_people, 1);
+}
+
+}  // namespace
+}  // namespace zt::data

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first step of ingest: which videos there are, and which files belong to each. Nothing is opened but
+// lists.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/job/data_tools_job.hpp"
+#include "data/ingest/ingest.hpp"
+
+namespace zt::data::ingest_internal {
+
+/// A video as the layout names it. Paths are usable as they stand; a path that was named but isn't there
+/// stays named.
+struct Candidate {
+  std::string name;   ///< relative path without ending; the clip's id and split come from it
+  std::string where;  ///< for messages: path, or "list.csv:3"
+  std::filesystem::path video, pose, keypoints, mask, labels, background;
+  std::string split;  ///< "" = not named
+  int64_t character = -1;
+  int64_t motion = -1;
+};
+
+struct Discovery {
+  std::vector<Candidate> candidates;  ///< sorted by name, lists in their own order
+  std::vector<Finding> rejects;       ///< list entries that name no video
+};
+
+/// Errors: NotFound if there is no such input; InvalidArgument if it does not have the layout that the job
+/// names.
+Result<Discovery> discover(const config::IngestJob& job);
+
+/// A list: CSV with a header line, JSON Lines, or a JSON list as Moore's *_meta.json; by the file's ending.
+/// Relative paths are tried below the list's folder, then the working folder, then without their leading
+/// parts below the list's folder (a data set that was moved). Errors: Corrupt if it is no such list at all;
+/// single bad entries are rejects.
+Result<Discovery> read_list(const std::filesystem::path& path);
+
+/// Whether the name's ending is one of a video file's.
+bool is_video_name(const std::filesystem::path& path);
+
+}  // namespace zt::data::ingest_internal

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/ingest/internal/examine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/files.hpp"
+#include "data/ingest/internal/measure.hpp"
+#include "data/ingest/internal/shots.hpp"
+#include "data/keypoints.hpp"
+
+namespace zt::data::ingest_internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What is known about where the person is.
+struct PoseFacts {
+  int64_t frames_with_person = 0;
+  int num_people = 0;  // 0 = unknown
+  std::array<double, 4> box{0, 0, 1, 1};
+};
+
+class Examiner {
+ public:
+  Examiner(const Candidate& candidate, const std::string& id, const Examination& how)
+      : candidate_(candidate), id_(id), how_(how), job_(how.job) {}
+
+  Outcome run() {
+    const auto clip = check();
+    if (!clip) {
+      outcome_.rejects.push_back(clip.error());
+    } else {
+      cut_into_clips(*clip);
+    }
+    return std::move(outcome_);
+  }
+
+ private:
+  tl::unexpected<Finding> reject(std::string reason, std::string detail) const {
+    return tl::make_unexpected(Finding{candidate_.where, std::move(reason), std::move(detail)});
+  }
+  void remark(std::string reason, std::string detail) {
+    outcome_.remarks.push_back({candidate_.where, std::move(reason), std::move(detail)});
+  }
+  std::string stored(const fs::path& path) const {
+    if (path.empty()) return "";
+    std::error_code error;
+    return fs::absolute(path, error).lexically_proximate(fs::absolute(how_.folder, error)).generic_string();
+  }
+
+  // The whole video as one record.
+  Checked<ClipRecord> check() {
+    ZT_TRY_ASSIGN(facts_,
+                  measure(candidate_.video, {.decode = job_.verify_frames,
+                                             .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));
+    outcome_.is_probed = true;
+    outcome_.is_decoded = job_.verify_frames;
+    if (std::min(facts_.width, facts_.height) < job_.min_side_px)
+      return reject("too-small", fmt::format("{} x {} pixels, and the shorter side must have {}",
+                                             facts_.width, facts_.height, job_.min_side_px));
+    if (facts_.num_frames < job_.min_frames)
+      return reject("too-short",
+                    fmt::format("{} frames, and {} are needed", facts_.num_frames, job_.min_frames));
+    if (facts_.is_variable_rate)
+      remark("variable-frame-rate", "frames are taken as they come, whatever their time");
+    ClipRecord clip;
+    ZT_TRY_ASSIGN(clip.content, digest(candidate_.video));
+    ZT_TRY(add_pose(clip));
+    ZT_TRY(add_companion(candidate_.mask, "mask", clip.mask));
+    ZT_TRY(add_companion(candidate_.labels, "labels", clip.labels));
+    std::error_code error;
+    if (!candidate_.background.empty() && !fs::exists(candidate_.background, error))
+      return reject("missing-file", "there is no background " + candidate_.background.string());
+    clip.background = stored(candidate_.background);
+    clip.video = stored(candidate_.video);
+    clip.split = candidate_.split;
+    clip.character = candidate_.character;
+    clip.motion = candidate_.motion;
+    clip.num_frames = facts_.num_frames;
+    clip.width = facts_.width;
+    clip.height = facts_.height;
+    clip.fps_num = facts_.fps.num;
+    clip.fps_den = std::max<int64_t>(1, facts_.fps.den);
+    return clip;
+  }
+
+  // Equal lengths are what the whole pipeline stands on: frame i of every file is the same moment.
+  tl::expected<void, Finding> need_equal_length(std::string_view kind, int64_t num_frames) const {
+    if (num_frames == facts_.num_frames) return {};
+    return reject("frame-count-mismatch",
+                  fmt::format("the video has {} frames, its {} {}", facts_.num_frames, kind, num_frames));
+  }
+
+  tl::expected<void, Finding> add_companion(const fs::path& path, std::string_view kind,
+                                            std::string& field) const {
+    if (path.empty()) return {};
+    ZT_TRY_ASSIGN(const Facts facts, measure(path, {.decode = false}));
+    ZT_TRY(need_equal_length(kind, facts.num_frames));
+    field = stored(path);
+    return {};
+  }
+
+  tl::expected<void, Finding> add_pose(ClipRecord& clip) {
+    std::optional<PoseFacts> pose;
+    if (!candidate_.pose.empty()) {
+      ZT_TRY_ASSIGN(pose, check_pose_video(clip));
+    }
+    if (!candidate_.keypoints.empty()) {
+      ZT_TRY_ASSIGN(pose, check_keypoints(read_keypoints(candidate_.keypoints), "keypoints-corrupt"));
+      clip.keypoints = stored(candidate_.keypoints);
+    }
+    if (!pose && job_.extract_pose) {
+      ZT_TRY_ASSIGN(pose, estimate(clip));
+    }
+    if (!pose) return {};
+    const double share =
+        static_cast<double>(pose->frames_with_person) / static_cast<double>(facts_.num_frames);
+    if (share < job_.min_pose_share)
+      return reject("no-person", fmt::format("a person is seen in {} of {} frames", pose->frames_with_person,
+                                             facts_.num_frames));
+    if (job_.max_people > 0 && pose->num_people > job_.max_people)
+      return reject("too-many-people", fmt::format("{} people in a frame, at most {} are wanted",
+                                                   pose->num_people, job_.max_people));
+    outcome_.has_pose = true;
+    clip.num_people = pose->num_people;
+    clip.person_box = pose->box;
+    return {};
+  }
+
+  Checked<PoseFacts> check_pose_video(ClipRecord& clip) {
+    std::error_code error;
+    if (!fs::exists(candidate_.pose, error))
+      return reject("missing-pose", "there is no " + candidate_.pose.string());
+    ZT_TRY_ASSIGN(const Facts facts, measure(candidate_.pose, {.decode = job_.verify_frames,
+                                                               .find_figure = job_.verify_frames}));
+    ZT_TRY(need_equal_length("pose video", facts.num_frames));
+    if (!(facts.fps == facts_.fps))
+      remark("frame-rate-differs",
+             fmt::format("video {:.3f}, pose {:.3f} frames a second", facts_.fps.value(), facts.fps.value()));
+    clip.pose_video = stored(candidate_.pose);
+    clip.pose_width = facts.width;
+    clip.pose_height = facts.height;
+    // Without a look at its pictures the pose video is taken at its word.
+    return PoseFacts{job_.verify_frames ? facts.frames_with_figure : facts.num_frames, 0, facts.figure_box};
+  }
+
+  Checked<PoseFacts> check_keypoints(const Result<KeypointClip>& clip, std::string reason) const {
+    if (!clip) {
+      const bool is_missing = clip.error().code == ErrorCode::NotFound;
+      return reject(is_missing ? "missing-pose" : std::move(reason), clip.error().text());
+    }
+    ZT_TRY(need_equal_length("key-points", static_cast<int64_t>(clip->frames.size())));
+    PoseFacts facts;
+    std::array<double, 4> box{1, 1, 0, 0};
+    for (const Keypoints& frame : clip->frames) {
+      facts.num_people = std::max(facts.num_people, static_cast<int>(frame.people.size()));
+      if (frame.people.empty()) continue;
+      ++facts.frames_with_person;
+      const std::array<double, 4> person = bounding_box(frame.people.front());
+      for (size_t i = 0; i < 2; ++i) {
+        box[i] = std::min(box[i], person[i]);
+        box[i + 2] = std::max(box[i + 2], person[i + 2]);
+      }
+    }
+    if (box[0] < box[2] && box[1] < box[3]) facts.box = box;
+    return facts;
+  }
+
+  Checked<PoseFacts> estimate(ClipRecord& clip) {
+    if (!how_.estimator)
+      return reject("missing-pose",
+                    "no pose is given, and there is no pose extractor (scripts/setup fetches its "
+                    "models); extract_pose: false keeps clips without poses");
+    const auto found = how_.estimator({candidate_.video, 0, facts_.num_frames});
+    ZT_TRY_ASSIGN(const PoseFacts facts, check_keypoints(found, "pose-failed"));
+    const fs::path path = how_.folder / "keypoints" / (id_ + ".jsonl");
+    auto written = files::make_folders(path.parent_path());
+    if (written) written = write_keypoints(path, *found);
+    if (!written) return reject("pose-failed", written.error().text());
+    clip.keypoints = stored(path);
+    return facts;
+  }
+
+  void cut_into_clips(const ClipRecord& whole) {
+    const std::vector<FrameRange> ranges = split_frames(facts_.num_frames, facts_.cuts, job_.max_frames);
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      const auto [first, count] = ranges[i];
+      if (count < job_.min_frames) {
+        outcome_.rejects.push_back(
+            {fmt::format("{} frames {}..{}", candidate_.where, first, first + count - 1), "shot-too-short",
+             fmt::format("{} frames, and {} are needed", count, job_.min_frames)});
+        continue;
+      }
+      ClipRecord clip = whole;
+      clip.id = ranges.size() == 1 ? id_ : fmt::format("{}-{:03}", id_, i);
+      clip.first_frame = first;
+      clip.num_frames = count;
+      outcome_.clips.push_back(std::move(clip));
+    }
+  }
+
+  const Candidate& candidate_;
+  const std::string& id_;
+  const Examination& how_;
+  const config::IngestJob& job_;
+  Facts facts_;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Outcome examine(const Candidate& candidate, const std::string& id, const Examination& how) {
+  return Examiner(candidate, id, how).run();
+}
+
+}  // namespace zt::data::ingest_internal

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "data/ingest/internal/candidate.hpp"
+
+namespace zt::data::ingest_internal {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr uint64_t kMaxListBytes = uint64_t{256} << 20;
+constexpr size_t kMaxField = 4096;
+
+using Fields = std::map<std::string, std::string>;
+struct Row {
+  std::string where;
+  Fields fields;
+};
+struct Rows {
+  std::vector<Row> rows;
+  std::vector<Finding> rejects;
+};
+
+// ---- CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled.
+
+struct CsvLine {
+  size_t number = 0;  // of its first line
+  std::vector<std::string> cells;
+};
+
+std::vector<CsvLine> split_csv(std::string_view text) {
+  std::vector<CsvLine> lines;
+  size_t number = 1;
+  CsvLine line{number, {""}};
+  bool is_quoted = false;
+  const auto finish = [&] {
+    const bool is_blank = line.cells.size() == 1 && text::trim(line.cells[0]).empty();
+    if (!is_blank) lines.push_back(std::move(line));
+    line = {number, {""}};
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') ++number;
+    if (c == '"') {
+      const bool is_doubled = is_quoted && i + 1 < text.size() && text[i + 1] == '"';
+      if (is_doubled) line.cells.back() += text[++i];
+      if (!is_doubled) is_quoted = !is_quoted;
+    } else if (c == ',' && !is_quoted) {
+      line.cells.emplace_back();
+    } else if (c == '\n' && !is_quoted) {
+      finish();
+    } else if (c != '\r' || is_quoted) {
+      line.cells.back() += c;
+    }
+  }
+  finish();
+  return lines;
+}
+
+Result<Rows> parse_csv(std::string_view text, const std::string& name) {
+  std::vector<CsvLine> lines = split_csv(text);
+  if (lines.empty()) return fail(ErrorCode::Corrupt, name + " has no header line");
+  for (std::string& title : lines[0].cells) title = std::string(text::trim(title));
+  const std::vector<std::string>& titles = lines[0].cells;
+  Rows out;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    Row row{fmt::format("{}:{}", name, lines[i].number), {}};
+    if (lines[i].cells.size() != titles.size()) {
+      out.rejects.push_back(
+          {row.where, "bad-entry",
+           fmt::format("{} fields, and the header has {}", lines[i].cells.size(), titles.size())});
+      continue;
+    }
+    for (size_t c = 0; c < titles.size(); ++c)
+      row.fields[titles[c]] = std::string(text::trim(lines[i].cells[c]));
+    out.rows.push_back(std::move(row));
+  }
+  return out;
+}
+
+// ---- JSON: an array of objects, or one object per line.
+
+std::optional<Fields> fields_of(const json& object) {
+  if (!object.is_object()) return std::nullopt;
+  Fields fields;
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_string()) fields[key] = value.get<std::string>();
+    if (value.is_number_integer()) fields[key] = value.dump();
+  }
+  return fields;
+}
+
+void add_json_row(Rows& out, std::string where, const json& entry) {
+  if (auto fields = fields_of(entry)) {
+    out.rows.push_back({std::move(where), *std::move(fields)});
+  } else {
+    out.rejects.push_back({std::move(where), "bad-entry", "this is no JSON object"});
+  }
+}
+
+Result<Rows> parse_json(std::string_view text, const std::string& name) {
+  const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array()) return fail(ErrorCode::Corrupt, name + " is no JSON list of clips");
+  Rows out;
+  for (size_t i = 0; i < list.size(); ++i) add_json_row(out, fmt::format("{}[{}]", name, i), list[i]);
+  return out;
+}
+
+Rows parse_json_lines(std::string_view text, const std::string& name) {
+  Rows out;
+  const std::vector<std::string> lines = text::split(text, '\n');
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (text::trim(lines[i]).empty()) continue;
+    add_json_row(out, fmt::format("{}:{}", name, i + 1), json::parse(lines[i], nullptr, false));
+  }
+  return out;
+}
+
+// ---- From fields to candidates.
+
+// The value of the first of several keys that is there; Moore's names are aliases of ours.
+std::string field(const Fields& fields, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    const auto it = fields.find(key);
+    if (it != fields.end()) return it->second;
+  }
+  return "";
+}
+
+int64_t number(const Fields& fields, const char* key) {
+  const std::string text = field(fields, {key});
+  int64_t value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value >= 0 ? value : -1;
+}
+
+fs::path resolve(const std::string& written, const fs::path& folder) {
+  if (written.empty()) return {};
+  std::error_code error;
+  const fs::path path(written);
+  if (path.is_absolute() && fs::exists(path, error)) return path;
+  if (path.is_relative() && fs::exists(folder / path, error)) return folder / path;
+  if (path.is_relative() && fs::exists(path, error)) return path;
+  // A moved data set: "old/place/clips/0.mp4" is looked for as "place/clips/0.mp4", "clips/0.mp4", "0.mp4".
+  for (fs::path rest = path.relative_path(); !rest.empty();) {
+    if (fs::exists(folder / rest, error)) return folder / rest;
+    fs::path shorter;
+    for (auto part = std::next(rest.begin()); part != rest.end(); ++part) shorter /= *part;
+    rest = std::move(shorter);
+  }
+  return path.is_absolute() ? path : folder / path;
+}
+
+std::string name_of(const fs::path& video, const fs::path& folder) {
+  const fs::path below = video.lexically_proximate(folder);
+  const bool is_outside = below.empty() || *below.begin() == ".." || below.is_absolute();
+  fs::path name = is_outside ? video.filename() : below;
+  return name.replace_extension().generic_string();
+}
+
+bool is_sound(const Fields& fields) {
+  return std::all_of(fields.begin(), fields.end(), [](const auto& entry) {
+    return entry.second.size() <= kMaxField && entry.second.find('\0') == std::string::npos;
+  });
+}
+
+}  // namespace
+
+Result<Discovery> read_list(const fs::path& path) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxListBytes));
+  const std::string ending = path.extension().string(), list_name = path.filename().string();
+  Rows rows;
+  if (ending == ".csv") {
+    ZT_TRY_ASSIGN(rows, parse_csv(text, list_name));
+  } else if (ending == ".jsonl") {
+    rows = parse_json_lines(text, list_name);
+  } else {
+    ZT_TRY_ASSIGN(rows, parse_json(text, list_name));
+  }
+  Discovery found;
+  found.rejects = std::move(rows.rejects);
+  const fs::path folder = path.parent_path();
+  for (const Row& row : rows.rows) {
+    const std::string video = field(row.fields, {"video", "video_path"});
+    if (video.empty() || !is_sound(row.fields)) {
+      found.rejects.push_back({row.where, "bad-entry", "the entry names no video"});
+      continue;
+    }
+    const auto file = [&](std::initializer_list<const char*> keys) {
+      return resolve(field(row.fields, keys), folder);
+    };
+    Candidate candidate;
+    candidate.where = row.where;
+    candidate.video = resolve(video, folder);
+    candidate.name = name_of(candidate.video, folder);
+    candidate.pose = file({"pose", "kps_path", "pose_path"});
+    candidate.keypoints = file({"keypoints", "keypoints_path"});
+    candidate.mask = file({"mask", "mask_path"});
+    candidate.labels = file({"labels", "labels_path"});
+    candidate.background = file({"background", "background_path"});
+    candidate.split = field(row.fields, {"split"});
+    candidate.character = number(row.fields, "character");
+    candidate.motion = number(row.fields, "motion");
+    found.candidates.push_back(std::move(candidate));
+  }
+  return found;
+}
+
+}  // namespace zt::data::ingest_internal

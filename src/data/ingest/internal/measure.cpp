@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/ingest/internal/measure.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <optional>
+
+#include "base/hash.hpp"
+#include "data/frame_source.hpp"
+#include "data/ingest/internal/shots.hpp"
+#include "image/file.hpp"
+#include "media/video_reader.hpp"
+
+namespace zt::data::ingest_internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+tl::unexpected<Finding> reject(const fs::path& path, std::string reason, std::string detail) {
+  return tl::make_unexpected(Finding{path.string(), std::move(reason), std::move(detail)});
+}
+
+tl::unexpected<Finding> reject(const fs::path& path, const Error& error) {
+  return reject(path, reason_of(error.code), error.text());
+}
+
+// Takes frames in order and keeps what is asked for.
+class Observer {
+ public:
+  explicit Observer(const MeasureOptions& options) : options_(options), shots_(options.cut_threshold) {}
+
+  void add(const image::Image& frame) {
+    if (options_.cut_threshold > 0) shots_.add(frame);
+    if (options_.find_figure) find_figure(frame);
+  }
+
+  void finish(Facts& facts) const {
+    facts.cuts = shots_.cuts();
+    facts.frames_with_figure = frames_with_figure_;
+    if (frames_with_figure_ > 0) facts.figure_box = box_;
+  }
+
+ private:
+  // Brighter than the noise that H.264 leaves on black.
+  static constexpr uint8_t kDrawn = 48;
+
+  void find_figure(const image::Image& frame) {
+    bool is_drawn = false;
+    for (int y = 0; y < frame.height; ++y) {
+      for (int x = 0; x < frame.width; ++x) {
+        const uint8_t* pixel = frame.at(x, y);
+        if (std::max({pixel[0], pixel[1], pixel[2]}) < kDrawn) continue;
+        is_drawn = true;
+        const double w = frame.width, h = frame.height;
+        box_ = {std::min(box_[0], x / w), std::min(box_[1], y / h), std::max(box_[2], (x + 1) / w),
+                std::max(box_[3], (y + 1) / h)};
+      }
+    }
+    frames_with_figure_ += is_drawn ? 1 : 0;
+  }
+
+  const MeasureOptions& options_;
+  ShotDetector shots_;
+  int64_t frames_with_figure_ = 0;
+  std::array<double, 4> box_{1, 1, 0, 0};
+};
+
+// Shortest and longest time from one frame to the next.
+class Pace {
+ public:
+  void add(double time_s) {
+    if (last_ && time_s > *last_) {
+      shortest_ = std::min(shortest_, time_s - *last_);
+      longest_ = std::max(longest_, time_s - *last_);
+    }
+    last_ = time_s;
+  }
+  // Rounding in containers that count milliseconds is below 1 ms to either side.
+  bool is_variable() const { return longest_ - shortest_ > 0.0021; }
+
+ private:
+  std::optional<double> last_;
+  double shortest_ = std::numeric_limits<double>::max();
+  double longest_ = 0;
+};
+
+Checked<Facts> measure_folder(const fs::path& path, const MeasureOptions& options) {
+  const auto files = list_frames(path);
+  if (!files)
+    return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
+                  files.error().text());
+  Facts facts;
+  facts.num_frames = static_cast<int64_t>(files->size());
+  Observer observer(options);
+  const size_t to_read = options.decode ? files->size() : 1;
+  for (size_t i = 0; i < to_read; ++i) {
+    const fs::path& file = (*files)[i];
+    const auto picture = image::read(file);
+    if (!picture) return reject(file, "corrupt-frames", picture.error().text());
+    if (i == 0) {
+      facts.width = picture->width;
+      facts.height = picture->height;
+    } else if (picture->width != facts.width || picture->height != facts.height) {
+      return reject(
+          file, "size-changes",
+          fmt::format("{} x {} after {} x {}", picture->width, picture->height, facts.width, facts.height));
+    }
+    observer.add(*picture);
+  }
+  observer.finish(facts);
+  return facts;
+}
+
+Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, const MeasureOptions& options,
+                            Facts facts) {
+  Observer observer(options);
+  Pace pace;
+  for (;;) {
+    const auto frame = reader.next();
+    if (!frame)
+      return reject(
+          path, frame.error().code == ErrorCode::Unsupported ? "size-changes" : reason_of(frame.error().code),
+          frame.error().text());
+    if (!*frame) break;
+    pace.add(reader.last_time_s());
+    observer.add(**frame);
+  }
+  const media::ReadReport& report = reader.report();
+  // First, because a file that ends early also ends in a damaged frame.
+  if (report.is_truncated)
+    return reject(path, "truncated", fmt::format("the file ends early, after {} frames", report.frames));
+  if (report.corrupt_frames > 0)
+    return reject(path, "corrupt-frames",
+                  fmt::format("{} of {} frames are damaged", report.corrupt_frames,
+                              report.frames + report.corrupt_frames));
+  facts.num_frames = report.frames;
+  facts.is_variable_rate = pace.is_variable();
+  observer.finish(facts);
+  return facts;
+}
+
+}  // namespace
+
+std::string reason_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::NotFound:
+      return "missing-file";
+    case ErrorCode::Permission:
+      return "no-permission";
+    case ErrorCode::Unsupported:
+      return "not-a-video";
+    case ErrorCode::Exhausted:
+      return "too-large";
+    case ErrorCode::Corrupt:
+      return "corrupt";
+    default:
+      return "unreadable";
+  }
+}
+
+Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return measure_folder(path, options);
+  if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0 && !error)
+    return reject(path, "empty-file", "0 bytes");
+  auto reader = media::VideoReader::open(path);
+  if (!reader) return reject(path, reader.error());
+  Facts facts;
+  facts.width = reader->info().width;
+  facts.height = reader->info().height;
+  facts.fps = reader->info().fps;
+  facts.num_frames = reader->info().num_frames;
+  const bool is_known = facts.num_frames > 0 && options.cut_threshold == 0 && !options.find_figure;
+  if (!options.decode && is_known) return facts;
+  return decode_video(path, *reader, options, std::move(facts));
+}
+
+Checked<std::string> digest(const fs::path& path) {
+  std::vector<fs::path> files{path};
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    auto frames = list_frames(path);
+    if (!frames) return reject(path, frames.error());
+    files = *std::move(frames);
+  }
+  hash::Xxh128 hash;
+  std::vector<char> buffer(size_t{1} << 16);
+  for (const fs::path& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return reject(file, "unreadable", "the file can't be opened");
+    while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0)
+      hash.update(std::string_view(buffer.data(), static_cast<size_t>(in.gcount())));
+    if (in.bad()) return reject(file, "unreadable", "the file can't be read");
+  }
+  return hash.hex();
+}
+
+}  // namespace zt::data::ingest_internal

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// One video or folder of pictures, as found: the facts that an index needs, or the reason why it can't be
+// used.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "data/ingest/ingest.hpp"
+#include "media/video_info.hpp"
+
+namespace zt::data::ingest_internal {
+
+/// A value, or a finding that becomes a reject; `what` is the file.
+template <class T>
+using Checked = tl::expected<T, Finding>;
+
+struct MeasureOptions {
+  bool decode = true;        ///< every frame; else the container's word for the number of frames
+  double cut_threshold = 0;  ///< look for shot changes; 0 = don't
+  bool find_figure = false;  ///< of a pose video: where anything is drawn on the black
+};
+
+struct Facts {
+  int width = 0;
+  int height = 0;
+  media::Rational fps{0, 1};  ///< 0 = unknown (pictures)
+  int64_t num_frames = 0;
+  bool is_variable_rate = false;
+  std::vector<int64_t> cuts;
+  int64_t frames_with_figure = 0;
+  std::array<double, 4> figure_box{0, 0, 1, 1};  ///< normalised, over all frames; whole if nothing was drawn
+};
+
+/// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames,
+/// corrupt-frames, truncated, size-changes.
+Checked<Facts> measure(const std::filesystem::path& path, const MeasureOptions& options);
+
+/// Digest of a file's bytes, or of all pictures of a folder. Reasons as above.
+Checked<std::string> digest(const std::filesystem::path& path);
+
+/// The stable word for a media or file error.
+std::string reason_of(ErrorCode code);
+
+}  // namespace zt::data::ingest_internal
