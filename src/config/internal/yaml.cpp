@@ -22,9 +22,27 @@ Position position(const YAML::Mark& mark) {
   return {static_cast<size_t>(std::max(mark.line, 0)), static_cast<size_t>(std::max(mark.column, 0))};
 }
 
+/// Whether the quoted scalar at `begin` ends; yaml-cpp 0.7 lets it run to the end of the text. Other scalars
+/// do.
+bool is_closed(std::string_view text, size_t begin) {
+  const char quote = begin < text.size() ? text[begin] : '\0';
+  if (quote != '\'' && quote != '"') return true;
+  for (size_t i = begin + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      const bool is_doubled = quote == '\'' && i + 1 < text.size() && text[i + 1] == quote;
+      if (!is_doubled) return true;
+      ++i;
+    }
+  }
+  return false;
+}
+
 /// Builds the tree from the parser's events; throws ParserException for what this subset refuses.
 class TreeBuilder : public YAML::EventHandler {
  public:
+  explicit TreeBuilder(std::string_view text) : text_(text) {}
   YamlNode take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
@@ -43,6 +61,8 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& value) override {
     if (tag != "?" && tag != "!") refuse_tag(mark);
+    if (tag == "!" && !is_closed(text_, static_cast<size_t>(mark.pos)))
+      throw YAML::ParserException(mark, "the quotes are not closed");
     YamlNode node;
     node.kind = YamlNode::Kind::Scalar;
     node.at = position(mark);
@@ -113,6 +133,7 @@ class TreeBuilder : public YAML::EventHandler {
     level.node.children.push_back(std::move(node));
   }
 
+  std::string_view text_;
   YamlNode root_;
   std::vector<Level> levels_;
 };
@@ -161,12 +182,15 @@ Result<YamlNode> parse_yaml(const Source& source) {
   if (!text::is_utf8(source.text) || source.text.find('\0') != std::string::npos)
     return fail(ErrorCode::InvalidConfig, fmt::format("{}: not UTF-8 text", source.name));
   try {
-    std::istringstream stream(source.text);
+    std::string_view body = source.text;
+    if (body.starts_with("\xEF\xBB\xBF"))
+      body.remove_prefix(3);  // so that the parser's offsets are those of `body`
+    std::istringstream stream{std::string(body)};
     YAML::Parser parser(stream);
-    TreeBuilder builder;
+    TreeBuilder builder(body);
     if (!parser.HandleNextDocument(builder)) return YamlNode{};
     YamlNode root = builder.take_root();
-    TreeBuilder second;
+    TreeBuilder second(body);
     if (parser.HandleNextDocument(second))
       return fail(source.error(second.take_root().at, "a second document (---); a configuration is one"));
     return root;

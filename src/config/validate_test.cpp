@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules between fields: each refusal names the keys that collide.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.hpp"
+
+namespace zt::config {
+namespace {
+
+using testing::HasSubstr;
+
+template <class Job>
+std::string refusal(std::vector<std::string> sets) {
+  const auto result = load<Job>({{}, std::move(sets)});
+  if (result) return "accepted";
+  EXPECT_EQ(result.error().code, ErrorCode::InvalidConfig);
+  return result.error().message;
+}
+
+TEST(Validate, DefaultsOfEveryJobThatNeedsNoInputPass) {
+  EXPECT_EQ(refusal<TrainJob>({}), "accepted");
+  EXPECT_EQ(refusal<TrainJob>({"stage=2"}), "accepted");
+  EXPECT_EQ(refusal<GenerateJob>({}), "accepted");
+  EXPECT_EQ(refusal<SynthJob>({}), "accepted");
+  EXPECT_EQ(refusal<CacheJob>({}), "accepted");
+}
+
+TEST(Validate, GroupsMustDivideChannels) {
+  const auto message = refusal<TrainJob>({"model.unet.block_out_channels=64,80"});
+
+  EXPECT_THAT(message, HasSubstr("model.unet.norm_num_groups (32)"));
+  EXPECT_THAT(message, HasSubstr("80 is not a multiple"));
+}
+
+TEST(Validate, InlineSizesDoNotCountBesideAFile) {
+  EXPECT_EQ(refusal<TrainJob>({"model.unet.block_out_channels=64,80", "model.base_model_path=sd15"}),
+            "accepted");
+}
+
+TEST(Validate, HeadsMustDivideChannels) {
+  EXPECT_THAT(refusal<TrainJob>({"model.unet.num_heads=7"}), HasSubstr("model.unet.num_heads (7)"));
+  EXPECT_THAT(refusal<TrainJob>({"model.motion.num_heads=7", "stage=2"}),
+              HasSubstr("model.motion.num_heads (7)"));
+  EXPECT_EQ(refusal<TrainJob>({"model.motion.num_heads=7"}), "accepted") << "stage 1 has no motion modules";
+}
+
+TEST(Validate, LevelsMustBeThere) {
+  EXPECT_THAT(refusal<TrainJob>({"model.unet.attention_levels=0,4"}),
+              HasSubstr("attention_levels names level 4"));
+  EXPECT_THAT(refusal<TrainJob>({"model.motion.levels=9", "stage=2"}),
+              HasSubstr("motion.levels names level 9"));
+}
+
+TEST(Validate, EncoderPatchesMustFillThePicture) {
+  EXPECT_THAT(refusal<TrainJob>({"model.image_encoder.patch_size=15"}),
+              HasSubstr("patch_size (15) must divide"));
+}
+
+TEST(Validate, LinearCodecHasNoMoreChannelsThanPixels) {
+  EXPECT_THAT(
+      refusal<TrainJob>({"model.codec.kind=linear", "model.codec.patch=2", "model.codec.latent_channels=13"}),
+      HasSubstr("latent_channels (13)"));
+}
+
+TEST(Validate, StageTwoStartsOnlyOnce) {
+  EXPECT_THAT(refusal<TrainJob>({"stage=2", "model.stage1_run=a", "model.stage1_ckpt_dir=b"}),
+              HasSubstr("exclude each other"));
+  EXPECT_THAT(refusal<TrainJob>({"model.stage1_run=a"}), HasSubstr("are for stage: 2"));
+}
+
+TEST(Validate, ClipsFitThePositionEncoding) {
+  EXPECT_THAT(refusal<TrainJob>({"stage=2", "data.n_sample_frames=33"}),
+              HasSubstr("data.n_sample_frames (33) is longer than model.motion.max_len (32)"));
+}
+
+TEST(Validate, PureNoiseGivesNoEpsilonTarget) {
+  EXPECT_THAT(refusal<TrainJob>({"schedule.prediction_type=epsilon"}), HasSubstr("enable_zero_snr"));
+  EXPECT_EQ(refusal<TrainJob>({"schedule.prediction_type=epsilon", "schedule.enable_zero_snr=no"}),
+            "accepted");
+}
+
+TEST(Validate, RangesAreInOrder) {
+  EXPECT_THAT(refusal<TrainJob>({"data.crop_scale=1,0.5"}),
+              HasSubstr("data.crop_scale must be [least, greatest]"));
+  EXPECT_THAT(refusal<TrainJob>({"schedule.beta_start=0.5"}), HasSubstr("beta_start <= schedule.beta_end"));
+}
+
+TEST(Validate, NamesAndDevicesAreWellFormed) {
+  EXPECT_THAT(refusal<TrainJob>({"name=../x"}), HasSubstr("name: wanted a folder's name"));
+  EXPECT_THAT(refusal<TrainJob>({"name="}), HasSubstr("name: wanted a folder's name"));
+  EXPECT_THAT(refusal<TrainJob>({"device=gpu"}), HasSubstr("wanted cpu, cuda or cuda:N"));
+  EXPECT_THAT(refusal<TrainJob>({"device=cuda:"}), HasSubstr("wanted cpu, cuda or cuda:N"));
+  EXPECT_EQ(refusal<TrainJob>({"device=cuda:1"}), "accepted");
+}
+
+TEST(Validate, PiecewiseConstantNeedsItsRules) {
+  EXPECT_THAT(refusal<TrainJob>({"optimizer.lr_scheduler=piecewise_constant"}), HasSubstr("lr_step_rules"));
+}
+
+TEST(Validate, GenerateTakesOneSourceOfWeights) {
+  EXPECT_THAT(refusal<GenerateJob>({"run=a", "weights=b"}), HasSubstr("exclude each other"));
+  EXPECT_THAT(refusal<GenerateJob>({"context.overlap=24"}), HasSubstr("context.overlap (24)"));
+}
+
+TEST(Validate, PuppetsHaveEvenSidesAndTrainingClips) {
+  EXPECT_THAT(refusal<SynthJob>({"width=65"}), HasSubstr("must be even"));
+  EXPECT_THAT(refusal<SynthJob>({"num_train=0"}), HasSubstr("num_train must not be 0"));
+}
+
+TEST(Validate, EvalJudgesARunOrResults) {
+  EXPECT_THAT(refusal<EvalJob>({}), HasSubstr("either run"));
+  EXPECT_THAT(refusal<EvalJob>({"run=r"}), HasSubstr("index"));
+  EXPECT_THAT(refusal<EvalJob>({"results=a,b", "truths=c"}), HasSubstr("1 truths, 2 results"));
+  EXPECT_EQ(refusal<EvalJob>({"results=a", "truths=b", "masks=c"}), "accepted");
+  EXPECT_EQ(refusal<EvalJob>({"run=r", "index=i"}), "accepted");
+}
+
+}  // namespace
+}  // namespace zt::config
