@@ -52,7 +52,9 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("clip_resize", j.clip_resize,
           {.help = "reference picture for the image encoder: shortest side and centre crop, or squashed to a "
                    "square"});
-  l.field("align", j.align, {.help = "fit the poses to the reference's proportions"});
+  l.field("align", j.align, {.help = "fit the poses (key-points) to the reference's proportions"});
+  l.field("reference_keypoints", j.reference_keypoints,
+          {.help = "with align: key-points of the reference picture"});
   l.field("fps", j.fps, {.help = "0 = the pose video's own", .unit = "frames/s", .min = 0, .max = 1000});
   l.field("crf", j.crf, {.help = "H.264 quality; lower is better", .min = 0, .max = 51});
   l.field("decode_chunk_frames", j.decode_chunk_frames,

@@ -84,8 +84,9 @@ struct GenerateJob {
   int64_t interpolation_factor = 1;
   InterpolationKind interpolation = InterpolationKind::Linear;
   ClipResize clip_resize = ClipResize::ShortestSide;
-  bool align = false;  ///< fit the poses to the reference's proportions
-  double fps = 0.0;    ///< 0 = the pose video's own, kept as a fraction
+  bool align = false;               ///< fit the poses (key-points) to the reference's proportions
+  std::string reference_keypoints;  ///< with `align`: key-points of the reference picture
+  double fps = 0.0;                 ///< 0 = the pose video's own, kept as a fraction
   int64_t crf = 18;
   int64_t decode_chunk_frames = 8;  ///< frames per call of the pose guider and the codec
   MixedPrecision dtype = MixedPrecision::Fp32;
