@@ -49,7 +49,7 @@ bool may_be_missing(std::string_view name, const LoadRules& rules, bool file_has
 bool is_table_of_other_length(std::string_view name, const at::Tensor& ours,
                               const weights::TensorEntry& theirs) {
   return is_position_table(name) && theirs.shape.size() == 3 && theirs.shape[0] == 1 &&
-         theirs.shape[2] == ours.size(2);
+         theirs.shape[1] != ours.size(1) && theirs.shape[2] == ours.size(2);
 }
 
 /// Copies what fits and sorts the file's names into the report.
