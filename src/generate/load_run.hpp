@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct LoadedModel {
   std::unique_ptr<models::LatentCodec> codec;
   std::unique_ptr<models::ClipEncoder> image_encoder;
   config::ScheduleJob schedule;  ///< how the weights were trained
+  config::DataJob data;          ///< how a run drew poses and cut clips; else the defaults
   std::string source;            ///< for people: "runs/walk-1a2b3c4d step 1200 (EMA)"
   std::string digest;            ///< of all weights that make pictures, codec and image encoder included
   bool has_motion = false;
@@ -38,6 +40,9 @@ struct LoadedModel {
 struct LoadOptions {
   bool use_ema = true;  ///< averaged weights where the checkpoint has them
   at::Device device = at::kCPU;
+  /// Called when the sizes are known and before the networks' memory is taken; its error ends the loading.
+  /// May be empty.
+  std::function<Status(const models::NetworkConfigs&, const models::LatentCodec&)> before_networks = {};
 };
 
 /// What was copied out of a run.
@@ -58,7 +63,8 @@ Result<RunWeights> copy_run_weights(const std::filesystem::path& run, bool use_e
 Result<config::TrainJob> run_config(const std::filesystem::path& run);
 
 /// The networks of a run: its configuration's sizes, its best checkpoint, its own codec/ and image_encoder/
-/// where it made them, else those its configuration names. Errors: as above, and those of the readers.
+/// where it made them (or the stage-1 run it started from did), else those its configuration names. Errors:
+/// as above, and those of the readers.
 Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadOptions& options);
 
 /// The networks of a job: job.run, else job.weights (a folder with Moore's denoising_unet.pth,

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/budget.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "generate/pipeline.hpp"
+
+namespace zt::generate {
+namespace {
+
+constexpr uint64_t kFloatBytes = 4;
+/// Maps of the first level's size alive at once in a forward pass without gradients: its skips and those of
+/// the lower levels (about 6), a feed-forward layer's two halves of 4 widths each, and what attention holds.
+constexpr uint64_t kMapsAtWork = 18;
+/// Channels at picture size that a codec's decoder holds at once: input, output and convolution buffer of its
+/// widest full-size layer (128 channels in Stable Diffusion's).
+constexpr uint64_t kDecoderChannels = 384;
+
+uint64_t product(std::initializer_list<int64_t> factors) {
+  uint64_t out = 1;
+  for (const int64_t factor : factors) out *= static_cast<uint64_t>(factor);
+  return out;
+}
+
+}  // namespace
+
+std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
+                                              const models::NetworkConfigs& configs, const Canvas& canvas,
+                                              int64_t scale_factor, int64_t num_frames) {
+  const models::UNetConfig& unet = configs.denoising_unet;
+  const int64_t width = canvas.padded_width / scale_factor, height = canvas.padded_height / scale_factor;
+  const int64_t window = std::min(job.context.frames, num_frames);
+  const int64_t chunk = std::min(job.decode_chunk_frames, num_frames);
+  const int64_t base = unet.block_out_channels.front();
+  const int64_t weights = models::declare_networks(configs).num_elements();
+  const uint64_t pose_bytes = product({num_frames, base, height, width}) * kFloatBytes;
+  const auto pose_limit = static_cast<uint64_t>(SampleOptions{}.pose_memory_bytes);
+  return {
+      {fmt::format("weights ({} x 4 B)", weights), product({weights}) * kFloatBytes},
+      {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels, estimate)", window,
+                   width, height, base),
+       product({window, height, width, base}) * kFloatBytes * kMapsAtWork},
+      {fmt::format("decoding {} frames of {} x {} (estimate)", chunk, canvas.padded_width,
+                   canvas.padded_height),
+       product({chunk, canvas.padded_height, canvas.padded_width}) * kFloatBytes * kDecoderChannels},
+      // Latents, noise, both predictions and their sums.
+      {fmt::format("latents of {} frames", num_frames),
+       product({num_frames, unet.in_channels, height, width}) * kFloatBytes * 6},
+      {"pose features", std::min(pose_bytes, pose_limit)},
+  };
+}
+
+std::vector<resources::Demand> disk_demands(const config::GenerateJob& job, const Canvas& canvas,
+                                            int64_t num_frames) {
+  const auto video = [&](int64_t panels) {
+    return product({panels, canvas.width, canvas.height, num_frames, job.interpolation_factor, 3}) / 2;
+  };
+  std::vector<resources::Demand> demands = {{"the result, uncompressed", video(1)}};
+  if (job.write_panels) demands.push_back({"its three panels, uncompressed", video(3)});
+  return demands;
+}
+
+}  // namespace zt::generate

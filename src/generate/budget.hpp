@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one generation will need, estimated before anything is allocated.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/resources.hpp"
+#include "config/job/generate_job.hpp"
+#include "generate/canvas.hpp"
+#include "models/network_set.hpp"
+
+namespace zt::generate {
+
+inline constexpr std::string_view kMemoryAdvice =
+    "use smaller width and height, fewer context.frames, or a smaller decode_chunk_frames";
+inline constexpr std::string_view kDiskAdvice =
+    "free some space, write elsewhere (--out), or set write_panels=false";
+
+/// Weights exactly; activations of one window and one decoded chunk, latents and kept pose features from the
+/// sizes. Requires: at least one frame.
+std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
+                                              const models::NetworkConfigs& configs, const Canvas& canvas,
+                                              int64_t scale_factor, int64_t num_frames);
+
+/// An upper bound: the videos' frames uncompressed (12 bits a pixel).
+std::vector<resources::Demand> disk_demands(const config::GenerateJob& job, const Canvas& canvas,
+                                            int64_t num_frames);
+
+}  // namespace zt::generate

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/load_run.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "base/hash.hpp"
+#include "base/log.hpp"
+#include "checkpoint/reader.hpp"
+#include "config/load.hpp"
+#include "contract/run_folder.hpp"
+#include "generate/internal/weights_folder.hpp"
+
+namespace zt::generate {
+namespace {
+
+namespace fs = std::filesystem;
+
+models::BuildOptions frozen(bool motion, at::Device device) {
+  models::BuildOptions options;
+  options.motion = motion;
+  options.placement = [](const params::ParamInfo&) { return params::Placement{.trainable = false}; };
+  options.device = device;
+  return options;
+}
+
+/// One name for all numbers that make the pictures.
+std::string digest_of(const LoadedModel& model) {
+  hash::Xxh128 digest;
+  digest.update(model.networks.store->digest());
+  digest.update(model.codec->digest());
+  digest.update(model.image_encoder->digest());
+  return digest.hex();
+}
+
+Status copy_parameter(const checkpoint::Reader& reader, const std::string& stored,
+                      const params::StoredParam& param, params::ParamStore& store) {
+  ZT_TRY_ASSIGN(const at::Tensor value, reader.tensor(stored));
+  if (value.sizes() != param.value.sizes())
+    return fail(
+        ErrorCode::InvalidConfig,
+        fmt::format(
+            "{} has the shape {} in {}, wanted {}: the checkpoint belongs to networks of another size",
+            stored, fmt::join(value.sizes(), "x"), reader.folder().string(),
+            fmt::join(param.value.sizes(), "x")));
+  store.assign(param.info.name, value);
+  return {};
+}
+
+/// Where a run's own encoder lies: in its folder, or in that of the run it started from, which it shares with
+/// it.
+std::optional<fs::path> own_encoder(const fs::path& run, const config::ModelJob& job, const char* name) {
+  for (const fs::path& folder : {run, fs::path(job.stage1_run)})
+    if (!folder.empty() && fs::is_directory(folder / name)) return folder / name;
+  return std::nullopt;
+}
+
+Status open_encoders(LoadedModel& model, const fs::path& run, const config::TrainJob& job,
+                     at::Device device) {
+  const auto seed = static_cast<uint64_t>(job.seed);
+  const auto codec = own_encoder(run, job.model, "codec");
+  const auto encoder = own_encoder(run, job.model, "image_encoder");
+  ZT_TRY_ASSIGN(model.codec, codec ? models::open_latent_codec(*codec, device)
+                                   : models::build_codec(job.model, seed, device));
+  ZT_TRY_ASSIGN(model.image_encoder, encoder ? models::ClipEncoder::open(*encoder, device)
+                                             : models::build_image_encoder(job.model, seed, device));
+  return {};
+}
+
+Status check_before(const LoadOptions& options, const config::ModelJob& job, const LoadedModel& model) {
+  if (!options.before_networks) return {};
+  ZT_TRY_ASSIGN(const auto configs, models::network_configs(job, model.codec->channels(), model.has_motion));
+  return options.before_networks(configs, *model.codec);
+}
+
+}  // namespace
+
+Result<RunWeights> copy_run_weights(const fs::path& run, bool use_ema, params::ParamStore& store) {
+  ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
+  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_best(folder.checkpoints()));
+  for (const checkpoint::Refusal& refusal : found.refused)
+    log::warn("generate", fmt::format("passed over {}: {}", refusal.name, refusal.reason.text()));
+
+  const checkpoint::Reader& reader = found.reader;
+  RunWeights weights;
+  weights.checkpoint = reader.folder();
+  weights.step = reader.manifest().step;
+  for (const params::StoredParam& param : store.params()) {
+    const std::string& name = param.info.name;
+    const bool has_average = use_ema && reader.has("ema/" + name);
+    if (!has_average && !reader.has("param/" + name)) {
+      weights.missing.push_back(name);
+      continue;
+    }
+    weights.is_ema = weights.is_ema || has_average;
+    ZT_TRY(copy_parameter(reader, (has_average ? "ema/" : "param/") + name, param, store));
+  }
+  return weights;
+}
+
+Result<config::TrainJob> run_config(const fs::path& run) {
+  ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
+  return config::thaw<config::TrainJob>(folder.config_file(std::numeric_limits<int64_t>::max()));
+}
+
+Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
+  ZT_TRY_ASSIGN(const config::TrainJob job, run_config(run));
+  LoadedModel model;
+  model.has_motion = job.stage == 2;
+  model.schedule = job.schedule;
+  model.data = job.data;
+  ZT_TRY(open_encoders(model, run, job, options.device));
+  ZT_TRY(check_before(options, job.model, model));
+  const models::BuildOptions build = frozen(model.has_motion, options.device);
+  ZT_TRY_ASSIGN(const auto configs,
+                models::network_configs(job.model, model.codec->channels(), model.has_motion));
+  model.networks = models::make_networks(configs, build, /*initialize=*/false);
+  ZT_TRY_ASSIGN(const RunWeights weights, copy_run_weights(run, options.use_ema, *model.networks.store));
+  if (!weights.missing.empty())
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format("{} lacks {} of {} parameters, the first is {}", weights.checkpoint.string(),
+                    weights.missing.size(), model.networks.store->params().size(), weights.missing.front()));
+  model.source = fmt::format("{} step {}{}", run.string(), weights.step, weights.is_ema ? " (EMA)" : "");
+  model.digest = digest_of(model);
+  return model;
+}
+
+Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions& options) {
+  if (!job.run.empty()) return load_run(job.run, options);
+  config::ModelJob files = job.model;
+  if (!job.weights.empty()) {
+    ZT_TRY_ASSIGN(files, internal::files_of_folder(job.weights, job.model));
+  }
+
+  LoadedModel model;
+  ZT_TRY_ASSIGN(model.codec, models::build_codec(files, /*seed=*/0, options.device));
+  ZT_TRY_ASSIGN(model.image_encoder, models::build_image_encoder(files, /*seed=*/0, options.device));
+  // One picture alone needs no motion modules; a clip without them is an error that names the key.
+  model.has_motion = job.length > 1 || !files.mm_path.empty();
+  ZT_TRY(check_before(options, files, model));
+  models::BuildOptions build = frozen(model.has_motion, options.device);
+  build.for_generation = true;
+  ZT_TRY_ASSIGN(model.networks, models::build_networks(files, model.codec->channels(), build));
+  for (const models::LoadReport& report : model.networks.reports) log::info("generate", report.summary());
+  model.schedule = job.schedule;
+  model.source = job.weights.empty() ? files.denoising_unet_path : job.weights;
+  model.digest = digest_of(model);
+  return model;
+}
+
+}  // namespace zt::generate

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the networks know of the reference picture.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "config/job/generate_job.hpp"
+#include "generate/canvas.hpp"
+#include "generate/load_run.hpp"
+#include "image/image.hpp"
+
+namespace zt::generate {
+
+struct EncodedReference {
+  at::Tensor latents_CHW;  ///< the mean of the codec's posterior, scaled
+  at::Tensor embedding_D;
+};
+
+/// The picture at the canvas's size through the codec, and the whole picture through the image encoder.
+EncodedReference encode_reference(const LoadedModel& model, const image::Image& picture, const Canvas& canvas,
+                                  config::ClipResize fit, at::Device device);
+
+}  // namespace zt::generate

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/run_generate.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/resources.hpp"
+#include "config/load.hpp"
+#include "data/pose_align.hpp"
+#include "generate/budget.hpp"
+#include "generate/canvas.hpp"
+#include "generate/load_run.hpp"
+#include "generate/output.hpp"
+#include "generate/pipeline.hpp"
+#include "generate/pose_source.hpp"
+#include "generate/reference.hpp"
+#include "image/file.hpp"
+#include "image/resize.hpp"
+#include "tensor/device.hpp"
+#include "tensor/pictures.hpp"
+
+namespace zt::generate {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Everything that was read before the first step.
+struct Inputs {
+  image::Image reference;
+  PoseSource pose;
+  LoadedModel model;
+  Canvas canvas;
+  int64_t num_frames = 0;
+};
+
+Status require_inputs(const config::GenerateJob& job) {
+  if (job.reference_image.empty())
+    return fail(ErrorCode::InvalidArgument, "reference_image is not set: which character is to be animated?");
+  if (job.pose.empty())
+    return fail(ErrorCode::InvalidArgument, "pose is not set: give a pose video or a file of key-points");
+  if (job.dtype == config::MixedPrecision::Fp16 && job.device == "cpu")
+    return fail(ErrorCode::Unsupported, "dtype fp16 needs a GPU; use bf16 or fp32 on the CPU");
+  return {};
+}
+
+data::DrawOptions draw_options(const config::DataJob& data) {
+  data::DrawOptions draw;
+  draw.style = data.pose_style;
+  draw.hands = data.draw_hands;
+  draw.face = data.draw_face;
+  return draw;
+}
+
+/// The poses in the proportions and at the place of the reference's person.
+Result<PoseSource> aligned(const config::GenerateJob& job, const PoseSource& pose,
+                           const image::Image& reference, const data::DrawOptions& draw) {
+  const data::KeypointClip* driving = pose.keypoints();
+  if (driving == nullptr)
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("align needs key-points, but {} is a video; `zoetrope data pose` makes them", job.pose));
+  if (job.reference_keypoints.empty())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("align needs reference_keypoints: `zoetrope data pose {}` makes them",
+                            job.reference_image));
+  ZT_TRY_ASSIGN(const data::KeypointClip of_reference, data::read_keypoints(job.reference_keypoints));
+  if (of_reference.frames.empty() || of_reference.frames.front().people.empty())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} shows nobody, so there is nothing to align to", job.reference_keypoints));
+  ZT_TRY_ASSIGN(data::KeypointClip clip, data::align_poses(of_reference.frames.front().people.front(),
+                                                           reference.width, reference.height, *driving));
+  return PoseSource::of(std::move(clip), draw);
+}
+
+void say_loading(const Hooks& hooks, const char* what) {
+  contract::Progress progress;
+  progress.phase = contract::Phase::Loading;
+  progress.action = what;
+  hooks.report(progress);
+}
+
+Result<image::Image> read_reference(const config::GenerateJob& job) {
+  image::ReadOptions options;
+  // The reference opens pictures with PIL, which leaves them as they are stored.
+  options.apply_exif_orientation = job.compat != config::Compat::Moore;
+  return image::read(job.reference_image, options);
+}
+
+int64_t clamped_length(const config::GenerateJob& job, int64_t num_poses) {
+  if (job.length > num_poses)
+    log::warn("generate", fmt::format("{} frames wanted, but the poses have {}: making {}", job.length,
+                                      num_poses, num_poses));
+  return std::min(job.length, num_poses);
+}
+
+Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& paths, at::Device device,
+                           const Hooks& hooks) {
+  say_loading(hooks, "reading reference and poses");
+  ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
+  config::DataJob data;
+  if (!job.run.empty()) {
+    ZT_TRY_ASSIGN(const config::TrainJob run, run_config(job.run));
+    data = run.data;
+  }
+  const data::DrawOptions draw = draw_options(data);
+  ZT_TRY_ASSIGN(PoseSource pose, PoseSource::open(job.pose, draw));
+  if (job.align) {
+    ZT_TRY_ASSIGN(pose, aligned(job, pose, reference, draw));
+  }
+  const int64_t num_frames = clamped_length(job, pose.num_frames());
+
+  say_loading(hooks, "loading networks");
+  Canvas canvas;
+  LoadOptions load{.use_ema = job.use_ema, .device = device};
+  load.before_networks = [&](const models::NetworkConfigs& configs,
+                             const models::LatentCodec& codec) -> Status {
+    if (configs.pose_guider.stride() != codec.scale_factor())
+      return fail(ErrorCode::InvalidConfig,
+                  fmt::format("the pose guider makes one feature of {} pixels, the codec one latent of {}",
+                              configs.pose_guider.stride(), codec.scale_factor()));
+    ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
+    ZT_TRY(resources::require_memory(memory_demands(job, configs, canvas, codec.scale_factor(), num_frames),
+                                     kMemoryAdvice));
+    return resources::require_disk(fs::absolute(paths.bare), disk_demands(job, canvas, num_frames),
+                                   kDiskAdvice);
+  };
+  ZT_TRY_ASSIGN(LoadedModel model, load_model(job, load));
+  return Inputs{std::move(reference), std::move(pose), std::move(model), canvas, num_frames};
+}
+
+/// A window longer than the clips of training meets frame positions that were never trained.
+config::ContextJob context_for(const config::GenerateJob& job, const LoadedModel& model) {
+  config::ContextJob context = job.context;
+  if (job.run.empty() || !model.has_motion || context.frames <= model.data.n_sample_frames) return context;
+  context.frames = model.data.n_sample_frames;
+  context.overlap = std::min(context.overlap, context.frames - 1);
+  log::info("generate", fmt::format("context.frames={} because the run was trained on clips of that length",
+                                    context.frames));
+  return context;
+}
+
+Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::Device device,
+                          const Hooks& hooks) {
+  ZT_TRY_ASSIGN(
+      const diffusion::DdimSampler sampler,
+      make_sampler(
+          inputs.model.schedule,
+          {.steps = job.steps, .eta = job.eta, .spacing = job.timestep_spacing, .betas = job.beta_schedule}));
+  const EncodedReference reference =
+      encode_reference(inputs.model, inputs.reference, inputs.canvas, job.clip_resize, device);
+  const SampleInput input{.reference_latents_CHW = reference.latents_CHW,
+                          .image_embedding_D = reference.embedding_D,
+                          .pose = inputs.pose.frames(inputs.canvas),
+                          .num_frames = inputs.num_frames};
+  SampleOptions options;
+  options.guidance_scale = job.guidance_scale;
+  options.guidance_rescale = job.guidance_rescale;
+  options.seed = job.seed;
+  options.same_noise_per_frame = job.same_noise_per_frame;
+  options.context = context_for(job, inputs.model);
+  options.bank_dtype = job.bank_dtype;
+  options.dtype = job.dtype;
+  options.chunk_frames = job.decode_chunk_frames;
+  // The reference draws in its weights' type.
+  if (job.compat == config::Compat::Moore && job.dtype == config::MixedPrecision::Fp16)
+    options.noise_dtype = at::kHalf;
+  return sample_latents(inputs.model.view(), sampler, input, options, hooks);
+}
+
+/// What the mp4 says about itself.
+std::vector<std::pair<std::string, std::string>> metadata(const config::GenerateJob& job,
+                                                          const LoadedModel& model) {
+  const config::Resolved<config::GenerateJob> resolved{.job = job, .origins = {}, .notes = {}};
+  return {{"comment", "made by zoetrope generate"},
+          {"seed", std::to_string(job.seed)},
+          {"weights", model.source},
+          {"weights_digest", model.digest},
+          {"config", config::freeze(resolved)}};
+}
+
+Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Tensor& latents_CFHW,
+                    const OutputPaths& paths, media::Rational fps, const Hooks& hooks) {
+  const ResultWriter::Options options{.canvas = inputs.canvas,
+                                      .fps = fps,
+                                      .crf = static_cast<int>(job.crf),
+                                      .write_panels = job.write_panels,
+                                      .metadata = metadata(job, inputs.model)};
+  const image::Image reference = cut_out(inputs.canvas, place_photo(inputs.canvas, inputs.reference));
+  ZT_TRY_ASSIGN(ResultWriter writer, ResultWriter::open(paths, options, reference));
+  const auto write = [&](int64_t first, const at::Tensor& pictures_FChw) -> Status {
+    for (int64_t i = 0; i < pictures_FChw.size(0); ++i) {
+      // An interpolated frame shows the pose before it.
+      const std::vector<int64_t> frame = {(first + i) / job.interpolation_factor};
+      ZT_TRY_ASSIGN(const auto pose, inputs.pose.pictures(frame, inputs.canvas));
+      ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i]), pose.front()));
+    }
+    return {};
+  };
+  const DecodeOptions decode{.interpolation_factor = job.interpolation_factor,
+                             .interpolation = job.interpolation,
+                             .chunk_frames = job.decode_chunk_frames};
+  ZT_TRY(decode_latents(*inputs.model.codec, latents_CFHW, decode, write, hooks));
+  return writer.finish();
+}
+
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return local;
+}
+
+}  // namespace
+
+Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& hooks) {
+  const auto start = std::chrono::steady_clock::now();
+  ZT_TRY(require_inputs(job));
+  if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
+  ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  const std::tm now = local_time();
+  // Only names depend on the final size, and only under compat: the disk check wants a place, not a name.
+  const Canvas asked{static_cast<int>(job.width), static_cast<int>(job.height), 0, 0};
+  ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, output_paths(job, asked, now), device, hooks));
+  const OutputPaths paths = output_paths(job, inputs.canvas, now);
+  const media::Rational fps = output_fps(job, inputs.pose.fps());
+
+  ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, sample(job, inputs, device, hooks));
+  ZT_TRY(write_videos(job, inputs, latents_CFHW, paths, fps, hooks));
+
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  nlohmann::ordered_json report;
+  report["output"] = paths.bare.string();
+  report["panels"] =
+      job.write_panels ? nlohmann::ordered_json(paths.panels.string()) : nlohmann::ordered_json();
+  report["frames"] = (inputs.num_frames - 1) * job.interpolation_factor + 1;
+  report["width"] = inputs.canvas.width;
+  report["height"] = inputs.canvas.height;
+  report["fps"] = fmt::format("{}/{}", fps.num, fps.den);
+  report["seed"] = job.seed;
+  report["weights"] = inputs.model.source;
+  report["weights_digest"] = inputs.model.digest;
+  report["seconds"] = seconds.count();
+  return report.dump();
+}
+
+}  // namespace zt::generate
