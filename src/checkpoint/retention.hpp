@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <vector>
 
 #include "base/error.hpp"
@@ -21,9 +20,8 @@ struct Retention {
 /// abandoned launch come behind those of the later one.
 std::vector<contract::CheckpointEntry> newest_first(std::vector<contract::CheckpointEntry> entries);
 
-/// The entry of lowest "val_loss" (of equal ones the newest); null if none was validated. Defective entries
-/// do not count.
-const contract::CheckpointEntry* best_of(std::span<const contract::CheckpointEntry> entries);
+/// Those that were validated and are not defective, lowest "val_loss" first, of equal ones the newest.
+std::vector<contract::CheckpointEntry> best_first(std::vector<contract::CheckpointEntry> entries);
 
 /// The entries to remove. Never `verified_step`, the newest checkpoint known to read back, and never a
 /// defective one: that is evidence for a person.

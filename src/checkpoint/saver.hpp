@@ -76,7 +76,7 @@ class Saver {
  private:
   struct Job;
   void work();
-  void finish(SaveResult result);
+  void write(Job& job) const;
   const SaverOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;

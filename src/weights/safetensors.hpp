@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -32,5 +33,15 @@ Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::stri
 /// files::write_atomic.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
                          const std::map<std::string, std::string>& metadata = {});
+
+/// A file as it was written; the checksum is of the bytes in memory on their way out.
+struct WrittenFile {
+  uint64_t size_bytes = 0;
+  std::string xxh128;
+};
+/// The same, with size and checksum of the file.
+Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
+                                             std::span<const TensorEntry> entries,
+                                             const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace zt::weights

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
+#include "base/hash.hpp"
 #include "weights/internal/entry_checks.hpp"
 #include "weights/safetensors.hpp"
 
@@ -30,8 +31,9 @@ std::string header_text(std::span<const TensorEntry* const> ordered,
 
 }  // namespace
 
-Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
-                         const std::map<std::string, std::string>& metadata) {
+Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
+                                             std::span<const TensorEntry> entries,
+                                             const std::map<std::string, std::string>& metadata) {
   ZT_TRY(internal::check_writable(entries, path.string()));
   for (const auto& [key, value] : metadata) {
     ZT_TRY(internal::check_text(key, path.string()));
@@ -50,10 +52,25 @@ Status write_safetensors(const std::filesystem::path& path, std::span<const Tens
   header.resize(static_cast<size_t>(length), ' ');
 
   ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(path));
-  ZT_TRY(file.write(std::as_bytes(std::span(&length, 1))));
-  ZT_TRY(file.write(header));
-  for (const TensorEntry* entry : ordered) ZT_TRY(file.write(entry->bytes));
-  return file.commit();
+  WrittenFile written;
+  hash::Xxh128 checksum;
+  const auto write = [&](std::span<const std::byte> bytes) {
+    checksum.update(bytes);
+    written.size_bytes += bytes.size();
+    return file.write(bytes);
+  };
+  ZT_TRY(write(std::as_bytes(std::span(&length, 1))));
+  ZT_TRY(write(std::as_bytes(std::span(header))));
+  for (const TensorEntry* entry : ordered) ZT_TRY(write(entry->bytes));
+  ZT_TRY(file.commit());
+  written.xxh128 = checksum.hex();
+  return written;
+}
+
+Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
+                         const std::map<std::string, std::string>& metadata) {
+  ZT_TRY(write_summed_safetensors(path, entries, metadata));
+  return {};
 }
 
 }  // namespace zt::weights

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// Saver and Reader together, on real files.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "base/files.hpp"
+#include "checkpoint/reader.hpp"
+#include "checkpoint/saver.hpp"
+#include "support/temp_folder.hpp"
+#include "weights/safetensors.hpp"
+
+namespace zt::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+
+Snapshot snapshot_of(int64_t step, std::map<std::string, double> metrics = {}) {
+  Snapshot s;
+  s.step = step;
+  s.tensors = {{"param/w", at::arange(12, at::kFloat).view({3, 4}) + double(step)},
+               {"optimizer.code/w", at::arange(7, at::kByte)},
+               {"ema/w", at::full({2, 3, 4, 4}, double(step)).contiguous(at::MemoryFormat::ChannelsLast)}};
+  s.scalars = {{"optimizer.step/net", step}, {"scaler.scale", 65536.0}};
+  s.metrics = std::move(metrics);
+  return s;
+}
+
+SaverOptions options_for(const fs::path& folder, int64_t generation = 1, Retention retention = {}) {
+  return {.folder = folder,
+          .run_id = "run-00000001",
+          .config_digest = "d1",
+          .generation = generation,
+          .retention = retention};
+}
+
+SaveResult save(const SaverOptions& options, const Snapshot& snapshot) {
+  Saver saver(options);
+  saver.save(snapshot);
+  saver.wait();
+  return saver.take_results().at(0);
+}
+
+void damage(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(-1, std::ios::end);
+  stream.put('\x7f');
+}
+
+TEST(Checkpoint, GivesBackTheVeryTensorsAndScalars) {
+  const test::TempFolder folder;
+  const SaveResult saved = save(options_for(folder / "checkpoints"), snapshot_of(12, {{"val_loss", 0.25}}));
+  ASSERT_TRUE(saved.status) << saved.status.error().text();
+  EXPECT_EQ(saved.name, "step-00000012");
+  EXPECT_GT(saved.bytes, 12 * 4 + 7 + 96 * 4u);
+
+  const auto found = open_newest(folder / "checkpoints");
+
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_TRUE(found->refused.empty());
+  const Reader& reader = found->reader;
+  EXPECT_EQ(reader.manifest().step, 12);
+  EXPECT_EQ(reader.manifest().metrics.at("val_loss"), 0.25);
+  for (const params::StateTensor& t : snapshot_of(12).tensors) {
+    const at::Tensor target = at::zeros_like(t.value);
+    ASSERT_TRUE(reader.copy_into({t.name, target})) << t.name;
+    EXPECT_TRUE(at::equal(target, t.value)) << t.name;
+  }
+  const auto scalars = reader.scalars();
+  ASSERT_TRUE(scalars);
+  EXPECT_EQ(std::get<int64_t>(scalars->at(0).value), 12);
+  EXPECT_EQ(std::get<double>(scalars->at(1).value), 65536.0);
+}
+
+TEST(Checkpoint, StoresWhatTheTensorsWereWhenSaveReturned) {
+  const test::TempFolder folder;
+  Snapshot s = snapshot_of(1);
+  Saver saver(options_for(folder.path()));
+
+  saver.save(s);
+  s.tensors[0].value.fill_(-1);
+  saver.wait();
+
+  const auto stored = open_newest(folder.path())->reader.tensor("param/w");
+  EXPECT_TRUE(at::equal(*stored, snapshot_of(1).tensors[0].value));
+}
+
+TEST(Checkpoint, KeepsEveryNumberExactly) {
+  const test::TempFolder folder;
+  Snapshot s = snapshot_of(1);
+  const double odd = 0.1 + 0.2, huge = 1e300;
+  s.scalars = {{"a", odd},
+               {"b", huge},
+               {"c", std::numeric_limits<int64_t>::min()},
+               {"d", 3.0},
+               {"e", std::numeric_limits<double>::infinity()}};
+  ASSERT_TRUE(save(options_for(folder.path()), s).status);
+
+  const auto back = open_newest(folder.path())->reader.scalars();
+
+  ASSERT_TRUE(back);
+  ASSERT_EQ(back->size(), s.scalars.size());
+  for (size_t i = 0; i < s.scalars.size(); ++i) EXPECT_EQ(back->at(i).value, s.scalars[i].value) << i;
+}
+
+TEST(Checkpoint, RefusesATensorOfAnotherShapeOrType) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(options_for(folder.path()), snapshot_of(1)).status);
+  const auto found = open_newest(folder.path());
+
+  EXPECT_EQ(found->reader.copy_into({"param/w", at::zeros({4, 3})}).error().code, ErrorCode::Corrupt);
+  EXPECT_EQ(found->reader.copy_into({"param/w", at::zeros({3, 4}, at::kHalf)}).error().code,
+            ErrorCode::Corrupt);
+  EXPECT_EQ(found->reader.copy_into({"param/none", at::zeros({3, 4})}).error().code, ErrorCode::NotFound);
+}
+
+TEST(Checkpoint, FallsBackToTheOneBeforeAndSaysWhy) {
+  const test::TempFolder folder;
+  for (const int64_t step : {1, 2, 3})
+    ASSERT_TRUE(save(options_for(folder.path(), 1, {.keep_last = 3}), snapshot_of(step)).status);
+  damage(folder / "step-00000003/rank-00000.safetensors");
+  fs::remove(folder / "step-00000002/manifest.json");
+
+  const auto found = open_newest(folder.path());
+
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->reader.manifest().step, 1);
+  ASSERT_EQ(found->refused.size(), 2u);
+  EXPECT_EQ(found->refused[0].name, "step-00000002");
+  EXPECT_EQ(found->refused[0].reason.code, ErrorCode::NotFound);
+  EXPECT_EQ(found->refused[1].name, "step-00000003");
+  EXPECT_NE(found->refused[1].reason.message.find("checksum"), std::string::npos);
+}
+
+TEST(Checkpoint, NeverJumpsToStepsThatWereAbandoned) {
+  const test::TempFolder folder;
+  const Retention all{.keep_last = 9};
+  ASSERT_TRUE(save(options_for(folder.path(), 1, all), snapshot_of(5)).status);
+  ASSERT_TRUE(save(options_for(folder.path(), 1, all), snapshot_of(10)).status);
+  ASSERT_TRUE(save(options_for(folder.path(), 2, all), snapshot_of(6)).status);  // went back to 5
+
+  EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 6);
+  damage(folder / "step-00000006/rank-00000.safetensors");
+
+  EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 5);
+}
+
+TEST(Checkpoint, SaysWhenThereIsNoneOrNoneIsWhole) {
+  const test::TempFolder folder;
+  EXPECT_EQ(open_newest(folder / "absent").error().code, ErrorCode::NotFound);
+  ASSERT_TRUE(save(options_for(folder.path()), snapshot_of(1)).status);
+  damage(folder / "step-00000001/rank-00000.safetensors");
+
+  const auto found = open_newest(folder.path());
+
+  EXPECT_EQ(found.error().code, ErrorCode::Corrupt);
+  EXPECT_NE(found.error().message.find("step-00000001"), std::string::npos);
+}
+
+TEST(Checkpoint, OpensTheBestAndElseTheNewest) {
+  const test::TempFolder folder;
+  const Retention all{.keep_last = 9};
+  ASSERT_TRUE(save(options_for(folder.path(), 1, all), snapshot_of(1, {{"val_loss", 0.5}})).status);
+  ASSERT_TRUE(save(options_for(folder.path(), 1, all), snapshot_of(2, {{"val_loss", 0.3}})).status);
+  ASSERT_TRUE(save(options_for(folder.path(), 1, all), snapshot_of(3)).status);
+
+  EXPECT_EQ(open_best(folder.path())->reader.manifest().step, 2);
+  damage(folder / "step-00000002/rank-00000.safetensors");
+  EXPECT_EQ(open_best(folder.path())->reader.manifest().step, 1);
+  damage(folder / "step-00000001/rank-00000.safetensors");
+  const auto newest = open_best(folder.path());
+  EXPECT_EQ(newest->reader.manifest().step, 3);
+  EXPECT_EQ(newest->refused.size(), 2u);
+}
+
+TEST(Checkpoint, ReplacesAStepThatWasSavedBefore) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(options_for(folder.path(), 1), snapshot_of(4)).status);
+  Snapshot again = snapshot_of(4, {{"val_loss", 0.125}});
+  again.tensors[0].value.fill_(8);
+
+  ASSERT_TRUE(save(options_for(folder.path(), 2), again).status);
+
+  const auto found = open_newest(folder.path());
+  EXPECT_EQ(found->reader.manifest().generation, 2);
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/w"), again.tensors[0].value));
+  EXPECT_FALSE(fs::exists(folder / "step-00000004.tmp"));
+}
+
+TEST(Checkpoint, RefusesToSaveForAnOlderLaunch) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(options_for(folder.path(), 3), snapshot_of(4)).status);
+
+  const SaveResult late = save(options_for(folder.path(), 2), snapshot_of(5));
+
+  EXPECT_EQ(late.status.error().code, ErrorCode::Cancelled);
+  EXPECT_FALSE(fs::exists(folder / "step-00000005"));
+}
+
+TEST(Checkpoint, GoesOnAfterAFailedSave) {
+  const test::TempFolder folder;
+  const fs::path checkpoints = folder / "checkpoints";
+  ASSERT_TRUE(files::write_atomic(checkpoints, "a file where the folder should be"));
+  Saver saver(options_for(checkpoints));
+
+  saver.save(snapshot_of(1));
+  saver.wait();
+  fs::remove(checkpoints);
+  saver.save(snapshot_of(2));
+  saver.wait();
+
+  const auto results = saver.take_results();
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_FALSE(results[0].status);
+  EXPECT_TRUE(results[1].status);
+  EXPECT_EQ(open_newest(checkpoints)->reader.manifest().step, 2);
+  EXPECT_TRUE(saver.take_results().empty());
+}
+
+TEST(Checkpoint, ReportsTensorsOfOneName) {
+  const test::TempFolder folder;
+  Snapshot s = snapshot_of(1);
+  s.tensors.push_back(s.tensors[0]);
+
+  EXPECT_EQ(save(options_for(folder.path()), s).status.error().code, ErrorCode::InvalidArgument);
+  EXPECT_FALSE(fs::exists(folder / "step-00000001.tmp"));
+}
+
+TEST(Checkpoint, KeepsTheLastAndTheBestAndPointsAtTheNewest) {
+  const test::TempFolder folder;
+  const Retention retention{.keep_last = 2, .keep_best = 1};
+  const double losses[] = {0.5, 0.2, 0.4, 0.3, 0.6};
+  for (int64_t step = 1; step <= 5; ++step)
+    ASSERT_TRUE(
+        save(options_for(folder.path(), 1, retention), snapshot_of(step, {{"val_loss", losses[step - 1]}}))
+            .status);
+
+  std::vector<int64_t> steps;
+  for (const auto& entry : contract::list_checkpoints(folder.path())) steps.push_back(entry.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{2, 4, 5}));
+  EXPECT_EQ(*files::read(folder / "latest"), "step-00000005\n");
+}
+
+TEST(Checkpoint, ReassemblesATensorFromSeveralFiles) {
+  // As two ranks would write it: no writer of ours does yet.
+  const test::TempFolder folder;
+  const fs::path checkpoint = folder / "step-00000001";
+  fs::create_directories(checkpoint);
+  const std::vector<float> values = {0, 1, 2, 3, 4, 5};
+  contract::Manifest manifest;
+  manifest.step = 1;
+  manifest.world_size = 2;
+  manifest.tensors = {{"param/w", "F32", {2, 3}, {{0, "param/w", 0, 4}, {1, "param/w", 4, 6}}}};
+  const auto write = [&](const std::string& name, size_t begin, size_t count) {
+    const auto bytes = std::as_bytes(std::span(values).subspan(begin, count));
+    const weights::TensorEntry entry{"param/w", weights::DType::F32, {static_cast<int64_t>(count)}, bytes};
+    const auto file = weights::write_summed_safetensors(checkpoint / name, std::span(&entry, 1));
+    ASSERT_TRUE(file);
+    manifest.files.push_back({name, file->size_bytes, file->xxh128});
+  };
+  write("rank-00000.safetensors", 0, 4);
+  write("rank-00001.safetensors", 4, 2);
+  ASSERT_TRUE(files::write_atomic(checkpoint / "manifest.json", contract::to_json(manifest)));
+
+  const auto reader = Reader::open(checkpoint);
+
+  ASSERT_TRUE(reader) << reader.error().text();
+  EXPECT_TRUE(at::equal(*reader->tensor("param/w"), at::arange(6, at::kFloat).view({2, 3})));
+}
+
+}  // namespace
+}  // namespace zt::checkpoint

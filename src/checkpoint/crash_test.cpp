@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// A crash at every write point of a save leaves a loadable checkpoint. This program's own write(), fsync(),
+// rename()... stand before libc's: in a child process they count down to a crash, at which everything not
+// synced is lost, as in a power cut. A child is killed at its first write operation, the next at its second,
+// and so on to the end of the save.
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "checkpoint/reader.hpp"
+#include "checkpoint/saver.hpp"
+#include "support/temp_folder.hpp"
+
+namespace {
+
+constexpr int kCrashed = 77;
+
+/// Only the child arms it.
+struct CrashPlan {
+  bool is_armed = false;
+  int operations_left = 0;
+  std::mutex mutex;
+  std::set<std::string> unsynced;  ///< files with bytes that a power cut would lose
+
+  [[noreturn]] void crash() {
+    for (const std::string& path : unsynced) ::syscall(SYS_truncate, path.c_str(), 0);
+    ::_exit(kCrashed);
+  }
+  /// Called before each operation.
+  void count() {
+    if (operations_left-- == 0) crash();
+  }
+};
+CrashPlan plan;
+
+std::string path_of(int fd) {
+  char path[PATH_MAX] = {};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  return ::readlink(link.c_str(), path, sizeof path - 1) > 0 ? path : "";
+}
+
+// Moves the unsynced files under `from`, a file or a folder, to `to`.
+void renamed(const std::string& from, const std::string& to) {
+  std::set<std::string> moved;
+  for (const std::string& path : plan.unsynced)
+    moved.insert(path.starts_with(from) ? to + path.substr(from.size()) : path);
+  plan.unsynced = std::move(moved);
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t write(int fd, const void* data, size_t size) {
+  if (!plan.is_armed) return ::syscall(SYS_write, fd, data, size);
+  const std::lock_guard lock(plan.mutex);
+  plan.unsynced.insert(path_of(fd));
+  if (plan.operations_left == 0) ::syscall(SYS_write, fd, data, size / 2);  // torn
+  plan.count();
+  return ::syscall(SYS_write, fd, data, size);
+}
+
+int fsync(int fd) {
+  if (!plan.is_armed) return static_cast<int>(::syscall(SYS_fsync, fd));
+  const std::lock_guard lock(plan.mutex);
+  plan.count();
+  plan.unsynced.erase(path_of(fd));
+  return 0;  // the crash is simulated, so the disk need not be waited for
+}
+
+int rename(const char* from, const char* to) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+    renamed(from, to);
+  }
+  return static_cast<int>(::syscall(SYS_rename, from, to));
+}
+
+int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+  }
+  return static_cast<int>(::syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
+}
+
+int mkdir(const char* path, mode_t mode) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+  }
+  return static_cast<int>(::syscall(SYS_mkdir, path, mode));
+}
+
+int unlink(const char* path) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+  }
+  return static_cast<int>(::syscall(SYS_unlink, path));
+}
+
+int unlinkat(int folder, const char* path, int flags) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+  }
+  return static_cast<int>(::syscall(SYS_unlinkat, folder, path, flags));
+}
+
+}  // extern "C"
+
+namespace zt::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+
+Snapshot snapshot_of(int64_t step, double value) {
+  return {step, {{"param/w", at::full({50}, value)}, {"ema/w", at::full({50}, -value)}}, {{"n", step}}, {}};
+}
+
+Status save(const fs::path& folder, const Snapshot& snapshot) {
+  Saver saver({.folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {1, 0}});
+  saver.save(snapshot);
+  saver.wait();
+  return saver.take_results().at(0).status;
+}
+
+// Saves in a child that dies before write operation number `crash_at`. Whether it got to the end.
+bool save_with_crash(const fs::path& folder, const Snapshot& snapshot, int crash_at) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    plan.operations_left = crash_at;
+    plan.is_armed = true;
+    ::_exit(save(folder, snapshot) ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_NE(WEXITSTATUS(status), 1) << "the save failed by itself";
+  return WEXITSTATUS(status) == 0;
+}
+
+// The value of a loadable checkpoint whose tensors belong together; fails the test if there is none.
+double value_in(const fs::path& folder) {
+  const auto found = open_newest(folder);
+  if (!found) {
+    ADD_FAILURE() << found.error().text();
+    return 0;
+  }
+  const at::Tensor w = *found->reader.tensor("param/w"), ema = *found->reader.tensor("ema/w");
+  EXPECT_TRUE(at::equal(w, -ema));
+  EXPECT_TRUE(at::equal(w, at::full({50}, w[0].item<double>())));
+  return w[0].item<double>();
+}
+
+void expect_nothing_left_over(const fs::path& folder) {
+  for (const auto& item : fs::recursive_directory_iterator(folder))
+    EXPECT_EQ(item.path().string().find(".tmp"), std::string::npos) << item.path();
+}
+
+// Crashes at every point of the second save; returns the number of points.
+int crash_everywhere(int64_t second_step) {
+  for (int crash_at = 0;; ++crash_at) {
+    SCOPED_TRACE("crash before write operation " + std::to_string(crash_at));
+    const test::TempFolder folder;
+    EXPECT_TRUE(save(folder.path(), snapshot_of(1, 1)));
+
+    const bool is_done = save_with_crash(folder.path(), snapshot_of(second_step, 2), crash_at);
+
+    const double value = value_in(folder.path());
+    EXPECT_TRUE(value == 2 || (value == 1 && !is_done)) << value;
+    EXPECT_TRUE(save(folder.path(), snapshot_of(3, 3)));  // and the next save is none the worse
+    EXPECT_EQ(value_in(folder.path()), 3);
+    expect_nothing_left_over(folder.path());
+    if (is_done || ::testing::Test::HasFailure()) return crash_at;
+  }
+}
+
+TEST(CheckpointCrash, AtEveryWritePointLeavesALoadableCheckpoint) {
+  // At least: 2 data files, manifest, latest: each written, synced, renamed, with its folder synced; the old
+  // one removed.
+  EXPECT_GT(crash_everywhere(2), 20);
+}
+
+TEST(CheckpointCrash, AtEveryWritePointOfReplacingTheOnlyOneLeavesALoadableCheckpoint) {
+  EXPECT_GT(crash_everywhere(1), 20);
+}
+
+}  // namespace
+}  // namespace zt::checkpoint

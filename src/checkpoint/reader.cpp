@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// See reader.hpp.
+#include "checkpoint/reader.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "checkpoint/retention.hpp"
+#include "tensor/from_entry.hpp"
+#include "weights/dtype.hpp"
+
+namespace zt::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using contract::CheckpointEntry;
+using contract::ManifestTensor;
+
+Result<params::StateScalar> parse_scalar(const std::string& name, const std::string& text) {
+  const char* const end = text.data() + text.size();
+  int64_t whole = 0;
+  if (const auto r = std::from_chars(text.data(), end, whole); r.ec == std::errc() && r.ptr == end)
+    return params::StateScalar{name, whole};
+  double number = 0;
+  if (const auto r = std::from_chars(text.data(), end, number); r.ec == std::errc() && r.ptr == end)
+    return params::StateScalar{name, number};
+  return fail(ErrorCode::Corrupt,
+              fmt::format("'{}' of the checkpoint is '{}', which is no number", name, text));
+}
+
+// The stored bytes of one chunk, checked against what the manifest says of it.
+Result<weights::TensorEntry> chunk_entry(const weights::TensorFile& file, const ManifestTensor& tensor,
+                                         const contract::ManifestChunk& chunk, weights::DType dtype) {
+  const weights::TensorEntry* entry = file.find(chunk.key);
+  const auto wanted = static_cast<size_t>(chunk.end - chunk.begin) * weights::size_bytes(dtype);
+  if (!entry || entry->dtype != dtype || entry->bytes.size() != wanted)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("elements {} to {} of {} are not in {} as the manifest says", chunk.begin,
+                            chunk.end, tensor.name, file.files().front().string()));
+  return *entry;
+}
+
+// Opens the entry, or adds to the refusals why not.
+std::optional<Reader> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused) {
+  auto reader = entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder);
+  if (reader) return *std::move(reader);
+  refused.push_back({entry.folder.filename().string(), entry.step, std::move(reader.error())});
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Reader> Reader::open(const fs::path& folder) {
+  ZT_TRY(contract::verify_checkpoint(folder));
+  Reader reader;
+  reader.folder_ = folder;
+  ZT_TRY_ASSIGN(reader.manifest_, contract::read_manifest(folder));
+  for (const contract::ManifestFile& file : reader.manifest_.files) {
+    ZT_TRY_ASSIGN(weights::TensorFile opened, weights::TensorFile::open(folder / file.name));
+    reader.files_.push_back(std::move(opened));
+  }
+  for (size_t i = 0; i < reader.manifest_.tensors.size(); ++i)
+    reader.by_name_.emplace(reader.manifest_.tensors[i].name, i);
+  return reader;
+}
+
+const ManifestTensor* Reader::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &manifest_.tensors[found->second];
+}
+
+Result<at::Tensor> Reader::tensor(std::string_view name) const {
+  const ManifestTensor* stored = find(name);
+  if (!stored) return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder_.string(), name));
+  const auto dtype = weights::parse_dtype(stored->dtype);
+  if (!dtype)
+    return fail(ErrorCode::Unsupported, fmt::format("{} has the unknown type {}", name, stored->dtype));
+  at::Tensor out = at::empty(stored->shape, at::TensorOptions().dtype(tensor::scalar_type(*dtype)));
+  auto* bytes = static_cast<std::byte*>(out.data_ptr());
+  for (const contract::ManifestChunk& chunk : stored->chunks) {
+    ZT_TRY_ASSIGN(const weights::TensorEntry entry, chunk_entry(files_[chunk.file], *stored, chunk, *dtype));
+    if (!entry.bytes.empty())
+      std::memcpy(bytes + static_cast<size_t>(chunk.begin) * weights::size_bytes(*dtype), entry.bytes.data(),
+                  entry.bytes.size());
+  }
+  return out;
+}
+
+Status Reader::copy_into(const params::StateTensor& target) const {
+  ZT_TRY_ASSIGN(const at::Tensor stored, tensor(target.name));
+  if (stored.sizes() != target.value.sizes() || stored.scalar_type() != target.value.scalar_type())
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format("{} is [{}] {} in {}, but this run's is [{}] {}", target.name,
+                    fmt::join(stored.sizes(), ", "), c10::toString(stored.scalar_type()), folder_.string(),
+                    fmt::join(target.value.sizes(), ", "), c10::toString(target.value.scalar_type())));
+  const at::NoGradGuard no_grad;
+  target.value.copy_(stored);
+  return {};
+}
+
+Result<std::vector<params::StateScalar>> Reader::scalars() const {
+  std::vector<params::StateScalar> out;
+  for (const auto& [name, text] : manifest_.scalars) {
+    ZT_TRY_ASSIGN(params::StateScalar scalar, parse_scalar(name, text));
+    out.push_back(std::move(scalar));
+  }
+  return out;
+}
+
+Result<Found> open_newest(const fs::path& checkpoints) {
+  const auto entries = newest_first(contract::list_checkpoints(checkpoints));
+  if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
+  std::vector<Refusal> refused;
+  int64_t last_step =
+      std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
+  for (const CheckpointEntry& entry : entries) {
+    if (entry.step > last_step) continue;
+    if (auto reader = try_open(entry, refused)) {
+      // Damaged ones that are older than what is used have not been passed over.
+      std::erase_if(refused, [&](const Refusal& r) { return r.step < entry.step; });
+      return Found{*std::move(reader), std::move(refused)};
+    }
+    if (!entry.defect) last_step = entry.step;
+  }
+  std::string message = fmt::format("no checkpoint of {} can be used:", checkpoints.string());
+  for (const Refusal& r : refused) message += fmt::format(" {}: {};", r.name, r.reason.text());
+  message.pop_back();
+  return fail(ErrorCode::Corrupt, std::move(message));
+}
+
+Result<Found> open_best(const fs::path& checkpoints) {
+  std::vector<Refusal> refused;
+  for (const CheckpointEntry& entry : best_first(contract::list_checkpoints(checkpoints))) {
+    if (auto reader = try_open(entry, refused)) return Found{*std::move(reader), std::move(refused)};
+  }
+  ZT_TRY_ASSIGN(Found found, open_newest(checkpoints));
+  for (Refusal& again : found.refused) {
+    if (std::none_of(refused.begin(), refused.end(), [&](const Refusal& r) { return r.name == again.name; }))
+      refused.push_back(std::move(again));
+  }
+  found.refused = std::move(refused);
+  return found;
+}
+
+}  // namespace zt::checkpoint

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/retention.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/files.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using contract::CheckpointEntry;
+using Steps = std::vector<int64_t>;
+
+CheckpointEntry entry(int64_t step, double val_loss = std::numeric_limits<double>::quiet_NaN(),
+                      int64_t generation = 1) {
+  CheckpointEntry e;
+  e.step = step;
+  e.generation = generation;
+  e.metrics["val_loss"] = val_loss;
+  return e;
+}
+
+CheckpointEntry defective(int64_t step) {
+  CheckpointEntry e = entry(step, 0.0, 0);
+  e.defect = Error{ErrorCode::Corrupt, "torn", {}};
+  return e;
+}
+
+Steps steps_of(const std::vector<CheckpointEntry>& entries) {
+  Steps steps;
+  for (const auto& e : entries) steps.push_back(e.step);
+  return steps;
+}
+
+TEST(Retention, KeepsTheLastAndTheBest) {
+  const std::vector<CheckpointEntry> entries = {entry(1, 0.3), entry(2, 0.1), entry(3, 0.2), entry(4),
+                                                entry(5)};
+
+  EXPECT_EQ(steps_of(expendable(entries, {.keep_last = 2, .keep_best = 1}, 5)), (Steps{1, 3}));
+  EXPECT_EQ(steps_of(expendable(entries, {.keep_last = 1, .keep_best = 0}, 5)), (Steps{1, 2, 3, 4}));
+  EXPECT_EQ(steps_of(expendable(entries, {.keep_last = 9, .keep_best = 0}, 5)), (Steps{}));
+}
+
+TEST(Retention, KeepsAtLeastTheNewest) {
+  EXPECT_EQ(steps_of(expendable({entry(1), entry(2)}, {.keep_last = 0, .keep_best = 0}, 2)), (Steps{1}));
+}
+
+TEST(Retention, NeverRemovesTheVerifiedOne) {
+  EXPECT_EQ(steps_of(expendable({entry(1), entry(2), entry(3)}, {.keep_last = 1, .keep_best = 0}, 1)),
+            (Steps{2}));
+}
+
+TEST(Retention, LeavesDefectiveOnesToAPerson) {
+  EXPECT_EQ(steps_of(expendable({defective(1), entry(2), entry(3)}, {.keep_last = 1, .keep_best = 0}, 3)),
+            (Steps{2}));
+}
+
+TEST(Retention, OrdersByLaunchThenStep) {
+  EXPECT_EQ(steps_of(newest_first({entry(5, 1, 1), entry(10, 1, 1), entry(6, 1, 2)})), (Steps{6, 10, 5}));
+}
+
+TEST(Retention, OfEquallyGoodOnesTheNewestIsBest) {
+  EXPECT_EQ(steps_of(best_first({entry(1, 0.2), entry(2, 0.1), entry(3, 0.1), entry(4), defective(5)})),
+            (Steps{3, 2, 1}));
+}
+
+TEST(Retention, RemovesWhatCrashesLeftAndNothingElse) {
+  const test::TempFolder folder;
+  for (const char* name : {"step-00000001", "step-00000002", "step-00000003.tmp", "notes"})
+    fs::create_directories(folder / name);
+  ASSERT_TRUE(files::write_atomic(folder / "step-00000001/manifest.json", "damaged, but a manifest"));
+  ASSERT_TRUE(files::write_atomic(folder / "step-00000002/rank-00000.safetensors", "half removed"));
+  ASSERT_TRUE(files::write_atomic(folder / "latest.tmp.17.0", "half written"));
+
+  ASSERT_TRUE(remove_leftovers(folder.path()));
+
+  EXPECT_TRUE(fs::exists(folder / "step-00000001"));
+  EXPECT_TRUE(fs::exists(folder / "notes"));
+  EXPECT_FALSE(fs::exists(folder / "step-00000002"));
+  EXPECT_FALSE(fs::exists(folder / "step-00000003.tmp"));
+  EXPECT_FALSE(fs::exists(folder / "latest.tmp.17.0"));
+}
+
+}  // namespace
+}  // namespace zt::checkpoint
