@@ -11,6 +11,7 @@
 
 #include "optim/ema.hpp"
 #include "optim/internal/adamw_kernels.hpp"
+#include "optim/internal/device_step.hpp"
 #include "optim/internal/scalar_lookup.hpp"
 #include "params/param_store.hpp"
 #include "tensor/require.hpp"
@@ -29,6 +30,8 @@ bool is_8bit(const Segment& segment) {
   return segment.placement.optimizer_kind == static_cast<int>(StateKind::Blockwise8Bit);
 }
 
+int64_t num_blocks(const params::StoredParam& param) { return (param.info.numel() + kBlock - 1) / kBlock; }
+
 internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, int64_t t, bool decays) {
   internal::Factors f;
   f.gradient_scale = static_cast<float>(step.gradient_scale);
@@ -43,17 +46,16 @@ internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, in
   return f;
 }
 
-/// Everything of one segment that a step reads or writes.
-struct Pass {
-  float* value;
+/// What follows the update of a block while it is in the cache.
+struct BlockFinish {
+  const float* value;
   float* gradient;
   float* average;  ///< null: no EMA
-  float ema_weight;
+  float weight;
   bool clear;
 
-  /// What follows the update while the block is in the cache.
-  void finish(int64_t at, int64_t count) const {
-    if (average) internal::move_average(ema_weight, count, value + at, average + at);
+  void operator()(int64_t at, int64_t count) const {
+    if (average) internal::move_average(weight, count, value + at, average + at);
     if (clear) std::fill_n(gradient + at, count, 0.0f);
   }
 };
@@ -68,8 +70,8 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
-      ZT_REQUIRE(segment.values_P.scalar_type() == at::kFloat && segment.values_P.device().is_cpu(),
-                 segment.unit, ": AdamW trains fp32 parameters on the CPU, got ", segment.values_P);
+      ZT_REQUIRE(segment.values_P.scalar_type() == at::kFloat, segment.unit,
+                 ": AdamW trains fp32 parameters, got ", segment.values_P);
       const auto options8 = segment.values_P.options().dtype(at::kByte);
       moments.first =
           is_8bit(segment) ? at::zeros(segment.values_P.sizes(), options8) : at::zeros_like(segment.values_P);
@@ -106,20 +108,27 @@ void AdamW::step(const AdamWStep& step) {
 
 void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const Segment& segment = store_.segments()[s];
-  const Moments& moments = moments_[s];
   const internal::Factors f =
       factors(options_, step, steps_.at(segment.group), segment.placement.decay_group == 0);
-  const Pass pass{segment.values_P.data_ptr<float>(), segment.gradients_P.data_ptr<float>(),
-                  step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
-                  step.clear_gradients};
-
+  if (!segment.values_P.device().is_cpu()) {
+    update_on_device(s, f);
+    if (step.ema) step.ema->move(s, ema_weight);
+    if (step.clear_gradients) segment.gradients_P.zero_();
+    return;
+  }
+  const BlockFinish finish{segment.values_P.const_data_ptr<float>(), segment.gradients_P.data_ptr<float>(),
+                           step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
+                           step.clear_gradients};
+  float* value = segment.values_P.data_ptr<float>();
+  const float* gradient = finish.gradient;
+  const Moments& moments = moments_[s];
   if (!is_8bit(segment)) {
     float* first = moments.first.data_ptr<float>();
     float* second = moments.second.data_ptr<float>();
     at::parallel_for(0, segment.values_P.numel() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock) {
-        internal::adamw(f, kBlock, pass.value + at, pass.gradient + at, first + at, second + at);
-        pass.finish(at, kBlock);
+        internal::adamw(f, kBlock, value + at, gradient + at, first + at, second + at);
+        finish(at, kBlock);
       }
     });
     return;
@@ -130,16 +139,36 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   float* second_absmax = moments.second_absmax.data_ptr<float>();
   for (const size_t index : segment.params) {
     const params::StoredParam& param = store_.params()[index];
-    const int64_t param_end = param.offset + param.info.numel();
-    const int64_t num_blocks = (param.info.numel() + kBlock - 1) / kBlock;
-    at::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
-      for (int64_t block = param.offset / kBlock + begin; block < param.offset / kBlock + end; ++block) {
+    const int64_t param_end = param.offset + param.info.numel(), first_block = param.offset / kBlock;
+    at::parallel_for(0, num_blocks(param), kGrainBlocks, [&](int64_t begin, int64_t end) {
+      for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t at = block * kBlock, count = std::min(kBlock, param_end - at);
-        internal::adamw_8bit(f, count, pass.value + at, pass.gradient + at,
+        internal::adamw_8bit(f, count, value + at, gradient + at,
                              {first + at, first_absmax + block, second + at, second_absmax + block});
-        pass.finish(at, count);
+        finish(at, count);
       }
     });
+  }
+}
+
+void AdamW::update_on_device(size_t s, const internal::Factors& f) {
+  const Segment& segment = store_.segments()[s];
+  const Moments& m = moments_[s];
+  if (!is_8bit(segment)) {
+    internal::adamw_on_device(f, segment.values_P, segment.gradients_P, m.first, m.second);
+    return;
+  }
+  for (const size_t index : segment.params) {
+    const params::StoredParam& param = store_.params()[index];
+    const auto elements = [&](const at::Tensor& flat) {
+      return flat.narrow(0, param.offset, param.info.numel());
+    };
+    const auto blocks = [&](const at::Tensor& flat) {
+      return flat.narrow(0, param.offset / kBlock, num_blocks(param));
+    };
+    internal::adamw_8bit_on_device(
+        f, elements(segment.values_P), elements(segment.gradients_P),
+        {elements(m.first), blocks(m.first_absmax), elements(m.second), blocks(m.second_absmax)});
   }
 }
 
@@ -155,7 +184,7 @@ void AdamW::visit_state(const params::StateVisitor& visitor) const {
     };
     const auto visit_absmax = [&](const char* kind, const at::Tensor& flat) {
       visitor({"optimizer." + std::string(kind) + "/" + param.info.name,
-               flat.narrow(0, param.offset / kBlock, (numel + kBlock - 1) / kBlock)});
+               flat.narrow(0, param.offset / kBlock, num_blocks(param))});
     };
     if (!is_8bit(segment)) {
       visit("exp_avg", moments.first);

@@ -4,7 +4,8 @@
 // clears the gradient. Segments without gradient this step are left alone: no decay, no moments, no step
 // count, as torch.optim.AdamW skips a parameter whose grad is None. Moments are fp32, or 8-bit block-wise as
 // bitsandbytes' AdamW8bit keeps them on the CPU. The result is the same bits for any number of threads, any
-// segmentation and any instruction set (docs/numerics.md).
+// segmentation and any instruction set (docs/numerics.md). On a GPU the same arithmetic runs operation by
+// operation.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,6 +27,9 @@ struct Segment;
 namespace zt::optim {
 
 class Ema;
+namespace internal {
+struct Factors;
+}
 
 /// The value of params::Placement::optimizer_kind.
 enum class StateKind : int { Float32 = 0, Blockwise8Bit = 1 };
@@ -78,6 +82,7 @@ class AdamW {
   };
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
+  void update_on_device(size_t segment, const internal::Factors& factors);
   params::ParamStore& store_;
   AdamWOptions options_;
   std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones

@@ -6,7 +6,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/scalar_lookup.hpp"
@@ -33,9 +32,8 @@ void Ema::reset() {
   averages_.clear();
   for (const params::Segment& segment : store_.segments()) {
     const bool trains = segment.placement.trainable;
-    ZT_REQUIRE(
-        !trains || (segment.values_P.scalar_type() == at::kFloat && segment.values_P.device().is_cpu()),
-        segment.unit, ": averages are of fp32 parameters on the CPU, got ", segment.values_P);
+    ZT_REQUIRE(!trains || segment.values_P.scalar_type() == at::kFloat, segment.unit,
+               ": averages are of fp32 parameters, got ", segment.values_P);
     averages_.push_back(trains ? segment.values_P.clone() : at::Tensor());
   }
   num_updates_ = 0;
@@ -45,7 +43,12 @@ float Ema::begin_update() { return static_cast<float>(1 - ema_decay(options_, nu
 
 void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
-  const float* value = store_.segments()[s].values_P.const_data_ptr<float>();
+  const at::Tensor& values_P = store_.segments()[s].values_P;
+  if (!values_P.device().is_cpu()) {
+    averages_[s].lerp_(values_P, weight);
+    return;
+  }
+  const float* value = values_P.const_data_ptr<float>();
   float* average = averages_[s].data_ptr<float>();
   at::parallel_for(0, averages_[s].numel(), kGrainElements, [&](int64_t begin, int64_t end) {
     internal::move_average(weight, end - begin, value + begin, average + begin);
@@ -61,9 +64,10 @@ void Ema::swap() {
   for (size_t s = 0; s < averages_.size(); ++s) {
     if (!averages_[s].defined()) continue;
     // Elements, not handles: the layers hold views of the store's memory.
-    float* value = store_.segments()[s].values_P.data_ptr<float>();
-    float* average = averages_[s].data_ptr<float>();
-    std::swap_ranges(value, value + averages_[s].numel(), average);
+    const at::Tensor& values_P = store_.segments()[s].values_P;
+    const at::Tensor before = values_P.clone();
+    values_P.copy_(averages_[s]);
+    averages_[s].copy_(before);
   }
 }
 

@@ -23,10 +23,14 @@ constexpr int64_t kGrainBlocks = 64;
 
 /// Sums of squares of every block of a flat gradient.
 std::vector<double> block_sums(const at::Tensor& gradients_P) {
-  ZT_REQUIRE(gradients_P.scalar_type() == at::kFloat && gradients_P.device().is_cpu(),
-             "norms are of fp32 gradients on the CPU, got ", gradients_P);
-  const float* gradient = gradients_P.const_data_ptr<float>();
+  ZT_REQUIRE(gradients_P.scalar_type() == at::kFloat, "norms are of fp32 gradients, got ", gradients_P);
   std::vector<double> sums(static_cast<size_t>(gradients_P.numel() / kBlock));
+  if (!gradients_P.device().is_cpu()) {
+    const at::Tensor on_cpu = gradients_P.view({-1, kBlock}).to(at::kDouble).square().sum(1).cpu();
+    std::copy_n(on_cpu.const_data_ptr<double>(), sums.size(), sums.begin());
+    return sums;
+  }
+  const float* gradient = gradients_P.const_data_ptr<float>();
   at::parallel_for(0, static_cast<int64_t>(sums.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block)
       sums[static_cast<size_t>(block)] = internal::square_sum(gradient + block * kBlock);

@@ -2,7 +2,7 @@
 // L2 norms of gradients, the same bits for any number of threads and any cut of the parameters into units and
 // segments: squares are summed in fp64 over blocks of 256 elements (eight interleaved sums), blocks of a
 // parameter by a binary tree over the block index, parameters by a binary tree over their order of
-// declaration.
+// declaration. On a GPU the device adds up each block in an order of its own.
 #pragma once
 
 #include <cstdint>

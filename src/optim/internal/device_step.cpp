@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// See device_step.hpp.
+#include "optim/internal/device_step.hpp"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "optim/internal/dynamic_map.hpp"
+
+namespace zt::optim::internal {
+namespace {
+
+// Rows of 256, the last one filled up with zeros.
+at::Tensor as_blocks(const at::Tensor& flat_P) {
+  const int64_t missing = (kBlock - flat_P.numel() % kBlock) % kBlock;
+  return at::constant_pad_nd(flat_P, {0, missing}).view({-1, kBlock});
+}
+
+at::Tensor decoded(const DynamicMap& map, const at::Tensor& codes, const at::Tensor& absmax) {
+  const at::Tensor values =
+      at::from_blob(const_cast<float*>(map.values.data()), {256}, at::kFloat).to(codes.device());
+  return (as_blocks(values.index_select(0, codes.to(at::kLong))) * absmax.unsqueeze(1))
+      .flatten()
+      .narrow(0, 0, codes.numel());
+}
+
+void encode(const DynamicMap& map, const at::Tensor& moment, const at::Tensor& codes,
+            const at::Tensor& absmax) {
+  const at::Tensor blocks = as_blocks(moment);
+  absmax.copy_(blocks.abs().amax(1));
+  const at::Tensor scale = at::where(absmax > 0, absmax.reciprocal(), at::zeros_like(absmax));
+  const at::Tensor cells =
+      ((blocks * scale.unsqueeze(1)).clamp(-1, 1).add(1) * 0.5 * 65535).add(0.5).to(at::kLong);
+  const at::Tensor table =
+      at::from_blob(const_cast<uint8_t*>(map.codes.data()), {65536}, at::kByte).to(codes.device());
+  const at::Tensor found = table.index_select(0, cells.flatten()).view_as(cells) * (absmax > 0).unsqueeze(1);
+  codes.copy_(found.flatten().narrow(0, 0, codes.numel()));
+}
+
+void move(const Factors& f, const at::Tensor& value, const at::Tensor& first, const at::Tensor& second) {
+  value.mul_(f.decay).addcdiv_(first, second.sqrt().div_(f.correction).add_(f.eps), f.minus_lr);
+}
+
+}  // namespace
+
+void adamw_on_device(const Factors& f, const at::Tensor& value, const at::Tensor& gradient,
+                     const at::Tensor& first, const at::Tensor& second) {
+  const at::Tensor g = gradient * f.gradient_scale;
+  first.lerp_(g, f.one_minus_beta1);
+  second.mul_(f.beta2).addcmul_(g, g, f.one_minus_beta2);
+  move(f, value, first, second);
+}
+
+void adamw_8bit_on_device(const Factors& f, const at::Tensor& value, const at::Tensor& gradient,
+                          const State8Bit& state) {
+  const at::Tensor g = gradient * f.gradient_scale;
+  const at::Tensor first = decoded(signed_map(), state.first_codes, state.first_absmax);
+  const at::Tensor second = decoded(unsigned_map(), state.second_codes, state.second_absmax);
+  first.mul_(f.beta1).add_(g, f.one_minus_beta1);
+  second.mul_(f.beta2).addcmul_(g, g, f.one_minus_beta2);
+  move(f, value, first, second);
+  encode(signed_map(), first, state.first_codes, state.first_absmax);
+  encode(unsigned_map(), second, state.second_codes, state.second_absmax);
+}
+
+}  // namespace zt::optim::internal

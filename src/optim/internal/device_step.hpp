@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The arithmetic of adamw_kernels.hpp written with libtorch's operations: for parameters on a GPU, and the
+// plain reference that tests hold the kernels against. Differs from the kernels by rounding only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "optim/internal/adamw_kernels.hpp"
+
+namespace zt::optim::internal {
+
+/// adamw() on whole tensors of one shape, in place.
+void adamw_on_device(const Factors& factors, const at::Tensor& value, const at::Tensor& gradient,
+                     const at::Tensor& first, const at::Tensor& second);
+
+/// Codes of one parameter and their largest magnitudes, one per 256 elements.
+struct State8Bit {
+  at::Tensor first_codes, first_absmax, second_codes, second_absmax;
+};
+/// adamw_8bit() on all blocks of one parameter, in place. Tensors are flat.
+void adamw_8bit_on_device(const Factors& factors, const at::Tensor& value, const at::Tensor& gradient,
+                          const State8Bit& state);
+
+}  // namespace zt::optim::internal
