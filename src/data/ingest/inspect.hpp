@@ -2,10 +2,10 @@
 // Looks at an index: a table for the terminal and a contact sheet for the eye.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "base/error.hpp"
 #include "data/clip_index.hpp"
 #include "image/image.hpp"
 
@@ -14,20 +14,21 @@ namespace zt::data {
 struct IndexSummary {
   int64_t clips = 0;
   int64_t frames = 0;
-  double seconds = 0;
-  std::string text;  ///< table: totals, splits, sizes, frame rates, pose sources, the first clips
+  double seconds = 0;  ///< of the clips whose frame rate is known
+  std::string text;    ///< table: totals, splits, sizes, frame rates, pose sources, the first clips
 };
 
 IndexSummary summarise(const ClipIndex& index, size_t max_rows = 20);
 
 struct SheetOptions {
-  size_t max_clips = 12;  ///< rows, evenly spread over the index
-  int frames = 6;         ///< columns of pictures per clip, each above its pose
-  int tile = 96;          ///< longest side of a tile in pixels
+  size_t max_clips = 12;  ///< evenly spread over the index
+  int frames = 6;         ///< pictures per clip, evenly spread over it
+  int tile = 96;          ///< longest side of a picture in pixels
 };
 
-/// One row per clip: frames spread over the clip, their poses below. A clip that can't be read gets a row
-/// that says so.
-Result<image::Image> contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
+/// Per clip a line of text, its frames, and below them their poses (drawn from key-points where there are
+/// any, else from the pose video). A clip that can't be read has the reason in place of its pictures.
+/// Requires: at least one clip, positive options.
+image::Image contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
 
 }  // namespace zt::data
