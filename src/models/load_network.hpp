@@ -29,10 +29,10 @@ struct LoadRules {
       false;  ///< leave the motion modules' proj_out at its start value (mm_zero_proj_out)
   /// From the file's names to the reference's (weights::vae_name, motion_name, ...); empty = names stay.
   /// Wrappers such as "module." are always taken off first.
-  weights::NameRule rename;
+  weights::NameRule rename = {};
   /// Parameters whose absence is no error, by suffix: {"conv_out.weight", "conv_out.bias"} of a ControlNet
   /// guider.
-  std::vector<std::string> optional_suffixes;
+  std::vector<std::string> optional_suffixes = {};
 };
 
 struct LoadReport {

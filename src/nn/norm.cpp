@@ -18,7 +18,12 @@ GroupNorm::GroupNorm(const params::ParamSource& source, int64_t groups, int64_t 
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x_NCHW) const {
-  return at::group_norm(x_NCHW, num_groups, weight_C, bias_C, eps);
+  // libtorch 2.13's backward for channels-last pictures writes the input's gradient through a null pointer
+  // where none is wanted (a trained norm behind frozen layers). Its kernel for contiguous ones asks first.
+  const bool wants_no_input_gradient =
+      at::GradMode::is_enabled() && weight_C.requires_grad() && !x_NCHW.requires_grad();
+  return at::group_norm(wants_no_input_gradient ? x_NCHW.contiguous() : x_NCHW, num_groups, weight_C, bias_C,
+                        eps);
 }
 
 at::Tensor GroupNorm::over_frames(const at::Tensor& x_NCHW, int64_t frames) const {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// zt_parity DIR: compares every module with tensors made by the reference's Python code, and prints the
+// table. Exit code 0: all checks that the folder allows passed. 1: one failed. 2: the folder can't be read.
+#include <cstdio>
+#include <exception>
+
+#include "checks.hpp"
+
+int main(int argc, char** argv) {
+  using namespace zt::parity;
+  if (argc != 2) {
+    std::fputs("usage: zt_parity DIR (a folder as described in tests/parity/README.md)\n", stderr);
+    return 2;
+  }
+  try {
+    const FixtureFolder folder(argv[1]);
+    Report report;
+    for (const auto check : {check_networks, check_frozen_networks, check_training, check_diffusion,
+                             check_pipeline, check_transforms}) {
+      check(folder, report);
+    }
+    std::fputs(report.text().c_str(), stdout);
+    return report.passed() ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "zt_parity: %s\n", error.what());
+    return 2;
+  }
+}
