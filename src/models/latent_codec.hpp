@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A codec between pictures and latents: AutoencoderKL (vae/) or the linear one (linear_codec/). Latents that the UNets
-// see are codec latents times scaling().
+// A codec between pictures and latents: AutoencoderKL (vae/) or the linear one (linear_codec/). Latents that
+// the UNets see are codec latents times scaling().
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -39,6 +39,7 @@ class LatentCodec {
 };
 
 /// Opens a codec folder: config.json says which kind, the weights lie beside it.
-Result<std::unique_ptr<LatentCodec>> open_latent_codec(const std::filesystem::path& folder, at::Device device = at::kCPU);
+Result<std::unique_ptr<LatentCodec>> open_latent_codec(const std::filesystem::path& folder,
+                                                       at::Device device = at::kCPU);
 
 }  // namespace zt::models

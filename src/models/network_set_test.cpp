@@ -8,39 +8,17 @@
 #include "base/files.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/vae/vae_codec.hpp"
+#include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/model_folder.hpp"
 
 namespace zt::models {
 namespace {
 
+using test::small_model;
 using ::testing::HasSubstr;
 
 constexpr int64_t kLatents = 4;
-
-/// The smallest networks that have every kind of block.
-config::ModelJob small_job() {
-  config::ModelJob job;
-  job.unet.block_out_channels = {8, 16};
-  job.unet.layers_per_block = 1;
-  job.unet.num_heads = 2;
-  job.unet.norm_num_groups = 4;
-  job.unet.cross_attention_dim = 12;
-  job.motion.num_heads = 2;
-  job.motion.norm_num_groups = 4;
-  job.motion.max_len = 6;
-  job.pose_guider.block_out_channels = {4, 8, 8};
-  job.image_encoder = {.image_size = 8,
-                       .patch_size = 4,
-                       .hidden_size = 8,
-                       .intermediate_size = 16,
-                       .num_layers = 1,
-                       .num_heads = 2};
-  job.codec.block_out_channels = {4, 8, 8};
-  job.codec.layers_per_block = 1;
-  job.codec.norm_num_groups = 4;
-  return job;
-}
 
 NetworkSet build(const config::ModelJob& job, const BuildOptions& options = {}) {
   auto set = build_networks(job, kLatents, options);
@@ -58,19 +36,19 @@ Status save(const NetworkSet& set, std::string_view network, const std::filesyst
 }
 
 TEST(NetworkSet, InlineSizesGiveRandomNetworksOfThatSize) {
-  const NetworkSet set = build(small_job(), {.seed = 3});
+  const NetworkSet set = build(small_model(), {.seed = 3});
 
   EXPECT_TRUE(set.reports.empty());
   EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{8, 16}));
   EXPECT_EQ(set.denoising_unet->config().down_has_attention, (std::vector<bool>{true, false}));
   EXPECT_GT(value(set, "denoising_unet.conv_in.weight").abs().max().item<float>(), 0);
   EXPECT_EQ(value(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0);
-  EXPECT_EQ(set.store->digest(), build(small_job(), {.seed = 3}).store->digest());
-  EXPECT_NE(set.store->digest(), build(small_job(), {.seed = 4}).store->digest());
+  EXPECT_EQ(set.store->digest(), build(small_model(), {.seed = 3}).store->digest());
+  EXPECT_NE(set.store->digest(), build(small_model(), {.seed = 4}).store->digest());
 }
 
 TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   job.denoiser_init = config::DenoiserInit::CopyReference;
   job.pose_out_init = config::PoseOutInit::Normal;
   job.pose_out_init_std = 0.5;
@@ -86,7 +64,7 @@ TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
 
 TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   const test::TempFolder folder;
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   const NetworkSet stage1 = build(job, {.seed = 1});
   for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
     ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + "-30.pth")));
@@ -119,7 +97,7 @@ TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
 
 TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
   const test::TempFolder folder;
-  const NetworkSet source = build(small_job(), {.seed = 1});
+  const NetworkSet source = build(small_model(), {.seed = 1});
   const std::filesystem::path unet = folder / "unet";
   ASSERT_TRUE(files::make_folders(unet));
   ASSERT_TRUE(save(source, kDenoisingUNet, unet / "diffusion_pytorch_model.safetensors", Contents::Whole,
@@ -128,7 +106,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
                                   to_json(source.reference_net->config(), UNetClass::Reference2D)));
   config::ModelJob job;  // SD 1.5 sizes, which the folder overrules
   job.base_model_path = folder.path();
-  job.pose_guider = small_job().pose_guider;
+  job.pose_guider = small_model().pose_guider;
 
   const NetworkSet set = build(job);
 
@@ -146,7 +124,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
 
 TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
   const test::TempFolder folder;
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   const NetworkSet stage1 = build(job);
   for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
     ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + ".pth")));
@@ -171,7 +149,7 @@ TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
 
 TEST(NetworkSet, AFileOfAnotherSizeIsRefusedByName) {
   const test::TempFolder folder;
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   ASSERT_TRUE(save(build(job), kReferenceUNet, folder / "reference_unet.pth"));
   job.reference_unet_path = folder / "reference_unet.pth";
   job.unet.cross_attention_dim = 24;
@@ -186,7 +164,7 @@ TEST(NetworkSet, AFileOfAnotherSizeIsRefusedByName) {
 
 TEST(NetworkSet, CodecAndImageEncoderSurviveTheirFolders) {
   const test::TempFolder folder;
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   const auto codec = build_codec(job, 7);
   const auto encoder = build_image_encoder(job, 7);
   ASSERT_TRUE(codec && encoder);
@@ -206,7 +184,7 @@ TEST(NetworkSet, CodecAndImageEncoderSurviveTheirFolders) {
 }
 
 TEST(NetworkSet, ALinearCodecWithoutAFileMustBeFitted) {
-  config::ModelJob job = small_job();
+  config::ModelJob job = small_model();
   job.codec.kind = config::CodecKind::Linear;
   EXPECT_TRUE(needs_codec_fit(job));
   const auto codec = build_codec(job, 0);

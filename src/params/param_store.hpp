@@ -68,8 +68,8 @@ class ParamStore {
   ParamStore(const ParamStore&) = delete;
   ParamStore& operator=(const ParamStore&) = delete;
 
-  /// A store over the same values with gradients of its own (zero, untouched): networks bound to it can run backward beside
-  /// those bound to this one. Values stay shared whichever store lives longer.
+  /// A store over the same values with gradients of its own (zero, untouched): networks bound to it can run
+  /// backward beside those bound to this one. Values stay shared whichever store lives longer.
   std::unique_ptr<ParamStore> with_own_gradients() const;
 
   /// For constructing a network whose parameters were declared under `network`.

@@ -32,14 +32,15 @@ nn::ReferenceRows reference_rows(const DenoisingInput& input) {
 
 void check(const DenoisingInput& input, const UNetConfig& config) {
   const at::Tensor& x = input.x_BCFHW;
-  ZT_REQUIRE(x.dim() == 5 && x.size(1) == config.in_channels, "wanted x (B, ", config.in_channels, ", F, H, W), got ", x);
-  ZT_REQUIRE(input.timestep_B.dim() == 1 && input.timestep_B.size(0) == x.size(0), "wanted one timestep per item of ", x,
-             ", got ", input.timestep_B);
-  ZT_REQUIRE(input.context_BLD.dim() == 3 && input.context_BLD.size(0) == x.size(0), "wanted context (", x.size(0), ", L, ",
-             config.cross_attention_dim, "), got ", input.context_BLD);
+  ZT_REQUIRE(x.dim() == 5 && x.size(1) == config.in_channels, "wanted x (B, ", config.in_channels,
+             ", F, H, W), got ", x);
+  ZT_REQUIRE(input.timestep_B.dim() == 1 && input.timestep_B.size(0) == x.size(0),
+             "wanted one timestep per item of ", x, ", got ", input.timestep_B);
+  ZT_REQUIRE(input.context_BLD.dim() == 3 && input.context_BLD.size(0) == x.size(0), "wanted context (",
+             x.size(0), ", L, ", config.cross_attention_dim, "), got ", input.context_BLD);
   ZT_REQUIRE(!(input.bank && input.projected), "a bank and a projected bank were given; at most one may be");
-  ZT_REQUIRE(input.bank_row.empty() || static_cast<int64_t>(input.bank_row.size()) == x.size(0), "wanted a bank row per item of ",
-             x, ", got ", input.bank_row.size());
+  ZT_REQUIRE(input.bank_row.empty() || static_cast<int64_t>(input.bank_row.size()) == x.size(0),
+             "wanted a bank row per item of ", x, ", got ", input.bank_row.size());
 }
 
 }  // namespace
@@ -47,23 +48,25 @@ void check(const DenoisingInput& input, const UNetConfig& config) {
 DenoisingUNet::DenoisingUNet(const UNetConfig& config, const params::ParamSource& source)
     : config_(config),
       trunk_(config, source, UNetTrunk::Role::Reader),
-      conv_norm_out_(source.unit("head").child("conv_norm_out"), config.norm_num_groups, config.block_out_channels.front(),
-                     config.norm_eps),
-      conv_out_(source.unit("head").child("conv_out"), config.block_out_channels.front(), config.out_channels) {}
+      conv_norm_out_(source.unit("head").child("conv_norm_out"), config.norm_num_groups,
+                     config.block_out_channels.front(), config.norm_eps),
+      conv_out_(source.unit("head").child("conv_out"), config.block_out_channels.front(),
+                config.out_channels) {}
 
 at::Tensor DenoisingUNet::forward(const DenoisingInput& input) const {
   check(input, config_);
   const at::Tensor& x_BCFHW = input.x_BCFHW;
   const int64_t frames = x_BCFHW.size(2);
-  const at::Tensor h_NCHW = trunk_.read({.x_NCHW = fold_frames(x_BCFHW),
-                                         .timestep_B = input.timestep_B,
-                                         .context_BLD = input.context_BLD,
-                                         .pose_NCHW = input.pose_BCFHW.defined() ? fold_frames(input.pose_BCFHW) : at::Tensor(),
-                                         .frames = frames,
-                                         .bank = input.bank,
-                                         .projected = input.projected,
-                                         .rows = reference_rows(input),
-                                         .recompute = input.recompute});
+  const at::Tensor h_NCHW =
+      trunk_.read({.x_NCHW = fold_frames(x_BCFHW),
+                   .timestep_B = input.timestep_B,
+                   .context_BLD = input.context_BLD,
+                   .pose_NCHW = input.pose_BCFHW.defined() ? fold_frames(input.pose_BCFHW) : at::Tensor(),
+                   .frames = frames,
+                   .bank = input.bank,
+                   .projected = input.projected,
+                   .rows = reference_rows(input),
+                   .recompute = input.recompute});
   const at::Tensor normed_NCHW =
       config_.use_inflated_groupnorm ? conv_norm_out_(h_NCHW) : conv_norm_out_.over_frames(h_NCHW, frames);
   const at::Tensor out_NCHW = conv_out_(at::silu(normed_NCHW));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The denoising UNet: Stable Diffusion's 2-D weights applied per frame, reference attention in every transformer block
-// and, where the config has them, motion modules over frames.
-// Shapes: B batch, C channels, F frames, H W latent size, L context tokens, D context width, R bank rows.
+// The denoising UNet: Stable Diffusion's 2-D weights applied per frame, reference attention in every
+// transformer block and, where the config has them, motion modules over frames. Shapes: B batch, C channels,
+// F frames, H W latent size, L context tokens, D context width, R bank rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>

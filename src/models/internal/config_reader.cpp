@@ -57,7 +57,8 @@ Result<ConfigReader> ConfigReader::parse(std::string_view json, std::string_view
   state->json = Json::parse(json, /*cb=*/nullptr, /*allow_exceptions=*/false);
   state->what = what;
   if (!state->json.is_object()) {
-    return fail(ErrorCode::Corrupt, fmt::format("{}: wanted a JSON object, found something else; is this config.json?", what));
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{}: wanted a JSON object, found something else; is this config.json?", what));
   }
   return ConfigReader(std::move(state));
 }
@@ -99,7 +100,8 @@ void ConfigReader::read(std::string_view key, std::vector<std::string>& value) {
   const Json* found = state_->take(key);
   if (!found) return;
   const auto is_string = [](const Json& item) { return item.is_string(); };
-  if (!found->is_array() || found->size() > kLongestList || !std::all_of(found->begin(), found->end(), is_string)) {
+  if (!found->is_array() || found->size() > kLongestList ||
+      !std::all_of(found->begin(), found->end(), is_string)) {
     return state_->fail(key, "a short list of strings");
   }
   value = found->get<std::vector<std::string>>();

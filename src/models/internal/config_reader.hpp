@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a network's config.json key by key. A key that is null or missing leaves the default; a key of the wrong type is
-// an error that names it; keys nobody asked for are kept as text, so that they survive being written again.
+// Reads a network's config.json key by key. A key that is null or missing leaves the default; a key of the
+// wrong type is an error that names it; keys nobody asked for are kept as text, so that they survive being
+// written again.
 #pragma once
 
 #include <cstdint>

@@ -14,16 +14,19 @@ PoseGuider::PoseGuider(const PoseGuiderConfig& config, const params::ParamSource
   for (size_t i = 0; i + 1 < widths.size(); ++i) {
     const auto at_block = static_cast<int64_t>(2 * i);
     blocks_.emplace_back(source.child("blocks", at_block), widths[i], widths[i]);
-    blocks_.emplace_back(source.child("blocks", at_block + 1), widths[i], widths[i + 1], nn::Conv2d::Options{.stride = 2});
+    blocks_.emplace_back(source.child("blocks", at_block + 1), widths[i], widths[i + 1],
+                         nn::Conv2d::Options{.stride = 2});
   }
-  const auto init = config.output_init_sd > 0 ? params::Init::normal(static_cast<float>(config.output_init_sd))
-                                              : params::Init::zeros();
-  conv_out_ = nn::Conv2d(source.child("conv_out"), widths.back(), config.embedding_channels, {.weight_init = init});
+  const auto init = config.output_init_sd > 0
+                        ? params::Init::normal(static_cast<float>(config.output_init_sd))
+                        : params::Init::zeros();
+  conv_out_ =
+      nn::Conv2d(source.child("conv_out"), widths.back(), config.embedding_channels, {.weight_init = init});
 }
 
 at::Tensor PoseGuider::forward(const at::Tensor& pose_BCFHW) const {
-  ZT_REQUIRE(pose_BCFHW.dim() == 5 && pose_BCFHW.size(1) == config_.in_channels, "wanted poses (B, ", config_.in_channels,
-             ", F, H, W), got ", pose_BCFHW);
+  ZT_REQUIRE(pose_BCFHW.dim() == 5 && pose_BCFHW.size(1) == config_.in_channels, "wanted poses (B, ",
+             config_.in_channels, ", F, H, W), got ", pose_BCFHW);
   const int64_t frames = pose_BCFHW.size(2);
   at::Tensor h_NCHW = at::silu(conv_in_(pose_BCFHW.transpose(1, 2).flatten(0, 1)));
   for (const nn::Conv2d& block : blocks_) h_NCHW = at::silu(block(h_NCHW));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// PoseGuider: ControlNet's conditioning embedding. Drawn poses become a feature map of the UNet's first width at latent
-// size, added after conv_in. Its last convolution starts at zero, so an untrained guider changes nothing.
+// PoseGuider: ControlNet's conditioning embedding. Drawn poses become a feature map of the UNet's first width
+// at latent size, added after conv_in. Its last convolution starts at zero, so an untrained guider changes
+// nothing.
 #pragma once
 
 #include <ATen/core/Tensor.h>

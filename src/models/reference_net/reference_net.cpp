@@ -17,10 +17,11 @@ ReferenceBank ReferenceNet::forward(const at::Tensor& latents_RCHW, const at::Te
              config_.in_channels, ", H, W), got ", latents_RCHW);
   ZT_REQUIRE(context_RLD.dim() == 3 && context_RLD.size(0) == latents_RCHW.size(0), "wanted context (",
              latents_RCHW.size(0), ", L, ", config_.cross_attention_dim, "), got ", context_RLD);
-  return trunk_.write({.x_NCHW = latents_RCHW,
-                       .timestep_B = at::zeros({latents_RCHW.size(0)}, latents_RCHW.options().dtype(at::kLong)),
-                       .context_BLD = context_RLD,
-                       .recompute = options.recompute});
+  return trunk_.write(
+      {.x_NCHW = latents_RCHW,
+       .timestep_B = at::zeros({latents_RCHW.size(0)}, latents_RCHW.options().dtype(at::kLong)),
+       .context_BLD = context_RLD,
+       .recompute = options.recompute});
 }
 
 }  // namespace zt::models

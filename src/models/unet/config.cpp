@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See config.hpp. Class defaults: diffusers 0.24 UNet2DConditionModel, Moore-AnimateAnyone UNet3DConditionModel and
-// VanillaTemporalModule.
+// See config.hpp. Class defaults: diffusers 0.24 UNet2DConditionModel, Moore-AnimateAnyone
+// UNet3DConditionModel and VanillaTemporalModule.
 #include "models/unet/config.hpp"
 
 #include <fmt/format.h>
@@ -17,8 +17,8 @@ namespace {
 
 constexpr int64_t kClassCrossAttentionDim = 1280;
 
-void read_block_types(ConfigReader& reader, std::string_view key, std::string_view stem, std::vector<bool>& has_attention,
-                      bool& is_3d) {
+void read_block_types(ConfigReader& reader, std::string_view key, std::string_view stem,
+                      std::vector<bool>& has_attention, bool& is_3d) {
   std::vector<std::string> types;
   reader.read(key, types);
   if (types.empty()) return;
@@ -41,17 +41,19 @@ void refuse_what_we_cannot_compute(ConfigReader& reader) {
   reader.require_one_of("resnet_time_scale_shift", {"\"default\""});
   reader.require_one_of("time_embedding_type", {"\"positional\""});
   reader.require_one_of("attention_type", {"\"default\""});
-  for (const char* key : {"center_input_sample", "dual_cross_attention", "only_cross_attention", "resnet_skip_time_act",
-                          "class_embeddings_concat", "unet_use_cross_frame_attention", "unet_use_temporal_attention",
-                          "mid_block_only_cross_attention"}) {
+  for (const char* key : {"center_input_sample", "dual_cross_attention", "only_cross_attention",
+                          "resnet_skip_time_act", "class_embeddings_concat", "unet_use_cross_frame_attention",
+                          "unet_use_temporal_attention", "mid_block_only_cross_attention"}) {
     reader.require_one_of(key, {"false", "null"});
   }
-  for (const char* key : {"class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim",
-                          "encoder_hid_dim_type", "time_embedding_dim", "time_embedding_act_fn", "timestep_post_act",
-                          "time_cond_proj_dim", "cross_attention_norm", "reverse_transformer_layers_per_block"}) {
+  for (const char* key :
+       {"class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim",
+        "encoder_hid_dim_type", "time_embedding_dim", "time_embedding_act_fn", "timestep_post_act",
+        "time_cond_proj_dim", "cross_attention_norm", "reverse_transformer_layers_per_block"}) {
     reader.require_one_of(key, {"null"});
   }
-  for (const char* key : {"mid_block_scale_factor", "resnet_out_scale_factor", "transformer_layers_per_block"}) {
+  for (const char* key :
+       {"mid_block_scale_factor", "resnet_out_scale_factor", "transformer_layers_per_block"}) {
     reader.require_one_of(key, {"1", "1.0"});
   }
   for (const char* key : {"conv_in_kernel", "conv_out_kernel"}) reader.require_one_of(key, {"3"});
@@ -72,7 +74,8 @@ void read_motion_kwargs(ConfigReader& outer, MotionConfig& motion) {
   kwargs.read("temporal_attention_dim_div", motion.attention_dim_div);
   kwargs.read("zero_initialize", motion.zero_initialize);
   kwargs.require_one_of("cross_frame_attention_mode", {"null"});
-  if (std::any_of(types.begin(), types.end(), [](const std::string& type) { return type != "Temporal_Self"; })) {
+  if (std::any_of(types.begin(), types.end(),
+                  [](const std::string& type) { return type != "Temporal_Self"; })) {
     kwargs.refuse("attention_block_types", "a list of Temporal_Self");
   }
   motion.num_attentions = static_cast<int64_t>(types.size());
@@ -110,21 +113,21 @@ void read_2d_keys(ConfigReader& reader, UNetConfig& config) {
 Status check_motion(const UNetConfig& config) {
   const MotionConfig& motion = config.motion;
   if (!motion.enabled) return {};
-  if (motion.num_heads <= 0 || motion.num_blocks <= 0 || motion.num_attentions <= 0 || motion.max_positions <= 0 ||
-      motion.attention_dim_div <= 0 || motion.norm_num_groups <= 0) {
+  if (motion.num_heads <= 0 || motion.num_blocks <= 0 || motion.num_attentions <= 0 ||
+      motion.max_positions <= 0 || motion.attention_dim_div <= 0 || motion.norm_num_groups <= 0) {
     return fail(ErrorCode::InvalidConfig, "motion_module_kwargs: counts must be 1 or more");
   }
   for (const int64_t width : config.block_out_channels) {
     if (width % motion.norm_num_groups != 0) {
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("motion_norm_num_groups: {} groups do not divide the width {}; the reference hard-codes 32, set "
-                              "another divisor of every width",
-                              motion.norm_num_groups, width));
+      return fail(ErrorCode::InvalidConfig, fmt::format("motion_norm_num_groups: {} groups do not divide the "
+                                                        "width {}; the reference hard-codes 32, set "
+                                                        "another divisor of every width",
+                                                        motion.norm_num_groups, width));
     }
     if (width % (motion.num_heads * motion.attention_dim_div) != 0) {
       return fail(ErrorCode::InvalidConfig,
-                  fmt::format("motion_module_kwargs.num_attention_heads: {} heads do not divide the width {}", motion.num_heads,
-                              width));
+                  fmt::format("motion_module_kwargs.num_attention_heads: {} heads do not divide the width {}",
+                              motion.num_heads, width));
     }
   }
   return {};
@@ -178,24 +181,30 @@ Status validate(const UNetConfig& config) {
   const auto levels = static_cast<size_t>(config.num_levels());
   if (levels == 0 || config.down_has_attention.size() != levels || config.up_has_attention.size() != levels ||
       config.layers_per_block.size() != levels || config.num_heads.size() != levels) {
-    return fail(ErrorCode::InvalidConfig,
-                fmt::format("UNet config: block_out_channels has {} levels, so down_block_types ({}), up_block_types ({}), "
-                            "layers_per_block ({}) and attention_head_dim ({}) must have as many",
-                            levels, config.down_has_attention.size(), config.up_has_attention.size(),
-                            config.layers_per_block.size(), config.num_heads.size()));
+    return fail(
+        ErrorCode::InvalidConfig,
+        fmt::format(
+            "UNet config: block_out_channels has {} levels, so down_block_types ({}), up_block_types ({}), "
+            "layers_per_block ({}) and attention_head_dim ({}) must have as many",
+            levels, config.down_has_attention.size(), config.up_has_attention.size(),
+            config.layers_per_block.size(), config.num_heads.size()));
   }
-  if (config.in_channels <= 0 || config.out_channels <= 0 || config.cross_attention_dim <= 0 || config.norm_num_groups <= 0) {
-    return fail(ErrorCode::InvalidConfig,
-                "UNet config: in_channels, out_channels, cross_attention_dim and norm_num_groups must be 1 or more");
+  if (config.in_channels <= 0 || config.out_channels <= 0 || config.cross_attention_dim <= 0 ||
+      config.norm_num_groups <= 0) {
+    return fail(
+        ErrorCode::InvalidConfig,
+        "UNet config: in_channels, out_channels, cross_attention_dim and norm_num_groups must be 1 or more");
   }
   for (size_t level = 0; level < levels; ++level) {
     const int64_t width = config.block_out_channels[level], heads = config.num_heads[level];
     if (width <= 0 || width % config.norm_num_groups != 0 || heads <= 0 || width % heads != 0 ||
         config.layers_per_block[level] <= 0) {
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("UNet config: level {}: width {} must be a multiple of norm_num_groups {} and of its {} heads, "
-                              "with 1 or more layers",
-                              level, width, config.norm_num_groups, heads));
+      return fail(
+          ErrorCode::InvalidConfig,
+          fmt::format(
+              "UNet config: level {}: width {} must be a multiple of norm_num_groups {} and of its {} heads, "
+              "with 1 or more layers",
+              level, width, config.norm_num_groups, heads));
     }
   }
   return check_motion(config);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shape of a UNet of the Stable Diffusion 1 family, as diffusers' config.json writes it for 2-D nets and
-// Moore-AnimateAnyone for 3-D ones. Keys the file leaves out take the class's defaults; keys we do not know are kept and
-// written back. A key whose value we cannot compute (class embeddings, another activation, ...) is an error.
+// Moore-AnimateAnyone for 3-D ones. Keys the file leaves out take the class's defaults; keys we do not know
+// are kept and written back. A key whose value we cannot compute (class embeddings, another activation, ...)
+// is an error.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +21,13 @@ struct MotionConfig {
   bool decoder_only = false;
   std::vector<int64_t> resolutions = {1, 2, 4, 8};  ///< down factors of the levels that have them
   int64_t num_heads = 8;
-  int64_t num_blocks = 1;                  ///< transformer blocks per module
-  int64_t num_attentions = 2;              ///< temporal self-attentions per block
+  int64_t num_blocks = 1;      ///< transformer blocks per module
+  int64_t num_attentions = 2;  ///< temporal self-attentions per block
   bool position_encoding = true;
-  int64_t max_positions = 24;              ///< rows of the saved pe; longer clips extend it
+  int64_t max_positions = 24;  ///< rows of the saved pe; longer clips extend it
   int64_t attention_dim_div = 1;
-  int64_t norm_num_groups = 32;            ///< the reference hard-codes 32 whatever the UNet's groups are
-  bool zero_initialize = true;             ///< proj_out starts at zero
+  int64_t norm_num_groups = 32;  ///< the reference hard-codes 32 whatever the UNet's groups are
+  bool zero_initialize = true;   ///< proj_out starts at zero
 
   bool operator==(const MotionConfig&) const = default;
 };
@@ -63,8 +64,9 @@ struct UNetConfig {
 
 /// Errors: InvalidConfig with the key, what was wanted and found.
 Result<UNetConfig> parse_unet_config(std::string_view json);
-/// Overlays the 3-D keys (use_motion_module, motion_module_kwargs, use_inflated_groupnorm, ...) of a JSON object on a 2-D
-/// config, as `unet_additional_kwargs` of the reference's inference.yaml does; keys left out change nothing.
+/// Overlays the 3-D keys (use_motion_module, motion_module_kwargs, use_inflated_groupnorm, ...) of a JSON
+/// object on a 2-D config, as `unet_additional_kwargs` of the reference's inference.yaml does; keys left out
+/// change nothing.
 Result<UNetConfig> with_unet_additional_kwargs(UNetConfig config, std::string_view json);
 enum class UNetClass { Reference2D, Denoising3D };
 /// config.json as diffusers (2-D) or the reference (3-D) would write it.

@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 
 Json block_types(const std::vector<bool>& has_attention, std::string_view stem, std::string_view suffix) {
   Json out = Json::array();
-  for (const bool attention : has_attention) out.push_back(fmt::format("{}{}Block{}", attention ? "CrossAttn" : "", stem, suffix));
+  for (const bool attention : has_attention)
+    out.push_back(fmt::format("{}{}Block{}", attention ? "CrossAttn" : "", stem, suffix));
   return out;
 }
 
@@ -52,11 +53,13 @@ void write_3d_keys(Json& out, const UNetConfig& config) {
   out["motion_module_mid_block"] = motion.mid_block;
   out["motion_module_decoder_only"] = motion.decoder_only;
   out["motion_module_type"] = motion.enabled ? Json("Vanilla") : Json(nullptr);
-  if (motion.norm_num_groups != MotionConfig{}.norm_num_groups) out["motion_norm_num_groups"] = motion.norm_num_groups;
+  if (motion.norm_num_groups != MotionConfig{}.norm_num_groups)
+    out["motion_norm_num_groups"] = motion.norm_num_groups;
   out["motion_module_kwargs"] = {
       {"num_attention_heads", motion.num_heads},
       {"num_transformer_block", motion.num_blocks},
-      {"attention_block_types", std::vector<std::string>(static_cast<size_t>(motion.num_attentions), "Temporal_Self")},
+      {"attention_block_types",
+       std::vector<std::string>(static_cast<size_t>(motion.num_attentions), "Temporal_Self")},
       {"temporal_position_encoding", motion.position_encoding},
       {"temporal_position_encoding_max_len", motion.max_positions},
       {"temporal_attention_dim_div", motion.attention_dim_div},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and sizes without allocating anything. Expected counts: spec/animate-anyone.md section 1.0, which agrees with
-// what the reference prints.
+// Names and sizes without allocating anything. Expected counts: spec/animate-anyone.md section 1.0, which
+// agrees with what the reference prints.
 #include <gtest/gtest.h>
 
 #include "models/denoising_unet/denoising_unet.hpp"
@@ -65,7 +65,8 @@ TEST(Counts, DenoisingUNetOfSd15) {
 TEST(Counts, PoseGuiders) {
   EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{}).num_elements(), 1'086'480);
   EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{}).num_tensors(), 16u);
-  EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{.block_out_channels = {16, 32, 64, 128}}).num_elements(), 514'896);
+  EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{.block_out_channels = {16, 32, 64, 128}}).num_elements(),
+            514'896);
 }
 
 TEST(Counts, Tiny64OfTheSpecification) {

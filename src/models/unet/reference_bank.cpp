@@ -8,7 +8,8 @@ namespace zt::models {
 
 ReferenceBank ReferenceBank::rounded_to_half() const {
   ReferenceBank out;
-  for (const at::Tensor& norm1 : norm1_RSC) out.norm1_RSC.push_back(norm1.to(at::kHalf).to(norm1.scalar_type()));
+  for (const at::Tensor& norm1 : norm1_RSC)
+    out.norm1_RSC.push_back(norm1.to(at::kHalf).to(norm1.scalar_type()));
   return out;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ReferenceNet hands to the denoising UNet: the output of norm1 of every transformer block, in forward order. It is
-// an explicit value, so that recomputation and sharding see it as an input and an output of units.
-// Shapes: R reference rows, S = H*W positions of a level, C its width.
+// What ReferenceNet hands to the denoising UNet: the output of norm1 of every transformer block, in forward
+// order. It is an explicit value, so that recomputation and sharding see it as an input and an output of
+// units. Shapes: R reference rows, S = H*W positions of a level, C its width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,8 @@ struct ReferenceBank {
   ReferenceBank detached() const;
 };
 
-/// A bank's keys and values per block of one denoising UNet, projected once for all steps, windows and frames.
+/// A bank's keys and values per block of one denoising UNet, projected once for all steps, windows and
+/// frames.
 struct ProjectedBank {
   std::vector<at::Tensor> key_RSC, value_RSC;
 };

@@ -25,7 +25,8 @@ size_t count_attentions(const UNetConfig& config) {
   for (size_t level = 0; level < config.block_out_channels.size(); ++level) {
     const auto layers = static_cast<size_t>(config.layers_per_block[level]);
     if (config.down_has_attention[level]) count += layers;
-    const auto up_layers = static_cast<size_t>(config.layers_per_block[config.layers_per_block.size() - 1 - level]) + 1;
+    const auto up_layers =
+        static_cast<size_t>(config.layers_per_block[config.layers_per_block.size() - 1 - level]) + 1;
     if (config.up_has_attention[level]) count += up_layers;
   }
   return count;
@@ -73,14 +74,16 @@ params::ParamSource UNetTrunk::live_or_tail(const params::ParamSource& source) c
   return role_ == Role::Writer && is_behind_last_attention ? source.group("tail") : source;
 }
 
-UNetLayer UNetTrunk::build_layer(const UNetConfig& config, const params::ParamSource& network, const LayerPlan& plan) {
+UNetLayer UNetTrunk::build_layer(const UNetConfig& config, const params::ParamSource& network,
+                                 const LayerPlan& plan) {
   const params::ParamSource source = live_or_tail(network).child(plan.block);
   UNetLayer layer;
   layer.resnet = nn::ResnetBlock(source.child("resnets", plan.index),
                                  resnet_options(config, plan.in_channels, plan.out_channels));
   if (plan.has_attention) {
     layer.bank_index = attention_paths_.size();
-    attention_paths_.push_back(plan.block + ".attentions." + std::to_string(plan.index) + ".transformer_blocks.0");
+    attention_paths_.push_back(plan.block + ".attentions." + std::to_string(plan.index) +
+                               ".transformer_blocks.0");
     layer.attention = nn::SpatialTransformer(
         source.child("attentions", plan.index),
         {.channels = plan.out_channels,
@@ -116,8 +119,9 @@ void UNetTrunk::build_down(const UNetConfig& config, const params::ParamSource& 
       channels = width;
     }
     if (level + 1 < config.num_levels()) {
-      built.resample = nn::Conv2d(source.unit(block + ".downsampler").child(block).child("downsamplers.0.conv"), width,
-                                  width, {.stride = 2, .padding = config.downsample_padding});
+      built.resample =
+          nn::Conv2d(source.unit(block + ".downsampler").child(block).child("downsamplers.0.conv"), width,
+                     width, {.stride = 2, .padding = config.downsample_padding});
     }
     down_.push_back(std::move(built));
   }
@@ -133,15 +137,17 @@ void UNetTrunk::build_middle(const UNetConfig& config, const params::ParamSource
                          .out_channels = width,
                          .has_attention = true,
                          .has_motion = config.motion.enabled && config.motion.mid_block});
-  middle_end_ = nn::ResnetBlock(live_or_tail(source.unit("mid_block.1")).child("mid_block").child("resnets.1"),
-                                resnet_options(config, width, width));
+  middle_end_ =
+      nn::ResnetBlock(live_or_tail(source.unit("mid_block.1")).child("mid_block").child("resnets.1"),
+                      resnet_options(config, width, width));
 }
 
 void UNetTrunk::build_up(const UNetConfig& config, const params::ParamSource& source) {
   // Skips are pushed by conv_in, every down layer and every downsampler, and popped here from the end.
   std::vector<int64_t> skips = {config.block_out_channels.front()};
   for (size_t level = 0; level < config.block_out_channels.size(); ++level) {
-    for (int64_t j = 0; j < config.layers_per_block[level]; ++j) skips.push_back(config.block_out_channels[level]);
+    for (int64_t j = 0; j < config.layers_per_block[level]; ++j)
+      skips.push_back(config.block_out_channels[level]);
     if (level + 1 < config.block_out_channels.size()) skips.push_back(config.block_out_channels[level]);
   }
   int64_t channels = config.block_out_channels.back();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ReferenceNet and the denoising UNet have in common: conv_in, time embedding, down blocks, middle, up blocks. Both
-// are built from the same tree of names, so a bank entry belongs to the block of the same path in the other net.
-// Units, in forward order: "conv_in" (with the time embedding), "down_blocks.I.layers.J", "down_blocks.I.downsampler",
-// "mid_block.0" and "mid_block.1", "up_blocks.I.layers.J", "up_blocks.I.upsampler"; the denoising UNet adds "head".
-// Shapes: N = B * frames pictures, frame index fastest.
+// What ReferenceNet and the denoising UNet have in common: conv_in, time embedding, down blocks, middle, up
+// blocks. Both are built from the same tree of names, so a bank entry belongs to the block of the same path
+// in the other net. Units, in forward order: "conv_in" (with the time embedding), "down_blocks.I.layers.J",
+// "down_blocks.I.downsampler", "mid_block.0" and "mid_block.1", "up_blocks.I.layers.J",
+// "up_blocks.I.upsampler"; the denoising UNet adds "head". Shapes: N = B * frames pictures, frame index
+// fastest.
 #pragma once
 
 #include <ATen/core/Tensor.h>

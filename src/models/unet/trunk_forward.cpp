@@ -38,8 +38,8 @@ at::Tensor resnet_of(const UNetLayer& layer, const LayerInput& in, int64_t frame
 }
 
 /// -> {h}
-std::vector<at::Tensor> read_layer(const UNetLayer& layer, const LayerInput& in, const nn::ReferenceRows& rows,
-                                   int64_t frames) {
+std::vector<at::Tensor> read_layer(const UNetLayer& layer, const LayerInput& in,
+                                   const nn::ReferenceRows& rows, int64_t frames) {
   at::Tensor h_NCHW = resnet_of(layer, in, frames);
   if (layer.attention) {
     const nn::ReferenceKeys keys = in.bank_RSC.defined() ? layer.attention->project(in.bank_RSC)
@@ -84,7 +84,8 @@ std::vector<at::Tensor> recompute_layer(const LayerCall& call, LayerInput in) {
 at::Tensor UNetTrunk::enter(const Input& input) const {
   const at::Tensor h_NCHW = conv_in_(input.x_NCHW);
   if (!input.pose_NCHW.defined()) return h_NCHW;
-  ZT_REQUIRE(input.pose_NCHW.sizes() == h_NCHW.sizes(), "wanted pose features like ", h_NCHW, ", got ", input.pose_NCHW);
+  ZT_REQUIRE(input.pose_NCHW.sizes() == h_NCHW.sizes(), "wanted pose features like ", h_NCHW, ", got ",
+             input.pose_NCHW);
   return h_NCHW + input.pose_NCHW;
 }
 

@@ -12,6 +12,7 @@ void check_networks(const FixtureFolder& folder, Report& report);         ///< a
 void check_frozen_networks(const FixtureFolder& folder, Report& report);  ///< i_vae, j_clip
 void check_training(const FixtureFolder& folder, Report& report);    ///< e_train1_*, f_train2_*, grad_norms
 void check_diffusion(const FixtureFolder& folder, Report& report);   ///< g_ddim
+void check_optimizer(const FixtureFolder& folder, Report& report);   ///< k_adamw*, l_lr_schedules
 void check_pipeline(const FixtureFolder& folder, Report& report);    ///< h_pipeline, context_windows
 void check_transforms(const FixtureFolder& folder, Report& report);  ///< m_transforms
 

@@ -12,12 +12,23 @@ int main(int argc, char** argv) {
     std::fputs("usage: zt_parity DIR (a folder as described in tests/parity/README.md)\n", stderr);
     return 2;
   }
+  struct Group {
+    const char* name;
+    void (*run)(const FixtureFolder&, Report&);
+  };
+  constexpr Group kGroups[] = {{"networks", check_networks},    {"frozen networks", check_frozen_networks},
+                               {"training", check_training},    {"diffusion", check_diffusion},
+                               {"optimizer", check_optimizer},  {"pipeline", check_pipeline},
+                               {"transforms", check_transforms}};
   try {
     const FixtureFolder folder(argv[1]);
     Report report;
-    for (const auto check : {check_networks, check_frozen_networks, check_training, check_diffusion,
-                             check_pipeline, check_transforms}) {
-      check(folder, report);
+    for (const Group& group : kGroups) {
+      try {
+        group.run(folder, report);
+      } catch (const std::exception& error) {
+        report.add_broken(group.name, error.what());
+      }
     }
     std::fputs(report.text().c_str(), stdout);
     return report.passed() ? 0 : 1;

@@ -37,6 +37,10 @@ void Check::close(const std::string& name, const at::Tensor& found, const at::Te
   within(name, ((f - w).abs() / (absolute + relative * w.abs())).max().item<double>(), 1);
 }
 
+void Report::add_broken(std::string check, std::string reason) {
+  rows_.push_back({.check = std::move(check), .worst = std::move(reason), .passed = false});
+}
+
 std::string Report::text() const {
   std::string out = fmt::format("{:<46} {:>8} {:>13} {:>10}  {}\n", "check", "compared", "largest error",
                                 "tolerance", "verdict");

@@ -40,6 +40,8 @@ class Check {
 class Report {
  public:
   void add(const Check& check) { rows_.push_back(check.row()); }
+  /// A check that could not be made at all.
+  void add_broken(std::string check, std::string reason);
   void add_absent(std::string check) { absent_.push_back(std::move(check)); }
   /// The table, ending in a line that counts.
   std::string text() const;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other programs make of these files was tried by hand: docs/formats/export.md.
+#include "models/export_folder.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "support/small_model.hpp"
+#include "support/temp_folder.hpp"
+#include "weights/tensor_file.hpp"
+
+namespace zt::models {
+namespace {
+
+constexpr int64_t kLatents = 4;
+
+NetworkSet trained() {
+  NetworkSet set = build_networks(test::small_model(), kLatents, {.motion = true, .seed = 5}).value();
+  set.store->assign("denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias",
+                    at::ones({16}));
+  return set;
+}
+
+std::string digest_of(const config::ModelJob& job) {
+  const auto set = build_networks(job, kLatents, {.motion = true, .for_generation = true});
+  EXPECT_TRUE(set) << set.error().text();
+  return set ? set->store->digest() : "";
+}
+
+TEST(ExportFolder, DiffusersFoldersReadBackAsTheSameNetworks) {
+  const test::TempFolder folder;
+  const NetworkSet set = trained();
+  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Diffusers));
+
+  config::ModelJob job;  // SD 1.5 sizes: all real ones must come from the folders
+  job.reference_unet_path = folder / "reference_unet";
+  job.denoising_unet_path = folder / "denoising_unet";
+  job.pose_guider_path = folder / "pose_guider";
+  job.mm_path = folder / "motion_adapter";
+
+  EXPECT_EQ(digest_of(job), set.store->digest());
+}
+
+TEST(ExportFolder, MooreFilesReadBackAsTheSameNetworks) {
+  const test::TempFolder folder;
+  const NetworkSet set = trained();
+  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Moore));
+
+  config::ModelJob job = test::small_model();
+  job.reference_unet_path = folder / "reference_unet.pth";
+  job.denoising_unet_path = folder / "denoising_unet.pth";
+  job.pose_guider_path = folder / "pose_guider.pth";
+  job.mm_path = folder / "motion_module.pth";
+
+  EXPECT_EQ(digest_of(job), set.store->digest());
+}
+
+TEST(ExportFolder, ReferenceNetGetsAHeadThatGivesZeros) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(export_networks(trained(), nullptr, nullptr, folder.path(), ExportLayout::Diffusers));
+
+  const auto file = weights::TensorFile::open(folder / "reference_unet");
+  ASSERT_TRUE(file);
+  const weights::TensorEntry* head = file->find("conv_out.weight");
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->shape, (std::vector<int64_t>{kLatents, 8, 3, 3}));
+}
+
+TEST(ExportFolder, MotionModulesOnSomeLevelsAreNoMotionAdapter) {
+  const test::TempFolder folder;
+  config::ModelJob job = test::small_model();
+  job.motion.levels = {1};
+  const NetworkSet set = build_networks(job, kLatents, {.motion = true}).value();
+
+  const Status status = export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Diffusers);
+
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::Unsupported);
+  EXPECT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Moore));
+}
+
+}  // namespace
+}  // namespace zt::models
