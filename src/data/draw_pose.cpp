@@ -70,14 +70,28 @@ constexpr double kLimbRadius = 0.012, kJointRadius = 0.018, kFingerRadius = 0.00
 // Bone b of a hand joins two of its points: five fingers of four bones, each from the wrist outwards.
 std::array<size_t, 2> finger_bone(size_t b) { return {b % 4 == 0 ? 0 : b, b + 1}; }
 
-// HSV (b / 20, 1, 1), rounded as OpenCV rounds a colour of doubles.
+// HSV (b / 20, 1, 1) by the formula of colorsys and matplotlib, whose rounding decides whether 229.5 becomes
+// 229 or 230; then rounded to bytes as OpenCV rounds a colour of doubles.
 Rgb finger_colour(size_t b) {
-  const double sector = 6.0 * static_cast<double>(b) / static_cast<double>(kNumFingerBones);
-  const auto channel = [&](double centre) {
-    const double distance = std::min(std::abs(sector - centre), 6.0 - std::abs(sector - centre));
-    return static_cast<uint8_t>(std::lrint(255.0 * std::clamp(2.0 - distance, 0.0, 1.0)));
-  };
-  return {channel(0), channel(2), channel(4)};
+  const double sextant = static_cast<double>(b) / static_cast<double>(kNumFingerBones) * 6.0;
+  const int whole = static_cast<int>(sextant);
+  const double fraction = sextant - whole;
+  const auto byte = [](double value) { return static_cast<uint8_t>(std::lrint(value * 255.0)); };
+  const uint8_t falling = byte(1.0 - fraction), rising = byte(1.0 - (1.0 - fraction));
+  switch (whole) {
+    case 0:
+      return {255, rising, 0};
+    case 1:
+      return {falling, 255, 0};
+    case 2:
+      return {0, 255, rising};
+    case 3:
+      return {0, falling, 255};
+    case 4:
+      return {rising, 0, 255};
+    default:
+      return {255, 0, falling};
+  }
 }
 
 std::span<const Person> drawn_people(const Keypoints& keypoints, const DrawOptions& options) {
@@ -161,9 +175,8 @@ void draw_reference(Image& canvas, std::span<const Person> people, const DrawOpt
   const ReferenceSizes sizes = reference_sizes(canvas, options);
   draw_reference_bodies(canvas, people, options, sizes);
   if (options.hands) {
-    for (const Person& person : people) {
-      draw_reference_hand(canvas, person.right_hand, options, sizes);
-      draw_reference_hand(canvas, person.left_hand, options, sizes);
+    for (const auto hand : {&Person::left_hand, &Person::right_hand}) {
+      for (const Person& person : people) draw_reference_hand(canvas, person.*hand, options, sizes);
     }
   }
   if (!options.face) return;
@@ -221,7 +234,7 @@ void draw_puppet_person(Image& canvas, const Person& person, const DrawOptions& 
     const Keypoint& p = person.body[i];
     if (is_drawn(p, options)) blend_capsule(canvas, p, p, kJointRadius * side, kColours[i]);
   }
-  for (const auto* hand : {&person.right_hand, &person.left_hand}) {
+  for (const auto* hand : {&person.left_hand, &person.right_hand}) {
     if (!options.hands || hand->size() != kNumHand) continue;
     for (size_t b = 0; b < kNumFingerBones; ++b) {
       const auto [i, j] = finger_bone(b);
