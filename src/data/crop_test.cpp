@@ -9,6 +9,11 @@
 #include <random>
 #include <vector>
 
+#include "image/image.hpp"
+#include "image/resize.hpp"
+#include "support/clips.hpp"
+#include "support/golden_image.hpp"
+
 namespace zt::data {
 namespace {
 
@@ -65,6 +70,34 @@ TEST(Crop, WideAndFittingPicturesFallBackToo) {
 
 TEST(Crop, NormalisesToTheShareOfThePicture) {
   EXPECT_EQ(normalise({10, 20, 50, 100}, 200, 100), (NormBox{0.1, 0.1, 0.6, 0.6}));
+}
+
+// The transforms of the reference's data set class, on a portrait picture and on its pose picture, which is
+// smaller.
+TEST(Crop, PicturesEqualThoseOfTheReference) {
+  const test::Golden golden(ZT_SOURCE_DIR "/src/data/testdata/crop.golden");
+  const image::Image video = test::golden_image(golden, "video"), pose = test::golden_image(golden, "pose");
+  const auto region = [&](const std::string& name) {
+    const auto tlhw = golden.values<int64_t>(name);
+    return normalise({tlhw[0], tlhw[1], tlhw[2], tlhw[3]}, video.width, video.height);
+  };
+
+  EXPECT_TRUE(test::same_picture(crop_picture(video, region("video_crop"), 64, 64),
+                                 test::golden_image(golden, "video_cropped")));
+  EXPECT_TRUE(test::same_picture(crop_picture(video, region("video_crop_scale1"), 64, 64),
+                                 test::golden_image(golden, "video_cropped_scale1")));
+  std::mt19937 generator(1234 + 77);  // the fixture's state before each transform
+  const PixelCrop drawn =
+      random_resized_crop(pose.width, pose.height, {0.9, 1.0, 0.9, 1.0}, torch_draws(generator));
+  EXPECT_TRUE(test::same_picture(crop_picture(pose, normalise(drawn, pose.width, pose.height), 64, 64),
+                                 test::golden_image(golden, "pose_cropped")));
+}
+
+TEST(Crop, StreamsOfDifferentSizesShowTheSameRegion) {
+  const NormBox region = normalise({7, 3, 40, 50}, 96, 96);  // no whole pixels of the smaller picture
+  const image::Image large = test::drifting_frame(96, 96, 0), small = test::drifting_frame(64, 64, 0);
+
+  EXPECT_GT(test::psnr_of(crop_picture(large, region, 32, 32), crop_picture(small, region, 32, 32)), 40);
 }
 
 }  // namespace

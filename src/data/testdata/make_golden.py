@@ -2,14 +2,17 @@
 """Makes the expected values of draw_pose_test.cpp and pose_align_test.cpp, with OpenCV and NumPy.
 
   python3 -m venv /tmp/v && /tmp/v/bin/pip install 'numpy<2' opencv-python-headless==4.8.1.78
-  /tmp/v/bin/python src/data/testdata/make_golden.py
+  /tmp/v/bin/python src/data/testdata/make_golden.py FIXTURES     # folder with m_transforms.safetensors
 
 Drawing: the sequence of OpenCV calls of Moore-AnimateAnyone's src/dwpose (draw_pose, util.draw_bodypose, draw_handpose,
 draw_facepose). The puppet style: coverage = clip(radius - distance + 1/2, 0, 1). Alignment: section 7.5 of the
-reference's description, that is MusePose's pose_align.py; MimicMotion's rescale by numpy.polyfit.
+reference's description, that is MusePose's pose_align.py; MimicMotion's rescale by numpy.polyfit. Cropping: FIXTURES were
+made by torchvision's RandomResizedCrop in the reference's own data set class; here they only become bytes again.
 """
 import colorsys
+import json
 import math
+import struct
 import sys
 from pathlib import Path
 
@@ -190,5 +193,25 @@ def alignment():
     return {"reference": ref, "frames": frames, "ratios": ratios, "limbs": limbs, "fit": fit}
 
 
+def cropping(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+
+    def tensor(name):
+        entry = json.loads(data[8:8 + length])[name]
+        dtype = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}[entry["dtype"]]
+        start, end = (8 + length + offset for offset in entry["data_offsets"])
+        return np.frombuffer(data[start:end], dtype).reshape(entry["shape"])
+
+    def picture(name, low):
+        return np.rint((tensor(name).transpose(1, 2, 0) - low) / (1 - low) * 255).astype(np.uint8)
+
+    return {"video": tensor("inp_u8"), "video_crop": tensor("crop_tlhw_seedS100plus_i")[0],
+            "video_cropped": picture("img", -1), "video_crop_scale1": tensor("crop_tlhw_scale1"),
+            "video_cropped_scale1": picture("img_scale1", -1),
+            "pose": tensor("inp_pose_u8"), "pose_cropped": picture("pose", 0)}
+
+
+golden.write(HERE / "crop.golden", cropping(Path(sys.argv[1]) / "m_transforms.safetensors"))
 golden.write(HERE / "draw_pose.golden", drawing())
 golden.write(HERE / "pose_align.golden", alignment())
