@@ -24,7 +24,7 @@ struct ClipRecord {
   std::string mask;         ///< foreground mask video or folder; "" if there is none
   std::string labels;       ///< part labels (synthetic clips, data/puppet/labels.hpp); "" if there are none
   std::string background;   ///< picture of the clean background; "" if unknown
-  std::string split;        ///< "train", "val-a", "val-b", "val-c" or the user's own word
+  std::string split;        ///< "train", "val_a", "val_b", "val_c" or the user's own word
   std::string content;      ///< digest of the video's bytes: the cache's name for this input
   int64_t first_frame = 0;  ///< of the shot inside the files
   int64_t num_frames = 0;

@@ -27,7 +27,7 @@ ClipRecord full_record() {
   clip.mask = "masks/walk.mp4";
   clip.labels = "labels/walk.mp4";
   clip.background = "backgrounds/walk.png";
-  clip.split = "val-a";
+  clip.split = "val_a";
   clip.content = "0123456789abcdef0123456789abcdef";
   clip.first_frame = 5;
   clip.num_frames = 40;
@@ -125,7 +125,7 @@ TEST(ClipIndex, IsRefusedWithTheLine) {
 TEST(ClipIndex, ASplitKeepsOrderRootAndDigest) {
   ClipIndex index{"/data", {small_record("a"), small_record("b"), small_record("c")}, "d"};
   index.clips[0].split = index.clips[2].split = "train";
-  index.clips[1].split = "val-a";
+  index.clips[1].split = "val_a";
 
   const ClipIndex train = select_split(index, "train");
 
