@@ -4,6 +4,7 @@
 // largest is not told from zero, and zero itself gets the code nearest to +1.5e-5.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -13,9 +14,10 @@ struct DynamicMap {
   std::array<float, 256> values;     ///< ascending
   std::array<uint8_t, 65536> codes;  ///< by cell
   explicit DynamicMap(bool is_signed);
-  /// The code of `normalized` in [-1, 1].
-  uint8_t code(float normalized) const {
-    return codes[static_cast<uint16_t>((normalized + 1.0f) * 0.5f * 65535.0f + 0.5f)];
+  /// The cell of a moment divided by its block's largest magnitude.
+  [[gnu::always_inline]] static int32_t cell(float normalized) {
+    const float inside = std::max(-1.0f, std::min(1.0f, normalized));  // 1/x rounds
+    return static_cast<int32_t>((inside + 1.0f) * 0.5f * 65535.0f + 0.5f);
   }
 };
 
