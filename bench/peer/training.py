@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One training step of each stage, VAE and CLIP in the loop."""
+
+import random
+
+import torch
+from diffusers import DDIMScheduler
+
+from reference_attention import ReferenceAttention
+
+SCALING = 0.18215
+SNR_GAMMA = 5.0
+NOISE_OFFSET = 0.05
+UNCOND_RATIO = 0.1
+
+
+class Trainer:
+    def __init__(self, configuration, networks, stage, dtype, compiles):
+        self.c, self.n, self.stage, self.dtype = configuration, networks, stage, dtype
+        self.frames = 1 if stage == 1 else configuration.frames
+        self.batch = configuration.batch if stage == 1 else 1
+        self.attention = ReferenceAttention(networks.reference_net, networks.denoiser)
+        self.attention.frames = self.frames
+        self.parameters = networks.trained(stage)
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5, weight_decay=1e-2)
+        self.scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                                       clip_sample=False, prediction_type="v_prediction",
+                                       rescale_betas_zero_snr=True, timestep_spacing="trailing")
+        self.frozen_dtype = torch.bfloat16 if dtype == "bf16" else torch.float32
+        networks.vae.to(self.frozen_dtype)
+        networks.clip.to(self.frozen_dtype)
+        self.forward = torch.compile(self.networks_forward) if compiles else self.networks_forward
+
+    def random_batch(self):
+        c, f = self.c, self.frames
+        return {
+            "image": torch.rand(self.batch * f, 3, c.image_px, c.image_px) * 2 - 1,
+            "pose": torch.rand(self.batch * f, 3, c.image_px, c.image_px),
+            "reference": torch.rand(self.batch, 3, c.image_px, c.image_px) * 2 - 1,
+            "clip": torch.randn(self.batch, 3, c.clip_px, c.clip_px),
+        }
+
+    def encode(self, image):
+        return self.n.vae.encode(image.to(self.frozen_dtype)).latent_dist.sample().float() * SCALING
+
+    def networks_forward(self, noisy, t, reference_latents, context, pose):
+        """Prediction for (B F, C, h, w); without reference latents the banks stay empty."""
+        self.attention.clear()
+        if reference_latents is not None:
+            self.n.reference_net(reference_latents, torch.zeros_like(t), context, return_dict=False)
+        self.n.pose_input.features = self.n.pose_guider(pose)
+        if self.stage == 1:
+            return self.n.denoiser(noisy, t, context, return_dict=False)[0]
+        video_BCFHW = noisy.unflatten(0, (self.batch, self.frames)).transpose(1, 2)
+        out_BCFHW = self.n.denoiser(video_BCFHW, t, context, return_dict=False)[0]
+        return out_BCFHW.transpose(1, 2).flatten(0, 1)
+
+    def loss(self, batch):
+        is_uncond = random.random() < UNCOND_RATIO
+        with torch.no_grad():
+            latents = self.encode(batch["image"])
+            noise = torch.randn_like(latents)
+            offset = torch.randn(self.batch, latents.shape[1], 1, 1)
+            noise = noise + NOISE_OFFSET * offset.repeat_interleave(self.frames, 0)
+            t = torch.randint(0, 1000, (self.batch,))
+            clip_input = torch.zeros_like(batch["clip"]) if is_uncond else batch["clip"]
+            reference_latents = None if is_uncond else self.encode(batch["reference"])
+            context = self.n.clip(clip_input.to(self.frozen_dtype)).image_embeds.float().unsqueeze(1)
+            t_each = t.repeat_interleave(self.frames, 0)
+            noisy = self.scheduler.add_noise(latents, noise, t_each)
+            target = self.scheduler.get_velocity(latents, noise, t_each)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bf16"):
+            prediction = self.forward(noisy, t, reference_latents, context, batch["pose"])
+        alpha = self.scheduler.alphas_cumprod[t_each]
+        snr = alpha / (1 - alpha) + 1
+        weight = torch.clamp(snr, max=SNR_GAMMA) / snr
+        error = torch.nn.functional.mse_loss(prediction.float(), target.float(), reduction="none")
+        return (error.mean((1, 2, 3)) * weight).mean()
+
+    def step(self, batch):
+        loss = self.loss(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.item()
