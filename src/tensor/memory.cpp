@@ -5,8 +5,9 @@
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
 
-#include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstring>
 #include <mutex>
 
 namespace zt::tensor {
@@ -16,42 +17,46 @@ std::atomic<int64_t> g_live_bytes{0};
 std::atomic<int64_t> g_peak_bytes{0};
 std::atomic<int64_t> g_allocations{0};
 
-/// What a data pointer's context points to: the inner allocator's own context and the size to give back.
-struct Counted {
-  c10::DataPtr inner;
-  int64_t bytes;
-};
+/// In front of every buffer lies its size. libtorch wants a raw buffer's context to be its address, so there
+/// is no other place for it; 64 bytes keep the alignment that its allocator gives.
+constexpr size_t kHeaderBytes = 64;
 
-void release(void* context) {
-  auto* counted = static_cast<Counted*>(context);
-  g_live_bytes.fetch_sub(counted->bytes, std::memory_order_relaxed);
-  delete counted;
+c10::Allocator* g_inner = nullptr;
+
+void release(void* buffer) {
+  if (buffer == nullptr) return;
+  auto* start = static_cast<std::byte*>(buffer) - kHeaderBytes;
+  int64_t size = 0;
+  std::memcpy(&size, start, sizeof size);
+  g_live_bytes.fetch_sub(size, std::memory_order_relaxed);
+  g_inner->raw_deallocate(start);
+}
+
+void count(int64_t size) {
+  const int64_t live = g_live_bytes.fetch_add(size, std::memory_order_relaxed) + size;
+  int64_t peak = g_peak_bytes.load(std::memory_order_relaxed);
+  while (live > peak && !g_peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
+  }
+  g_allocations.fetch_add(1, std::memory_order_relaxed);
 }
 
 class CountingAllocator final : public c10::Allocator {
  public:
-  explicit CountingAllocator(c10::Allocator* inner) : inner_(inner) {}
-
   c10::DataPtr allocate(size_t bytes) override {
-    c10::DataPtr data = inner_->allocate(bytes);
-    if (bytes == 0) return data;
+    if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::kCPU)};
+    auto* start = static_cast<std::byte*>(g_inner->raw_allocate(bytes + kHeaderBytes));
     const auto size = static_cast<int64_t>(bytes);
-    const int64_t live = g_live_bytes.fetch_add(size, std::memory_order_relaxed) + size;
-    int64_t peak = g_peak_bytes.load(std::memory_order_relaxed);
-    while (live > peak && !g_peak_bytes.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
-    }
-    g_allocations.fetch_add(1, std::memory_order_relaxed);
-    void* pointer = data.get();
-    const c10::Device device = data.device();
-    return {pointer, new Counted{std::move(data), size}, &release, device};
+    std::memcpy(start, &size, sizeof size);
+    count(size);
+    std::byte* buffer = start + kHeaderBytes;
+    return {buffer, buffer, &release, c10::Device(c10::kCPU)};
   }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
   void copy_data(void* destination, const void* source, size_t bytes) const override {
     default_copy_data(destination, source, bytes);
   }
-
- private:
-  c10::Allocator* inner_;
 };
 
 }  // namespace
@@ -59,7 +64,8 @@ class CountingAllocator final : public c10::Allocator {
 void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
-    static CountingAllocator allocator(c10::GetCPUAllocator());
+    static CountingAllocator allocator;
+    g_inner = c10::GetCPUAllocator();
     c10::SetCPUAllocator(&allocator, /*priority=*/1);
   });
 }
