@@ -79,7 +79,9 @@ at::Tensor MotionModule::forward(const at::Tensor& x_NCHW, int64_t frames) const
     }
     h_BFSC = h_BFSC + block.ff(block.ff_norm(h_BFSC));
   }
-  return proj_out_(h_BFSC).flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes()) + x_NCHW;
+  // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network. In
+  // channels-last order torch 2.13's GroupNorm backward crashes where weight and bias are frozen (stage 2).
+  return x_NCHW + proj_out_(h_BFSC).flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes());
 }
 
 }  // namespace zt::nn

@@ -63,7 +63,8 @@ at::Tensor SpatialTransformer::finish(at::Tensor h_NSC, const at::Tensor& attend
                                       const at::Tensor& context_BLD, const at::Tensor& residual_NCHW) const {
   h_NSC = cross_attention(h_NSC + attended_NSC, context_BLD);
   h_NSC = h_NSC + ff_(norm3_(h_NSC));
-  return map_tokens(proj_out_, h_NSC).transpose(1, 2).reshape(residual_NCHW.sizes()) + residual_NCHW;
+  // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network.
+  return residual_NCHW + map_tokens(proj_out_, h_NSC).transpose(1, 2).reshape(residual_NCHW.sizes());
 }
 
 at::Tensor SpatialTransformer::forward(const at::Tensor& x_NCHW, const at::Tensor& context_BLD,

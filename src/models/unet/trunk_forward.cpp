@@ -61,6 +61,16 @@ std::vector<at::Tensor> write_layer(const UNetLayer& layer, const LayerInput& in
 
 using LayerCall = std::function<std::vector<at::Tensor>(const LayerInput&)>;
 
+/// Runs `call` with activations kept. Each input passes an identity node first, where the gradients of its
+/// uses inside the layer are summed before they meet those of other layers: the order in which recomputation
+/// sums them, so that both forms give the same bits.
+std::vector<at::Tensor> plain_layer(const LayerCall& call, LayerInput in) {
+  for (at::Tensor* tensor : in.all()) {
+    if (tensor->defined() && tensor->requires_grad()) *tensor = tensor->view_as(*tensor);
+  }
+  return call(in);
+}
+
 /// Runs `call` without keeping activations: undefined inputs are left out of what autograd sees.
 std::vector<at::Tensor> recompute_layer(const LayerCall& call, LayerInput in) {
   std::vector<at::Tensor> defined;
@@ -109,7 +119,7 @@ bool UNetTrunk::run_layer(Walk& walk, const UNetLayer& layer, const at::Tensor& 
       return read_layer(layer, given, rows, frames);
     };
   }
-  const std::vector<at::Tensor> out = input.recompute ? recompute_layer(call, in) : call(in);
+  const std::vector<at::Tensor> out = input.recompute ? recompute_layer(call, in) : plain_layer(call, in);
   if (role_ == Role::Writer && layer.attention) walk.written.norm1_RSC.push_back(out.back());
   walk.h_NCHW = out.front();
   return role_ == Role::Reader || !is_last;
