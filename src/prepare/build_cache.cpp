@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// See build_cache.hpp.
+#include "prepare/build_cache.hpp"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/resources.hpp"
+#include "data/from_job.hpp"
+#include "models/network_set.hpp"
+#include "prepare/run_encoders.hpp"
+#include "tensor/device.hpp"
+
+namespace zt::prepare {
+namespace {
+
+/// All frames of the clip that sample number `sample` is drawn from, in its crop, a few at a time.
+Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions& options, uint64_t sample,
+                           int64_t batch_frames) {
+  ZT_TRY_ASSIGN(data::SamplePlan plan, data::plan_sample(options, encoder.index(), sample));
+  const int64_t total = encoder.index().clips[plan.clip].num_frames;
+  int64_t encoded = 0;
+  for (int64_t first = 0; first < total; first += batch_frames) {
+    plan.target_frames.clear();
+    for (int64_t f = first; f < std::min(total, first + batch_frames); ++f) plan.target_frames.push_back(f);
+    ZT_TRY_ASSIGN(const int64_t some, encoder.fill_cache(plan));
+    encoded += some;
+  }
+  return encoded;
+}
+
+}  // namespace
+
+Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
+                                const BuildOptions& options) {
+  // One epoch with one repeat visits every clip once.
+  data::PlanOptions once = plan;
+  once.repeats = 1;
+  const auto total = static_cast<int64_t>(data::samples_per_epoch(once, encoder.index()));
+  BuildReport report;
+  std::mutex mutex;
+  std::optional<Error> failure;
+  std::atomic<bool> stopping{false};
+  const int callers_threads = at::get_num_threads();
+  parallel_for(static_cast<size_t>(total), options.num_threads, [&](size_t i) {
+    if (stopping) return;
+    at::set_num_threads(1);
+    Result<int64_t> encoded = build_clip(encoder, once, i, options.batch_frames);
+    const std::lock_guard lock(mutex);
+    if (!encoded && encoded.error().code == ErrorCode::Exhausted) {
+      failure = encoded.error();
+    } else if (!encoded) {
+      ++report.broken;
+      log::warn("prepare", "clip left out of the cache: " + encoded.error().text());
+    } else {
+      report.encoded += *encoded;
+    }
+    ++report.clips;
+    if (options.progress) options.progress(report.clips, total);
+    if (failure || (options.should_stop && options.should_stop())) stopping = true;
+  });
+  at::set_num_threads(callers_threads);
+  if (failure) return fail(*std::move(failure));
+  if (stopping && report.clips < total) return fail(ErrorCode::Cancelled, "stopped on request");
+  return report;
+}
+
+Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& options) {
+  if (job.model.image_encoder_path.empty() ||
+      (job.model.vae_model_path.empty() && job.model.stage1_run.empty()))
+    return fail(ErrorCode::InvalidConfig,
+                "model.vae_model_path and model.image_encoder_path must be set: a codec or encoder that a "
+                "training run makes "
+                "itself is only known there; set cache.build_ahead: true in its configuration instead");
+  ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
+  EncoderSource source;
+  source.model = job.model;
+  source.data = job.data;
+  source.device = device;
+  ZT_TRY_ASSIGN(const Encoders encoders, open_run_encoders(source, clips));
+  data::CacheOptions cache_options;
+  cache_options.folder = job.cache.folder;
+  cache_options.max_bytes = static_cast<uint64_t>(job.cache.size_limit_mib) << 20;
+  ZT_TRY_ASSIGN(const auto store, data::CacheStore::open(std::move(cache_options)));
+  const data::PlanOptions plan = data::plan_options(job.data, job.stage, /*seed=*/0);
+  EncodeOptions encode;
+  encode.load = data::loader_options(job.data, plan).load;
+  encode.keep_latents = has_fixed_crops(plan);
+  const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
+  BuildOptions with_threads = options;
+  with_threads.num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+  with_threads.batch_frames = job.batch_frames;
+  ZT_TRY_ASSIGN(const BuildReport report, build_cache(encoder, plan, with_threads));
+  return fmt::format(R"({{"clips": {}, "encoded": {}, "broken": {}, "bytes": {}}})", report.clips,
+                     report.encoded, report.broken, store->stats().bytes);
+}
+
+}  // namespace zt::prepare

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// See run_encoders.hpp.
+#include "prepare/run_encoders.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "data/from_job.hpp"
+#include "data/sample_loader.hpp"
+#include "models/linear_codec/linear_codec.hpp"
+#include "models/network_set.hpp"
+#include "prepare/pixels.hpp"
+
+namespace zt::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCodec = "codec";
+constexpr const char* kImageEncoder = "image_encoder";
+/// Frames taken from one clip for fitting: opening a clip costs more than a frame.
+constexpr int kFitFramesPerClip = 8;
+
+/// The folder `name` of the run, or of the stage-1 run it starts from.
+std::optional<fs::path> kept_folder(const EncoderSource& source, const char* name) {
+  for (const fs::path& run : {source.run, fs::path(source.model.stage1_run)}) {
+    if (!run.empty() && fs::exists(run / name / "config.json")) return run / name;
+  }
+  return std::nullopt;
+}
+
+/// Pictures (N, 3, H, W) in [-1, 1] from the first samples of the training order.
+Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::ClipIndex& clips) {
+  data::PlanOptions plan = data::plan_options(source.data, /*stage=*/2, source.seed);
+  plan.num_frames = kFitFramesPerClip;
+  plan.sample_rate = 1;
+  data::LoadOptions load = data::loader_options(source.data, plan).load;
+  load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
+  const auto wanted =
+      static_cast<size_t>((source.model.codec.fit_pictures + kFitFramesPerClip - 1) / kFitFramesPerClip);
+  const size_t num_samples = std::min(wanted, clips.clips.size());
+  std::vector<Result<std::vector<at::Tensor>>> found(num_samples);
+  parallel_for(num_samples, source.num_threads, [&](size_t i) {
+    found[i] = [&]() -> Result<std::vector<at::Tensor>> {
+      ZT_TRY_ASSIGN(const data::SamplePlan sample, data::plan_sample(plan, clips, i));
+      ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(clips, sample, load));
+      std::vector<at::Tensor> pictures;
+      for (const image::Image& picture : loaded.targets) pictures.push_back(signed_pixels(picture));
+      return pictures;
+    }();
+  });
+  std::vector<at::Tensor> pictures;
+  std::optional<Error> failure;
+  for (const auto& sample : found) {
+    if (sample)
+      pictures.insert(pictures.end(), sample->begin(), sample->end());
+    else
+      failure = sample.error();
+  }
+  if (pictures.empty() && failure) return fail(*std::move(failure));
+  if (pictures.empty()) return fail(ErrorCode::NotFound, "no picture to fit the linear codec to");
+  return at::stack(pictures);
+}
+
+Result<std::unique_ptr<models::LatentCodec>> fit_codec(const EncoderSource& source,
+                                                       const data::ClipIndex& clips) {
+  ZT_TRY_ASSIGN(const at::Tensor pictures, pictures_to_fit(source, clips));
+  const config::CodecShape& shape = source.model.codec;
+  models::LinearCodec::Options options;
+  options.patch_size = shape.patch;
+  options.latent_channels = shape.latent_channels;
+  options.whitening = shape.whitening;
+  log::info("prepare", "fitting the linear codec to pictures=" + std::to_string(pictures.size(0)));
+  return std::make_unique<models::LinearCodec>(models::LinearCodec::fit(pictures, options));
+}
+
+Result<std::unique_ptr<models::LatentCodec>> open_codec(const EncoderSource& source,
+                                                        const data::ClipIndex& clips) {
+  if (const auto folder = kept_folder(source, kCodec))
+    return models::open_latent_codec(*folder, source.device);
+  if (models::needs_codec_fit(source.model)) return fit_codec(source, clips);
+  return models::build_codec(source.model, source.seed, source.device);
+}
+
+Result<std::unique_ptr<models::ClipEncoder>> open_image_encoder(const EncoderSource& source) {
+  if (const auto folder = kept_folder(source, kImageEncoder))
+    return models::ClipEncoder::open(*folder, source.device);
+  return models::build_image_encoder(source.model, source.seed, source.device);
+}
+
+/// Writes an encoder's folder so that it appears whole or not at all.
+template <class Encoder>
+Status save_whole(const Encoder& encoder, const fs::path& folder) {
+  fs::path unfinished = folder;
+  unfinished += ".tmp";
+  std::error_code ignored;
+  fs::remove_all(unfinished, ignored);
+  ZT_TRY(encoder.save(unfinished));
+  return files::rename_durable(unfinished, folder);
+}
+
+/// Saves what no path of the configuration leads to. Reading it back gives the digest that every later launch
+/// will see.
+Status keep_in_run(const EncoderSource& source, Encoders& encoders) {
+  if (source.run.empty()) return {};
+  if (const fs::path folder = source.run / kCodec;
+      source.model.vae_model_path.empty() && !fs::exists(folder)) {
+    ZT_TRY(save_whole(*encoders.codec, folder));
+    ZT_TRY_ASSIGN(encoders.codec, models::open_latent_codec(folder, source.device));
+  }
+  if (const fs::path folder = source.run / kImageEncoder;
+      source.model.image_encoder_path.empty() && !fs::exists(folder)) {
+    ZT_TRY(save_whole(*encoders.image_encoder, folder));
+    ZT_TRY_ASSIGN(encoders.image_encoder, models::ClipEncoder::open(folder, source.device));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Encoders> open_run_encoders(const EncoderSource& source, const data::ClipIndex& clips) {
+  const at::NoGradGuard no_grad;
+  Encoders encoders;
+  encoders.device = source.device;
+  ZT_TRY_ASSIGN(encoders.codec, open_codec(source, clips));
+  ZT_TRY_ASSIGN(encoders.image_encoder, open_image_encoder(source));
+  ZT_TRY(keep_in_run(source, encoders));
+  return encoders;
+}
+
+at::Tensor null_embedding(const Encoders& encoders, bool of_zero_pixels) {
+  const at::NoGradGuard no_grad;
+  const auto& config = encoders.image_encoder->config();
+  if (!of_zero_pixels) return at::zeros({config.projection_dim});
+  const at::Tensor pixels_BCHW = at::zeros({1, config.num_channels, config.image_size, config.image_size});
+  return encoders.image_encoder->embed(pixels_BCHW.to(encoders.device)).squeeze(0).to(at::kCPU, at::kFloat);
+}
+
+}  // namespace zt::prepare

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// See sample_stream.hpp.
+#include "prepare/sample_stream.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace zt::prepare {
+
+struct SampleStream::State {
+  State(const SampleEncoder& sample_encoder, StreamOptions stream_options, uint64_t first)
+      : encoder(sample_encoder),
+        options(std::move(stream_options)),
+        next_to_make(first),
+        next_to_give(first) {}
+
+  /// One sample; a clip that can't be read is replaced by the plan's next attempt.
+  Result<EncodedSample> make(uint64_t sample) {
+    Error last;
+    for (uint32_t attempt = 0; attempt < options.max_attempts; ++attempt) {
+      ZT_TRY_ASSIGN(const data::SamplePlan plan,
+                    data::plan_sample(options.plan, encoder.index(), sample, attempt));
+      Result<EncodedSample> made = encoder.encode(plan);
+      if (made) return made;
+      last = std::move(made).error();
+      // Memory and disk that ran out, or our own bug, are no fault of the clip.
+      if (last.code == ErrorCode::Exhausted || last.code == ErrorCode::Internal) break;
+      log::warn("prepare", "clip left out: " + last.text());
+      const std::lock_guard lock(mutex);
+      ++stats.replaced;
+    }
+    return fail(std::move(last).with("while making sample " + std::to_string(sample)));
+  }
+
+  /// Thread border: what libtorch throws becomes an Error.
+  Result<EncodedSample> make_safely(uint64_t sample) {
+    try {
+      return make(sample);
+    } catch (const std::bad_alloc&) {
+      return fail(ErrorCode::Exhausted, "memory ran out while making sample " + std::to_string(sample));
+    } catch (const std::exception& thrown) {
+      return fail(ErrorCode::Internal, "sample " + std::to_string(sample) + ": " + thrown.what());
+    }
+  }
+
+  void work() {
+    at::set_num_threads(1);
+    for (;;) {
+      uint64_t sample = 0;
+      {
+        std::unique_lock lock(mutex);
+        room.wait(lock, [&] { return stopping || next_to_make < next_to_give + options.prefetch; });
+        if (stopping) return;
+        sample = next_to_make++;
+      }
+      Result<EncodedSample> made = make_safely(sample);
+      const std::lock_guard lock(mutex);
+      ready.emplace(sample, std::move(made));
+      arrived.notify_all();
+    }
+  }
+
+  const SampleEncoder& encoder;
+  const StreamOptions options;
+  mutable std::mutex mutex;
+  std::condition_variable room, arrived;
+  std::map<uint64_t, Result<EncodedSample>> ready;
+  uint64_t next_to_make, next_to_give;
+  StreamStats stats;
+  bool stopping = false;
+  std::vector<std::thread> threads;
+};
+
+SampleStream::SampleStream(const SampleEncoder& encoder, StreamOptions options, uint64_t first)
+    : state_(std::make_unique<State>(encoder, std::move(options), first)) {
+  for (size_t i = 0; i < std::max<size_t>(1, state_->options.num_threads); ++i)
+    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+}
+
+SampleStream::~SampleStream() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->room.notify_all();
+  for (std::thread& thread : state_->threads) thread.join();
+}
+
+Result<EncodedSample> SampleStream::next() {
+  State& s = *state_;
+  std::unique_lock lock(s.mutex);
+  const uint64_t wanted = s.next_to_give;
+  if (!s.arrived.wait_for(lock, s.options.deadline, [&] { return s.ready.contains(wanted); }))
+    return fail(ErrorCode::Timeout, "sample " + std::to_string(wanted) + " was not ready after " +
+                                        std::to_string(s.options.deadline.count() / 1000) +
+                                        " s: is the disk that holds the clips still there?");
+  auto node = s.ready.extract(wanted);
+  if (!node.mapped()) return fail(std::move(node.mapped()).error());
+  ++s.next_to_give;
+  ++s.stats.samples;
+  s.room.notify_all();
+  return std::move(node.mapped());
+}
+
+uint64_t SampleStream::cursor() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->next_to_give;
+}
+
+StreamStats SampleStream::stats() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->stats;
+}
+
+}  // namespace zt::prepare

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encoded samples in order, made ahead by background threads, so that the training loop does not wait for
+// data. Each thread takes the next sample number, plans, decodes and encodes it alone (one libtorch thread
+// each); next() hands the samples out by number. The samples do not depend on the number of threads.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/error.hpp"
+#include "data/sample_plan.hpp"
+#include "prepare/sample_encoder.hpp"
+
+namespace zt::prepare {
+
+struct StreamOptions {
+  data::PlanOptions plan;
+  size_t num_threads = 1;
+  size_t prefetch = 8;                          ///< finished samples that may wait: bounds the memory
+  std::chrono::milliseconds deadline{300'000};  ///< longest wait for one sample
+  uint32_t max_attempts = 8;                    ///< clips tried for one sample when files can't be read
+};
+
+struct StreamStats {
+  uint64_t samples = 0;   ///< handed out
+  uint64_t replaced = 0;  ///< whose first clip could not be read
+};
+
+/// Threads: next() from one thread.
+class SampleStream {
+ public:
+  /// Starts at global sample number `first`. The encoder must outlive the stream.
+  SampleStream(const SampleEncoder& encoder, StreamOptions options, uint64_t first);
+  ~SampleStream();
+  SampleStream(const SampleStream&) = delete;
+  SampleStream& operator=(const SampleStream&) = delete;
+
+  /// Errors: Timeout after the deadline; a clip's own error when no replacement could be read either.
+  Result<EncodedSample> next();
+  /// Global number of the sample that next() gives: the cursor that a checkpoint saves.
+  uint64_t cursor() const;
+  StreamStats stats() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace zt::prepare
