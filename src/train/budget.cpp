@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// See budget.hpp.
+#include "train/budget.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "base/text.hpp"
+#include "train/run_rules.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr uint64_t kFloatBytes = 4;
+/// Two codes and two absmax per 256 elements.
+constexpr double k8BitStateBytes = 2.0 + 2.0 * 4.0 / 256.0;
+/// Activations of the size (pixels x channels) that one layer (ResNet, transformer) of one network keeps;
+/// counted from the operations whose inputs autograd saves. A motion module keeps about as many as the
+/// transformer.
+constexpr double kKeptPerLayer = 34;
+constexpr double kKeptPerMotionLayer = 20;
+/// Share that remains when activations are recomputed per unit: units' inputs, and one unit at work.
+constexpr double kRecomputeShare = 0.2;
+constexpr uint64_t kRoomForSamples = uint64_t{64} << 20;
+
+std::string count_text(int64_t elements, double bytes_each) {
+  return std::to_string(elements) + " x " + text::bytes(static_cast<uint64_t>(bytes_each + 0.5));
+}
+
+uint64_t frozen_bytes_each(const config::TrainJob& job) {
+  return job.precision.frozen_dtype == config::MixedPrecision::Fp32 ? kFloatBytes : kFloatBytes / 2;
+}
+
+uint64_t bytes(int64_t elements, double each) {
+  return static_cast<uint64_t>(static_cast<double>(elements) * each);
+}
+
+double moment_bytes_each(const config::TrainJob& job) {
+  return job.optimizer.use_8bit_adam ? k8BitStateBytes : 2.0 * kFloatBytes;
+}
+
+}  // namespace
+
+ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table) {
+  ParamCounts counts;
+  for (const params::ParamInfo& info : table.params()) {
+    const bool trains = !info.is_buffer && is_trainable(job, info.name);
+    (trains ? counts.trainable : counts.frozen) += info.numel();
+  }
+  return counts;
+}
+
+uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig& unet, int64_t scale_factor) {
+  const int64_t frames = job.stage == 2 ? job.data.n_sample_frames : 1;
+  const double pictures = static_cast<double>(job.data.train_bs * frames);
+  double kept = 0;
+  for (size_t level = 0; level < unet.block_out_channels.size(); ++level) {
+    const double side = static_cast<double>(scale_factor) * static_cast<double>(int64_t{1} << level);
+    const double pixels =
+        static_cast<double>(job.data.width) * static_cast<double>(job.data.height) / (side * side);
+    const double layers = 2.0 * static_cast<double>(unet.layers_per_block[level]) + 1.0;
+    const double per_layer = job.stage == 2 ? kKeptPerLayer + kKeptPerMotionLayer : kKeptPerLayer;
+    kept += pictures * pixels * static_cast<double>(unet.block_out_channels[level]) * layers * per_layer;
+  }
+  if (job.stage == 1) kept *= 2;  // ReferenceNet keeps as much as the denoising network
+  const double each =
+      job.precision.mixed_precision == config::MixedPrecision::Fp32 ? kFloatBytes : kFloatBytes * 0.6;
+  return static_cast<uint64_t>(kept * each * (job.gradient_checkpointing ? kRecomputeShare : 1.0));
+}
+
+std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
+                                              const models::NetworkConfigs& configs, int64_t scale_factor) {
+  const params::ParamTable table = models::declare_networks(configs);
+  const ParamCounts counts = count_params(job, table);
+  const auto lanes = static_cast<uint64_t>(job.lanes);
+  const double moments = moment_bytes_each(job);
+  std::vector<resources::Demand> demands = {
+      {"trained weights (" + count_text(counts.trainable, kFloatBytes) + ")",
+       bytes(counts.trainable, kFloatBytes)},
+      {"frozen weights (" + count_text(counts.frozen, static_cast<double>(frozen_bytes_each(job))) + ")",
+       bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)))},
+      {"gradients (" + std::to_string(job.lanes) + " lanes)", lanes * bytes(counts.trainable, kFloatBytes)},
+      {"optimizer state (" + count_text(counts.trainable, moments) + ")", bytes(counts.trainable, moments)},
+  };
+  if (job.optimizer.ema_decay > 0)
+    demands.push_back({"averaged weights", bytes(counts.trainable, kFloatBytes)});
+  const uint64_t side_by_side =
+      std::min<uint64_t>(lanes, job.threads > 0 ? static_cast<uint64_t>(job.threads) : lanes);
+  demands.push_back(
+      {"activations (estimate)", side_by_side * activation_bytes(job, configs.denoising_unet, scale_factor)});
+  return demands;
+}
+
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
+  const ParamCounts counts = count_params(job, table);
+  const double trained_each =
+      kFloatBytes + moment_bytes_each(job) + (job.optimizer.ema_decay > 0 ? kFloatBytes : 0.0);
+  const uint64_t one = bytes(counts.trainable, trained_each) +
+                       bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)));
+  const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
+  return {{std::to_string(kept) + " checkpoints of " + text::bytes(one), kept * one},
+          {"samples, events and logs", kRoomForSamples}};
+}
+
+}  // namespace zt::train

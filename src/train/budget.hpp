@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run will take before it takes it: memory and disk as terms that add up in front of the reader, from
+// the parameter table and the configuration. Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/resources.hpp"
+#include "config/job/train_job.hpp"
+#include "models/network_set.hpp"
+#include "params/param_table.hpp"
+
+namespace zt::train {
+
+/// Elements of the table by what is done with them.
+struct ParamCounts {
+  int64_t trainable = 0;
+  int64_t frozen = 0;
+};
+ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table);
+
+/// Bytes of activations that one lane's forward pass keeps for backward: an estimate from widths and sizes
+/// (the terms that grow with the picture), good to a factor of about 1.5.
+uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig& unet, int64_t scale_factor);
+
+std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
+                                              const models::NetworkConfigs& configs, int64_t scale_factor);
+/// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
+
+inline constexpr const char* kMemoryAdvice =
+    "lower data.train_bs, data.width or data.height, set gradient_checkpointing: true or "
+    "optimizer.use_8bit_adam: true, or "
+    "freeze more";
+inline constexpr const char* kDiskAdvice =
+    "free space, choose another output_dir, or lower checkpoint.keep_last";
+
+}  // namespace zt::train

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/budget.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace zt::train {
+namespace {
+
+/// Stable Diffusion 1.5's sizes with the published pose guider.
+models::NetworkConfigs published(int64_t stage) {
+  return models::network_configs(config::ModelJob{}, /*latent_channels=*/4, /*motion=*/stage == 2).value();
+}
+
+uint64_t bytes_of(const std::vector<resources::Demand>& demands, const std::string& start) {
+  const auto found = std::find_if(demands.begin(), demands.end(), [&](const resources::Demand& demand) {
+    return demand.what.starts_with(start);
+  });
+  return found == demands.end() ? 0 : found->bytes;
+}
+
+TEST(Budget, CountsWhatTheReferenceTrains) {
+  config::TrainJob job;
+  // spec/animate-anyone.md section 1.0: trainable in stage 1 and in stage 2.
+  EXPECT_EQ(count_params(job, models::declare_networks(published(1))).trainable, 1'701'305'684);
+  job.stage = 2;
+  EXPECT_EQ(count_params(job, models::declare_networks(published(2))).trainable, 453'209'280);
+}
+
+TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
+  const config::TrainJob job;
+  const auto demands = memory_demands(job, published(1), 8);
+  // 4 bytes each of weights, gradients and two moments: 27.2 GB.
+  EXPECT_EQ(bytes_of(demands, "trained weights"), 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "gradients"), 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 8 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "averaged weights"), 0U);
+}
+
+TEST(Budget, EightBitStateIsAboutAQuarter) {
+  config::TrainJob job;
+  const uint64_t full = bytes_of(memory_demands(job, published(1), 8), "optimizer state");
+  job.optimizer.use_8bit_adam = true;
+  const uint64_t quarter = bytes_of(memory_demands(job, published(1), 8), "optimizer state");
+  EXPECT_NEAR(static_cast<double>(quarter) / static_cast<double>(full), 0.254, 0.001);
+}
+
+TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMaking) {
+  config::TrainJob job;
+  job.checkpoint.keep_last = 2;
+  job.checkpoint.keep_best = 1;
+  const auto table = models::declare_networks(published(1));
+  const uint64_t one = 12 * 1'701'305'684ULL + 4 * static_cast<uint64_t>(count_params(job, table).frozen);
+  EXPECT_EQ(disk_demands(job, table).front().bytes, 4 * one);
+}
+
+}  // namespace
+}  // namespace zt::train

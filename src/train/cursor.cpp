@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// See cursor.hpp.
+#include "train/cursor.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+namespace zt::train {
+namespace {
+
+using Scalars = std::map<std::string, std::variant<int64_t, double>>;
+
+Result<double> number(const Scalars& scalars, const std::string& name) {
+  const auto found = scalars.find(name);
+  if (found == scalars.end()) return fail(ErrorCode::Corrupt, "the checkpoint has no scalar " + name);
+  return std::visit([](auto value) { return static_cast<double>(value); }, found->second);
+}
+
+Result<int64_t> count(const Scalars& scalars, const std::string& name) {
+  const auto found = scalars.find(name);
+  const int64_t* value = found == scalars.end() ? nullptr : std::get_if<int64_t>(&found->second);
+  if (value == nullptr || *value < 0)
+    return fail(ErrorCode::Corrupt, "the checkpoint's scalar " + name + " is missing or no count");
+  return *value;
+}
+
+void append(std::vector<params::StateScalar>& scalars, const std::string& prefix,
+            const diffusion::TimestepLosses& losses) {
+  for (size_t i = 0; i < losses.buckets().size(); ++i) {
+    const auto& bucket = losses.buckets()[i];
+    const std::string name = prefix + "." + std::to_string(i);
+    scalars.push_back({name + ".sum", bucket.sum});
+    scalars.push_back({name + ".weight", bucket.weight});
+    scalars.push_back({name + ".count", bucket.count});
+  }
+}
+
+Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const std::string& prefix) {
+  std::vector<diffusion::TimestepLosses::Bucket> buckets(losses.buckets().size());
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const std::string name = prefix + "." + std::to_string(i);
+    ZT_TRY_ASSIGN(buckets[i].sum, number(scalars, name + ".sum"));
+    ZT_TRY_ASSIGN(buckets[i].weight, number(scalars, name + ".weight"));
+    ZT_TRY_ASSIGN(buckets[i].count, count(scalars, name + ".count"));
+  }
+  losses.restore(std::move(buckets));
+  return {};
+}
+
+}  // namespace
+
+Cursor::Cursor(int64_t num_timesteps)
+    : losses(std::min(kLossBuckets, num_timesteps), num_timesteps), loss(1, num_timesteps) {}
+
+std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
+  std::vector<params::StateScalar> scalars = {
+      {"train.step", cursor.step},
+      {"train.next_sample", static_cast<int64_t>(cursor.next_sample)},
+      {"train.elapsed_s", cursor.elapsed_s},
+      {"train.best_loss", cursor.best_loss},
+      {"train.early_decay_start", cursor.early_decay ? cursor.early_decay->start : int64_t{0}},
+      {"train.early_decay_end", cursor.early_decay ? cursor.early_decay->end : int64_t{0}},
+  };
+  append(scalars, "train.losses", cursor.losses);
+  append(scalars, "train.loss", cursor.loss);
+  return scalars;
+}
+
+Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& list, int64_t num_timesteps) {
+  Scalars scalars;
+  for (const params::StateScalar& scalar : list) scalars.emplace(scalar.name, scalar.value);
+  Cursor cursor(num_timesteps);
+  ZT_TRY_ASSIGN(cursor.step, count(scalars, "train.step"));
+  ZT_TRY_ASSIGN(const int64_t next_sample, count(scalars, "train.next_sample"));
+  cursor.next_sample = static_cast<uint64_t>(next_sample);
+  ZT_TRY_ASSIGN(cursor.elapsed_s, number(scalars, "train.elapsed_s"));
+  ZT_TRY_ASSIGN(cursor.best_loss, number(scalars, "train.best_loss"));
+  ZT_TRY_ASSIGN(const int64_t decay_start, count(scalars, "train.early_decay_start"));
+  ZT_TRY_ASSIGN(const int64_t decay_end, count(scalars, "train.early_decay_end"));
+  if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
+  ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
+  ZT_TRY(restore(cursor.loss, scalars, "train.loss"));
+  return cursor;
+}
+
+}  // namespace zt::train

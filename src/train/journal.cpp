@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// See journal.hpp.
+#include "train/journal.hpp"
+
+#include <unistd.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr const char* kWriter = "rank0";
+
+}  // namespace
+
+Result<Journal> Journal::open(const contract::RunFolder& run, const contract::Attempt& attempt,
+                              const std::filesystem::path& progress) {
+  ZT_TRY_ASSIGN(auto events, contract::EventWriter::create(run.events(), attempt.generation, kWriter));
+  ZT_TRY_ASSIGN(auto metrics, contract::MetricWriter::create(run.metrics(), attempt.generation, kWriter));
+  ZT_TRY_ASSIGN(auto page, contract::ProgressWriter::open(progress.empty() ? attempt.progress() : progress));
+  return Journal(std::move(events), std::move(metrics), std::move(page), attempt.generation);
+}
+
+Journal::Journal(contract::EventWriter events, contract::MetricWriter metrics,
+                 contract::ProgressWriter progress, int64_t generation)
+    : events_(std::move(events)), metrics_(std::move(metrics)), progress_(std::move(progress)) {
+  state_.generation = generation;
+  state_.pid = ::getpid();
+  state_.loss = std::numeric_limits<double>::quiet_NaN();
+  state_.eta_s = std::numeric_limits<double>::quiet_NaN();
+  progress_.publish(state_);
+}
+
+void Journal::check(const Status& status) {
+  if (status || has_warned_) return;
+  has_warned_ = true;
+  log::error("train", "events or metrics can't be written: " + status.error().text());
+}
+
+void Journal::event(const contract::EventBody& body) { check(events_.write(body)); }
+
+void Journal::metrics(int64_t step, const std::map<std::string, double>& values) {
+  std::vector<contract::MetricValue> row;
+  for (const auto& [name, value] : values) row.push_back({name, value});
+  check(metrics_.write(step, row));
+}
+
+void Journal::publish(const contract::Progress& state) {
+  state_ = state;
+  progress_.publish(state_);
+}
+
+void Journal::progress(contract::Phase phase, std::string action) {
+  state_.phase = phase;
+  state_.action = std::move(action);
+  progress_.publish(state_);
+}
+
+void Journal::progress_step(int64_t step, int64_t total_steps, double loss, double samples_per_s,
+                            double eta_s) {
+  state_.phase = contract::Phase::Training;
+  state_.action.clear();
+  state_.step = step;
+  state_.total_steps = total_steps;
+  state_.loss = loss;
+  state_.samples_per_s = samples_per_s;
+  state_.eta_s = eta_s;
+  progress_.publish(state_);
+}
+
+void Journal::sync() {
+  check(events_.sync());
+  check(metrics_.sync());
+}
+
+}  // namespace zt::train

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// See loop.hpp.
+#include "train/loop.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "data/from_job.hpp"
+#include "optim/ema.hpp"
+#include "train/run_rules.hpp"
+#include "train/validation_clips.hpp"
+
+namespace zt::train {
+namespace {
+
+/// Steps in a row without a finite gradient after which training has failed.
+constexpr int64_t kMaxSkippedInARow = 20;
+/// A pace is only believed after this many steps of this launch.
+constexpr int64_t kStepsForPace = 5;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+prepare::StreamOptions stream_options(const Setup& setup) {
+  const data::LoaderOptions loader = data::loader_options(setup.job.data, setup.plan);
+  prepare::StreamOptions options;
+  options.plan = setup.plan;
+  options.num_threads = loader.num_threads;
+  options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches * samples_per_step(setup.job));
+  return options;
+}
+
+}  // namespace
+
+Loop::Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
+           std::function<bool()> should_stop)
+    : setup_(setup),
+      job_(setup.job),
+      run_(run),
+      journal_(journal),
+      should_stop_(std::move(should_stop)),
+      stepper_(setup.state, setup.schedule, forward_rules(setup.job, *setup.state.networks.store),
+               {.max_grad_norm = setup.job.optimizer.max_grad_norm,
+                .num_lanes = setup.job.lanes,
+                .num_threads = static_cast<int64_t>(setup.num_threads)}),
+      saver_({.folder = run.checkpoints(),
+              .run_id = run.identity().run_id,
+              .config_digest = run.identity().config_digest,
+              .generation = generation,
+              .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best}}),
+      elapsed_before_s_(setup.cursor.elapsed_s),
+      first_step_(setup.cursor.step),
+      saved_step_(setup.resumed_from.empty() ? -1 : setup.cursor.step) {}
+
+int64_t Loop::end_step() const {
+  const auto& early = setup_.cursor.early_decay;
+  return early ? std::min(early->end, job_.max_train_steps) : job_.max_train_steps;
+}
+
+double Loop::elapsed_s() const { return elapsed_before_s_ + seconds_since(started_); }
+
+Result<Outcome> Loop::run() {
+  started_ = std::chrono::steady_clock::now();
+  if (job_.validation.every_steps > 0 && job_.validation.num_loss_samples > 0) {
+    journal_.progress(contract::Phase::Loading, "validation samples");
+    ZT_TRY_ASSIGN(validation_, ValidationSet::open(*setup_.validation_encoder, job_));
+  }
+  stream_ = std::make_unique<prepare::SampleStream>(*setup_.encoder, stream_options(setup_),
+                                                    setup_.cursor.next_sample);
+  Outcome outcome = Outcome::Completed;
+  const TimeCap cap{job_.time_cap_s, job_.time_cap_decay_start};
+  while (setup_.cursor.step < end_step()) {
+    if (should_stop_()) {
+      journal_.event(contract::StopRequested{setup_.cursor.step, signals::requested_by()});
+      outcome = Outcome::Stopped;
+      break;
+    }
+    if (is_over(cap, elapsed_s())) {
+      journal_.event(
+          contract::ScheduleChanged{setup_.cursor.step, setup_.cursor.step, "the time cap is reached"});
+      break;
+    }
+    look_at_clock();
+    ZT_TRY(train_step());
+  }
+  ZT_TRY(finish(outcome));
+  return outcome;
+}
+
+Result<StepBatches> Loop::next_batches() {
+  const auto micro_batches = static_cast<size_t>(job_.optimizer.gradient_accumulation_steps);
+  StepBatches batches(static_cast<size_t>(job_.lanes));
+  for (std::vector<Batch>& lane : batches) {
+    for (size_t m = 0; m < micro_batches; ++m) {
+      std::vector<prepare::EncodedSample> samples;
+      for (int64_t i = 0; i < job_.data.train_bs; ++i) {
+        ZT_TRY_ASSIGN(prepare::EncodedSample sample, stream_->next());
+        samples.push_back(std::move(sample));
+      }
+      lane.push_back(assemble(samples, roll_samples(samples, setup_.batch_rules), setup_.batch_rules));
+    }
+  }
+  setup_.cursor.next_sample = stream_->cursor();
+  return batches;
+}
+
+Status Loop::train_step() {
+  const auto step_start = std::chrono::steady_clock::now();
+  StepCost cost;
+  ZT_TRY_ASSIGN(const StepBatches batches, next_batches());
+  cost.data_s = seconds_since(step_start);
+  const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
+  const StepReport report = stepper_.step(batches, lr);
+  cost.total_s = seconds_since(step_start);
+  cost.save_s = std::exchange(save_stall_s_, 0.0);
+  cost.samples = samples_per_step(job_);
+  ++setup_.cursor.step;
+  count_losses(setup_.cursor, report);
+  setup_.cursor.elapsed_s = elapsed_s();
+  note_step(report, cost, lr);
+  ZT_TRY(note_skipped(report));
+
+  const bool is_last = setup_.cursor.step == end_step();
+  const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
+  if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validate(wants_clips));
+  if (is_due(job_.checkpoint.every_steps)) save();
+  return take_saves(/*is_last=*/false);
+}
+
+void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) {
+  const Cursor& cursor = setup_.cursor;
+  if (is_due(job_.log_every_steps) || cursor.step == end_step()) {
+    std::map<std::string, double> values = step_metrics(report, cursor, cost, lr);
+    values.merge(memory_metrics());
+    journal_.metrics(cursor.step, values);
+  }
+  const double step_s = seconds_since(started_) / static_cast<double>(cursor.step - first_step_);
+  journal_.progress_step(cursor.step, end_step(), cursor.loss.average(0).value_or(report.loss),
+                         static_cast<double>(cost.samples) / step_s,
+                         step_s * static_cast<double>(end_step() - cursor.step));
+}
+
+Status Loop::note_skipped(const StepReport& report) {
+  if (!report.is_skipped) {
+    skipped_in_a_row_ = 0;
+    return {};
+  }
+  const std::string reason = "the gradient of " + report.norms.first_nonfinite + " is not finite";
+  journal_.event(contract::StepSkipped{setup_.cursor.step, reason, report.loss_scale});
+  log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + reason);
+  if (++skipped_in_a_row_ < kMaxSkippedInARow) return {};
+  return fail(ErrorCode::Numeric,
+              std::to_string(skipped_in_a_row_) + " steps in a row had no finite gradient (" + reason +
+                  "); go back to an earlier checkpoint with a lower optimizer.learning_rate");
+}
+
+void Loop::look_at_clock() {
+  Cursor& cursor = setup_.cursor;
+  const int64_t done_here = cursor.step - first_step_;
+  if (cursor.early_decay || done_here < kStepsForPace) return;
+  const Pace pace{cursor.step, job_.max_train_steps, elapsed_s(),
+                  seconds_since(started_) / static_cast<double>(done_here)};
+  cursor.early_decay = plan_early_decay({job_.time_cap_s, job_.time_cap_decay_start}, pace);
+  if (!cursor.early_decay) return;
+  const std::string reason = "at this pace the time cap ends the run at step " +
+                             std::to_string(cursor.early_decay->end) + " of " +
+                             std::to_string(job_.max_train_steps) + ": the learning rate decays from here";
+  journal_.event(contract::ScheduleChanged{cursor.step, cursor.early_decay->end, reason});
+  log::info("train", reason);
+}
+
+Status Loop::validate(bool with_clips) {
+  if (!validation_ || validated_step_ == setup_.cursor.step) return {};
+  const auto start = std::chrono::steady_clock::now();
+  journal_.progress(contract::Phase::Validating);
+  const optim::EmaScope averages(setup_.state.ema.get());
+  const models::NetworkSet& set = setup_.state.networks;
+  const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
+  validation_loss_ = validation_->loss(nets, setup_.schedule, stepper_.rules(), setup_.batch_rules);
+  validated_step_ = setup_.cursor.step;
+  const bool is_best = validation_loss_ < setup_.cursor.best_loss;
+  if (is_best) setup_.cursor.best_loss = validation_loss_;
+  if (with_clips) ZT_TRY(write_validation_clips(nets, setup_, run_.samples(), journal_));
+  journal_.event(
+      contract::ValidationDone{setup_.cursor.step, validation_loss_, is_best, seconds_since(start)});
+  journal_.metrics(setup_.cursor.step,
+                   {{"val/loss", validation_loss_}, {"time/validation_s", seconds_since(start)}});
+  return {};
+}
+
+void Loop::save() {
+  if (saved_step_ == setup_.cursor.step) return;
+  const auto start = std::chrono::steady_clock::now();
+  journal_.progress(contract::Phase::Saving);
+  checkpoint::Snapshot snapshot;
+  snapshot.step = setup_.cursor.step;
+  snapshot.tensors = state_tensors(setup_.state);
+  snapshot.scalars = state_scalars(setup_.state);
+  const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
+  snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());
+  if (validated_step_ == setup_.cursor.step) snapshot.metrics["val_loss"] = validation_loss_;
+  saver_.save(snapshot);
+  journal_.sync();
+  saved_step_ = setup_.cursor.step;
+  save_stall_s_ += seconds_since(start);
+}
+
+Status Loop::take_saves(bool is_last) {
+  for (const checkpoint::SaveResult& done : saver_.take_results()) {
+    if (!done.status) {
+      journal_.event(contract::Warning{
+          "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
+      // A later launch owns the folder, or the run would end without its last weights.
+      if (done.status.error().code == ErrorCode::Cancelled || (is_last && done.step == setup_.cursor.step))
+        return fail(done.status.error());
+      continue;
+    }
+    journal_.event(contract::CheckpointSaved{done.step, done.name, static_cast<int64_t>(done.bytes),
+                                             done.stall_s, done.write_s});
+    for (const int64_t step : done.removed_steps)
+      journal_.event(contract::CheckpointRemoved{step, contract::checkpoint_name(step)});
+  }
+  return {};
+}
+
+Status Loop::finish(Outcome outcome) {
+  stream_.reset();
+  if (outcome == Outcome::Completed) ZT_TRY(validate(/*with_clips=*/true));
+  save();
+  saver_.wait();
+  ZT_TRY(take_saves(/*is_last=*/true));
+  journal_.progress(contract::Phase::Finished);
+  journal_.sync();
+  return {};
+}
+
+}  // namespace zt::train

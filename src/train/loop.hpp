@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The step loop: batches in, steps, and around them what happens now and then: metrics, validation,
+// checkpoints, the time cap, a request to stop. A step that was reached twice (before and after a kill) is
+// the same step, bit for bit.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "checkpoint/saver.hpp"
+#include "contract/run_folder.hpp"
+#include "prepare/sample_stream.hpp"
+#include "train/journal.hpp"
+#include "train/setup.hpp"
+#include "train/step_metrics.hpp"
+#include "train/stepper.hpp"
+#include "train/time_cap.hpp"
+#include "train/validation.hpp"
+
+namespace zt::train {
+
+enum class Outcome { Completed, Stopped };
+
+class Loop {
+ public:
+  /// Everything must outlive the loop. `should_stop` is asked before every step.
+  Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
+       std::function<bool()> should_stop);
+
+  /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
+  /// non-finite, those of data; a last checkpoint that could not be written.
+  Result<Outcome> run();
+
+ private:
+  Result<StepBatches> next_batches();
+  Status train_step();
+  void note_step(const StepReport& report, const StepCost& cost, double lr);
+  Status note_skipped(const StepReport& report);
+  void look_at_clock();
+  Status validate(bool with_clips);
+  void save();
+  Status take_saves(bool is_last);
+  Status finish(Outcome outcome);
+  int64_t end_step() const;
+  double elapsed_s() const;
+  bool is_due(int64_t every) const { return every > 0 && setup_.cursor.step % every == 0; }
+
+  Setup& setup_;
+  const config::TrainJob& job_;
+  const contract::RunFolder& run_;
+  Journal& journal_;
+  std::function<bool()> should_stop_;
+  Stepper stepper_;
+  checkpoint::Saver saver_;
+  std::unique_ptr<prepare::SampleStream> stream_;
+  std::optional<ValidationSet> validation_;
+  std::chrono::steady_clock::time_point started_;
+  double elapsed_before_s_ = 0;
+  int64_t first_step_ = 0;
+  int64_t validated_step_ = -1;
+  int64_t saved_step_ = -1;
+  double validation_loss_ = 0;
+  int64_t skipped_in_a_row_ = 0;
+  double save_stall_s_ = 0;
+};
+
+}  // namespace zt::train

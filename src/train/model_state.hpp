@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything a step changes: parameters, optimizer moments, averages, loss scale; as one value that
+// checkpoints save and restore by name.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/error.hpp"
+#include "checkpoint/reader.hpp"
+#include "config/job/train_job.hpp"
+#include "models/network_set.hpp"
+#include "optim/adamw.hpp"
+#include "optim/ema.hpp"
+#include "optim/loss_scaler.hpp"
+#include "params/state.hpp"
+
+namespace zt::train {
+
+struct ModelState {
+  models::NetworkSet networks;
+  std::unique_ptr<optim::AdamW> optimizer;
+  std::unique_ptr<optim::Ema> ema;            ///< null: no averages
+  std::unique_ptr<optim::LossScaler> scaler;  ///< null: no loss scale (fp32, bf16)
+};
+
+/// Optimizer, averages and scaler for loaded networks.
+ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job);
+
+/// Live views of every parameter, buffer, moment and average.
+std::vector<params::StateTensor> state_tensors(const ModelState& state);
+std::vector<params::StateScalar> state_scalars(const ModelState& state);
+
+/// Overwrites the whole state with a checkpoint's. Errors: those of the reader; Corrupt for a missing
+/// counter. The state is then partly overwritten and must not be used.
+Status restore(ModelState& state, const checkpoint::Reader& reader);
+
+}  // namespace zt::train

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a run's configuration to the settings of the pieces that compute. Pure.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.hpp"
+#include "config/job/train_job.hpp"
+#include "optim/adamw.hpp"
+#include "optim/ema.hpp"
+#include "optim/loss_scaler.hpp"
+#include "optim/lr_schedule.hpp"
+#include "params/param_store.hpp"
+#include "params/param_table.hpp"
+#include "train/forward.hpp"
+
+namespace zt::train {
+
+/// Stage 1 trains everything but what `freeze` names; stage 2 the motion modules alone, likewise.
+bool is_trainable(const config::TrainJob& job, const std::string& parameter);
+
+/// Trainable parameters are fp32, with 8-bit optimizer state where the job wants it; networks of `table`
+/// without any trainable parameter are kept in precision.frozen_dtype.
+params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table);
+
+/// Samples of one optimizer step: train_bs x accumulation x lanes.
+int64_t samples_per_step(const config::TrainJob& job);
+
+/// Errors: InvalidConfig for piecewise rules that can't be read.
+Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job);
+optim::AdamWOptions adamw_options(const config::OptimJob& job);
+optim::EmaOptions ema_options(const config::OptimJob& job);
+optim::LossScaler::Options scaler_options(const config::PrecisionJob& job);
+
+/// What trains is read off the store.
+ForwardRules forward_rules(const config::TrainJob& job, const params::ParamStore& store);
+
+}  // namespace zt::train

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// See setup.hpp.
+#include "train/setup.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/resources.hpp"
+#include "base/signals.hpp"
+#include "checkpoint/reader.hpp"
+#include "data/from_job.hpp"
+#include "generate/load_run.hpp"
+#include "models/network_set.hpp"
+#include "prepare/build_cache.hpp"
+#include "train/budget.hpp"
+#include "train/run_rules.hpp"
+#include "train/validation.hpp"
+
+namespace zt::train {
+namespace {
+
+Status open_data(Setup& setup) {
+  const config::TrainJob& job = setup.job;
+  ZT_TRY_ASSIGN(setup.clips, data::open_clips(job.data));
+  ZT_TRY_ASSIGN(setup.validation_clips, validation_clips(job, setup.clips));
+  setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
+  if (!job.cache.enable) return {};
+  data::CacheOptions options;
+  options.folder = job.cache.folder;
+  options.max_bytes = static_cast<uint64_t>(job.cache.size_limit_mib) << 20;
+  ZT_TRY_ASSIGN(setup.cache, data::CacheStore::open(std::move(options)));
+  return {};
+}
+
+Status open_encoders(Setup& setup, const contract::RunFolder& run) {
+  const config::TrainJob& job = setup.job;
+  prepare::EncoderSource source;
+  source.run = run.path();
+  source.model = job.model;
+  source.data = job.data;
+  source.seed = static_cast<uint64_t>(job.seed);
+  source.device = setup.device;
+  source.num_threads = setup.num_threads;
+  ZT_TRY_ASSIGN(setup.encoders, prepare::open_run_encoders(source, setup.clips));
+  const auto make_encoder = [&](const data::ClipIndex& clips, const data::PlanOptions& plan) {
+    prepare::EncodeOptions options;
+    options.load = data::loader_options(job.data, plan).load;
+    options.keep_latents = prepare::has_fixed_crops(plan);
+    return std::make_unique<prepare::SampleEncoder>(setup.encoders, clips, setup.cache.get(), job.cache.dtype,
+                                                    options);
+  };
+  setup.encoder = make_encoder(setup.clips, setup.plan);
+  setup.validation_encoder = make_encoder(setup.validation_clips, validation_plan(job));
+  setup.batch_rules.seed = static_cast<uint64_t>(job.seed);
+  setup.batch_rules.schedule = job.schedule;
+  setup.batch_rules.condition = job.condition;
+  setup.batch_rules.latent_scaling = setup.encoders.codec->scaling();
+  setup.batch_rules.null_embedding_D = prepare::null_embedding(
+      setup.encoders, job.condition.null_condition == config::NullCondition::ZeroPixels);
+  setup.batch_rules.device = setup.device;
+  return {};
+}
+
+Status fill_cache(const Setup& setup, Journal& journal) {
+  if (!setup.cache || !setup.job.cache.build_ahead) return {};
+  prepare::BuildOptions options;
+  options.num_threads = setup.num_threads;
+  options.progress = [&](int64_t done, int64_t total) {
+    contract::Progress progress = journal.last_progress();
+    progress.phase = contract::Phase::Caching;
+    progress.step = done;
+    progress.total_steps = total;
+    journal.publish(progress);
+  };
+  options.should_stop = [] { return signals::stop() != signals::Stop::None; };
+  ZT_TRY_ASSIGN(const prepare::BuildReport report, prepare::build_cache(*setup.encoder, setup.plan, options));
+  log::info("train", "cache filled: clips=" + std::to_string(report.clips) +
+                         " encoded=" + std::to_string(report.encoded));
+  return {};
+}
+
+/// What a stage-1 run lacks may only be the motion modules.
+Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
+  ZT_TRY_ASSIGN(const generate::RunWeights weights,
+                generate::copy_run_weights(job.model.stage1_run, /*use_ema=*/true, store));
+  for (const std::string& name : weights.missing) {
+    if (name.find("motion_modules") == std::string::npos)
+      return fail(ErrorCode::InvalidConfig, "model.stage1_run: " + weights.checkpoint.string() + " lacks " +
+                                                name +
+                                                "; the model section must describe the networks of that run");
+  }
+  log::info("train", "start weights from " + weights.checkpoint.string() +
+                         " step=" + std::to_string(weights.step) + (weights.is_ema ? " (EMA)" : ""));
+  return {};
+}
+
+Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t latent_channels,
+                                          const models::BuildOptions& options) {
+  ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, latent_channels, options));
+  for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
+  if (!job.model.stage1_run.empty()) ZT_TRY(copy_stage1(job, *networks.store));
+  return networks;
+}
+
+Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
+  for (const checkpoint::Refusal& refusal : found.refused) {
+    journal.event(contract::CheckpointRefused{refusal.step, refusal.name, refusal.reason.text()});
+    log::warn("train", "checkpoint " + refusal.name + " is not usable: " + refusal.reason.text());
+  }
+  ZT_TRY(restore(setup.state, found.reader));
+  ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
+  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  setup.resumed_from = found.reader.folder().filename().string();
+  return {};
+}
+
+Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& journal) {
+  const config::TrainJob& job = setup.job;
+  const bool motion = job.stage == 2;
+  const int64_t channels = setup.encoders.codec->channels();
+  ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
+  const params::ParamTable table = models::declare_networks(configs);
+  ZT_TRY(resources::require_memory(memory_demands(job, configs, setup.encoders.codec->scale_factor()),
+                                   kMemoryAdvice));
+  ZT_TRY(resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice));
+
+  models::BuildOptions options;
+  options.motion = motion;
+  options.placement = placement_rule(job, table);
+  options.seed = static_cast<uint64_t>(job.seed);
+  options.device = setup.device;
+  if (contract::list_checkpoints(run.checkpoints()).empty()) {
+    ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
+    setup.state = make_model_state(std::move(networks), job);
+    return {};
+  }
+  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
+  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  return resume(setup, found, journal);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
+                                      at::Device device, Journal& journal) {
+  ZT_TRY_ASSIGN(diffusion::NoiseSchedule schedule,
+                diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
+  auto setup = std::make_unique<Setup>(job, device, std::move(schedule));
+  setup->num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+  ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
+  journal.progress(contract::Phase::Loading, "data");
+  ZT_TRY(open_data(*setup));
+  journal.progress(contract::Phase::Loading, "encoders");
+  ZT_TRY(open_encoders(*setup, run));
+  ZT_TRY(fill_cache(*setup, journal));
+  journal.progress(contract::Phase::Loading, "networks");
+  ZT_TRY(open_networks(*setup, run, journal));
+  return setup;
+}
+
+}  // namespace zt::train

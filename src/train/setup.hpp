@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything a launch computes with, made in the order that lets a run that can't work fail early: data,
+// encoders, the memory and disk budget, networks, then the newest checkpoint or the start weights.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "config/job/train_job.hpp"
+#include "contract/run_folder.hpp"
+#include "data/cache_store.hpp"
+#include "data/clip_index.hpp"
+#include "diffusion/noise_schedule.hpp"
+#include "optim/lr_schedule.hpp"
+#include "prepare/run_encoders.hpp"
+#include "prepare/sample_encoder.hpp"
+#include "train/batch.hpp"
+#include "train/cursor.hpp"
+#include "train/journal.hpp"
+#include "train/model_state.hpp"
+
+namespace zt::train {
+
+/// Members refer to earlier ones: never moved.
+struct Setup {
+  Setup(const config::TrainJob& train_job, at::Device on_device, diffusion::NoiseSchedule noise_schedule)
+      : job(train_job),
+        device(on_device),
+        schedule(std::move(noise_schedule)),
+        cursor(job.schedule.num_train_timesteps) {}
+  Setup(const Setup&) = delete;
+  Setup& operator=(const Setup&) = delete;
+
+  const config::TrainJob job;
+  const at::Device device;
+  const diffusion::NoiseSchedule schedule;
+  size_t num_threads = 1;
+  optim::LrSchedule lr;
+  data::PlanOptions plan;
+  data::ClipIndex clips, validation_clips;
+  std::unique_ptr<data::CacheStore> cache;  ///< null: no cache
+  prepare::Encoders encoders;
+  std::unique_ptr<prepare::SampleEncoder> encoder, validation_encoder;
+  BatchRules batch_rules;
+  ModelState state;
+  Cursor cursor;
+  std::string resumed_from;  ///< checkpoint's name; empty for a fresh start
+};
+
+/// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
+/// and of every file read. `journal` is told what takes long and which checkpoints were refused.
+Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
+                                      at::Device device, Journal& journal);
+
+}  // namespace zt::train

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// See stepper.hpp.
+#include "train/stepper.hpp"
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+
+#include "tensor/require.hpp"
+
+namespace zt::train {
+namespace {
+
+/// Seconds since the last lap.
+class LapClock {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> passed = now - last_;
+    last_ = now;
+    return passed.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+struct Stepper::LaneReport {
+  double loss = 0;  ///< sum over micro batches
+  std::vector<SampleLoss> samples;
+  double forward_s = 0, backward_s = 0;
+};
+
+Stepper::Stepper(ModelState& state, const diffusion::NoiseSchedule& schedule, const ForwardRules& rules,
+                 const StepSettings& settings)
+    : state_(state),
+      schedule_(schedule),
+      rules_(rules),
+      settings_(settings),
+      lanes_(state.networks, settings.num_lanes, settings.num_threads) {}
+
+void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
+  store.touch(models::kDenoisingUNet);
+  if (rules_.trains_pose_guider) store.touch(models::kPoseGuider);
+  if (rules_.trains_reference_net && batch.has_references()) store.touch(models::kReferenceUNet);
+}
+
+void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
+                       double factor, LaneReport& report) const {
+  LapClock clock;
+  for (const Batch& batch : batches) {
+    const diffusion::DiffusionLoss loss = forward_loss(nets, schedule_, batch, rules_);
+    report.loss += loss.loss.item<double>();
+    report.forward_s += clock.lap();
+    (loss.loss * factor).backward();
+    touch(store, batch);
+    const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
+    const at::Tensor timesteps_B = batch.timesteps_B.to(at::kCPU);
+    for (int64_t i = 0; i < batch.size(); ++i)
+      report.samples.push_back({timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
+    report.backward_s += clock.lap();
+  }
+}
+
+StepReport Stepper::step(const StepBatches& batches, double lr) {
+  ZT_REQUIRE(batches.size() == lanes_.size() && !batches.front().empty(), "wanted micro batches for ",
+             lanes_.size(), " lanes, got ", batches.size());
+  StepReport report;
+  report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
+  const double parts = static_cast<double>(batches.size() * batches.front().size());
+  std::vector<LaneReport> lane_reports(lanes_.size());
+  lanes_.run([&](size_t lane, const StepNetworks& nets) {
+    run_lane(nets, lanes_.store(lane), batches[lane], report.loss_scale / parts, lane_reports[lane]);
+  });
+  for (const LaneReport& lane : lane_reports) {
+    report.loss += lane.loss / parts;
+    report.samples.insert(report.samples.end(), lane.samples.begin(), lane.samples.end());
+  }
+  report.forward_s = lane_reports.front().forward_s;
+  report.backward_s = lane_reports.front().backward_s;
+  LapClock clock;
+  update(report, lr);
+  report.optimizer_s = clock.lap();
+  return report;
+}
+
+void Stepper::update(StepReport& report, double lr) {
+  lanes_.reduce();
+  params::ParamStore& store = *state_.networks.store;
+  report.norms = optim::gradient_norms(store, 1.0 / report.loss_scale);
+  const bool may_step =
+      state_.scaler ? state_.scaler->update(report.norms.is_finite()) : report.norms.is_finite();
+  report.is_skipped = !may_step;
+  if (!may_step) {
+    store.zero_gradients();
+    return;
+  }
+  optim::AdamWStep step;
+  step.lr = lr;
+  step.gradient_scale =
+      optim::clip_coefficient(report.norms.total, settings_.max_grad_norm) / report.loss_scale;
+  step.ema = state_.ema.get();
+  step.clear_gradients = true;
+  state_.optimizer->step(step);
+}
+
+}  // namespace zt::train

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// One optimizer step: forward and backward of every lane's micro batches, sum over lanes, clip, update.
+// Nothing here reads files, clocks apart, or knows what comes next.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diffusion/noise_schedule.hpp"
+#include "optim/gradient_norm.hpp"
+#include "train/batch.hpp"
+#include "train/forward.hpp"
+#include "train/lanes.hpp"
+#include "train/model_state.hpp"
+
+namespace zt::train {
+
+/// The micro batches of one step: [lane][accumulation].
+using StepBatches = std::vector<std::vector<Batch>>;
+
+/// Squared error of one sample, not weighted, and its noise level.
+struct SampleLoss {
+  int64_t timestep = 0;
+  double mse = 0;
+};
+
+struct StepReport {
+  double loss = 0;  ///< weighted, mean over all micro batches
+  std::vector<SampleLoss> samples;
+  optim::GradientNorms norms;  ///< before clipping
+  double loss_scale = 1;
+  bool is_skipped = false;  ///< a gradient was not finite: nothing was changed
+  double forward_s = 0;     ///< of lane 0
+  double backward_s = 0;    ///< of lane 0
+  double optimizer_s = 0;   ///< sum over lanes, norms, update
+};
+
+struct StepSettings {
+  double max_grad_norm = 0;  ///< 0 = no clipping
+  int64_t num_lanes = 1;
+  int64_t num_threads = 1;
+};
+
+class Stepper {
+ public:
+  /// State and schedule must outlive the stepper.
+  Stepper(ModelState& state, const diffusion::NoiseSchedule& schedule, const ForwardRules& rules,
+          const StepSettings& settings);
+
+  /// Requires as many lanes as the settings say, each with the same number of micro batches.
+  StepReport step(const StepBatches& batches, double lr);
+
+  const ForwardRules& rules() const { return rules_; }
+
+ private:
+  struct LaneReport;
+  void run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
+                double factor, LaneReport& report) const;
+  void touch(params::ParamStore& store, const Batch& batch) const;
+  void update(StepReport& report, double lr);
+  ModelState& state_;
+  const diffusion::NoiseSchedule& schedule_;
+  ForwardRules rules_;
+  StepSettings settings_;
+  LaneGroup lanes_;
+};
+
+}  // namespace zt::train

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/stepper.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "support/parity.hpp"
+#include "support/tiny_networks.hpp"
+
+namespace zt::train {
+namespace {
+
+using test::noise_samples;
+using test::tiny_job;
+
+/// A model in training on made-up samples.
+struct Trainer {
+  explicit Trainer(const config::TrainJob& train_job, int64_t num_threads = 1)
+      : job(train_job),
+        schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
+        state(make_model_state(test::tiny_networks(job), job)),
+        stepper(state, schedule, forward_rules(job, *state.networks.store),
+                {.max_grad_norm = job.optimizer.max_grad_norm,
+                 .num_lanes = job.lanes,
+                 .num_threads = num_threads}) {}
+
+  BatchRules batch_rules() const {
+    BatchRules rules;
+    rules.seed = static_cast<uint64_t>(job.seed);
+    rules.schedule = job.schedule;
+    rules.condition = job.condition;
+    rules.null_embedding_D = at::zeros({test::kTinyContext});
+    return rules;
+  }
+  /// Lanes and micro batches take consecutive samples.
+  StepBatches batches(uint64_t first) const {
+    StepBatches all(static_cast<size_t>(job.lanes));
+    for (std::vector<Batch>& lane : all) {
+      for (int64_t m = 0; m < job.optimizer.gradient_accumulation_steps; ++m) {
+        const auto samples = noise_samples(job, first, static_cast<size_t>(job.data.train_bs));
+        lane.push_back(assemble(samples, roll_samples(samples, batch_rules()), batch_rules()));
+        first += samples.size();
+      }
+    }
+    return all;
+  }
+  StepReport step(uint64_t first) { return stepper.step(batches(first), job.optimizer.learning_rate); }
+  std::string digest(std::string_view prefix = "") const { return state.networks.store->digest(prefix); }
+
+  config::TrainJob job;
+  diffusion::NoiseSchedule schedule;
+  ModelState state;
+  Stepper stepper;
+};
+
+at::Tensor all_values(const Trainer& trainer) {
+  std::vector<at::Tensor> values;
+  for (const params::Segment& segment : trainer.state.networks.store->segments())
+    values.push_back(segment.values_P);
+  return at::cat(values);
+}
+
+TEST(Stepper, LearnsASmallSet) {
+  config::TrainJob job = tiny_job();
+  job.schedule.prediction_type = config::PredictionType::Sample;
+  job.schedule.min_snr_variant = config::MinSnrVariant::None;
+  Trainer trainer(job);
+
+  const double before = trainer.step(0).loss;
+  double after = 0;
+  for (int i = 0; i < 60; ++i) after = trainer.step(0).loss;
+
+  EXPECT_LT(after, 0.6 * before);
+}
+
+TEST(Stepper, AccumulatedMicroBatchesEqualOneLargeBatch) {
+  config::TrainJob job = tiny_job();
+  job.data.train_bs = 4;
+  Trainer whole(job);
+  job.data.train_bs = 2;
+  job.optimizer.gradient_accumulation_steps = 2;
+  Trainer parts(job);
+
+  const StepReport wanted = whole.step(0), found = parts.step(0);
+
+  EXPECT_NEAR(found.loss, wanted.loss, 1e-6 * std::abs(wanted.loss));
+  EXPECT_NEAR(found.norms.total, wanted.norms.total, 1e-4 * wanted.norms.total);
+}
+
+TEST(Stepper, LanesGiveTheSameBitsOnOneThreadAndOnTwo) {
+  config::TrainJob job = tiny_job();
+  job.lanes = 3;
+  job.condition.uncond_ratio = 0.5;
+  Trainer one(job, 1), two(job, 2);
+  for (uint64_t step = 0; step < 4; ++step) {
+    EXPECT_EQ(one.step(step * 6).loss, two.step(step * 6).loss);
+  }
+  EXPECT_EQ(one.digest(), two.digest());
+}
+
+TEST(Stepper, TwoLanesEqualTwoMicroBatchesBitForBit) {
+  config::TrainJob job = tiny_job();
+  job.lanes = 2;
+  Trainer lanes(job, 2);
+  job.lanes = 1;
+  job.optimizer.gradient_accumulation_steps = 2;
+  Trainer micro_batches(job);
+  lanes.step(0);
+  micro_batches.step(0);
+
+  EXPECT_TRUE(test::all_close(all_values(lanes), all_values(micro_batches), 1e-6));
+}
+
+TEST(Stepper, AFullyDroppedBatchLeavesReferenceNetUntouched) {
+  config::TrainJob job = tiny_job();
+  job.condition.uncond_ratio = 1;
+  Trainer trainer(job);
+  const std::string reference = trainer.digest("reference_unet."),
+                    denoising = trainer.digest("denoising_unet.");
+  trainer.step(0);
+
+  EXPECT_EQ(trainer.digest("reference_unet."), reference);
+  EXPECT_NE(trainer.digest("denoising_unet."), denoising);
+  for (const params::StateTensor& tensor : state_tensors(trainer.state)) {
+    if (!tensor.name.starts_with("optimizer.exp_avg/reference_unet.")) continue;
+    EXPECT_EQ(tensor.value.abs().sum().item<double>(), 0) << tensor.name;
+  }
+}
+
+TEST(Stepper, FrozenPartsStayAsTheyAre) {
+  config::TrainJob job = tiny_job();
+  job.freeze = {"reference_unet.down_blocks.0", "pose_guider."};
+  Trainer trainer(job);
+  const std::string frozen = trainer.digest("reference_unet.down_blocks.0"),
+                    guider = trainer.digest("pose_guider."), rest = trainer.digest("reference_unet.conv_in");
+  trainer.step(0);
+
+  EXPECT_EQ(trainer.digest("reference_unet.down_blocks.0"), frozen);
+  EXPECT_EQ(trainer.digest("pose_guider."), guider);
+  EXPECT_NE(trainer.digest("reference_unet.conv_in"), rest);
+}
+
+TEST(Stepper, ANonFiniteGradientChangesNothing) {
+  Trainer trainer(tiny_job());
+  const std::string before = trainer.digest();
+  StepBatches batches = trainer.batches(0);
+  batches[0][0].latents_BCFHW.fill_(std::numeric_limits<float>::quiet_NaN());
+  const StepReport report = trainer.stepper.step(batches, 1e-3);
+
+  EXPECT_TRUE(report.is_skipped);
+  EXPECT_FALSE(report.norms.first_nonfinite.empty());
+  EXPECT_EQ(trainer.digest(), before);
+  EXPECT_FALSE(trainer.step(0).is_skipped);
+  EXPECT_NE(trainer.digest(), before);
+}
+
+TEST(Stepper, ReportsWhatItSaw) {
+  Trainer trainer(tiny_job());
+  const StepReport report = trainer.step(0);
+
+  EXPECT_EQ(report.samples.size(), 2U);
+  EXPECT_GT(report.samples[0].mse, 0);
+  EXPECT_TRUE(report.norms.by_module.contains("denoising_unet.conv_out")) << report.norms.by_module.size();
+  EXPECT_GT(report.forward_s, 0);
+  EXPECT_GT(report.backward_s, 0);
+}
+
+}  // namespace
+}  // namespace zt::train

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// See validation_clips.hpp.
+#include "train/validation_clips.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "data/from_job.hpp"
+#include "data/sample_loader.hpp"
+#include "generate/pipeline.hpp"
+#include "image/file.hpp"
+#include "image/image.hpp"
+#include "media/video_writer.hpp"
+#include "tensor/pictures.hpp"
+#include "train/validation.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr int kPanelPadding = 2;
+
+/// One clip's panels, frame by frame, left to right: reference, pose, result, truth.
+struct Panels {
+  std::vector<std::vector<image::Image>> frames;
+  media::Rational fps{8, 1};
+};
+
+/// The clip of validation sample i from its first frame on.
+Result<data::SamplePlan> clip_plan(const Setup& setup, int64_t i) {
+  const data::PlanOptions options = validation_plan(setup.job);
+  ZT_TRY_ASSIGN(data::SamplePlan plan,
+                data::plan_sample(options, setup.validation_clips, static_cast<uint64_t>(i)));
+  const int64_t wanted = setup.job.stage == 1 ? 1 : setup.job.validation.num_frames;
+  const int64_t total = setup.validation_clips.clips[plan.clip].num_frames;
+  plan.reference_frame = 0;
+  plan.target_frames.resize(static_cast<size_t>(std::min(wanted, total)));
+  // A single picture is taken from the clip's end, where the pose has moved away from the reference's.
+  std::iota(plan.target_frames.begin(), plan.target_frames.end(), setup.job.stage == 1 ? total - 1 : 0);
+  return plan;
+}
+
+Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
+                                 const prepare::EncodedSample& sample) {
+  const config::ValidationJob& job = setup.job.validation;
+  ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
+                generate::make_sampler(setup.job.schedule, {.steps = job.steps, .betas = job.beta_schedule}));
+  generate::SampleInput input;
+  input.reference_latents_CHW =
+      (sample.reference.mean_CHW * setup.encoders.codec->scaling()).to(setup.device);
+  input.image_embedding_D = sample.embedding_D.to(setup.device);
+  input.pose = generate::pose_frames(sample.pose_3FHW.to(at::kFloat).div(255));
+  input.num_frames = sample.pose_3FHW.size(1);
+  generate::SampleOptions options;
+  options.guidance_scale = job.guidance_scale;
+  options.seed = job.seed;
+  options.same_noise_per_frame = job.same_noise_per_frame;
+  options.context.frames = setup.job.stage == 1 ? 1 : setup.job.data.n_sample_frames;
+  options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
+  options.bank_dtype = setup.job.precision.bank_dtype;
+  options.dtype = setup.job.precision.mixed_precision;
+  const generate::Networks networks{nets.reference_net, nets.denoising_unet, nets.pose_guider};
+  ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, generate::sample_latents(networks, sampler, input, options));
+  return generate::decode_clip(*setup.encoders.codec, latents_CFHW);
+}
+
+Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t i) {
+  ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
+  ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
+  ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample));
+  data::LoadOptions load = data::loader_options(setup.job.data, validation_plan(setup.job)).load;
+  load.parts = {.reference = true, .reference_whole = false, .targets = true, .poses = true};
+  ZT_TRY_ASSIGN(const data::Sample truth, data::load_sample(setup.validation_clips, plan, load));
+  Panels panels;
+  const data::ClipRecord& clip = setup.validation_clips.clips[plan.clip];
+  if (clip.fps_num > 0) panels.fps = {clip.fps_num, clip.fps_den};
+  for (size_t f = 0; f < truth.targets.size(); ++f)
+    panels.frames.push_back({truth.reference, truth.poses[f],
+                             tensor::to_picture(pictures_FCHW[static_cast<int64_t>(f)]), truth.targets[f]});
+  return panels;
+}
+
+Status write_clip(const Panels& panels, const std::filesystem::path& path) {
+  std::vector<image::Image> frames;
+  for (const std::vector<image::Image>& row : panels.frames)
+    frames.push_back(image::hconcat(row, kPanelPadding));
+  media::VideoWriterOptions options;
+  options.width = frames.front().width;
+  options.height = frames.front().height;
+  options.fps = panels.fps;
+  return media::write_video(path, frames, options);
+}
+
+}  // namespace
+
+Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
+                              const std::filesystem::path& folder, Journal& journal) {
+  ZT_TRY(files::make_folders(folder));
+  const int64_t step = setup.cursor.step;
+  std::string stem = std::to_string(step);
+  stem = "step-" + std::string(8 - std::min<size_t>(8, stem.size()), '0') + stem;
+  const auto announce = [&](const std::string& name, const char* what) {
+    journal.event(contract::SampleWritten{step, "samples/" + name, what});
+  };
+  std::vector<image::Image> rows;
+  for (int64_t i = 0; i < setup.job.validation.num_clips; ++i) {
+    const Result<Panels> panels = make_panels(nets, setup, i);
+    if (!panels) {
+      log::warn("train", "validation clip " + std::to_string(i) + " left out: " + panels.error().text());
+      continue;
+    }
+    rows.insert(rows.end(), panels->frames.back().begin(), panels->frames.back().end());
+    if (panels->frames.size() == 1) continue;
+    const std::string name = stem + "-clip" + std::to_string(i) + ".mp4";
+    if (const Status written = write_clip(*panels, folder / name))
+      announce(name, "clip");
+    else
+      log::warn("train", "validation clip not written: " + written.error().text());
+  }
+  if (rows.empty()) return {};
+  const image::Image grid = image::grid(rows, {.columns = 4, .padding = kPanelPadding});
+  if (const Status written = image::write_png(folder / (stem + ".png"), grid))
+    announce(stem + ".png", "grid");
+  else
+    log::warn("train", "validation grid not written: " + written.error().text());
+  return {};
+}
+
+}  // namespace zt::train
