@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The border where exceptions end: libtorch and our tensor code throw, everything above returns Result.
+#pragma once
+
+#include <functional>
+
+#include "base/error.hpp"
+
+namespace zt::worker {
+
+/// body(), with what it throws as an Error: Exhausted when memory ran out, Internal for the rest.
+Result<int> guarded(const std::function<Result<int>()>& body);
+
+}  // namespace zt::worker

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope-worker: the compute plane's program. Started by zoetrope; contract/worker_call.hpp says how.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/worker_call.hpp"
+#include "tensor/memory.hpp"
+#include "worker/guard.hpp"
+#include "worker/job_verbs.hpp"
+#include "worker/train_verb.hpp"
+
+namespace {
+
+zt::Result<int> perform(std::span<const char* const> args) {
+  ZT_TRY_ASSIGN(const zt::contract::WorkerCall call, zt::contract::parse_worker_call(args));
+  return call.verb == zt::contract::WorkerVerb::Train ? zt::worker::run_train(call)
+                                                      : zt::worker::run_job(call);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  zt::signals::install(zt::signals::OnNow::Exit);
+  zt::tensor::keep_freed_memory();
+  zt::tensor::install_counting_allocator();
+  const std::vector<const char*> args(argv + 1, argv + argc);
+  const zt::Result<int> code = zt::worker::guarded([&] { return perform(args); });
+  zt::log::flush();
+  if (code) return *code;
+  std::fprintf(stderr, "zoetrope-worker: error: %s\n", code.error().text().c_str());
+  return zt::contract::exit_code(code.error());
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// See train_verb.hpp.
+#include "worker/train_verb.hpp"
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <climits>
+#include <string>
+#include <utility>
+
+#include "base/error_policy.hpp"
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "config/load.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/run_folder.hpp"
+#include "tensor/device.hpp"
+#include "train/journal.hpp"
+#include "train/loop.hpp"
+#include "train/setup.hpp"
+#include "worker/guard.hpp"
+
+namespace zt::worker {
+namespace {
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+Result<contract::Attempt> find_attempt(const contract::RunFolder& run, int64_t generation) {
+  return generation > 0 ? run.attempt(generation) : run.begin_attempt();
+}
+
+contract::AttemptStarted started(const train::Setup& setup) {
+  contract::AttemptStarted event;
+  event.host = host_name();
+  event.pid = ::getpid();
+  event.threads = static_cast<int64_t>(setup.num_threads);
+  event.device = setup.device.str();
+  event.from_step = setup.cursor.step;
+  event.checkpoint = setup.resumed_from;
+  return event;
+}
+
+contract::AttemptFinished finished(const Result<int>& code, int64_t step) {
+  contract::AttemptFinished event;
+  event.step = step;
+  if (code) {
+    event.outcome = *code == contract::kExitOk ? "completed" : "stopped";
+    event.exit_code = *code;
+    return event;
+  }
+  event.outcome = "failed";
+  event.exit_code = contract::exit_code(code.error());
+  event.error_code = name(code.error().code);
+  event.message = code.error().text();
+  return event;
+}
+
+Result<int> train_run(const contract::RunFolder& run, int64_t generation, train::Journal& journal,
+                      std::chrono::steady_clock::time_point start) {
+  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw<config::TrainJob>(run.config_file(generation)));
+  ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  ZT_TRY_ASSIGN(const auto setup, train::set_up(job, run, device, journal));
+  at::set_num_threads(static_cast<int>(setup->num_threads));
+  journal.event(started(*setup));
+  const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - start;
+  const params::ParamStore& store = *setup->state.networks.store;
+  int64_t total = 0;
+  for (const params::StoredParam& param : store.params()) total += param.info.numel();
+  journal.event(
+      contract::AttemptReady{loading.count(), store.num_trainable(), total - store.num_trainable()});
+  log::info("train", "ready after " + std::to_string(loading.count()) +
+                         " s, step=" + std::to_string(setup->cursor.step) +
+                         " trainable=" + std::to_string(store.num_trainable()));
+  train::Loop loop(*setup, run, generation, journal, [] { return signals::stop() != signals::Stop::None; });
+  ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());
+  return outcome == train::Outcome::Completed ? contract::kExitOk : kExitResumable;
+}
+
+}  // namespace
+
+Result<int> run_train(const contract::WorkerCall& call) {
+  const auto start = std::chrono::steady_clock::now();
+  ZT_TRY_ASSIGN(const contract::RunFolder run, contract::RunFolder::open(call.run_dir));
+  ZT_TRY_ASSIGN(const files::Lock lock, run.lock());
+  ZT_TRY_ASSIGN(const contract::Attempt attempt, find_attempt(run, call.generation));
+  ZT_TRY_ASSIGN(train::Journal journal, train::Journal::open(run, attempt, call.progress));
+  Result<int> code = guarded([&] { return train_run(run, attempt.generation, journal, start); });
+  // A request to stop that came before the first step: nothing to save, everything can be resumed.
+  if (!code && code.error().code == ErrorCode::Cancelled && signals::stop() != signals::Stop::None)
+    code = kExitResumable;
+  journal.event(finished(code, journal.last_progress().step));
+  journal.sync();
+  return code;
+}
+
+}  // namespace zt::worker

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training through the worker process, on real files: a run that was killed or stopped and resumed ends in
+// the same bits as one that was left alone.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error_policy.hpp"
+#include "contract/events.hpp"
+#include "contract/metrics.hpp"
+#include "support/tiny_run.hpp"
+
+namespace zt {
+namespace {
+
+using Settings = std::vector<std::string>;
+
+/// One set of clips for all tests of this program.
+const std::filesystem::path& clips_folder() {
+  static const test::TempFolder folder;
+  static const bool written = !test::write_puppet_clips(folder.path(), 8).empty();
+  EXPECT_TRUE(written);
+  return folder.path();
+}
+
+Settings with(Settings settings, const Settings& more) {
+  settings.insert(settings.end(), more.begin(), more.end());
+  return settings;
+}
+
+/// 20 steps in one go == 10 + kill -9 + the rest with another number of decode threads.
+void expect_exact_resume(const std::string& name, const Settings& settings) {
+  const Settings all =
+      with({"max_train_steps=20", "checkpoint.every_steps=10", "validation.every_steps=0"}, settings);
+  test::TinyRun whole(clips_folder(), name + "-whole", all), broken(clips_folder(), name + "-broken", all);
+  ASSERT_EQ(whole.finish(), 0) << whole.log();
+
+  process::Child child = broken.start({"data.decode_threads=1"});
+  ASSERT_EQ(broken.interrupt(child, 12, SIGKILL), 128 + SIGKILL) << broken.log();
+  ASSERT_EQ(broken.finish({"data.decode_threads=3"}), 0) << broken.log();
+
+  EXPECT_EQ(whole.state(20), broken.state(20));
+}
+
+TEST(Train, ResumesExactlyWithDropoutAndAverages) {
+  expect_exact_resume("ema", {"condition.uncond_ratio=0.3", "optimizer.ema_decay=0.9"});
+}
+
+TEST(Train, ResumesExactlyIn8BitAndBf16WithLanes) {
+  expect_exact_resume("short", {"optimizer.use_8bit_adam=true", "precision.mixed_precision=bf16", "lanes=2",
+                                "threads=2", "optimizer.gradient_accumulation_steps=2"});
+}
+
+TEST(Train, StopsOnRequestAndGoesOn) {
+  const Settings settings = {"max_train_steps=16", "checkpoint.every_steps=0", "validation.every_steps=0"};
+  test::TinyRun whole(clips_folder(), "left-alone", settings), stopped(clips_folder(), "stopped", settings);
+  ASSERT_EQ(whole.finish(), 0) << whole.log();
+
+  process::Child child = stopped.start();
+  ASSERT_EQ(stopped.interrupt(child, 3, SIGTERM), kExitResumable) << stopped.log();
+  ASSERT_EQ(stopped.finish(), 0) << stopped.log();
+
+  EXPECT_EQ(whole.state(16), stopped.state(16));
+}
+
+TEST(Train, StageTwoGoesOnFromAStageOneRun) {
+  const Settings common = {"validation.every_steps=3", "checkpoint.every_steps=3", "max_train_steps=6"};
+  test::TinyRun first(clips_folder(), "one", with(common, {"optimizer.ema_decay=0.5"}));
+  ASSERT_EQ(first.finish(), 0) << first.log();
+  test::TinyRun second(clips_folder(), "two",
+                       with(common, {"stage=2", "model.stage1_run=" + first.run().path().string()}));
+  ASSERT_EQ(second.finish(), 0) << second.log();
+
+  const auto metrics = test::value_of(contract::read_metrics(second.run().metrics()));
+  EXPECT_EQ(metrics.by_name.at("train/loss").size(), 6U);
+  EXPECT_EQ(metrics.by_name.at("val/loss").size(), 2U);
+  EXPECT_TRUE(std::filesystem::exists(first.run().samples() / "step-00000006.png"));
+  EXPECT_TRUE(std::filesystem::exists(second.run().samples() / "step-00000006-clip0.mp4"));
+  EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
+}
+
+TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
+  test::TinyRun run(clips_folder(), "huge", {"model.unet.block_out_channels=[65536, 65536]"});
+  EXPECT_EQ(run.finish(), 72);
+  const auto events = test::value_of(contract::read_events(run.run().events()));
+  const auto* finished = std::get_if<contract::AttemptFinished>(&events.events.back().body);
+  ASSERT_NE(finished, nullptr);
+  EXPECT_EQ(finished->outcome, "failed");
+  EXPECT_NE(finished->message.find("optimizer state"), std::string::npos) << finished->message;
+}
+
+TEST(Train, SlowMatrixOfExactResumes) {
+  for (const std::string stage : {"1", "2"}) {
+    for (const std::string precision : {"fp32", "bf16"}) {
+      for (const std::string eight_bit : {"false", "true"}) {
+        const std::string name = "matrix-" + stage + "-" + precision + "-" + eight_bit;
+        SCOPED_TRACE(name);
+        expect_exact_resume(name, {"stage=" + stage, "precision.mixed_precision=" + precision,
+                                   "optimizer.use_8bit_adam=" + eight_bit, "optimizer.ema_decay=0.9",
+                                   "condition.uncond_ratio=0.3", "gradient_checkpointing=true"});
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace zt
