@@ -17,7 +17,7 @@ namespace {
 
 using enum Metric;
 
-constexpr std::array<MetricInfo, 10> kMetrics{{
+constexpr std::array<MetricInfo, 11> kMetrics{{
     {Psnr, "psnr", "PSNR", "dB", true,
      "10 log10(255^2 / mse) over pixels and channels; mean of the frames' values"},
     {PsnrDisco, "psnr_disco", "PSNR (DisCo)", "dB", true,
@@ -29,12 +29,15 @@ constexpr std::array<MetricInfo, 10> kMetrics{{
     {ForegroundPsnr, "foreground_psnr", "foreground PSNR", "dB", true,
      "PSNR over the pixels of the true mask"},
     {MaskIou, "mask_iou", "mask IoU", "", true,
-     "pixels that differ from the true background by more than 25 levels in some channel, against the true "
-     "mask"},
+     "pixels that differ from the true background by more than the threshold (25 levels unless said "
+     "otherwise) in "
+     "some channel, against the true mask"},
     {Flicker, "flicker", "flicker", "levels", false,
      "mean absolute change between frames on pixels that are background in both true masks"},
     {TemporalError, "temporal_error", "temporal error", "levels", false,
      "mean absolute difference of the frame-to-frame change from the truth's, on foreground of either frame"},
+    {TailTemporalError, "tail_temporal_error", "temporal error of the tail", "levels", false,
+     "the same on the pixels of the part that lags behind the motion (scarf, pony-tail)"},
     {PoseError, "pose_error", "pose error", "px", false,
      "distance of coloured parts found in the clip and in the truth; a missed part counts as the search "
      "radius"},
@@ -64,8 +67,13 @@ Status check(const ClipPair& pair) {
   if (!pair.truth_masks.empty() && pair.truth_masks.size() != count) {
     return wrong(fmt::format("{} masks for {} frames", pair.truth_masks.size(), count));
   }
-  for (const image::Image& mask : pair.truth_masks) {
-    if (!same_size(mask, first, 1)) return wrong("a mask has not the frames' size and one channel");
+  if (!pair.tail_masks.empty() && pair.tail_masks.size() != count) {
+    return wrong(fmt::format("{} tail masks for {} frames", pair.tail_masks.size(), count));
+  }
+  for (const auto& masks : {pair.truth_masks, pair.tail_masks}) {
+    for (const image::Image& mask : masks) {
+      if (!same_size(mask, first, 1)) return wrong("a mask has not the frames' size and one channel");
+    }
   }
   if (pair.background && !same_size(*pair.background, first, 3))
     return wrong("the background has another size");
@@ -136,10 +144,11 @@ Result<ClipScores> score_clip(const ClipPair& pair) {
     set(TemporalError, temporal_error(made, truth, masks));
     if (pair.background) {
       set(MaskIou, frame_mean(count, [&](size_t t) {
-            return mask_iou(foreground_mask(made[t], *pair.background), masks[t]);
+            return mask_iou(foreground_mask(made[t], *pair.background, pair.foreground_threshold), masks[t]);
           }));
     }
   }
+  if (!pair.tail_masks.empty()) set(TailTemporalError, temporal_error(made, truth, pair.tail_masks));
   set(PoseError, clip_pose_error(pair));
   return scores;
 }

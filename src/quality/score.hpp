@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "image/image.hpp"
+#include "quality/foreground.hpp"
 #include "quality/joints.hpp"
 #include "quality/statistics.hpp"
 
@@ -26,6 +27,7 @@ enum class Metric {
   MaskIou,
   Flicker,
   TemporalError,
+  TailTemporalError,
   PoseError
 };
 
@@ -48,7 +50,11 @@ struct ClipPair {
   std::span<const image::Image>
       truth_masks{};  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
   std::optional<image::Image> background = std::nullopt;  ///< the true, still background: IoU
-  std::span<const std::vector<ColouredJoint>> joints{};   ///< per frame: pose error
+  int foreground_threshold = kForegroundThreshold;  ///< grey levels: what differs from it by more is figure
+  /// Like truth_masks, of the part that lags behind the motion (a puppet's scarf or pony-tail): its temporal
+  /// error.
+  std::span<const image::Image> tail_masks{};
+  std::span<const std::vector<ColouredJoint>> joints{};  ///< per frame: pose error
   JointSearch joint_search{};
 };
 
