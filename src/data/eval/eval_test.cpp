@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "data/eval/files.hpp"
+#include "data/eval/report.hpp"
+#include "data/eval/truth.hpp"
+#include "data/ingest/ingest.hpp"
+#include "data/synth.hpp"
+#include "media/video_writer.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::data {
+namespace {
+
+using quality::Metric;
+using ::testing::HasSubstr;
+
+quality::ClipScores scores(double psnr) {
+  quality::ClipScores out{std::vector<std::optional<double>>(quality::metric_infos().size())};
+  out.values[static_cast<size_t>(Metric::Psnr)] = psnr;
+  return out;
+}
+
+EvalReport small_report() {
+  EvalReport report;
+  report.clips = {{"a", "a.mp4"}, {"b", ""}};
+  report.groups = {{"generated", "by the run", {scores(20), scores(22)}},
+                   {"baseline", "", {scores(19), scores(20)}}};
+  add_comparison(report, "generated", "baseline", Metric::Psnr);
+  return report;
+}
+
+TEST(EvalReport, SurvivesTheRoundTripThroughJson) {
+  const EvalReport report = small_report();
+  const auto back = parse_eval_report(to_json(report));
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(to_json(*back), to_json(report));
+}
+
+// By hand: differences 1 and 2, mean 1.5; t for one degree of freedom 12.706, standard error 0.5.
+TEST(EvalReport, ComparesClipByClip) {
+  const EvalReport report = small_report();
+  ASSERT_EQ(report.comparisons.size(), 1U);
+  EXPECT_DOUBLE_EQ(report.comparisons[0].t.mean, 1.5);
+  EXPECT_NEAR(report.comparisons[0].t.low, 1.5 - 12.706 * 0.5, 1e-3);
+}
+
+TEST(EvalReport, RefusesDamagedText) {
+  EXPECT_FALSE(parse_eval_report("{"));
+  EXPECT_FALSE(parse_eval_report("{\"version\": 1}"));
+  EXPECT_EQ(parse_eval_report("{\"version\": 2}").error().code, ErrorCode::Unsupported);
+}
+
+TEST(EvalReport, TableNamesMeasuresAndTheirConventions) {
+  const std::string table = eval_table(small_report());
+  EXPECT_THAT(table, HasSubstr("PSNR [dB]"));
+  EXPECT_THAT(table, HasSubstr("21.000"));
+  EXPECT_THAT(table, HasSubstr("10 log10(255^2 / mse)"));
+}
+
+TEST(EvalFiles, JudgesVideosAgainstTheirTruth) {
+  const test::TempFolder folder;
+  const std::vector<image::Image> grey(3, image::filled(32, 32, {100, 100, 100})),
+      brighter(3, image::filled(32, 32, {150, 150, 150}));
+  const std::string a = (folder.path() / "a.mp4").string(), b = (folder.path() / "b.mp4").string();
+  const media::VideoWriterOptions options{.width = 32, .height = 32, .crf = 0};
+  ASSERT_TRUE(media::write_video(a, grey, options));
+  ASSERT_TRUE(media::write_video(b, brighter, options));
+  config::EvalJob job;
+  job.results = {a, b};
+  job.truths = {a, a};
+
+  const auto report = eval_files(job);
+
+  ASSERT_TRUE(report) << report.error().text();
+  const auto& clips = report->groups.at(0).clips;
+  EXPECT_EQ(*clips[0][Metric::Psnr], 100);
+  // 10 log10(255^2 / 50^2), within what limited-range YUV rounds.
+  EXPECT_NEAR(*clips[1][Metric::Psnr], 14.15, 0.3);
+  job.truths = {a};
+  EXPECT_EQ(eval_files(job).error().code, ErrorCode::InvalidArgument);
+}
+
+TEST(EvalTruth, OfAPuppetHasMasksTailBackgroundAndJoints) {
+  const test::TempFolder folder;
+  config::SynthJob synth_job;
+  synth_job.output = (folder.path() / "puppets").string();
+  synth_job.num_train = 1;
+  synth_job.num_val_a = synth_job.num_val_b = 0;
+  synth_job.num_val_c = 1;
+  synth_job.num_frames = 8;
+  synth_job.threads = 1;
+  ASSERT_TRUE(synth(synth_job));
+  config::IngestJob ingest_job;
+  ingest_job.input = synth_job.output;
+  const auto ingested = ingest(ingest_job);
+  ASSERT_TRUE(ingested) << ingested.error().text();
+  const auto index = read_index(ingested->index);
+  ASSERT_TRUE(index);
+
+  const auto truth = load_truth(select_split(*index, "val_c"), 0, {}, 100);
+
+  ASSERT_TRUE(truth) << truth.error().text();
+  EXPECT_EQ(truth->sample.targets.size(), 7U);
+  EXPECT_EQ(truth->tail_masks.size(), 7U);
+  const auto itself = quality::score_clip(pair_with(*truth, truth->sample.targets, 0.15));
+  ASSERT_TRUE(itself) << itself.error().text();
+  EXPECT_EQ(*(*itself)[Metric::Psnr], 100);
+  EXPECT_EQ(*(*itself)[Metric::PoseError], 0);
+  EXPECT_EQ(*(*itself)[Metric::TailTemporalError], 0);
+  EXPECT_GT(*(*itself)[Metric::MaskIou], 0.75);
+}
+
+}  // namespace
+}  // namespace zt::data
