@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/run_eval.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/resources.hpp"
+#include "data/eval/report.hpp"
+#include "data/eval/truth.hpp"
+#include "generate/budget.hpp"
+#include "generate/canvas.hpp"
+#include "generate/load_run.hpp"
+#include "generate/pipeline.hpp"
+#include "generate/reference.hpp"
+#include "media/video_writer.hpp"
+#include "tensor/device.hpp"
+#include "tensor/pictures.hpp"
+
+namespace zt::generate {
+namespace {
+
+namespace fs = std::filesystem;
+using image::Image;
+using quality::Metric;
+
+constexpr int kPanelBorder = 2;
+
+/// What is generated from, and how.
+struct Evaluation {
+  const config::EvalJob& job;
+  const Hooks& hooks;
+  at::Device device;
+  data::ClipIndex index;
+  LoadedModel model;
+  std::optional<LoadedModel> baseline;
+  Canvas canvas;
+  data::LoadOptions load;
+  fs::path folder;
+};
+
+/// The groups of the report while it grows; optional ones are undefined when not asked for.
+struct Groups {
+  data::EvalGroup generated{"generated", "with the clip's own first frame as reference", {}};
+  data::EvalGroup wrong{
+      "wrong_reference", "the same poses with another character's first frame as reference", {}};
+  data::EvalGroup copied{"copy_reference", "the reference shown in every frame", {}};
+  data::EvalGroup codec{"codec", "the truth encoded and decoded: what no network can exceed", {}};
+  data::EvalGroup baseline{"baseline", "the same from the baseline run", {}};
+};
+
+data::LoadOptions load_options(const config::DataJob& data) {
+  data::LoadOptions load;
+  load.width = static_cast<int>(data.width);
+  load.height = static_cast<int>(data.height);
+  load.draw.style = data.pose_style;
+  load.draw.hands = data.draw_hands;
+  load.draw.face = data.draw_face;
+  return load;
+}
+
+/// The first clips of the splits wanted.
+Result<data::ClipIndex> choose_clips(const config::EvalJob& job) {
+  if (job.index.empty())
+    return fail(ErrorCode::InvalidArgument, "index is not set: which clips are to be generated?");
+  ZT_TRY_ASSIGN(data::ClipIndex index, data::read_index(job.index));
+  std::erase_if(index.clips, [&](const data::ClipRecord& clip) {
+    return clip.num_frames < 2 || (!job.splits.empty() && std::find(job.splits.begin(), job.splits.end(),
+                                                                    clip.split) == job.splits.end());
+  });
+  if (index.clips.empty())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} has no clip of two frames or more in the splits asked for", job.index));
+  index.clips.resize(std::min(index.clips.size(), static_cast<size_t>(job.num_clips)));
+  return index;
+}
+
+/// A clip that shows somebody else; nothing if all show the same.
+std::optional<size_t> other_character(const data::ClipIndex& index, size_t clip) {
+  const data::ClipRecord& own = index.clips[clip];
+  for (size_t step = 1; step < index.clips.size(); ++step) {
+    const size_t other = (clip + step) % index.clips.size();
+    // Where characters are not numbered, another clip counts as another character.
+    if (own.character < 0 || index.clips[other].character != own.character) return other;
+  }
+  return std::nullopt;
+}
+
+std::vector<Image> pictures_of(const Canvas& canvas, const at::Tensor& pictures_FChw) {
+  std::vector<Image> pictures;
+  for (int64_t f = 0; f < pictures_FChw.size(0); ++f) pictures.push_back(cut_out(canvas, pictures_FChw[f]));
+  return pictures;
+}
+
+/// The truth's poses with a reference of choice.
+Result<std::vector<Image>> generate_clip(const Evaluation& eval, const LoadedModel& model,
+                                         const data::Sample& sample, const Image& reference) {
+  ZT_TRY_ASSIGN(const auto sampler, make_sampler(model.schedule, {.steps = eval.job.steps}));
+  const EncodedReference encoded =
+      encode_reference(model, reference, eval.canvas, config::ClipResize::ShortestSide, eval.device);
+  const SampleInput input{.reference_latents_CHW = encoded.latents_CHW,
+                          .image_embedding_D = encoded.embedding_D,
+                          .pose = pose_frames(place_poses(eval.canvas, sample.poses)),
+                          .num_frames = static_cast<int64_t>(sample.poses.size())};
+  SampleOptions options;
+  options.guidance_scale = eval.job.guidance_scale;
+  options.seed = eval.job.seed;
+  options.same_noise_per_frame = eval.job.same_noise_per_frame;
+  options.context.frames = model.data.n_sample_frames;
+  options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
+  const Hooks stop_only{.should_stop = eval.hooks.should_stop};
+  ZT_TRY_ASSIGN(const at::Tensor latents_CFHW,
+                sample_latents(model.view(), sampler, input, options, stop_only));
+  return pictures_of(eval.canvas, decode_clip(*model.codec, latents_CFHW));
+}
+
+/// The truth through the codec and back.
+std::vector<Image> coded_clip(const Evaluation& eval, const data::Sample& sample) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> photos;
+  for (const Image& picture : sample.targets)
+    photos.push_back(place_photo(eval.canvas, picture).mul_(2).sub_(1));
+  const models::LatentCodec& codec = *eval.model.codec;
+  const at::Tensor latents_FCHW = codec.encode(at::stack(photos).to(eval.device)).mean_BCHW;
+  return pictures_of(eval.canvas, codec.decode(latents_FCHW).div(2).add(0.5));
+}
+
+Status score(const Evaluation& eval, const data::ClipTruth& truth, std::span<const Image> pictures,
+             data::EvalGroup& group) {
+  ZT_TRY_ASSIGN(quality::ClipScores scores,
+                quality::score_clip(data::pair_with(truth, pictures, eval.job.mask_threshold)));
+  group.clips.push_back(std::move(scores));
+  return {};
+}
+
+/// reference | pose | generated | truth, then the baseline's where there is one.
+Status write_panels(const Evaluation& eval, const data::ClipRecord& clip, const data::Sample& sample,
+                    std::span<const Image> generated, std::span<const Image> baseline, const fs::path& path) {
+  std::vector<Image> frames;
+  for (size_t f = 0; f < generated.size(); ++f) {
+    std::vector<Image> row = {sample.reference, sample.poses[f], generated[f], sample.targets[f]};
+    if (!baseline.empty()) row.push_back(baseline[f]);
+    frames.push_back(image::hconcat(row, kPanelBorder));
+  }
+  media::VideoWriterOptions options{
+      .width = frames.front().width, .height = frames.front().height, .crf = 12};
+  if (clip.fps_num > 0) options.fps = {clip.fps_num, clip.fps_den};
+  options.metadata = {{"weights_digest", eval.model.digest}, {"seed", std::to_string(eval.job.seed)}};
+  return media::write_video(path, frames, options);
+}
+
+Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
+                                Groups& groups) {
+  const auto other = other_character(eval.index, clip);
+  if (!eval.job.wrong_reference || !other) {
+    groups.wrong.clips.push_back({std::vector<std::optional<double>>(quality::metric_infos().size())});
+    return {};
+  }
+  ZT_TRY_ASSIGN(const data::ClipTruth stranger, data::load_truth(eval.index, *other, eval.load, 1));
+  ZT_TRY_ASSIGN(const auto pictures,
+                generate_clip(eval, eval.model, truth.sample, stranger.sample.reference_whole));
+  return score(eval, truth, pictures, groups.wrong);
+}
+
+Status evaluate_clip(const Evaluation& eval, size_t clip, Groups& groups, data::EvalReport& report) {
+  const data::ClipRecord& record = eval.index.clips[clip];
+  ZT_TRY_ASSIGN(const data::ClipTruth truth,
+                data::load_truth(eval.index, clip, eval.load, eval.job.num_frames));
+  const data::Sample& sample = truth.sample;
+  ZT_TRY_ASSIGN(const auto generated, generate_clip(eval, eval.model, sample, sample.reference_whole));
+  ZT_TRY(score(eval, truth, generated, groups.generated));
+  ZT_TRY(evaluate_wrong_reference(eval, clip, truth, groups));
+  ZT_TRY(score(eval, truth, std::vector<Image>(generated.size(), sample.reference), groups.copied));
+  ZT_TRY(score(eval, truth, coded_clip(eval, sample), groups.codec));
+  std::vector<Image> baseline;
+  if (eval.baseline) {
+    ZT_TRY_ASSIGN(baseline, generate_clip(eval, *eval.baseline, sample, sample.reference_whole));
+    ZT_TRY(score(eval, truth, baseline, groups.baseline));
+  }
+  const fs::path video = eval.folder / (record.id + ".mp4");
+  ZT_TRY(write_panels(eval, record, sample, generated, baseline, video));
+  report.clips.push_back({record.id, video.string()});
+  return {};
+}
+
+void compare(const Evaluation& eval, Groups groups, data::EvalReport& report) {
+  report.groups = {std::move(groups.generated), std::move(groups.copied), std::move(groups.codec)};
+  if (eval.job.wrong_reference) report.groups.push_back(std::move(groups.wrong));
+  if (eval.baseline) report.groups.push_back(std::move(groups.baseline));
+  data::add_comparison(report, "generated", "copy_reference", Metric::ForegroundPsnr);
+  if (eval.job.wrong_reference) data::add_comparison(report, "generated", "wrong_reference", Metric::Psnr);
+  if (!eval.baseline) return;
+  for (const Metric metric : {Metric::TailTemporalError, Metric::TemporalError, Metric::ForegroundPsnr})
+    data::add_comparison(report, "generated", "baseline", metric);
+}
+
+void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, std::string action) {
+  contract::Progress progress;
+  progress.phase = phase;
+  progress.step = static_cast<int64_t>(done);
+  progress.total_steps = static_cast<int64_t>(total);
+  progress.action = std::move(action);
+  hooks.report(progress);
+}
+
+LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
+  LoadOptions load{.device = device};
+  load.before_networks = [&job, data](const models::NetworkConfigs& configs,
+                                      const models::LatentCodec& codec) -> Status {
+    ZT_TRY_ASSIGN(const Canvas canvas,
+                  make_canvas(data.width, data.height, codec.scale_factor(), config::Compat::None));
+    config::GenerateJob like;
+    like.context.frames = data.n_sample_frames;
+    return resources::require_memory(
+        memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames), kMemoryAdvice);
+  };
+  return load;
+}
+
+Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
+  if (job.run.empty())
+    return fail(ErrorCode::InvalidArgument, "run is not set: whose networks are to be judged?");
+  ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  ZT_TRY_ASSIGN(data::ClipIndex index, choose_clips(job));
+  say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
+  ZT_TRY_ASSIGN(const config::TrainJob run, run_config(job.run));
+  const LoadOptions load = checked_load(job, run.data, device);
+  ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
+  std::optional<LoadedModel> baseline;
+  if (!job.baseline_run.empty()) {
+    ZT_TRY_ASSIGN(baseline, load_run(job.baseline_run, load));
+  }
+  ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
+                                                 config::Compat::None));
+  const fs::path folder = job.output.empty() ? fs::path(job.run) / "eval" : fs::path(job.output);
+  ZT_TRY(files::make_folders(folder));
+  return Evaluation{job,
+                    hooks,
+                    device,
+                    std::move(index),
+                    std::move(model),
+                    std::move(baseline),
+                    canvas,
+                    load_options(run.data),
+                    folder};
+}
+
+}  // namespace
+
+Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
+  if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
+  ZT_TRY_ASSIGN(const Evaluation eval, open(job, hooks));
+  Groups groups;
+  data::EvalReport report;
+  const size_t total = eval.index.clips.size();
+  for (size_t clip = 0; clip < total; ++clip) {
+    ZT_TRY(hooks.check());
+    say(hooks, contract::Phase::Evaluating, clip, total, eval.index.clips[clip].id);
+    if (auto done = evaluate_clip(eval, clip, groups, report); !done)
+      return fail(
+          std::move(done).error().with(fmt::format("while evaluating clip {}", eval.index.clips[clip].id)));
+  }
+  compare(eval, std::move(groups), report);
+  const std::string json = data::to_json(report);
+  ZT_TRY(files::write_atomic(eval.folder / "eval.json", json + "\n"));
+  say(hooks, contract::Phase::Evaluating, total, total, "done");
+  return json;
+}
+
+}  // namespace zt::generate
