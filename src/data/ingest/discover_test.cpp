@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
 
+#include "base/counter_rng.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "support/ingest_fixture.hpp"
 
@@ -82,6 +83,50 @@ TEST_F(Discover, ElseTakesAllVideosAsFootage) {
   touch(".zoetrope/3.mp4");
 
   EXPECT_EQ(names(), (Names{"1", "b/2"}));
+}
+
+TEST_F(Discover, KeypointsDoWithoutAPoseVideo) {
+  touch("set/1.mp4");
+  touch("set_keypoints/1.jsonl");
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].keypoints, path("set_keypoints/1.jsonl"));
+  EXPECT_TRUE(found.candidates[0].pose.empty());
+}
+
+TEST_F(Discover, TakesPosesBesideFootage) {
+  touch("film.mov");
+  touch("film_dwpose.mp4");
+  touch("film_keypoints.jsonl");
+  touch("walk.mp4");
+  touch("walk_kps.mp4");
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].pose, path("film_dwpose.mp4"));
+  EXPECT_EQ(found.candidates[0].keypoints, path("film_keypoints.jsonl"));
+  EXPECT_EQ(found.candidates[1].pose, path("walk_kps.mp4"));
+}
+
+// Whatever the bytes: an error or candidates, never a crash. The seed is fixed.
+TEST_F(Discover, SurvivesDamagedLists) {
+  const std::string csv = "video,pose,split\n\"a\"\"b.mp4\",b.mp4,train\nc.mp4,,\n";
+  const std::string json =
+      R"([{"video_path": "a.mp4", "kps_path": "b.mp4", "character": 3}, {"video": "c"}])";
+  CounterRng rng(1, 2, 3);
+  for (int i = 0; i < 400; ++i) {
+    std::string text = i % 2 == 0 ? csv : json;
+    for (uint64_t n = 1 + rng.below(4); n > 0; --n)
+      text[rng.below(text.size())] = static_cast<char>(rng.below(256));
+    text.resize(rng.below(text.size()) + 1);
+    const std::string name = i % 2 == 0 ? "list.csv" : i % 4 == 1 ? "list.json" : "list.jsonl";
+    touch(name, text);
+
+    (void)ingest_internal::read_list(path(name));
+  }
 }
 
 TEST_F(Discover, ReadsCsvWithQuotes) {

@@ -49,6 +49,12 @@ TEST_F(IngestReasons, TextWithAVideosName) {
   EXPECT_EQ(reject_of("x.mp4"), "corrupt");
 }
 
+TEST_F(IngestReasons, NameThatIsNotUtf8) {
+  write_pair("x\xff.mp4");
+
+  EXPECT_EQ(reject_of("x\xff.mp4"), "bad-name");
+}
+
 TEST_F(IngestReasons, FileCutShortKeepsItsHeader) {
   write_pair("x.mp4", 20);
   fs::resize_file(path("set/x.mp4"), fs::file_size(path("set/x.mp4")) * 6 / 10);

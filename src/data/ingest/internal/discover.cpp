@@ -16,9 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using config::IngestLayout;
 
-// Folders beside ROOT that belong to its videos.
-constexpr std::array<std::string_view, 5> kSuffixes = {"_dwpose", "_keypoints", "_mask", "_labels",
-                                                       "_background"};
+constexpr std::string_view kPoseSuffix = "_dwpose", kKeypointsSuffix = "_keypoints";
+constexpr std::array<std::string_view, 2> kPoseEndings = {"_dwpose", "_kps"};
 constexpr std::string_view kMetaEnding = "_meta.json";
 
 // Everything below a folder, sorted; hidden folders (our own .zoetrope too) and what can't be read are left
@@ -58,12 +57,24 @@ std::string name_below(const fs::path& video, const fs::path& folder) {
   return video.lexically_relative(folder).replace_extension().generic_string();
 }
 
+// NAME.mov with NAME_dwpose.mp4 and NAME_keypoints.jsonl, as `data pose` leaves them, or Moore's
+// NAME_kps.mp4.
 Candidate one_video(const fs::path& video, const fs::path& folder) {
   Candidate candidate;
   candidate.video = video;
   candidate.where = video.string();
   candidate.name = name_below(video, folder);
+  const std::string stem = (video.parent_path() / video.stem()).string();
+  candidate.keypoints = if_there(stem + "_keypoints.jsonl");
+  for (const std::string_view ending : kPoseEndings)
+    if (candidate.pose.empty()) candidate.pose = if_there(fmt::format("{}{}.mp4", stem, ending));
   return candidate;
+}
+
+bool is_pose_name(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  return std::any_of(kPoseEndings.begin(), kPoseEndings.end(),
+                     [&](std::string_view ending) { return stem.ends_with(ending); });
 }
 
 // ROOT and its neighbours ROOT_dwpose, ROOT_keypoints, ...: same relative paths.
@@ -77,8 +88,10 @@ void add_pairs(const fs::path& root, const fs::path& names_start, std::vector<Ca
       return path;
     };
     Candidate candidate = one_video(entry.path(), names_start);
-    candidate.pose = beside("_dwpose", "");  // stays named when it is missing: then it is a reject
-    candidate.keypoints = if_there(beside("_keypoints", ".jsonl"));
+    candidate.keypoints = if_there(beside(kKeypointsSuffix, ".jsonl"));
+    candidate.pose = beside(kPoseSuffix, "");
+    // Key-points do without a pose video; without either it stays named, to be a reject.
+    if (!candidate.keypoints.empty()) candidate.pose = if_there(candidate.pose);
     candidate.mask = if_there(beside("_mask", ""));
     candidate.labels = if_there(beside("_labels", ""));
     candidate.background = if_there(beside("_background", ".png"));
@@ -95,15 +108,19 @@ std::vector<fs::path> find_meta_lists(const fs::path& folder) {
   return lists;
 }
 
-// Folders below (or equal to) `folder` that have a neighbour with "_dwpose".
+bool has_poses(const fs::path& root) {
+  return is_folder(root) &&
+         (is_folder(with_suffix(root, kPoseSuffix)) || is_folder(with_suffix(root, kKeypointsSuffix)));
+}
+
+// Folders in (or equal to) `folder` that have a neighbour with poses.
 std::vector<fs::path> find_roots(const fs::path& folder) {
   std::vector<fs::path> roots;
   const fs::path plain = folder.has_filename() ? folder : folder.parent_path();
-  if (is_folder(with_suffix(plain, kSuffixes[0]))) return {plain};
+  if (has_poses(plain)) return {plain};
   std::error_code error;
   for (fs::directory_iterator it(plain, error), end; !error && it != end; it.increment(error))
-    if (it->is_directory(error) && is_folder(with_suffix(it->path(), kSuffixes[0])))
-      roots.push_back(it->path());
+    if (has_poses(it->path())) roots.push_back(it->path());
   std::sort(roots.begin(), roots.end());
   return roots;
 }
@@ -121,7 +138,8 @@ Result<Discovery> discover_moore(const fs::path& folder) {
   if (roots.empty())
     return fail(
         ErrorCode::InvalidArgument,
-        fmt::format("{} has neither a *_meta.json nor folders NAME and NAME_dwpose", folder.string()));
+        fmt::format("{} has neither a *_meta.json nor folders NAME with NAME_dwpose or NAME_keypoints",
+                    folder.string()));
   for (const fs::path& root : roots) add_pairs(root, roots.size() == 1 ? root : folder, found.candidates);
   return found;
 }
@@ -147,7 +165,7 @@ std::vector<Candidate> find_champ(const fs::path& folder) {
 std::vector<Candidate> find_footage(const fs::path& folder) {
   std::vector<Candidate> candidates;
   for (const fs::directory_entry& entry : walk(folder)) {
-    if (!entry.is_regular_file() || !is_video_name(entry.path())) continue;
+    if (!entry.is_regular_file() || !is_video_name(entry.path()) || is_pose_name(entry.path())) continue;
     candidates.push_back(one_video(entry.path(), folder));
   }
   return candidates;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "data/ingest/internal/measure.hpp"
 #include "data/ingest/internal/shots.hpp"
 #include "data/keypoints.hpp"
@@ -53,6 +54,8 @@ class Examiner {
 
   // The whole video as one record.
   Checked<ClipRecord> check() {
+    if (!text::is_utf8(candidate_.video.string()))
+      return reject("bad-name", "the path is not UTF-8, which the index can't hold; rename the file");
     ZT_TRY_ASSIGN(facts_,
                   measure(candidate_.video, {.decode = job_.verify_frames,
                                              .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));

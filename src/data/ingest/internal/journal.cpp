@@ -76,15 +76,15 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
   journal.path_ = path;
   const std::string wanted = header(job_digest);
   std::error_code error;
-  std::vector<std::string> lines;
+  std::string text;
   if (fs::exists(path, error)) {
-    ZT_TRY_ASSIGN(const std::string text, files::read(path));
-    lines = text::split(text, '\n');
+    ZT_TRY_ASSIGN(text, files::read(path));
   }
-  if (lines.empty() || lines[0] != wanted) {
-    ZT_TRY(files::write_atomic(path, wanted + "\n"));
-    lines.clear();
+  if (!text.starts_with(wanted + "\n")) {
+    text = wanted + "\n";
+    ZT_TRY(files::write_atomic(path, text));
   }
+  const std::vector<std::string> lines = text::split(text, '\n');
   for (size_t i = 1; i < lines.size(); ++i) {
     try {  // nlohmann's typed access throws; a line that is not ours is forgotten
       const json line = json::parse(lines[i]);
@@ -95,8 +95,8 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
     }
   }
   journal.out_.open(path, std::ios::binary | std::ios::app);
-  // A torn last line is ended, so that the next one starts afresh.
-  journal.out_ << '\n' << std::flush;
+  if (text.back() != '\n')
+    journal.out_ << '\n' << std::flush;  // ends a torn line: the next one starts afresh
   if (!journal.out_) return fail(files::errno_error("opening", path, errno));
   return journal;
 }
