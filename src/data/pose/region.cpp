@@ -16,8 +16,14 @@ class BorderedPicture {
  public:
   BorderedPicture(const image::Image& picture, Border border) : picture_(picture), border_(border) {}
 
-  // Adds the bilinear sample at a position, channels 0..255.
-  void add_sample(PicturePoint at, std::array<float, 3>& sum) const {
+  // Adds the pixel at a position, channels 0..255.
+  void add_nearest(PicturePoint at, std::array<float, 3>& sum) const {
+    add_pixel(to_pixel(std::floor(at.x), picture_.width), to_pixel(std::floor(at.y), picture_.height), 1,
+              sum);
+  }
+
+  // Adds the bilinear sample at a position.
+  void add_bilinear(PicturePoint at, std::array<float, 3>& sum) const {
     // Pixel centres lie at half-integers.
     const double left = std::floor(at.x - 0.5), top = std::floor(at.y - 0.5);
     const auto fx = static_cast<float>(at.x - 0.5 - left), fy = static_cast<float>(at.y - 0.5 - top);
@@ -100,7 +106,9 @@ std::vector<float> sample_region(const image::Image& picture, const Region& regi
       std::array<float, 3> sum{};
       for (int i = 0; i < k * k; ++i) {
         const double u = column * k + i % k + 0.5, v = row * k + i / k + 0.5;
-        source.add_sample({origin.x + u * right.x + v * down.x, origin.y + u * right.y + v * down.y}, sum);
+        const PicturePoint at{origin.x + u * right.x + v * down.x, origin.y + u * right.y + v * down.y};
+        // Where many samples are averaged anyway, interpolating each buys nothing.
+        k == 1 ? source.add_bilinear(at, sum) : source.add_nearest(at, sum);
       }
       for (const float channel : sum) values.push_back(low + scale * channel);
     }

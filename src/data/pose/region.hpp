@@ -43,8 +43,8 @@ enum class Border {
 };
 
 /// The region scaled to size x size pixels of RGB floats, rows from the top, values `low` (black) to `high`
-/// (white). Each value is the mean of k x k bilinear samples, k = region pixels per output pixel, at most 4.
-/// Requires: 3 channels.
+/// (white). Bilinear, or where the region has two or more (at most four) pixels a side for one of the result,
+/// their mean. Requires: 3 channels.
 std::vector<float> sample_region(const image::Image& picture, const Region& region, int size, Border border,
                                  float low, float high);
 
