@@ -46,7 +46,7 @@ Result<int> synth(const config::SynthJob& job) {
 
 Result<int> pose(const config::PoseJob& job) {
   ZT_TRY_ASSIGN(const auto networks, data::find_blazepose(job.models_dir));
-  ZT_TRY_ASSIGN(const auto factory, data::blazepose_factory(networks, data::tracking_options(job)));
+  ZT_TRY_ASSIGN(const auto factory, data::blazepose_factory(networks, data::blazepose_options(job)));
   CountBar bar("looking for people");
   ZT_TRY_ASSIGN(const auto report, data::extract_poses(job, factory, [&](const data::PoseProgress& p) {
                   bar.update(p.videos_done, p.videos, fmt::format("videos, {} frames", p.frames_done));

@@ -67,6 +67,26 @@ TEST_F(BlazePoseOnFootage, FindsHeadAndShouldersOfATalkingMan) {
   EXPECT_LT(man.at(BodyPart::RAnkle).confidence, 0.3F);
 }
 
+TEST_F(BlazePoseOnFootage, FindsTheFaceAndKnowsThatNoHandIsInThePicture) {
+  const auto picture = media::read_frame(test::footage("carphone_pristine.mp4"), 0);
+  ASSERT_TRUE(picture);
+
+  const auto people = estimator_->next(*picture);
+
+  ASSERT_TRUE(people && people->size() == 1);
+  const Person& man = people->front().person;
+  ASSERT_EQ(man.face.size(), kNumFace);
+  const auto distance = [&](size_t i, double x, double y) {
+    return std::hypot(static_cast<double>(man.face[i].x) * 176 - x,
+                      static_cast<double>(man.face[i].y) * 144 - y);
+  };
+  EXPECT_LT(distance(8, 97, 101), 6) << "chin";
+  EXPECT_LT(distance(48, 83, 83), 6) << "the mouth's right corner";
+  EXPECT_LT(distance(54, 101, 79), 6) << "the mouth's left corner";
+  ASSERT_EQ(man.left_hand.size(), kNumHand);
+  EXPECT_FALSE(man.left_hand[0].present());
+}
+
 TEST_F(BlazePoseOnFootage, FindsTheJointsOfACyclist) {
   const auto picture = media::read_frame(test::footage("bikes.mp4"), 120);
   ASSERT_TRUE(picture);

@@ -13,29 +13,50 @@ constexpr std::array<double, 5> kFit5 = {-3 / 35.0, 12 / 35.0, 17 / 35.0, 12 / 3
 constexpr std::array<double, 7> kFit7 = {-2 / 21.0, 3 / 21.0, 6 / 21.0, 7 / 21.0,
                                          6 / 21.0,  3 / 21.0, -2 / 21.0};
 
-// Calls visit(begin, end) for each run of pictures in which `part` is present.
-template <class Visit>
-void for_each_sighting(const PersonTrack& track, size_t part, const Visit& visit) {
-  size_t begin = 0;
-  while (begin < track.size()) {
-    if (!track[begin].body[part].present()) {
-      ++begin;
-      continue;
+using Points = std::vector<Keypoint> Person::*;
+constexpr std::array<Points, 3> kParts = {&Person::left_hand, &Person::right_hand, &Person::face};
+
+// One point of a person, picture by picture.
+using Path = std::vector<Keypoint*>;
+
+// The paths of all points of a track whose parts are complete.
+std::vector<Path> paths_of(PersonTrack& track) {
+  std::vector<Path> paths;
+  if (track.empty()) return paths;
+  const auto add = [&](size_t count, const auto& point_of) {
+    for (size_t k = 0; k < count; ++k) {
+      Path& path = paths.emplace_back();
+      for (Person& person : track) path.push_back(&point_of(person, k));
     }
-    size_t end = begin;
-    while (end < track.size() && track[end].body[part].present()) ++end;
-    visit(begin, end);
-    begin = end;
+  };
+  add(kNumBody, [](Person& person, size_t k) -> Keypoint& { return person.body[k]; });
+  for (const Points part : kParts) {
+    add((track.front().*part).size(),
+        [&](Person& person, size_t k) -> Keypoint& { return (person.*part)[k]; });
   }
+  return paths;
+}
+
+// The runs of pictures, [begin, end), in which the point is present.
+std::vector<std::array<size_t, 2>> sightings_of(const Path& path) {
+  std::vector<std::array<size_t, 2>> sightings;
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (!path[i]->present()) continue;
+    if (i > 0 && path[i - 1]->present()) {
+      sightings.back()[1] = i + 1;
+    } else {
+      sightings.push_back({i, i + 1});
+    }
+  }
+  return sightings;
 }
 
 // The straight line from picture `from` to picture `to`, both present, nothing between.
-void fill_between(PersonTrack& track, size_t part, size_t from, size_t to) {
-  const Keypoint a = track[from].body[part], b = track[to].body[part];
+void fill_between(const Path& path, size_t from, size_t to) {
+  const Keypoint a = *path[from], b = *path[to];
   for (size_t i = from + 1; i < to; ++i) {
     const float t = static_cast<float>(i - from) / static_cast<float>(to - from);
-    track[i].body[part] = {a.x + t * (b.x - a.x), a.y + t * (b.y - a.y),
-                           std::min(a.confidence, b.confidence)};
+    *path[i] = {a.x + t * (b.x - a.x), a.y + t * (b.y - a.y), std::min(a.confidence, b.confidence)};
   }
 }
 
@@ -50,44 +71,54 @@ Keypoint fitted(std::span<const Keypoint> sighting, size_t middle, std::span<con
   return {static_cast<float>(x), static_cast<float>(y), sighting[middle].confidence};
 }
 
-void smooth_sighting(PersonTrack& track, size_t part, size_t begin, size_t end, float amount) {
+void smooth_sighting(std::span<Keypoint* const> sighting, float amount) {
   std::vector<Keypoint> seen;
-  for (size_t i = begin; i < end; ++i) seen.push_back(track[i].body[part]);
+  for (const Keypoint* point : sighting) seen.push_back(*point);
   for (size_t i = 2; i + 2 < seen.size(); ++i) {
     const bool has_three = i >= 3 && i + 3 < seen.size();
     const Keypoint fit = has_three ? fitted(seen, i, kFit7) : fitted(seen, i, kFit5);
-    Keypoint& point = track[begin + i].body[part];
-    point.x += amount * (fit.x - point.x);
-    point.y += amount * (fit.y - point.y);
+    sighting[i]->x += amount * (fit.x - sighting[i]->x);
+    sighting[i]->y += amount * (fit.y - sighting[i]->y);
   }
 }
 
 }  // namespace
 
+void complete_parts(PersonTrack& track) {
+  for (const Points part : kParts) {
+    size_t size = 0;
+    for (const Person& person : track) size = std::max(size, (person.*part).size());
+    for (Person& person : track) (person.*part).resize(size);
+  }
+}
+
 void drop_unsure(PersonTrack& track, double min_confidence) {
-  for (Person& person : track) {
-    for (Keypoint& point : person.body) {
+  const auto drop = [&](auto& points) {
+    for (Keypoint& point : points) {
       if (static_cast<double>(point.confidence) < min_confidence) point = {};
     }
+  };
+  for (Person& person : track) {
+    drop(person.body);
+    for (const Points part : kParts) drop(person.*part);
   }
 }
 
 void fill_gaps(PersonTrack& track, int64_t max_gap_frames) {
-  for (size_t part = 0; part < kNumBody; ++part) {
-    std::vector<std::array<size_t, 2>> sightings;
-    for_each_sighting(track, part, [&](size_t begin, size_t end) { sightings.push_back({begin, end}); });
+  for (const Path& path : paths_of(track)) {
+    const auto sightings = sightings_of(path);
     for (size_t i = 1; i < sightings.size(); ++i) {
       const size_t from = sightings[i - 1][1] - 1, to = sightings[i][0];
-      if (static_cast<int64_t>(to - from) - 1 <= max_gap_frames) fill_between(track, part, from, to);
+      if (static_cast<int64_t>(to - from) - 1 <= max_gap_frames) fill_between(path, from, to);
     }
   }
 }
 
 void smooth(PersonTrack& track, double amount) {
-  for (size_t part = 0; part < kNumBody; ++part) {
-    for_each_sighting(track, part, [&](size_t begin, size_t end) {
-      smooth_sighting(track, part, begin, end, static_cast<float>(amount));
-    });
+  for (const Path& path : paths_of(track)) {
+    for (const auto [begin, end] : sightings_of(path)) {
+      smooth_sighting(std::span(path).subspan(begin, end - begin), static_cast<float>(amount));
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From what a network saw of one person, picture by picture, to a steady motion: unsure points out, short
-// gaps filled, noise smoothed. Pure functions on the body's points; hands and face stay as they are.
+// gaps filled, noise smoothed. Pure functions on all points: body, hands and face.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,15 @@ namespace zt::data {
 /// One person in every picture of a clip; without present points where not seen.
 using PersonTrack = std::vector<Person>;
 
+/// Gives hands and face their full size, of absent points, in all pictures if they have it in any.
+void complete_parts(PersonTrack& track);
+
 /// Points below `min_confidence` become absent.
 void drop_unsure(PersonTrack& track, double min_confidence);
 
-/// Fills gaps of a point of at most `max_gap_frames` pictures between two sightings along a straight line, as
-/// sure as the less sure end. Gaps at the clip's ends stay.
+/// Requires, as smooth(): complete_parts() was called. Fills gaps of a point of at most `max_gap_frames`
+/// pictures between two sightings along a straight line, as sure as the less sure end. Gaps at the clip's
+/// ends stay.
 void fill_gaps(PersonTrack& track, int64_t max_gap_frames);
 
 /// Moves each point by `amount` (0..1) of the way to the quadratic that fits it and its three neighbours on

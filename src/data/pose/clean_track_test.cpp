@@ -50,6 +50,19 @@ TEST(FillGaps, LeavesLongGapsAndTheEnds) {
   for (const size_t i : {0U, 2U, 3U, 4U, 6U}) EXPECT_FALSE(track[i].body[kPart].present()) << i;
 }
 
+TEST(FillGaps, ReachesHandsThatWereNotFoundInBetween) {
+  PersonTrack track = track_of({0.1F, 0.2F, 0.3F});
+  track[0].left_hand.assign(kNumHand, {0.2F, 0.2F, 0.9F});
+  track[2].left_hand.assign(kNumHand, {0.4F, 0.2F, 0.9F});
+
+  complete_parts(track);
+  fill_gaps(track, 2);
+
+  ASSERT_EQ(track[1].left_hand.size(), kNumHand);
+  EXPECT_FLOAT_EQ(track[1].left_hand[20].x, 0.3F);
+  EXPECT_TRUE(track[1].face.empty());
+}
+
 TEST(Smooth, LeavesAcceleratedMotionAsItIs) {
   std::vector<float> xs;
   for (int t = 0; t < 10; ++t)

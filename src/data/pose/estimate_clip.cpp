@@ -110,6 +110,7 @@ std::vector<Keypoints> keep_people(const std::vector<std::vector<TrackedPerson>>
   }
   std::vector<PersonTrack> tracks = rank_tracks(sure, options);
   for (PersonTrack& track : tracks) {
+    complete_parts(track);
     fill_gaps(track, options.max_gap_frames);
     smooth(track, options.smoothing);
   }

@@ -164,13 +164,15 @@ ClipPoseOptions clip_pose_options(const config::PoseJob& job) {
   return options;
 }
 
-TrackingOptions tracking_options(const config::PoseJob& job) {
+BlazePoseOptions blazepose_options(const config::PoseJob& job) {
   constexpr int64_t kExtraTracks = 3;
-  TrackingOptions options;
-  const int64_t wanted =
-      job.max_people > 0 ? job.max_people + kExtraTracks : static_cast<int64_t>(kMaxPeople);
-  options.max_tracks = static_cast<int>(std::min(wanted, static_cast<int64_t>(kMaxPeople)));
-  options.search_small = job.max_people != 1;
+  const auto most = static_cast<int64_t>(kMaxPeople);
+  BlazePoseOptions options;
+  options.tracking.max_tracks =
+      static_cast<int>(job.max_people > 0 ? std::min(job.max_people + kExtraTracks, most) : most);
+  options.tracking.search_small = job.max_people != 1;
+  options.hands = job.hands;
+  options.face = job.face;
   return options;
 }
 

@@ -54,9 +54,9 @@ struct PoseProgress {
 using PoseProgressCall = std::function<void(const PoseProgress&)>;
 
 ClipPoseOptions clip_pose_options(const config::PoseJob& job);
-/// How many people to follow so that the largest can be told; small ones are looked for if several are
-/// wanted.
-TrackingOptions tracking_options(const config::PoseJob& job);
+/// More people are followed than are kept, so that the largest can be told; small ones are looked for if
+/// several are wanted.
+BlazePoseOptions blazepose_options(const config::PoseJob& job);
 
 /// Works on several videos at a time, each on its own thread. A video that can't be read is reported and
 /// passed over. Each result appears whole or not at all, and what is complete is kept (unless the job says

@@ -181,14 +181,14 @@ TEST_F(ExtractPoses, PassesOverHiddenFilesAndSaysWhenNothingIsLeft) {
   EXPECT_EQ(plan.error().code, ErrorCode::NotFound);
 }
 
-TEST(TrackingOptionsOfJob, FollowsMorePeopleThanAreKept) {
+TEST(BlazePoseOptionsOfJob, FollowsMorePeopleThanAreKept) {
   config::PoseJob job;
-  EXPECT_EQ(tracking_options(job).max_tracks, 4);
-  EXPECT_FALSE(tracking_options(job).search_small);
+  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 4);
+  EXPECT_FALSE(blazepose_options(job).tracking.search_small);
 
   job.max_people = 2;
-  EXPECT_EQ(tracking_options(job).max_tracks, 5);
-  EXPECT_TRUE(tracking_options(job).search_small);
+  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 5);
+  EXPECT_TRUE(blazepose_options(job).tracking.search_small);
 }
 
 }  // namespace
