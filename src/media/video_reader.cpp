@@ -72,7 +72,8 @@ struct VideoReader::State {
   Input input;
   FrameConverter converter;
   bool is_at_start = true;
-  bool has_table = false;  // table was tried
+  bool has_jumped = false;  // frames() was here: next() starts again
+  bool has_table = false;   // table was tried
   std::optional<FrameTable> table;
   int first_width = 0, first_height = 0;
   int64_t first_pts = AV_NOPTS_VALUE;
@@ -204,6 +205,7 @@ double VideoReader::last_time_s() const { return state_->last_time_s; }
 
 Result<std::optional<image::Image>> VideoReader::next() {
   State& s = *state_;
+  if (std::exchange(s.has_jumped, false)) ZT_TRY(s.restart());
   const bool is_first = s.is_at_start;
   ZT_TRY_ASSIGN(const AVFrame* frame, s.next_frame());
   if (!frame) {
@@ -238,8 +240,8 @@ Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> n
     s.has_table = true;
   }
   State::Pictures pictures;
+  s.has_jumped = true;
   ZT_TRY(s.table ? s.take_by_seeking(wanted, pictures) : s.take_from_start(wanted, pictures));
-  ZT_TRY(s.restart());
   result.reserve(numbers.size());
   for (const int64_t number : numbers) result.push_back(pictures.at(number));
   return result;
