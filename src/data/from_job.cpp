@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "base/resources.hpp"
@@ -58,8 +59,7 @@ LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan
   options.load.draw.hands = job.draw_hands;
   options.load.draw.face = job.draw_face;
   options.num_threads = num_threads(job);
-  options.prefetch = static_cast<size_t>(std::max<int64_t>(1, job.prefetch_batches * job.train_bs));
-  options.max_decode_bytes = static_cast<uint64_t>(job.decode_memory_mib) << 20;
+  options.load.budget = std::make_shared<DecodeBudget>(static_cast<uint64_t>(job.decode_memory_mib) << 20);
   return options;
 }
 

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "config/job/data_job.hpp"
 #include "data/clip_index.hpp"
-#include "data/sample_loader.hpp"
+#include "data/load_sample.hpp"
 #include "data/sample_plan.hpp"
 
 namespace zt::data {
@@ -21,8 +21,11 @@ Result<ClipIndex> open_clips(const config::DataJob& job);
 /// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
 PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
 
-/// Size, drawing, threads and bounds for loading samples of that plan; the parts wanted are the caller's to
-/// set.
+struct LoaderOptions {
+  LoadOptions load;  ///< the parts wanted are the caller's to set
+  size_t num_threads = 1;
+};
+/// Size, drawing, memory bound and threads for loading samples of that plan.
 LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan);
 
 }  // namespace zt::data

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "data/load_sample.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
 
-#include "data/internal/load_sample.hpp"
+#include "data/crop.hpp"
+#include "data/frame_source.hpp"
+#include "data/keypoints.hpp"
 
 namespace zt::data {
 namespace {
 
 using image::Image;
-using internal::SourcePool;
 
 /// One sample on its way: what every step needs.
 struct Loading {
   const ClipIndex& index;
   const ClipRecord& clip;
   const LoadOptions& options;
-  SourcePool& sources;
   Sample sample;
 };
 
@@ -35,7 +40,10 @@ Result<std::vector<Image>> read_frames(const Loading& loading, const std::string
                                        const std::vector<int64_t>& numbers) {
   if (numbers.empty()) return std::vector<Image>();
   const auto path = loading.index.path(file);
-  auto pictures = loading.sources.frames(path, numbers);
+  auto pictures = [&]() -> Result<std::vector<Image>> {
+    ZT_TRY_ASSIGN(FrameSource source, FrameSource::open(path));
+    return source.frames(numbers);
+  }();
   if (!pictures) return fail(std::move(pictures.error()).with("while reading " + path.string()));
   return pictures;
 }
@@ -117,20 +125,7 @@ Status load_all(Loading& loading) {
   return load_masks(loading);
 }
 
-}  // namespace
-
-namespace internal {
-
-Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options,
-                           SourcePool& sources) {
-  Loading loading{index, index.clips.at(plan.clip), options, sources, {}};
-  loading.sample.plan = plan;
-  if (auto status = load_all(loading); !status)
-    return fail(std::move(status.error())
-                    .with(fmt::format("while loading sample {} from clip {}", plan.sample, loading.clip.id)));
-  return std::move(loading.sample);
-}
-
+// Bytes of the source pictures that are held at the peak.
 uint64_t decode_bytes(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options) {
   const ClipRecord& clip = index.clips.at(plan.clip);
   const uint64_t targets = plan.target_frames.size();
@@ -148,11 +143,17 @@ uint64_t decode_bytes(const ClipIndex& index, const SamplePlan& plan, const Load
   return std::max({pictures, masks, poses});
 }
 
-}  // namespace internal
+}  // namespace
 
 Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options) {
-  SourcePool sources;
-  return internal::load_sample(index, plan, options, sources);
+  Loading loading{index, index.clips.at(plan.clip), options, {}};
+  loading.sample.plan = plan;
+  std::optional<DecodeBudget::Share> share;
+  if (options.budget) share.emplace(*options.budget, decode_bytes(index, plan, options));
+  if (auto status = load_all(loading); !status)
+    return fail(std::move(status.error())
+                    .with(fmt::format("while loading sample {} from clip {}", plan.sample, loading.clip.id)));
+  return std::move(loading.sample);
 }
 
 }  // namespace zt::data

@@ -96,9 +96,9 @@ TEST_F(MetaListTest, AJobDrawsFromItsLists) {
   auto clips = open_clips(job);
   ASSERT_TRUE(clips) << clips.error().text();
   const PlanOptions plan = plan_options(job, 2, 5);
-  auto loader = SampleLoader::open(*clips, plan, loader_options(job, plan));
-  ASSERT_TRUE(loader) << loader.error().text();
-  const auto sample = (*loader)->next();
+  const auto planned = plan_sample(plan, *clips, 0);
+  ASSERT_TRUE(planned);
+  const auto sample = load_sample(*clips, *planned, loader_options(job, plan).load);
 
   ASSERT_TRUE(sample) << sample.error().text();
   EXPECT_EQ(sample->targets.size(), 3U);

@@ -14,7 +14,7 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "data/from_job.hpp"
-#include "data/sample_loader.hpp"
+#include "data/load_sample.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
 #include "prepare/pixels.hpp"

@@ -12,7 +12,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
-#include "data/sample_loader.hpp"
+#include "data/load_sample.hpp"
 #include "data/sample_plan.hpp"
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/latent_codec.hpp"

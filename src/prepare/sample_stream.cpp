@@ -8,6 +8,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,11 +35,16 @@ struct SampleStream::State {
       last = std::move(made).error();
       // Memory and disk that ran out, or our own bug, are no fault of the clip.
       if (last.code == ErrorCode::Exhausted || last.code == ErrorCode::Internal) break;
-      log::warn("prepare", "clip left out: " + last.text());
-      const std::lock_guard lock(mutex);
-      ++stats.replaced;
+      note_broken(plan.clip, last);
     }
     return fail(std::move(last).with("while making sample " + std::to_string(sample)));
+  }
+
+  /// Each clip is named once, however often it comes round.
+  void note_broken(size_t clip, const Error& error) {
+    const std::lock_guard lock(mutex);
+    ++stats.replaced;
+    if (broken_clips.insert(clip).second) log::warn("prepare", "clip left out: " + error.text());
   }
 
   /// Thread border: what libtorch throws becomes an Error.
@@ -76,6 +82,7 @@ struct SampleStream::State {
   std::map<uint64_t, Result<EncodedSample>> ready;
   uint64_t next_to_make, next_to_give;
   StreamStats stats;
+  std::set<size_t> broken_clips;
   bool stopping = false;
   std::vector<std::thread> threads;
 };

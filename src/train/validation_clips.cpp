@@ -13,7 +13,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "data/from_job.hpp"
-#include "data/sample_loader.hpp"
+#include "data/load_sample.hpp"
 #include "generate/pipeline.hpp"
 #include "image/file.hpp"
 #include "image/image.hpp"

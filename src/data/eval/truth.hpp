@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
-#include "data/sample_loader.hpp"
+#include "data/load_sample.hpp"
 #include "image/image.hpp"
 #include "quality/score.hpp"
 
