@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <filesystem>
@@ -26,9 +27,10 @@ namespace {
 
 constexpr int kCrashed = 77;
 
-/// Only the child arms it.
+/// What goes wrong and when.
 struct CrashPlan {
-  bool is_armed = false;
+  bool is_armed = false;      ///< crash; only the child arms it
+  bool is_disk_full = false;  ///< from then on no write succeeds
   int operations_left = 0;
   std::mutex mutex;
   std::set<std::string> unsynced;  ///< files with bytes that a power cut would lose
@@ -63,6 +65,10 @@ void renamed(const std::string& from, const std::string& to) {
 extern "C" {
 
 ssize_t write(int fd, const void* data, size_t size) {
+  if (plan.is_disk_full && plan.operations_left-- <= 0) {
+    errno = ENOSPC;
+    return -1;
+  }
   if (!plan.is_armed) return ::syscall(SYS_write, fd, data, size);
   const std::lock_guard lock(plan.mutex);
   plan.unsynced.insert(path_of(fd));
@@ -71,12 +77,13 @@ ssize_t write(int fd, const void* data, size_t size) {
   return ::syscall(SYS_write, fd, data, size);
 }
 
+// Never syncs: the crash is simulated, so the disk need not be waited for.
 int fsync(int fd) {
-  if (!plan.is_armed) return static_cast<int>(::syscall(SYS_fsync, fd));
+  if (!plan.is_armed) return 0;
   const std::lock_guard lock(plan.mutex);
   plan.count();
   plan.unsynced.erase(path_of(fd));
-  return 0;  // the crash is simulated, so the disk need not be waited for
+  return 0;
 }
 
 int rename(const char* from, const char* to) noexcept {
@@ -197,6 +204,29 @@ TEST(CheckpointCrash, AtEveryWritePointLeavesALoadableCheckpoint) {
 
 TEST(CheckpointCrash, AtEveryWritePointOfReplacingTheOnlyOneLeavesALoadableCheckpoint) {
   EXPECT_GT(crash_everywhere(1), 20);
+}
+
+TEST(CheckpointCrash, ADiskThatFillsUpCostsOneSaveOnly) {
+  for (int full_at = 0;; ++full_at) {
+    SCOPED_TRACE("disk full at write " + std::to_string(full_at));
+    const test::TempFolder folder;
+    ASSERT_TRUE(save(folder.path(), snapshot_of(1, 1)));
+
+    plan.operations_left = full_at;
+    plan.is_disk_full = true;
+    const Status status = save(folder.path(), snapshot_of(2, 2));
+    plan.is_disk_full = false;
+
+    EXPECT_TRUE(status || status.error().code == ErrorCode::Exhausted);
+    expect_nothing_left_over(folder.path());  // what was written is given back at once
+    EXPECT_GE(value_in(folder.path()), status ? 2 : 1);
+    EXPECT_TRUE(save(folder.path(), snapshot_of(3, 3)));
+    EXPECT_EQ(value_in(folder.path()), 3);
+    if (status || HasFailure()) {
+      EXPECT_GT(full_at, 3);  // data, manifest, latest
+      return;
+    }
+  }
 }
 
 }  // namespace

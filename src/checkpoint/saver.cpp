@@ -2,16 +2,16 @@
 // See saver.hpp.
 #include "checkpoint/saver.hpp"
 
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "base/log.hpp"
-#include "base/resources.hpp"
 #include "checkpoint/internal/commit.hpp"
+#include "checkpoint/internal/staging.hpp"
 #include "contract/manifest.hpp"
 
 namespace zt::checkpoint {
@@ -21,26 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-/// Memory left over for the step that runs beside the write.
-constexpr uint64_t kSpareBytes = uint64_t{256} << 20;
-
-bool has_memory_for(uint64_t bytes) {
-  const auto memory = resources::memory();
-  return !memory || memory->available_bytes >= bytes + kSpareBytes;
-}
-
-// Contiguous on the CPU. Without `copies`, tensors that are so already are only viewed.
-Snapshot staged(const Snapshot& snapshot, bool copies) {
-  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics};
-  for (const params::StateTensor& t : snapshot.tensors) {
-    const at::Tensor live = t.value.detach();
-    const bool is_live = live.device().is_cpu();
-    out.tensors.push_back(
-        {t.name, copies && is_live ? live.clone(at::MemoryFormat::Contiguous) : live.cpu().contiguous()});
-  }
-  return out;
 }
 
 }  // namespace
@@ -65,9 +45,10 @@ Saver::~Saver() {
 void Saver::save(const Snapshot& snapshot) {
   const Clock::time_point begin = Clock::now();
   wait();
-  const bool copies = has_memory_for(internal::num_bytes(snapshot));
+  std::optional<Snapshot> copy = internal::copied(snapshot);
+  const bool is_copied = copy.has_value();
   auto job = std::make_unique<Job>();
-  job->snapshot = staged(snapshot, copies);
+  job->snapshot = is_copied ? *std::move(copy) : internal::viewed(snapshot);
   job->result.step = snapshot.step;
   job->result.name = contract::checkpoint_name(snapshot.step);
   job->result.stall_s = seconds_since(begin);
@@ -76,7 +57,7 @@ void Saver::save(const Snapshot& snapshot) {
     job_ = std::move(job);
   }
   changed_.notify_all();
-  if (copies) return;
+  if (is_copied) return;
   wait();
   const std::lock_guard lock(mutex_);
   results_.back().stall_s = seconds_since(begin);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// See staging.hpp.
+#include "checkpoint/internal/staging.hpp"
+
+#include <ATen/ATen.h>
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/resources.hpp"
+
+namespace zt::checkpoint::internal {
+namespace {
+
+/// Left over for the step that runs beside the write.
+constexpr uint64_t kSpareBytes = uint64_t{256} << 20;
+constexpr size_t kAlignment = 64;
+
+size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Fresh memory with all its pages there: taking the faults one by one while copying costs up to twice as
+// long. (Large pages are faster still where the kernel has them free, but several times slower where it has
+// to make them.) Null where there is none.
+std::shared_ptr<std::byte> map_memory(size_t bytes) {
+  const auto memory = resources::memory();
+  if (memory && memory->available_bytes < bytes + kSpareBytes) return nullptr;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+  if (data == MAP_FAILED) return nullptr;
+  return {static_cast<std::byte*>(data), [bytes](std::byte* start) { ::munmap(start, bytes); }};
+}
+
+}  // namespace
+
+std::optional<Snapshot> copied(const Snapshot& snapshot) {
+  size_t total = kAlignment;  // a mapping is never empty
+  for (const params::StateTensor& t : snapshot.tensors) total += aligned(t.value.nbytes());
+  const std::shared_ptr<std::byte> memory = map_memory(total);
+  if (!memory) return std::nullopt;
+
+  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics};
+  size_t offset = 0;
+  for (const params::StateTensor& t : snapshot.tensors) {
+    const at::Tensor live = t.value.detach();
+    const at::Tensor copy = at::from_blob(
+        memory.get() + offset, live.sizes(), [memory](void*) {}, live.options().device(at::kCPU));
+    copy.copy_(live);
+    out.tensors.push_back({t.name, copy});
+    offset += aligned(live.nbytes());
+  }
+  return out;
+}
+
+Snapshot viewed(const Snapshot& snapshot) {
+  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics};
+  for (const params::StateTensor& t : snapshot.tensors)
+    out.tensors.push_back({t.name, t.value.detach().cpu().contiguous()});
+  return out;
+}
+
+}  // namespace zt::checkpoint::internal

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes a snapshot's tensors out of the way of the next step.
+#pragma once
+
+#include <optional>
+
+#include "checkpoint/saver.hpp"
+
+namespace zt::checkpoint::internal {
+
+/// Contiguous copies on the CPU, in one mapping that is given back with the last of them. Nothing where
+/// memory for them is short.
+std::optional<Snapshot> copied(const Snapshot& snapshot);
+
+/// The same without copying what is contiguous and on the CPU already: views of the live tensors.
+Snapshot viewed(const Snapshot& snapshot);
+
+}  // namespace zt::checkpoint::internal
