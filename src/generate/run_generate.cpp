@@ -15,7 +15,7 @@
 #include "base/log.hpp"
 #include "base/resources.hpp"
 #include "config/load.hpp"
-#include "data/pose_align.hpp"
+#include "generate/align.hpp"
 #include "generate/budget.hpp"
 #include "generate/canvas.hpp"
 #include "generate/load_run.hpp"
@@ -24,9 +24,7 @@
 #include "generate/pose_source.hpp"
 #include "generate/reference.hpp"
 #include "image/file.hpp"
-#include "image/resize.hpp"
 #include "tensor/device.hpp"
-#include "tensor/pictures.hpp"
 
 namespace zt::generate {
 namespace {
@@ -58,27 +56,6 @@ data::DrawOptions draw_options(const config::DataJob& data) {
   draw.hands = data.draw_hands;
   draw.face = data.draw_face;
   return draw;
-}
-
-/// The poses in the proportions and at the place of the reference's person.
-Result<PoseSource> aligned(const config::GenerateJob& job, const PoseSource& pose,
-                           const image::Image& reference, const data::DrawOptions& draw) {
-  const data::KeypointClip* driving = pose.keypoints();
-  if (driving == nullptr)
-    return fail(
-        ErrorCode::InvalidArgument,
-        fmt::format("align needs key-points, but {} is a video; `zoetrope data pose` makes them", job.pose));
-  if (job.reference_keypoints.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("align needs reference_keypoints: `zoetrope data pose {}` makes them",
-                            job.reference_image));
-  ZT_TRY_ASSIGN(const data::KeypointClip of_reference, data::read_keypoints(job.reference_keypoints));
-  if (of_reference.frames.empty() || of_reference.frames.front().people.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} shows nobody, so there is nothing to align to", job.reference_keypoints));
-  ZT_TRY_ASSIGN(data::KeypointClip clip, data::align_poses(of_reference.frames.front().people.front(),
-                                                           reference.width, reference.height, *driving));
-  return PoseSource::of(std::move(clip), draw);
 }
 
 void say_loading(const Hooks& hooks, const char* what) {
@@ -114,7 +91,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   const data::DrawOptions draw = draw_options(data);
   ZT_TRY_ASSIGN(PoseSource pose, PoseSource::open(job.pose, draw));
   if (job.align) {
-    ZT_TRY_ASSIGN(pose, aligned(job, pose, reference, draw));
+    ZT_TRY_ASSIGN(pose, align_to_reference(job, pose, reference, draw));
   }
   const int64_t num_frames = clamped_length(job, pose.num_frames());
 

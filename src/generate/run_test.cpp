@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run folder as generation and evaluation read it: frozen configuration, checkpoints with and without
+// averages.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "checkpoint/saver.hpp"
+#include "config/load.hpp"
+#include "contract/run_folder.hpp"
+#include "data/eval/report.hpp"
+#include "data/ingest/ingest.hpp"
+#include "data/synth.hpp"
+#include "generate/load_run.hpp"
+#include "generate/run_eval.hpp"
+#include "media/video_reader.hpp"
+#include "models/network_set.hpp"
+#include "support/small_model.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::generate {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check(const Status& status) { ASSERT_TRUE(status) << status.error().text(); }
+
+class RunFolderOfARun : public ::testing::Test {
+ protected:
+  /// A run of one checkpoint per loss, each at other random weights; with averages that are the weights
+  /// plus 1.
+  fs::path make_run(const std::string& name, int64_t stage, const std::vector<double>& losses,
+                    bool with_ema) {
+    config::Resolved<config::TrainJob> run;
+    run.job.stage = stage;
+    run.job.model = test::small_model();
+    run.job.data.width = run.job.data.height = 64;
+    run.job.data.n_sample_frames = 4;
+    const auto folder = contract::RunFolder::create(
+        {.runs_folder = folder_.path(), .name = name, .run_yaml = config::freeze(run), .kind = "stage1"});
+    EXPECT_TRUE(folder) << folder.error().text();
+    const auto codec = models::build_codec(run.job.model, 7).value();
+    check(codec->save(folder->path() / "codec"));
+    check(models::build_image_encoder(run.job.model, 7).value()->save(folder->path() / "image_encoder"));
+    checkpoint::Saver saver({.folder = folder->checkpoints(),
+                             .run_id = name,
+                             .config_digest = "d",
+                             .retention = {.keep_last = 9}});
+    for (size_t i = 0; i < losses.size(); ++i) {
+      models::BuildOptions options;
+      options.motion = stage == 2;
+      options.seed = i;
+      const auto set = models::build_networks(run.job.model, codec->channels(), options).value();
+      checkpoint::Snapshot snapshot;
+      snapshot.step = static_cast<int64_t>(i + 1);
+      snapshot.metrics["val_loss"] = losses[i];
+      for (const params::StoredParam& param : set.store->params()) {
+        snapshot.tensors.push_back({"param/" + param.info.name, param.value.detach()});
+        if (with_ema) snapshot.tensors.push_back({"ema/" + param.info.name, param.value.detach() + 1});
+      }
+      saver.save(snapshot);
+      saver.wait();
+    }
+    return folder->path();
+  }
+
+  at::Tensor bias(const LoadedModel& model) const {
+    return model.networks.store->find("denoising_unet.conv_in.bias")->value.detach();
+  }
+
+  const test::TempFolder folder_;
+};
+
+TEST_F(RunFolderOfARun, GivesTheWeightsOfTheBestCheckpoint) {
+  const fs::path run = make_run("walk", 1, {0.5, 0.2, 0.9}, false);
+
+  const auto model = load_run(run, {});
+
+  ASSERT_TRUE(model) << model.error().text();
+  EXPECT_EQ(model->source, run.string() + " step 2");
+  EXPECT_FALSE(model->has_motion);
+  models::BuildOptions options;
+  options.seed = 1;
+  const auto second = models::build_networks(test::small_model(), 4, options).value();
+  EXPECT_TRUE(bias(*model).equal(second.store->find("denoising_unet.conv_in.bias")->value.detach()));
+  EXPECT_EQ(model->digest.size(), 32U);
+}
+
+TEST_F(RunFolderOfARun, PrefersAveragedWeights) {
+  const fs::path run = make_run("walk", 1, {0.5}, true);
+  const auto averaged = load_run(run, {}), plain = load_run(run, {.use_ema = false});
+  ASSERT_TRUE(averaged && plain);
+  EXPECT_TRUE(bias(*averaged).equal(bias(*plain) + 1));
+  EXPECT_NE(averaged->digest, plain->digest);
+}
+
+TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
+  const fs::path run = make_run("walk", 1, {0.5}, false);
+  models::BuildOptions options;
+  options.motion = true;
+  const auto set = models::build_networks(test::small_model(), 4, options).value();
+
+  const auto weights = copy_run_weights(run, true, *set.store);
+
+  ASSERT_TRUE(weights) << weights.error().text();
+  EXPECT_FALSE(weights->missing.empty());
+  for (const std::string& name : weights->missing) EXPECT_THAT(name, ::testing::HasSubstr("motion_modules"));
+}
+
+TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
+  config::SynthJob synth;
+  synth.output = (folder_.path() / "puppets").string();
+  synth.num_train = 1;
+  synth.num_val_a = synth.num_val_b = 0;
+  synth.num_val_c = 2;
+  synth.num_frames = 8;
+  synth.threads = 1;
+  ASSERT_TRUE(data::synth(synth));
+  config::IngestJob ingest;
+  ingest.input = synth.output;
+  const auto ingested = data::ingest(ingest);
+  ASSERT_TRUE(ingested) << ingested.error().text();
+  config::EvalJob job;
+  job.run = make_run("stage2", 2, {0.5}, false).string();
+  job.baseline_run = make_run("stage1", 1, {0.5}, false).string();
+  job.index = ingested->index.string();
+  job.num_frames = 5;
+  job.steps = 1;
+
+  const auto json = run_eval(job);
+
+  ASSERT_TRUE(json) << json.error().text();
+  const auto report = data::parse_eval_report(*json);
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->clips.size(), 2U);
+  std::vector<std::string> names;
+  for (const data::EvalGroup& group : report->groups) names.push_back(group.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"generated", "copy_reference", "codec", "wrong_reference",
+                                             "baseline"}));
+  // Foreground against the copy, the reference gap, and three against the baseline.
+  EXPECT_EQ(report->comparisons.size(), 5U);
+  const auto video = media::probe(report->clips[0].video, {.count_frames = true});
+  ASSERT_TRUE(video) << video.error().text();
+  EXPECT_EQ(video->num_frames, 5);
+  EXPECT_TRUE(fs::exists(fs::path(job.run) / "eval/eval.json"));
+}
+
+}  // namespace
+}  // namespace zt::generate
