@@ -24,6 +24,11 @@ if(ZT_SANITIZE)
   endif()
 endif()
 
+# Coverage counters in every file, so that the fuzzers of fuzz/ see into the libraries.
+if(ZT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(ZT_CCACHE ccache)
 if(ZT_CCACHE)
   # pch_defines,time_macros: what ccache needs to cache files that use a precompiled header.
