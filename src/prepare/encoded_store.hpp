@@ -29,7 +29,7 @@ struct PictureMoments {
 /// Which cropped frame, and at what size.
 struct FrameCrop {
   int64_t frame = 0;  ///< inside the shot
-  data::NormBox crop;
+  data::NormBox crop = {};
   int width = 0;
   int height = 0;
 };

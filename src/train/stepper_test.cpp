@@ -158,6 +158,24 @@ TEST(Stepper, ANonFiniteGradientChangesNothing) {
   EXPECT_NE(trainer.digest(), before);
 }
 
+TEST(Stepper, Fp16ScalesTheLossAndHalvesTheScaleOnOverflow) {
+  config::TrainJob job = tiny_job();
+  Trainer full(job);
+  job.precision.mixed_precision = config::MixedPrecision::Fp16;
+  job.precision.init_loss_scale = 1024;
+  Trainer half(job);
+
+  const StepReport wanted = full.step(0), found = half.step(0);
+  EXPECT_NEAR(found.loss / wanted.loss, 1.0, 0.01);
+  EXPECT_NEAR(found.norms.total / wanted.norms.total, 1.0, 0.02);
+  EXPECT_EQ(found.loss_scale, 1024);
+
+  job.precision.init_loss_scale = 0x1p40;
+  Trainer overflowing(job);
+  EXPECT_TRUE(overflowing.step(0).is_skipped);
+  EXPECT_EQ(overflowing.step(0).loss_scale, 0x1p39);
+}
+
 TEST(Stepper, ReportsWhatItSaw) {
   Trainer trainer(tiny_job());
   const StepReport report = trainer.step(0);

@@ -15,6 +15,7 @@
 #include "contract/exit_codes.hpp"
 #include "contract/progress.hpp"
 #include "generate/hooks.hpp"
+#include "generate/run_eval.hpp"
 #include "prepare/build_cache.hpp"
 
 namespace zt::worker {
@@ -67,6 +68,8 @@ Result<std::string> run_cache(const config::CacheJob& job, const generate::Hooks
 
 Result<int> run_job(const contract::WorkerCall& call) {
   switch (call.verb) {
+    case contract::WorkerVerb::Eval:
+      return perform<config::EvalJob>(call, generate::run_eval);
     case contract::WorkerVerb::Cache:
       return perform<config::CacheJob>(call, run_cache);
     default:

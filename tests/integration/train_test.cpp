@@ -11,6 +11,7 @@
 #include "base/error_policy.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
 
 namespace zt {

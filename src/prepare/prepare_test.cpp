@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "config/load.hpp"
+#include "data/cache_store.hpp"
+#include "models/linear_codec/linear_codec.hpp"
+#include "models/network_set.hpp"
+#include "prepare/build_cache.hpp"
+#include "prepare/encoded_store.hpp"
+#include "prepare/pixels.hpp"
+#include "prepare/run_encoders.hpp"
+#include "prepare/sample_stream.hpp"
+#include "support/puppet_clips.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::prepare {
+namespace {
+
+using test::value_of;
+
+/// Puppet clips on disk with fitted encoders and a cache.
+struct Prepared {
+  Prepared() : index(test::write_puppet_clips(folder.path(), 5)) {
+    job = value_of(config::load<config::TrainJob>({{}, test::tiny_settings(folder.path())})).job;
+    job.data.splits = {};
+    clips = value_of(data::read_index(index));
+    store = value_of(data::CacheStore::open({.folder = folder / "cache"}));
+    EncoderSource source;
+    source.run = folder.path();
+    source.model = job.model;
+    source.data = job.data;
+    encoders = value_of(open_run_encoders(source, clips));
+    plan.width = plan.height = 32;
+    plan.margin = 2;
+  }
+  SampleEncoder encoder(data::CacheStore* cache) const {
+    EncodeOptions options;
+    options.load.width = options.load.height = 32;
+    return SampleEncoder(encoders, clips, cache, config::CacheDtype::Fp32, options);
+  }
+  EncodedSample sample(const SampleEncoder& with, uint64_t number) const {
+    return value_of(with.encode(value_of(data::plan_sample(plan, clips, number))));
+  }
+
+  test::TempFolder folder;
+  std::filesystem::path index;
+  config::TrainJob job;
+  data::ClipIndex clips;
+  std::unique_ptr<data::CacheStore> store;
+  Encoders encoders;
+  data::PlanOptions plan;
+};
+
+void expect_equal(const EncodedSample& a, const EncodedSample& b) {
+  ASSERT_EQ(a.targets_F.size(), b.targets_F.size());
+  for (size_t f = 0; f < a.targets_F.size(); ++f)
+    EXPECT_TRUE(at::equal(a.targets_F[f].mean_CHW, b.targets_F[f].mean_CHW));
+  EXPECT_TRUE(at::equal(a.reference.mean_CHW, b.reference.mean_CHW));
+  EXPECT_TRUE(at::equal(a.embedding_D, b.embedding_D));
+  EXPECT_TRUE(at::equal(a.pose_3FHW, b.pose_3FHW));
+}
+
+TEST(Pixels, AreScaledAsTorchvisionDoes) {
+  image::Image picture(2, 1);
+  picture.pixels = {0, 51, 255, 102, 0, 0};
+  const at::Tensor signed_CHW = signed_pixels(picture);
+  EXPECT_EQ(signed_CHW.sizes(), (at::IntArrayRef{3, 1, 2}));
+  EXPECT_FLOAT_EQ(signed_CHW[0][0][0].item<float>(), -1);
+  EXPECT_FLOAT_EQ(signed_CHW[2][0][0].item<float>(), 1);
+  EXPECT_FLOAT_EQ(signed_CHW[1][0][0].item<float>(), -0.6F);  // (51 / 255 - .5) / .5
+
+  const std::vector<image::Image> frames = {picture, picture};
+  EXPECT_EQ(byte_frames(frames).sizes(), (at::IntArrayRef{3, 2, 1, 2}));
+  EXPECT_EQ(byte_frames(frames)[1][1][0][0].item<int>(), 51);
+}
+
+TEST(EncodedStore, RoundsWhetherFoundOrJustMade) {
+  const test::TempFolder folder;
+  const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
+  const EncodedStore encoded(store.get(), config::CacheDtype::Bf16);
+  data::ClipRecord clip;
+  clip.content = "abc";
+  const PictureMoments moments{at::full({1, 2, 2}, 1.001F), at::full({1, 2, 2}, -0.3F)};
+  const PictureMoments kept = encoded.keep_moments(clip, {}, "codec", moments);
+  const auto found = encoded.find_moments(clip, {}, "codec", {1, 2, 2});
+
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(at::equal(found->mean_CHW, kept.mean_CHW));
+  EXPECT_TRUE(at::equal(found->logvar_CHW, kept.logvar_CHW));
+  EXPECT_EQ(found->mean_CHW[0][0][0].item<float>(), 1.0F);  // bf16 has 8 bits of mantissa
+  EXPECT_FALSE(encoded.find_moments(clip, {}, "another codec", {1, 2, 2}));
+  EXPECT_FALSE(encoded.find_moments(clip, {.frame = 1}, "codec", {1, 2, 2}));
+  EXPECT_FALSE(encoded.find_moments(clip, {}, "codec", {1, 2, 3}));
+}
+
+TEST(EncodedStore, ADeterministicCodecKeepsItsMeanAlone) {
+  const test::TempFolder folder;
+  const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
+  const EncodedStore encoded(store.get(), config::CacheDtype::Fp32);
+  data::ClipRecord clip;
+  clip.content = "abc";
+  encoded.keep_moments(clip, {}, "codec", {at::ones({1, 2, 2}), at::full({1, 2, 2}, -30.0F)});
+
+  EXPECT_FALSE(encoded.find_moments(clip, {}, "codec", {1, 2, 2})->logvar_CHW.defined());
+}
+
+TEST(SampleEncoder, AWarmCacheGivesTheSameBitsAsNone) {
+  const Prepared prepared;
+  const SampleEncoder plain = prepared.encoder(nullptr), cached = prepared.encoder(prepared.store.get());
+  const EncodedSample wanted = prepared.sample(plain, 3);
+  expect_equal(prepared.sample(cached, 3), wanted);
+  const uint64_t misses = prepared.store->stats().misses;
+  expect_equal(prepared.sample(cached, 3), wanted);
+
+  EXPECT_EQ(prepared.store->stats().misses, misses);
+}
+
+TEST(BuildCache, LeavesNothingToEncode) {
+  const Prepared prepared;
+  const SampleEncoder encoder = prepared.encoder(prepared.store.get());
+  const BuildReport first =
+      value_of(build_cache(encoder, prepared.plan, {.num_threads = 2, .batch_frames = 3}));
+  EXPECT_EQ(first.clips, 5);
+  EXPECT_EQ(first.encoded, 5 * 8 * 2);  // moments and embedding of every frame
+
+  EXPECT_EQ(value_of(build_cache(encoder, prepared.plan, {})).encoded, 0);
+  const uint64_t misses = prepared.store->stats().misses;
+  prepared.sample(encoder, 7);
+  EXPECT_EQ(prepared.store->stats().misses, misses);
+}
+
+TEST(SampleStream, GivesTheSameSamplesForAnyNumberOfThreads) {
+  const Prepared prepared;
+  const SampleEncoder encoder = prepared.encoder(prepared.store.get());
+  SampleStream one(encoder, {.plan = prepared.plan, .num_threads = 1, .prefetch = 2}, 4);
+  SampleStream three(encoder, {.plan = prepared.plan, .num_threads = 3, .prefetch = 6}, 4);
+  for (uint64_t number = 4; number < 16; ++number) {
+    const EncodedSample a = value_of(one.next()), b = value_of(three.next());
+    EXPECT_EQ(a.plan.sample, number);
+    expect_equal(a, b);
+  }
+  EXPECT_EQ(one.cursor(), 16U);
+}
+
+TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
+  Prepared prepared;
+  std::filesystem::remove(prepared.folder / prepared.clips.clips[1].video);
+  const SampleEncoder encoder = prepared.encoder(nullptr);
+  SampleStream stream(encoder, {.plan = prepared.plan, .num_threads = 2}, 0);
+  for (int i = 0; i < 10; ++i) EXPECT_NE(value_of(stream.next()).plan.clip, 1U);
+  EXPECT_GE(stream.stats().replaced, 2U);
+}
+
+TEST(RunEncoders, AreTheSameWhenReadBack) {
+  const Prepared prepared;
+  EncoderSource source;
+  source.run = prepared.folder.path();
+  source.model = prepared.job.model;
+  const Encoders again = value_of(open_run_encoders(source, {}));
+
+  EXPECT_EQ(again.codec->digest(), prepared.encoders.codec->digest());
+  EXPECT_EQ(again.image_encoder->digest(), prepared.encoders.image_encoder->digest());
+  EXPECT_EQ(null_embedding(again, false).abs().sum().item<double>(), 0);
+  EXPECT_GT(null_embedding(again, true).abs().sum().item<double>(), 0);
+}
+
+}  // namespace
+}  // namespace zt::prepare
