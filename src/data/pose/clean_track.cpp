@@ -92,16 +92,14 @@ void complete_parts(PersonTrack& track) {
   }
 }
 
-void drop_unsure(PersonTrack& track, double min_confidence) {
+void drop_unsure(Person& person, double min_confidence) {
   const auto drop = [&](auto& points) {
     for (Keypoint& point : points) {
       if (static_cast<double>(point.confidence) < min_confidence) point = {};
     }
   };
-  for (Person& person : track) {
-    drop(person.body);
-    for (const Points part : kParts) drop(person.*part);
-  }
+  drop(person.body);
+  for (const Points part : kParts) drop(person.*part);
 }
 
 void fill_gaps(PersonTrack& track, int64_t max_gap_frames) {

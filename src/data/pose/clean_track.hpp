@@ -17,7 +17,7 @@ using PersonTrack = std::vector<Person>;
 void complete_parts(PersonTrack& track);
 
 /// Points below `min_confidence` become absent.
-void drop_unsure(PersonTrack& track, double min_confidence);
+void drop_unsure(Person& person, double min_confidence);
 
 /// Requires, as smooth(): complete_parts() was called. Fills gaps of a point of at most `max_gap_frames`
 /// pictures between two sightings along a straight line, as sure as the less sure end. Gaps at the clip's

@@ -22,13 +22,16 @@ PersonTrack track_of(const std::vector<float>& xs) {
 }
 
 TEST(DropUnsure, MakesPointsBelowTheThresholdAbsent) {
-  PersonTrack track = track_of({0.5F, 0.6F});
-  track[1].body[kPart].confidence = 0.29F;
+  Person person;
+  person.at(BodyPart::Nose) = {0.5F, 0.5F, 0.3F};
+  person.at(BodyPart::Neck) = {0.5F, 0.5F, 0.29F};
+  person.face.assign(kNumFace, {0.5F, 0.5F, 0.1F});
 
-  drop_unsure(track, 0.3);
+  drop_unsure(person, 0.3);
 
-  EXPECT_TRUE(track[0].body[kPart].present());
-  EXPECT_EQ(track[1].body[kPart], Keypoint{});
+  EXPECT_TRUE(person.at(BodyPart::Nose).present());
+  EXPECT_FALSE(person.at(BodyPart::Neck).present());
+  EXPECT_EQ(person.face[67], Keypoint{});
 }
 
 TEST(FillGaps, DrawsAStraightLineThroughAShortGap) {

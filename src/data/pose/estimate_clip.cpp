@@ -58,37 +58,46 @@ double box_area(const Person& person) {
   return (right - left) * (bottom - top);
 }
 
-struct RankedTrack {
-  PersonTrack people;
-  int64_t num_frames = 0;
-  double size = 0;
-};
-
-// The tracks worth keeping, the largest first.
-std::vector<PersonTrack> rank_tracks(const std::vector<std::vector<TrackedPerson>>& pictures,
-                                     const ClipPoseOptions& options) {
-  std::map<int64_t, RankedTrack> tracks;
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    for (const TrackedPerson& seen : pictures[i]) {
-      RankedTrack& track = tracks[seen.track];
-      track.people.resize(pictures.size());
-      track.people[i] = seen.person;
+// The numbers of the tracks worth keeping, the largest first.
+std::vector<int64_t> rank_tracks(const std::vector<std::vector<TrackedPerson>>& pictures,
+                                 const ClipPoseOptions& options) {
+  struct Track {
+    int64_t id = 0;
+    int64_t num_frames = 0;
+    double size = 0;
+  };
+  std::map<int64_t, Track> tracks;
+  for (const auto& people : pictures) {
+    for (const TrackedPerson& seen : people) {
+      Track& track = tracks[seen.track];
+      track.id = seen.track;
       track.num_frames += 1;
       track.size += box_area(seen.person);
     }
   }
   const auto needed = std::min(options.min_track_frames, static_cast<int64_t>(pictures.size()));
-  std::vector<RankedTrack> ranked;
-  for (auto& [id, track] : tracks) {
-    if (track.num_frames >= needed) ranked.push_back(std::move(track));
+  std::vector<Track> ranked;
+  for (const auto& [id, track] : tracks) {
+    if (track.num_frames >= needed) ranked.push_back(track);
   }
   std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.size > b.size; });
+                   [](const auto& x, const auto& y) { return x.size > y.size; });
   const auto limit = options.max_people > 0 ? static_cast<size_t>(options.max_people) : kMaxPeople;
-  std::vector<PersonTrack> kept;
-  for (size_t i = 0; i < std::min({limit, kMaxPeople, ranked.size()}); ++i)
-    kept.push_back(std::move(ranked[i].people));
-  return kept;
+  ranked.resize(std::min({limit, kMaxPeople, ranked.size()}));
+  std::vector<int64_t> ids;
+  for (const Track& track : ranked) ids.push_back(track.id);
+  return ids;
+}
+
+// Takes one person out of all pictures.
+PersonTrack take_track(std::vector<std::vector<TrackedPerson>>& pictures, int64_t id) {
+  PersonTrack track(pictures.size());
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    for (TrackedPerson& seen : pictures[i]) {
+      if (seen.track == id) track[i] = std::move(seen.person);
+    }
+  }
+  return track;
 }
 
 bool is_seen(const Person& person) {
@@ -98,26 +107,21 @@ bool is_seen(const Person& person) {
 
 }  // namespace
 
-std::vector<Keypoints> keep_people(const std::vector<std::vector<TrackedPerson>>& pictures,
+std::vector<Keypoints> keep_people(std::vector<std::vector<TrackedPerson>> pictures,
                                    const ClipPoseOptions& options) {
-  std::vector<std::vector<TrackedPerson>> sure = pictures;
-  for (auto& people : sure) {
-    for (TrackedPerson& seen : people) {
-      PersonTrack one{std::move(seen.person)};
-      drop_unsure(one, options.min_confidence);
-      seen.person = std::move(one.front());
-    }
+  for (auto& people : pictures) {
+    for (TrackedPerson& seen : people) drop_unsure(seen.person, options.min_confidence);
   }
-  std::vector<PersonTrack> tracks = rank_tracks(sure, options);
-  for (PersonTrack& track : tracks) {
+  std::vector<Keypoints> frames(pictures.size());
+  for (const int64_t id : rank_tracks(pictures, options)) {
+    PersonTrack track = take_track(pictures, id);
     complete_parts(track);
     fill_gaps(track, options.max_gap_frames);
     smooth(track, options.smoothing);
+    for (size_t i = 0; i < frames.size(); ++i) frames[i].people.push_back(std::move(track[i]));
   }
-  std::vector<Keypoints> frames(pictures.size());
-  for (size_t i = 0; i < frames.size(); ++i) {
-    for (PersonTrack& track : tracks) frames[i].people.push_back(std::move(track[i]));
-    while (!frames[i].people.empty() && !is_seen(frames[i].people.back())) frames[i].people.pop_back();
+  for (Keypoints& frame : frames) {
+    while (!frame.people.empty() && !is_seen(frame.people.back())) frame.people.pop_back();
   }
   return frames;
 }
@@ -147,7 +151,7 @@ Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest&
   clip.fps_num = stream.rate().num;
   clip.fps_den = stream.rate().den;
   clip.source = estimator.name();
-  clip.frames = keep_people(pictures, options);
+  clip.frames = keep_people(std::move(pictures), options);
   return clip;
 }
 

@@ -25,7 +25,7 @@ struct ClipPoseOptions {
 /// Everybody's tracks as key-points, picture by picture. Tracks are ordered by the sum of their boxes' areas,
 /// so that who is large and long in the picture comes first; person i is the same one in every picture. Where
 /// a person is absent and a later one is not, a Person without present points holds the place.
-std::vector<Keypoints> keep_people(const std::vector<std::vector<TrackedPerson>>& pictures,
+std::vector<Keypoints> keep_people(std::vector<std::vector<TrackedPerson>> pictures,
                                    const ClipPoseOptions& options);
 
 /// Called after every picture with how many are done.

@@ -44,7 +44,7 @@ enum class Border {
 
 /// The region scaled to size x size pixels of RGB floats, rows from the top, values `low` (black) to `high`
 /// (white). Bilinear, or where the region has two or more (at most four) pixels a side for one of the result,
-/// their mean. Requires: 3 channels.
+/// their mean. Requires: 3 channels, a region of finite numbers.
 std::vector<float> sample_region(const image::Image& picture, const Region& region, int size, Border border,
                                  float low, float high);
 
