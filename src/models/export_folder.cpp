@@ -5,7 +5,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "base/files.hpp"
 #include "tensor/from_entry.hpp"
@@ -62,6 +66,16 @@ std::string motion_adapter_json(const UNetConfig& config) {
   return out.dump(2) + "\n";
 }
 
+/// diffusers' name. It has one position table per block, where the reference has an equal one per attention.
+std::optional<std::string> adapter_name(const std::string& name) {
+  constexpr std::string_view kOurs = "attention_blocks.0.pos_encoder.pe",
+                             kTransformer = "temporal_transformer.";
+  if (!name.ends_with(kOurs)) return weights::motion_adapter_name(name);
+  std::string out = name.substr(0, name.size() - kOurs.size()) + "pos_embed.pe";
+  out.erase(out.find(kTransformer), kTransformer.size());
+  return out;
+}
+
 Status write_motion_adapter(const NetworkSet& set, const fs::path& folder) {
   const UNetConfig& config = set.denoising_unet->config();
   if (!is_motion_adapter(config)) {
@@ -72,9 +86,7 @@ Status write_motion_adapter(const NetworkSet& set, const fs::path& folder) {
   }
   std::vector<NamedTensor> renamed;
   for (NamedTensor& tensor : network_tensors(*set.store, kDenoisingUNet, Contents::MotionOnly)) {
-    // Position tables are left out: diffusers computes its own.
-    if (auto name = weights::motion_adapter_name(tensor.name))
-      renamed.push_back({*std::move(name), std::move(tensor.value)});
+    if (auto name = adapter_name(tensor.name)) renamed.push_back({*std::move(name), std::move(tensor.value)});
   }
   return write_folder(folder, motion_adapter_json(config), renamed);
 }

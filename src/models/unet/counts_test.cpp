@@ -3,10 +3,12 @@
 // agrees with what the reference prints.
 #include <gtest/gtest.h>
 
+#include "models/clip_vision/clip_vision.hpp"
 #include "models/denoising_unet/denoising_unet.hpp"
 #include "models/pose_guider/pose_guider.hpp"
 #include "models/reference_net/reference_net.hpp"
 #include "models/unet/config.hpp"
+#include "models/vae/vae_codec.hpp"
 
 namespace zt::models {
 namespace {
@@ -67,6 +69,20 @@ TEST(Counts, PoseGuiders) {
   EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{}).num_tensors(), 16u);
   EXPECT_EQ(declare<PoseGuider>(PoseGuiderConfig{.block_out_channels = {16, 32, 64, 128}}).num_elements(),
             514'896);
+}
+
+TEST(Counts, FrozenNetworks) {
+  const VaeConfig vae{.block_out_channels = {128, 256, 512, 512}, .layers_per_block = 2};
+  EXPECT_EQ(VaeCodec::declare(vae).num_elements(), 83'653'863);
+  EXPECT_EQ(VaeCodec::declare(vae).num_tensors(), 248u);
+  const ClipVisionConfig clip{.hidden_size = 1024,
+                              .intermediate_size = 4096,
+                              .num_layers = 24,
+                              .num_heads = 16,
+                              .patch_size = 14,
+                              .projection_dim = 768};
+  EXPECT_EQ(ClipEncoder::declare(clip).num_elements(), 303'966'208);
+  EXPECT_EQ(ClipEncoder::declare(clip).num_tensors(), 392u);
 }
 
 TEST(Counts, Tiny64OfTheSpecification) {
