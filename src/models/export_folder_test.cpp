@@ -17,7 +17,7 @@ constexpr int64_t kLatents = 4;
 NetworkSet trained() {
   NetworkSet set = build_networks(test::small_model(), kLatents, {.motion = true, .seed = 5}).value();
   set.store->assign("denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias",
-                    at::ones({16}));
+                    at::ones({32}));
   return set;
 }
 
@@ -63,7 +63,7 @@ TEST(ExportFolder, ReferenceNetGetsAHeadThatGivesZeros) {
   ASSERT_TRUE(file);
   const weights::TensorEntry* head = file->find("conv_out.weight");
   ASSERT_TRUE(head);
-  EXPECT_EQ(head->shape, (std::vector<int64_t>{kLatents, 8, 3, 3}));
+  EXPECT_EQ(head->shape, (std::vector<int64_t>{kLatents, 32, 3, 3}));
 }
 
 TEST(ExportFolder, MotionModulesOnSomeLevelsAreNoMotionAdapter) {

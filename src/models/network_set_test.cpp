@@ -39,7 +39,7 @@ TEST(NetworkSet, InlineSizesGiveRandomNetworksOfThatSize) {
   const NetworkSet set = build(small_model(), {.seed = 3});
 
   EXPECT_TRUE(set.reports.empty());
-  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{8, 16}));
+  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{32, 32}));
   EXPECT_EQ(set.denoising_unet->config().down_has_attention, (std::vector<bool>{true, false}));
   EXPECT_GT(value(set, "denoising_unet.conv_in.weight").abs().max().item<float>(), 0);
   EXPECT_EQ(value(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0);
@@ -71,7 +71,7 @@ TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   }
   const NetworkSet motion = build(job, {.motion = true, .seed = 9});
   motion.store->assign("denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias",
-                       at::ones({16}));
+                       at::ones({32}));
   ASSERT_TRUE(save(motion, kDenoisingUNet, folder / "mm.pth", Contents::MotionOnly));
   job.stage1_ckpt_dir = folder.path();
   job.stage1_ckpt_step = 30;
@@ -92,7 +92,7 @@ TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   EXPECT_EQ(stage2.reports.size(), 4u);
 
   job.mm_zero_proj_out = false;
-  EXPECT_EQ(value(build(job, {.motion = true}), motion_out).sum().item<float>(), 16);
+  EXPECT_EQ(value(build(job, {.motion = true}), motion_out).sum().item<float>(), 32);
 }
 
 TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
@@ -110,7 +110,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
 
   const NetworkSet set = build(job);
 
-  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{8, 16}));
+  EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{32, 32}));
   EXPECT_EQ(set.store->digest("denoising_unet."), source.store->digest("denoising_unet."));
   ASSERT_EQ(set.reports.size(), 2u);
   EXPECT_EQ(set.reports[0].unexpected.size(), 4u) << "ReferenceNet has no head";
@@ -180,7 +180,7 @@ TEST(NetworkSet, CodecAndImageEncoderSurviveTheirFolders) {
   EXPECT_EQ((*codec2)->digest(), (*codec)->digest());
   EXPECT_EQ((*codec2)->scale_factor(), 4);
   EXPECT_EQ((*encoder2)->digest(), (*encoder)->digest());
-  EXPECT_EQ((*encoder2)->embed(at::zeros({2, 3, 8, 8})).sizes(), (std::vector<int64_t>{2, 12}));
+  EXPECT_EQ((*encoder2)->embed(at::zeros({2, 3, 16, 16})).sizes(), (std::vector<int64_t>{2, 16}));
 }
 
 TEST(NetworkSet, ALinearCodecWithoutAFileMustBeFitted) {
