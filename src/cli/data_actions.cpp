@@ -7,6 +7,7 @@
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "data/ingest/ingest.hpp"
 #include "data/pose/blazepose.hpp"
 #include "data/pose/extract_poses.hpp"
 #include "data/synth.hpp"
@@ -41,6 +42,23 @@ Result<int> synth(const config::SynthJob& job) {
   print(fmt::format("{}: {} clips ({} were there already), {} frames, {}, {}\n", job.output, report.clips,
                     report.kept, report.frames, text::bytes(static_cast<uint64_t>(report.bytes)),
                     text::duration(std::chrono::duration<double>(report.seconds))));
+  return 0;
+}
+
+Result<int> ingest(const config::IngestJob& job) {
+  // Footage that comes with poses needs no networks: their absence is an error only where they are asked for.
+  data::PoseEstimator estimator;
+  if (const auto networks = data::find_blazepose(); networks && job.extract_pose) {
+    ZT_TRY_ASSIGN(auto factory,
+                  data::blazepose_factory(*networks, data::tracking_options(config::PoseJob{})));
+    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(config::PoseJob{}));
+  }
+  CountBar bar("looking at");
+  ZT_TRY_ASSIGN(const auto report,
+                data::ingest(job, estimator, [&](int64_t done, int64_t total, const std::string& name) {
+                  bar.update(done, total, name);
+                }));
+  print(report.text());
   return 0;
 }
 
