@@ -90,9 +90,11 @@ void build(CLI::App& app, Action& chosen) {
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 stopped on request and can be resumed;\n"
       "the others are listed in docs/errors.md. `zoetrope VERB --help` shows a verb.");
+  add_quickstart(app, chosen);
   add_data(app, chosen);
   add_train(app, chosen);
   add_generate(app, chosen);
+  add_eval(app, chosen);
   add_runs(app, chosen);
   add_ckpt(app, chosen);
   add_report(app, chosen);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// zoetrope data: ingest, pose, synth, cache.
+// zoetrope data: ingest, inspect, pose, synth, cache.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -8,6 +8,9 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "data/clip_index.hpp"
+#include "data/ingest/inspect.hpp"
+#include "image/file.hpp"
 
 namespace zt::cli {
 namespace {
@@ -41,6 +44,27 @@ void add_cache(CLI::App& data, Action& chosen) {
   });
 }
 
+Result<int> inspect(const std::string& index_file, const std::string& sheet) {
+  ZT_TRY_ASSIGN(const auto index, data::read_index(index_file));
+  print(data::summarise(index).text);
+  if (sheet.empty()) return 0;
+  const auto picture = data::contact_sheet(index);
+  ZT_TRY(image::write_png(sheet, picture));
+  note("contact sheet: " + sheet);
+  return 0;
+}
+
+void add_inspect(CLI::App& data, Action& chosen) {
+  struct Options {
+    std::string index, sheet;
+  };
+  const auto options = std::make_shared<Options>();
+  auto* verb = data.add_subcommand("inspect", "Show what an index holds");
+  verb->add_option("INDEX", options->index, "Index file written by ingest")->required();
+  verb->add_option("--sheet", options->sheet, "Also draw a contact sheet to this PNG");
+  verb->callback([=, &chosen] { chosen = [=] { return inspect(options->index, options->sheet); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& chosen) {
@@ -50,6 +74,7 @@ void add_data(CLI::App& app, Action& chosen) {
       .add("INPUT", "input", "Folder, *_meta.json, or a CSV / JSONL manifest")
       .add("-o,--output", "output", "Folder for the index and the key-points")
       .add_flag("--strict", "strict", "The first rejected clip is an error");
+  add_inspect(*data, chosen);
   add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage", pose)
       .add("INPUT", "inputs", "Videos or folders")
       .add("-o,--output", "output_dir", "Folder for the key-points")

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole main job in one folder: puppets as mp4 files, their index, two training runs, evaluation on
+// characters and motions nobody has trained on, a video of one character in another's motion, and a page
+// about all of it. Every part is what the verb of that name does; a part that is complete is not done again.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace zt::cli {
+
+struct QuickstartOptions {
+  std::filesystem::path folder = "quickstart";
+  std::filesystem::path
+      recipes;  ///< folder with synth.yaml, stage1.yaml, stage2.yaml; empty: the installed ones
+};
+
+/// The exit code of the first part that did not succeed, else 0. Errors: NotFound if the recipes are missing;
+/// those of the parts.
+Result<int> quickstart(const QuickstartOptions& options);
+
+/// $ZT_CONFIGS, else configs/ of the installed or of the source tree that the running program belongs to.
+Result<std::filesystem::path> find_recipes();
+
+}  // namespace zt::cli
