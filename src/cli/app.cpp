@@ -82,7 +82,7 @@ int perform(const Action& action) {
   }
 }
 
-void build(CLI::App& app, Action& chosen) {
+void build(CLI::App& app, Action& chosen, const Verbs& verbs) {
   app.name("zoetrope");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
@@ -90,24 +90,16 @@ void build(CLI::App& app, Action& chosen) {
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 stopped on request and can be resumed;\n"
       "the others are listed in docs/errors.md. `zoetrope VERB --help` shows a verb.");
-  add_quickstart(app, chosen);
-  add_data(app, chosen);
-  add_train(app, chosen);
-  add_generate(app, chosen);
-  add_eval(app, chosen);
-  add_runs(app, chosen);
-  add_ckpt(app, chosen);
-  add_report(app, chosen);
-  add_config(app, chosen);
+  verbs(app, chosen);
 }
 
 }  // namespace
 
-int run(int argc, const char* const* argv) {
+int run(int argc, const char* const* argv, const Verbs& verbs) {
   signals::install(signals::OnNow::Report);
   CLI::App app("Trains, resumes and serves AnimateAnyone-type video models.");
   Action chosen;
-  build(app, chosen);
+  build(app, chosen, verbs);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version

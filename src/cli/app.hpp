@@ -3,9 +3,16 @@
 // into output on the right stream and an exit code.
 #pragma once
 
+#include <functional>
+
+#include "cli/verbs.hpp"
+
 namespace zt::cli {
 
+/// Hangs verbs onto the argument tree.
+using Verbs = std::function<void(CLI::App&, Action&)>;
+
 /// The program. Returns its exit code (contract/exit_codes.hpp).
-int run(int argc, const char* const* argv);
+int run(int argc, const char* const* argv, const Verbs& verbs);
 
 }  // namespace zt::cli

@@ -50,7 +50,7 @@ Result<int> ingest(const config::IngestJob& job) {
   data::PoseEstimator estimator;
   if (const auto networks = data::find_blazepose(); networks && job.extract_pose) {
     ZT_TRY_ASSIGN(auto factory,
-                  data::blazepose_factory(*networks, data::tracking_options(config::PoseJob{})));
+                  data::blazepose_factory(*networks, data::blazepose_options(config::PoseJob{})));
     estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(config::PoseJob{}));
   }
   CountBar bar("looking at");

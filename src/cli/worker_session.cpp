@@ -15,6 +15,7 @@
 #include "cli/log_tail.hpp"
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
+#include "cli/sibling.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/progress.hpp"
 
@@ -72,15 +73,7 @@ int conclude(const process::Exit& exit, const fs::path& log) {
 
 Result<fs::path> find_worker() {
   if (const char* named = std::getenv("ZT_WORKER"); named && *named) return fs::path(named);
-  ZT_TRY_ASSIGN(const fs::path here, process::program_folder());
-  for (const fs::path& path : {here / "zoetrope-worker", here / "../libexec/zoetrope/zoetrope-worker"}) {
-    if (::access(path.c_str(), X_OK) == 0) return path;
-  }
-  return fail(
-      ErrorCode::NotFound,
-      fmt::format("zoetrope-worker is not in {}: build it with `cmake --workflow --preset dev` (the preset "
-                  "'control' leaves it out), or name it in ZT_WORKER",
-                  here.string()));
+  return find_sibling("zoetrope-worker");
 }
 
 Result<WorkerEnd> supervise(const WorkerSession& session) {
