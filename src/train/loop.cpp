@@ -74,14 +74,13 @@ Result<Outcome> Loop::run() {
   stream_ = std::make_unique<prepare::SampleStream>(*setup_.encoder, stream_options(setup_),
                                                     setup_.cursor.next_sample);
   Outcome outcome = Outcome::Completed;
-  const TimeCap cap{job_.time_cap_s, job_.time_cap_decay_start};
   while (setup_.cursor.step < end_step()) {
     if (should_stop_()) {
       journal_.event(contract::StopRequested{setup_.cursor.step, signals::requested_by()});
       outcome = Outcome::Stopped;
       break;
     }
-    if (is_over(cap, elapsed_s())) {
+    if (is_over(time_cap(), elapsed_s())) {
       journal_.event(
           contract::ScheduleChanged{setup_.cursor.step, setup_.cursor.step, "the time cap is reached"});
       break;
@@ -160,13 +159,18 @@ Status Loop::note_skipped(const StepReport& report) {
                   "); go back to an earlier checkpoint with a lower optimizer.learning_rate");
 }
 
+TimeCap Loop::time_cap() const {
+  if (job_.time_cap_s <= 0) return {};
+  return {std::max(1.0, job_.time_cap_s - closing_s_), job_.time_cap_decay_start};
+}
+
 void Loop::look_at_clock() {
   Cursor& cursor = setup_.cursor;
   const int64_t done_here = cursor.step - first_step_;
   if (cursor.early_decay || done_here < kStepsForPace) return;
   const Pace pace{cursor.step, job_.max_train_steps, elapsed_s(),
                   seconds_since(started_) / static_cast<double>(done_here)};
-  cursor.early_decay = plan_early_decay({job_.time_cap_s, job_.time_cap_decay_start}, pace);
+  cursor.early_decay = plan_early_decay(time_cap(), pace);
   if (!cursor.early_decay) return;
   const std::string reason = "at this pace the time cap ends the run at step " +
                              std::to_string(cursor.early_decay->end) + " of " +

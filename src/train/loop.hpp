@@ -40,6 +40,7 @@ class Loop {
   Status train_step();
   void note_step(const StepReport& report, const StepCost& cost, double lr);
   Status note_skipped(const StepReport& report);
+  TimeCap time_cap() const;
   void look_at_clock();
   Status validate(bool with_clips);
   void save();
@@ -66,6 +67,7 @@ class Loop {
   double validation_loss_ = 0;
   int64_t skipped_in_a_row_ = 0;
   double save_stall_s_ = 0;
+  double closing_s_ = 0;  ///< what the last validation took: time to keep for the one at the end
 };
 
 }  // namespace zt::train

@@ -16,6 +16,7 @@
 #include "contract/progress.hpp"
 #include "generate/hooks.hpp"
 #include "generate/run_eval.hpp"
+#include "generate/run_generate.hpp"
 #include "prepare/build_cache.hpp"
 
 namespace zt::worker {
@@ -68,6 +69,8 @@ Result<std::string> run_cache(const config::CacheJob& job, const generate::Hooks
 
 Result<int> run_job(const contract::WorkerCall& call) {
   switch (call.verb) {
+    case contract::WorkerVerb::Generate:
+      return perform<config::GenerateJob>(call, generate::run_generate);
     case contract::WorkerVerb::Eval:
       return perform<config::EvalJob>(call, generate::run_eval);
     case contract::WorkerVerb::Cache:
