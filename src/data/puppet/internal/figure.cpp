@@ -76,9 +76,13 @@ class Figure {
   }
 
   void legs() {
-    const auto right = [&] { leg(BodyPart::RHip, BodyPart::RKnee, BodyPart::RAnkle, -1); };
-    const auto left = [&] { leg(BodyPart::LHip, BodyPart::LKnee, BodyPart::LAnkle, 1); };
-    look_.left_leg_in_front ? (right(), left()) : (left(), right());
+    for (const bool in_front : {false, true}) {
+      if (look_.left_leg_in_front == in_front) {
+        leg(BodyPart::LHip, BodyPart::LKnee, BodyPart::LAnkle, 1);
+      } else {
+        leg(BodyPart::RHip, BodyPart::RKnee, BodyPart::RAnkle, -1);
+      }
+    }
     fill(Capsule{at(BodyPart::RHip), at(BodyPart::LHip), kPelvisRadius * s_, kPelvisRadius * s_},
          PartLabel::Legs, look_.trousers);
   }

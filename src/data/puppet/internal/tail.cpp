@@ -4,14 +4,14 @@
 namespace zt::data::puppet {
 namespace {
 
-// In heights and frames. A chain of 0.36 heights then swings freely with a period of about 15 frames and
+// In heights and frames. A chain of 0.38 heights then swings freely with a period of about 15 frames and
 // comes to rest within about 10: it answers the sway (one to three cycles in 16 frames) late and widely.
 constexpr double kGravity = 0.06;
 constexpr double kDrag = 0.30;
 constexpr int kSteps = 8;   // of the integration, per frame
 constexpr int kSweeps = 6;  // over the length constraints, per step
-constexpr int kWarmPeriods =
-    4;  // until the start is forgotten: what is left decays with exp(-kDrag / 2) per frame
+// Until the start is forgotten: what is left decays with exp(-kDrag / 2) per frame.
+constexpr int kWarmFrames = 64;
 
 // Pulls neighbours back to their distance; the root does not give way.
 void keep_lengths(Chain& chain, double link) {
@@ -39,9 +39,10 @@ std::vector<Chain> swing(const std::function<Vec(double t)>& root_at, int period
   for (size_t i = 0; i < chain.size(); ++i) chain[i] = roots[0] + Vec{0, link * static_cast<double>(i)};
 
   std::vector<Chain> frames;
-  for (int period = 0; period <= kWarmPeriods; ++period) {
+  const int warm_periods = (kWarmFrames + period_frames - 1) / period_frames;
+  for (int period = 0; period <= warm_periods; ++period) {
     for (size_t at = 0; at < roots.size(); ++at) {
-      if (period == kWarmPeriods && at % kSteps == 0) frames.push_back(chain);
+      if (period == warm_periods && at % kSteps == 0) frames.push_back(chain);
       const Chain before = chain;
       for (size_t i = 1; i < chain.size(); ++i) {
         const Vec pull = Vec{0, kGravity * height} - kDrag * velocity[i];
