@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 constexpr auto kTick = 100ms;
+constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
 constexpr auto kStopNowLimit = 5s;
 
 // Passes the launcher's stop state on to the worker, each step of it once.
@@ -83,6 +84,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   options.argv.insert(options.argv.begin(), worker.string());
   options.err = process::Stream::to_file(session.log);
   if (session.keep_results) options.out = process::Stream::pipe();
+  // Threads that wait sleep instead of spinning: on a machine with other work a spinning one takes the core
+  // from the thread it waits for (a step of the quickstart then took several times as long).
+  if (!std::getenv(kWaitPolicy)) options.env = {{kWaitPolicy, "passive"}};
   options.parent_death_signal = SIGTERM;  // without its launcher a run saves and ends
   LogTail log(session.log);
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
