@@ -76,7 +76,7 @@ void add_data(CLI::App& app, Action& chosen) {
       .add_flag("--strict", "strict", "The first rejected clip is an error");
   add_inspect(*data, chosen);
   add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage", pose)
-      .add("INPUT", "inputs", "Videos or folders")
+      .add_list("INPUT", "inputs", "Videos or folders")
       .add("-o,--output", "output_dir", "Folder for the key-points")
       .add("--max-people", "max_people", "People kept per video");
   add_job_verb<config::SynthJob>(*data, chosen, "synth", "Render a data set of puppets", synth)

@@ -53,11 +53,11 @@ void add_eval(CLI::App& app, Action& chosen) {
   job.add("--run", "run", "Run to generate from: id, path, or 'latest'")
       .add("--baseline", "baseline_run", "A second run, compared clip by clip")
       .add("--index", "index", "Clips to generate")
-      .add("--split", "splits", "Splits of the index")
+      .add_list("--split", "splits", "Splits of the index")
       .add("--clips", "num_clips", "Number of clips")
-      .add("--results", "results", "Or: videos to judge")
-      .add("--truths", "truths", "Their truths, in the same order")
-      .add("--masks", "masks", "Their foreground masks")
+      .add_list("--results", "results", "Or: videos to judge")
+      .add_list("--truths", "truths", "Their truths, in the same order")
+      .add_list("--masks", "masks", "Their foreground masks")
       .add("-o,--output", "output", "Folder for clips generated | truth");
   verb->add_option("--runs-dir", options->runs_folder, "Where --run looks for runs")->capture_default_str();
   verb->add_flag("--json", options->as_json, "Print JSON");

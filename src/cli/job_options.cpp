@@ -17,6 +17,16 @@ JobOptions::JobOptions(CLI::App& verb) : verb_(&verb), state_(std::make_shared<S
 JobOptions& JobOptions::add(const std::string& flags, const std::string& key, const std::string& help) {
   Short& item = *state_->shorts.emplace_back(std::make_unique<Short>());
   item.key = key;
+  verb_->add_option(flags, item.values, help + " (" + key + ")")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_last();
+  return *this;
+}
+
+JobOptions& JobOptions::add_list(const std::string& flags, const std::string& key, const std::string& help) {
+  Short& item = *state_->shorts.emplace_back(std::make_unique<Short>());
+  item.key = key;
   verb_->add_option(flags, item.values, help + " (" + key + ")");
   return *this;
 }

@@ -21,8 +21,10 @@ class JobOptions {
   /// Adds --config and --set to the verb.
   explicit JobOptions(CLI::App& verb);
   /// `flags` as CLI11 spells them, e.g. "-W,--width"; VALUE stands for --set key=VALUE. A name without dashes
-  /// is positional.
+  /// is positional. Takes one word, so that `-o OUT IN` leaves IN to the verb; said twice, the last counts.
   JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
+  /// For a key that is a list: takes all words up to the next option.
+  JobOptions& add_list(const std::string& flags, const std::string& key, const std::string& help);
   /// --flag stands for --set key=true.
   JobOptions& add_flag(const std::string& flags, const std::string& key, const std::string& help);
   /// What the command line said. --set comes before the short forms, so these win.

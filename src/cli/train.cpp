@@ -71,8 +71,8 @@ void add_train(CLI::App& app, Action& chosen) {
       .add("--device", "device", "cpu, cuda or cuda:N")
       .add("--steps", "max_train_steps", "Optimizer steps")
       .add("--seed", "seed", "Seed of everything random");
-  verb->add_option("--resume", options->resume,
-                   "Go on with this run: id, unique beginning, path, or 'latest'");
+  const auto* resumes = verb->add_option("--resume", options->resume,
+                                         "Go on with this run: id, unique beginning, path, or 'latest'");
   verb->add_option("--runs-dir", options->runs_folder, "Where --resume looks for runs")
       ->capture_default_str();
   verb->add_flag("--dry-run", options->dry_run,
@@ -82,8 +82,9 @@ void add_train(CLI::App& app, Action& chosen) {
       "Ctrl-C once finishes the step, saves and exits with 75; `zoetrope train --resume latest` goes on.");
   verb->callback([=, &chosen] {
     chosen = [=]() -> Result<int> {
-      return options->resume.empty() ? start(job.request(), options->dry_run)
-                                     : resume(*options, job.request());
+      // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
+      // run.
+      return resumes->count() > 0 ? resume(*options, job.request()) : start(job.request(), options->dry_run);
     };
   });
 }
