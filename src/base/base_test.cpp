@@ -37,6 +37,13 @@ TEST(Files, MissingFolderIsNotFound) {
   EXPECT_EQ(status.error().code, ErrorCode::NotFound);
 }
 
+TEST(Files, FolderInPlaceOfAFileIsNothingToWaitFor) {
+  const test::TempFolder folder;
+  const auto bytes = files::read(folder.path());
+  ASSERT_FALSE(bytes);
+  EXPECT_EQ(bytes.error().code, ErrorCode::InvalidArgument);
+}
+
 TEST(Files, AtomicFileLeavesNothingWithoutCommit) {
   test::TempFolder folder;
   const auto path = folder / "big";

@@ -73,6 +73,9 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
     case EEXIST:
       code = ErrorCode::AlreadyExists;
       break;
+    case EISDIR:
+      code = ErrorCode::InvalidArgument;
+      break;
     default:
       break;
   }

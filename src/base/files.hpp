@@ -57,7 +57,7 @@ Status rename_durable(const fs::path& from, const fs::path& to);
 Result<uint64_t> free_bytes(const fs::path& path);
 
 /// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
-/// ENOSPC/EDQUOT/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, else Unavailable.
+/// ENOSPC/EDQUOT/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR -> InvalidArgument, else Unavailable.
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
 
 /// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also
