@@ -47,10 +47,9 @@ Result<std::optional<std::string>> changed_configuration(const contract::RunFold
 Result<int> resume(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
-  if (state.condition == contract::RunCondition::Running)
-    return fail(ErrorCode::Unavailable,
-                fmt::format("{} is running: stop it first, or watch it with `zoetrope runs show {}`",
-                            run.identity().run_id, run.identity().run_id));
+  // The lock, not the state, which goes by the worker's number: that may be a zombie's, or another process's
+  // by now.
+  if (const auto lock = run.lock(); !lock) return fail(lock.error());
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(run, state.generation, request));
   if (options.dry_run) {
     note(changed ? "the run would go on with this configuration:"

@@ -2,8 +2,11 @@
 #include "contract/run_state.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "contract/worker_call.hpp"
+#include "support/temp_folder.hpp"
 
 namespace zt::contract {
 namespace {
@@ -39,6 +42,33 @@ TEST(RunState, OnlyTheNewestAttemptDecides) {
   events.events.push_back(event(2, finished(20, "stopped")));
   EXPECT_EQ(judge(2, events, {}, std::nullopt, true).condition, RunCondition::Stopped);
   EXPECT_EQ(judge(2, events, {}, std::nullopt, true).step, 20);
+}
+
+TEST(RunState, ZombieIsNotRunning) {
+  const test::TempFolder runs;
+  CreateRun options;
+  options.runs_folder = runs.path();
+  options.name = "alpha";
+  options.kind = "stage1";
+  const auto run = RunFolder::create(options);
+  ASSERT_TRUE(run) << run.error().text();
+  const auto attempt = run->begin_attempt();
+  ASSERT_TRUE(attempt);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  Progress progress;
+  progress.pid = child;
+  {
+    auto writer = ProgressWriter::open(attempt->progress());
+    ASSERT_TRUE(writer);
+    writer->publish(progress);
+  }
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);  // it stays a zombie
+
+  EXPECT_EQ(run_state(*run)->condition, RunCondition::Interrupted);
+
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(RunState, LossesAndStepsComeFromTheNewestRecords) {
