@@ -104,7 +104,7 @@ Status write_data(const fs::path& root) {
 Status write_all(const fs::path& root) {
   ZT_TRY(write(root / "config" / "train.yaml",
                "name: a\nstage: 2\ncompat: moore\nmodel:\n  unet: {block_out_channels: [64, 96]}\n  codec:\n "
-               "   kind: linear\n"
+               "   {kind: linear, patch: 8}\n"
                "data:\n  splits:\n    - train\n    - 'val a'\noptimizer:\n  learning_rate: 1e-3\n"));
   ZT_TRY(write(root / "config" / "animation.yaml",
                "pretrained_vae_path: v\ntest_cases:\n  a.png:\n    - \"b.mp4\"\n"));

@@ -49,7 +49,7 @@ TEST_F(ConfigLoad, ReadsEveryTypeAndRemembersTheLine) {
       "model:\n"
       "  unet: {block_out_channels: [64, 96], norm_num_groups: 16}\n"
       "  codec:\n"
-      "    kind: linear\n"
+      "    {kind: linear, patch: 8}\n"
       "data:\n"
       "  crop_scale: [0.5, 1]\n"
       "  splits: [train, \"val a\"]\n"

@@ -63,6 +63,17 @@ TEST(Validate, LinearCodecHasNoMoreChannelsThanPixels) {
       HasSubstr("latent_channels (13)"));
 }
 
+TEST(Validate, PosePictureShrinksLikeTheLatents) {
+  const auto message = refusal<TrainJob>({"model.pose_guider.block_out_channels=16,32,64"});
+  EXPECT_THAT(message, HasSubstr("3 stages and makes the pose picture 4 times smaller"));
+  EXPECT_THAT(message, HasSubstr("latents 8 times smaller"));
+  EXPECT_EQ(refusal<TrainJob>({"model.pose_guider.block_out_channels=16,32,64", "model.codec.kind=linear",
+                               "model.codec.patch=4"}),
+            "accepted");
+  EXPECT_EQ(refusal<TrainJob>({"model.pose_guider.block_out_channels=16,32,64", "model.vae_model_path=vae"}),
+            "accepted");
+}
+
 TEST(Validate, StageTwoStartsOnlyOnce) {
   EXPECT_THAT(refusal<TrainJob>({"stage=2", "model.stage1_run=a", "model.stage1_ckpt_dir=b"}),
               HasSubstr("exclude each other"));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string_view>
 
@@ -54,6 +55,23 @@ Status check_encoder(const ImageEncoderShape& shape) {
   return {};
 }
 
+/// The pose guider halves its picture between stages, and its features are added to the UNet's first ones.
+Status check_guider(const ModelJob& model) {
+  const size_t stages = model.pose_guider.block_out_channels.size();
+  if (stages < 2) return broken("model.pose_guider.block_out_channels needs two stages at least");
+  if (!model.vae_model_path.empty()) return {};  // the codec's sizes stand in its config.json
+  const CodecShape& codec = model.codec;
+  const bool is_linear = codec.kind == CodecKind::Linear;
+  const double shrink =
+      is_linear ? double(codec.patch) : std::exp2(double(codec.block_out_channels.size()) - 1);
+  if (std::exp2(double(stages) - 1) == shrink) return {};
+  return broken(
+      fmt::format("model.pose_guider.block_out_channels has {} stages and makes the pose picture {} times "
+                  "smaller, but {} makes latents {} times smaller",
+                  stages, std::exp2(double(stages) - 1),
+                  is_linear ? "model.codec.patch" : "model.codec.block_out_channels", shrink));
+}
+
 Status check_order(std::string_view key, const std::vector<double>& range) {
   if (range.size() == 2 && range[0] <= range[1]) return {};
   return broken(fmt::format("{} must be [least, greatest]", key));
@@ -64,8 +82,6 @@ Status check_order(std::string_view key, const std::vector<double>& range) {
 Status validate_model(const ModelJob& model) {
   if (model.base_model_path.empty()) ZT_TRY(check_unet(model));
   if (model.image_encoder_path.empty()) ZT_TRY(check_encoder(model.image_encoder));
-  if (model.pose_guider.block_out_channels.size() < 2)
-    return broken("model.pose_guider.block_out_channels needs two stages at least");
   if (model.vae_model_path.empty() && model.codec.kind == CodecKind::Vae)
     ZT_TRY(check_groups("model.codec", model.codec.block_out_channels, model.codec.norm_num_groups));
   const CodecShape& codec = model.codec;
@@ -73,7 +89,7 @@ Status validate_model(const ModelJob& model) {
     return broken(
         fmt::format("model.codec.latent_channels ({}) is more than a patch has numbers (3 x {} x {})",
                     codec.latent_channels, codec.patch, codec.patch));
-  return {};
+  return check_guider(model);
 }
 
 Status validate_motion(const ModelJob& model) {
