@@ -56,6 +56,8 @@ class StopRelay {
 // words.
 int conclude(const process::Exit& exit, const fs::path& log) {
   if (signals::stop() == signals::Stop::Now) return contract::kExitStoppedNow;
+  // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
+  if (exit.signal != 0 && exit.signal == signals::requested_by()) return kExitResumable;
   if (exit.signal != 0) {
     const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
     note(fmt::format("zoetrope: error: the worker ended by {}{}; its log is {}", exit.text(), likely,
