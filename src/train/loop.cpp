@@ -195,6 +195,7 @@ Status Loop::validate(bool with_clips) {
       contract::ValidationDone{setup_.cursor.step, validation_loss_, is_best, seconds_since(start)});
   journal_.metrics(setup_.cursor.step,
                    {{"val/loss", validation_loss_}, {"time/validation_s", seconds_since(start)}});
+  if (with_clips) closing_s_ = seconds_since(start);
   return {};
 }
 

@@ -67,7 +67,7 @@ class Loop {
   double validation_loss_ = 0;
   int64_t skipped_in_a_row_ = 0;
   double save_stall_s_ = 0;
-  double closing_s_ = 0;  ///< what the last validation took: time to keep for the one at the end
+  double closing_s_ = 0;  ///< what the last validation with clips took: kept for the one at the end
 };
 
 }  // namespace zt::train
