@@ -180,23 +180,34 @@ void Loop::look_at_clock() {
 }
 
 Status Loop::validate(bool with_clips) {
-  if (!validation_ || validated_step_ == setup_.cursor.step) return {};
+  const int64_t step = setup_.cursor.step;
+  const bool wants_loss = validation_ && validated_step_ != step;
+  const bool wants_clips = with_clips && job_.validation.every_steps > 0 && clips_step_ != step;
+  if (!wants_loss && !wants_clips) return {};
   const auto start = std::chrono::steady_clock::now();
   journal_.progress(contract::Phase::Validating);
   const optim::EmaScope averages(setup_.state.ema.get());
   const models::NetworkSet& set = setup_.state.networks;
   const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
+  if (wants_loss) measure_validation_loss(nets);
+  if (wants_clips) {
+    ZT_TRY(write_validation_clips(nets, setup_, run_.samples(), journal_));
+    clips_step_ = step;
+    closing_s_ = seconds_since(start);
+  }
+  journal_.metrics(step, {{"time/validation_s", seconds_since(start)}});
+  return {};
+}
+
+void Loop::measure_validation_loss(const StepNetworks& nets) {
+  const auto start = std::chrono::steady_clock::now();
   validation_loss_ = validation_->loss(nets, setup_.schedule, stepper_.rules(), setup_.batch_rules);
   validated_step_ = setup_.cursor.step;
   const bool is_best = validation_loss_ < setup_.cursor.best_loss;
   if (is_best) setup_.cursor.best_loss = validation_loss_;
-  if (with_clips) ZT_TRY(write_validation_clips(nets, setup_, run_.samples(), journal_));
   journal_.event(
       contract::ValidationDone{setup_.cursor.step, validation_loss_, is_best, seconds_since(start)});
-  journal_.metrics(setup_.cursor.step,
-                   {{"val/loss", validation_loss_}, {"time/validation_s", seconds_since(start)}});
-  if (with_clips) closing_s_ = seconds_since(start);
-  return {};
+  journal_.metrics(setup_.cursor.step, {{"val/loss", validation_loss_}});
 }
 
 void Loop::save() {

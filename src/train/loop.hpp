@@ -42,7 +42,9 @@ class Loop {
   Status note_skipped(const StepReport& report);
   TimeCap time_cap() const;
   void look_at_clock();
+  /// What the configuration wants validated and this step has not been yet.
   Status validate(bool with_clips);
+  void measure_validation_loss(const StepNetworks& nets);
   void save();
   Status take_saves(bool is_last);
   Status finish(Outcome outcome);
@@ -63,6 +65,7 @@ class Loop {
   double elapsed_before_s_ = 0;
   int64_t first_step_ = 0;
   int64_t validated_step_ = -1;
+  int64_t clips_step_ = -1;
   int64_t saved_step_ = -1;
   double validation_loss_ = 0;
   int64_t skipped_in_a_row_ = 0;

@@ -83,6 +83,15 @@ TEST(Train, StageTwoGoesOnFromAStageOneRun) {
   EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
 }
 
+TEST(Train, WritesValidationPicturesWithoutLossSamplesToo) {
+  test::TinyRun run(clips_folder(), "pictures",
+                    {"validation.every_steps=2", "validation.num_loss_samples=0", "max_train_steps=2"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+
+  EXPECT_TRUE(std::filesystem::exists(run.run().samples() / "step-00000002.png"));
+  EXPECT_FALSE(test::value_of(contract::read_metrics(run.run().metrics())).by_name.contains("val/loss"));
+}
+
 TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
   test::TinyRun run(clips_folder(), "huge", {"model.unet.block_out_channels=[65536, 65536]"});
   EXPECT_EQ(run.finish(), 72);
