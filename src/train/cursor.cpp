@@ -53,6 +53,12 @@ Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const 
 Cursor::Cursor(int64_t num_timesteps)
     : losses(std::min(kLossBuckets, num_timesteps), num_timesteps), loss(1, num_timesteps) {}
 
+void drop_decay_of_other_cap(Cursor& cursor, double time_cap_s) {
+  if (cursor.decay_cap_s == time_cap_s) return;
+  cursor.early_decay.reset();
+  cursor.decay_cap_s = 0;
+}
+
 std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
   std::vector<params::StateScalar> scalars = {
       {"train.step", cursor.step},
@@ -61,6 +67,7 @@ std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
       {"train.best_loss", cursor.best_loss},
       {"train.early_decay_start", cursor.early_decay ? cursor.early_decay->start : int64_t{0}},
       {"train.early_decay_end", cursor.early_decay ? cursor.early_decay->end : int64_t{0}},
+      {"train.early_decay_cap_s", cursor.decay_cap_s},
   };
   append(scalars, "train.losses", cursor.losses);
   append(scalars, "train.loss", cursor.loss);
@@ -78,6 +85,7 @@ Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& list,
   ZT_TRY_ASSIGN(cursor.best_loss, number(scalars, "train.best_loss"));
   ZT_TRY_ASSIGN(const int64_t decay_start, count(scalars, "train.early_decay_start"));
   ZT_TRY_ASSIGN(const int64_t decay_end, count(scalars, "train.early_decay_end"));
+  ZT_TRY_ASSIGN(cursor.decay_cap_s, number(scalars, "train.early_decay_cap_s"));
   if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
   ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
   ZT_TRY(restore(cursor.loss, scalars, "train.loss"));

@@ -24,11 +24,15 @@ struct Cursor {
   double elapsed_s = 0;      ///< of training, all launches together
   double best_loss = std::numeric_limits<double>::infinity();  ///< lowest validation loss
   std::optional<optim::EarlyDecay> early_decay;                ///< a time cap moved the decay
+  double decay_cap_s = 0;                                      ///< that time cap; 0 without early_decay
   diffusion::TimestepLosses losses;                            ///< moving averages by timestep
   diffusion::TimestepLosses loss;                              ///< of all timesteps together
 
   explicit Cursor(int64_t num_timesteps);
 };
+
+/// Forgets a decay that was planned for another time cap than the run has now: the end is planned again.
+void drop_decay_of_other_cap(Cursor& cursor, double time_cap_s);
 
 std::vector<params::StateScalar> to_scalars(const Cursor& cursor);
 /// Errors: Corrupt, naming the scalar that is missing or impossible.

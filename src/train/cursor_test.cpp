@@ -13,6 +13,7 @@ Cursor used_cursor() {
   cursor.elapsed_s = 3.25;
   cursor.best_loss = 0.5;
   cursor.early_decay = optim::EarlyDecay{10, 20};
+  cursor.decay_cap_s = 60;
   cursor.losses.add(5, 0.25);
   cursor.losses.add(999, 2.0);
   cursor.loss.add(0, 1.5);
@@ -30,6 +31,7 @@ TEST(Cursor, ComesBackFromItsScalars) {
   EXPECT_EQ(back->best_loss, 0.5);
   ASSERT_TRUE(back->early_decay);
   EXPECT_EQ(back->early_decay->end, 20);
+  EXPECT_EQ(back->decay_cap_s, 60);
   EXPECT_EQ(back->losses.average(0), cursor.losses.average(0));
   EXPECT_EQ(back->losses.average(9), cursor.losses.average(9));
   EXPECT_FALSE(back->losses.average(4));
@@ -44,6 +46,18 @@ TEST(Cursor, NamesTheScalarThatIsMissing) {
   ASSERT_FALSE(back);
   EXPECT_EQ(back.error().code, ErrorCode::Corrupt);
   EXPECT_NE(back.error().message.find("train.next_sample"), std::string::npos);
+}
+
+TEST(Cursor, KeepsADecayForTheCapItWasPlannedForOnly) {
+  Cursor same = used_cursor(), longer = used_cursor(), without = used_cursor();
+  drop_decay_of_other_cap(same, 60);
+  drop_decay_of_other_cap(longer, 90);
+  drop_decay_of_other_cap(without, 0);
+
+  EXPECT_TRUE(same.early_decay);
+  EXPECT_FALSE(longer.early_decay);
+  EXPECT_FALSE(without.early_decay);
+  EXPECT_EQ(longer.decay_cap_s, 0);
 }
 
 TEST(Cursor, RefusesNegativeCounts) {

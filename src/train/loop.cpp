@@ -172,6 +172,7 @@ void Loop::look_at_clock() {
                   seconds_since(started_) / static_cast<double>(done_here)};
   cursor.early_decay = plan_early_decay(time_cap(), pace);
   if (!cursor.early_decay) return;
+  cursor.decay_cap_s = job_.time_cap_s;
   const std::string reason = "at this pace the time cap ends the run at step " +
                              std::to_string(cursor.early_decay->end) + " of " +
                              std::to_string(job_.max_train_steps) + ": the learning rate decays from here";

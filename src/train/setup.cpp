@@ -111,6 +111,7 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   ZT_TRY(restore(setup.state, found.reader));
   ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
   ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
   return {};
 }

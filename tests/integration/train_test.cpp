@@ -3,6 +3,7 @@
 // the same bits as one that was left alone.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "base/error_policy.hpp"
 #include "contract/events.hpp"
+#include "contract/manifest.hpp"
 #include "contract/metrics.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
@@ -81,6 +83,22 @@ TEST(Train, StageTwoGoesOnFromAStageOneRun) {
   EXPECT_TRUE(std::filesystem::exists(first.run().samples() / "step-00000006.png"));
   EXPECT_TRUE(std::filesystem::exists(second.run().samples() / "step-00000006-clip0.mp4"));
   EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
+}
+
+TEST(Train, GoesOnBeyondATimeCapThatWasLifted) {
+  test::TinyRun run(clips_folder(), "capped",
+                    {"max_train_steps=100000", "time_cap_s=2", "time_cap_decay_start=0",
+                     "checkpoint.every_steps=0", "validation.every_steps=0"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+  const auto ended = contract::list_checkpoints(run.run().checkpoints());
+  ASSERT_EQ(ended.size(), 1U);
+  const int64_t planned_end = std::stoll(run.state(ended[0].step).at("train.early_decay_end"));
+  ASSERT_GT(planned_end, 0);
+
+  const std::string last = std::to_string(std::max(planned_end, ended[0].step) + 2);
+  ASSERT_EQ(run.finish({"time_cap_s=0", "max_train_steps=" + last}), 0) << run.log();
+
+  EXPECT_TRUE(std::filesystem::exists(run.run().checkpoints() / contract::checkpoint_name(std::stoll(last))));
 }
 
 TEST(Train, WritesValidationPicturesWithoutLossSamplesToo) {
