@@ -12,7 +12,6 @@
 #include "config/enum_names.hpp"
 #include "config/job/data_job.hpp"
 #include "config/job/model_job.hpp"
-#include "config/job/optim_job.hpp"
 
 namespace zt::config {
 
@@ -84,7 +83,6 @@ struct CacheJob {
   CacheSettings cache;
   int64_t stage = 1;  ///< which samples: single pictures or clips
   int64_t batch_frames = 8;
-  MixedPrecision frozen_dtype = MixedPrecision::Fp32;
   std::string device = "cpu";
   int64_t threads = 0;
 };

@@ -39,7 +39,8 @@ void describe(Listing& l, OptimJob& o) {
 void describe(Listing& l, PrecisionJob& p) {
   l.field("mixed_precision", p.mixed_precision,
           {.help = "numbers of the trained networks' matrix products; weights stay fp32"});
-  l.field("frozen_dtype", p.frozen_dtype, {.help = "weights of networks that do not train"});
+  l.field("frozen_dtype", p.frozen_dtype,
+          {.help = "weights of a ReferenceNet or pose guider of which nothing trains; encoders stay fp32"});
   l.field("bank_dtype", p.bank_dtype,
           {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast"});
   l.field("init_loss_scale", p.init_loss_scale,
