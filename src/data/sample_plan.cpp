@@ -23,11 +23,11 @@ Status check(const PlanOptions& options, const ClipIndex& index) {
   const CropRule& crop = options.crop;
   if (index.clips.empty()) return fail(ErrorCode::InvalidArgument, "there is no clip to draw samples from");
   if (options.width < 1 || options.height < 1 || options.num_frames < 1 || options.sample_rate < 1 ||
-      options.repeats < 1 || options.margin < 0)
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("a sample can't have size {} x {}, {} frames, stride {}, {} repeats, margin {}",
-                            options.width, options.height, options.num_frames, options.sample_rate,
-                            options.repeats, options.margin));
+      options.margin < 0)
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("a sample can't have size {} x {}, {} frames, stride {}, margin {}", options.width,
+                    options.height, options.num_frames, options.sample_rate, options.margin));
   if (!(crop.scale_min > 0 && crop.scale_min <= crop.scale_max && crop.scale_max <= 1 && crop.ratio_min > 0 &&
         crop.ratio_min <= crop.ratio_max))
     return fail(ErrorCode::InvalidArgument,
@@ -38,9 +38,9 @@ Status check(const PlanOptions& options, const ClipIndex& index) {
 
 // The clip at this place of the endless order.
 size_t ordered_clip(const PlanOptions& options, const ClipIndex& index, const SamplePlan& plan) {
-  const uint64_t size = samples_per_epoch(options, index);
+  const uint64_t size = index.clips.size();
   const uint64_t key = CounterRng(options.seed, kOrder, plan.epoch).next_u64();
-  return permuted(plan.sample % size, size, key) % index.clips.size();
+  return permuted(plan.sample % size, size, key);
 }
 
 // Another clip than the broken one, if there is one.
@@ -72,12 +72,9 @@ void draw_frames(const PlanOptions& options, const ClipRecord& clip, SamplePlan&
     plan.target_frames = {distant_target(rng, total, plan.reference_frame, options.margin)};
     return;
   }
-  constexpr double kFast = 30;
-  const int rate =
-      options.double_rate_above_30_fps && clip.fps() > kFast ? 2 * options.sample_rate : options.sample_rate;
-  const int64_t span = std::min(total, int64_t{options.num_frames - 1} * rate + 1);
+  const int64_t span = std::min(total, int64_t{options.num_frames - 1} * options.sample_rate + 1);
   const auto start = static_cast<int64_t>(rng.below(static_cast<uint64_t>(total - span + 1)));
-  plan.target_frames = clip_frames(total, start, options.num_frames, rate);
+  plan.target_frames = clip_frames(total, start, options.num_frames, options.sample_rate);
 }
 
 NormBox draw_crop(CounterRng rng, int64_t width, int64_t height, const CropRule& rule) {
@@ -109,7 +106,7 @@ Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& inde
   ZT_TRY(check(options, index));
   SamplePlan plan;
   plan.sample = sample;
-  plan.epoch = sample / samples_per_epoch(options, index);
+  plan.epoch = sample / index.clips.size();
   plan.attempt = attempt;
   plan.clip = ordered_clip(options, index, plan);
   if (attempt > 0) plan.clip = replacement(options, index, plan, plan.clip);
@@ -119,10 +116,6 @@ Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& inde
   draw_frames(options, clip, plan);
   draw_crops(options, clip, plan);
   return plan;
-}
-
-uint64_t samples_per_epoch(const PlanOptions& options, const ClipIndex& index) {
-  return uint64_t{index.clips.size()} * static_cast<uint64_t>(options.repeats);
 }
 
 uint64_t permuted(uint64_t i, uint64_t size, uint64_t key) {

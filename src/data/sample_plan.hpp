@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which clip, frames and crop a training sample is made of: a pure function of (options, index, global sample
-// number). The order is endless; its cursor is one integer. Each epoch is another permutation of the clips
-// (each clip `repeats` times), computed per element by a keyed bijection, so an epoch's edge costs nothing
-// and nothing is shuffled in memory.
+// number). The order is endless; its cursor is one integer. Each epoch is another permutation of the clips,
+// computed per element by a keyed bijection, so an epoch's edge costs nothing and nothing is shuffled in
+// memory.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,10 @@ struct PlanOptions {
   uint64_t seed = 0;
   int width = 64;  ///< training size in pixels
   int height = 64;
-  int num_frames = 1;                     ///< target frames per sample: 1 = stage 1
-  int sample_rate = 1;                    ///< stride between target frames of a clip
-  bool double_rate_above_30_fps = false;  ///< MusePose: twice the stride for fast footage
+  int num_frames = 1;   ///< target frames per sample: 1 = stage 1
+  int sample_rate = 1;  ///< stride between target frames of a clip
   int margin =
       30;  ///< stage 1: the target is at least this many frames away from the reference, if it can be
-  int repeats = 1;  ///< samples per clip and epoch
   CropMode crop_mode = CropMode::Shared;
   CropRule crop;
   bool operator==(const PlanOptions&) const = default;
@@ -45,9 +43,6 @@ struct SamplePlan {
 /// empty or an option is out of range.
 Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
                                uint32_t attempt = 0);
-
-/// Samples per epoch: clips x repeats.
-uint64_t samples_per_epoch(const PlanOptions& options, const ClipIndex& index);
 
 /// Image i of a permutation of [0, size) chosen by `key` (an eight-round Feistel network with cycle walking).
 /// Requires i < size. Cost: constant on average.

@@ -42,10 +42,8 @@ Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions
 
 Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
                                 const BuildOptions& options) {
-  // One epoch with one repeat visits every clip once.
-  data::PlanOptions once = plan;
-  once.repeats = 1;
-  const auto total = static_cast<int64_t>(data::samples_per_epoch(once, encoder.index()));
+  // The first epoch visits every clip once.
+  const auto total = static_cast<int64_t>(encoder.index().clips.size());
   BuildReport report;
   std::mutex mutex;
   std::optional<Error> failure;
@@ -54,7 +52,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
   parallel_for(static_cast<size_t>(total), options.num_threads, [&](size_t i) {
     if (stopping) return;
     at::set_num_threads(1);
-    Result<int64_t> encoded = build_clip(encoder, once, i, options.batch_frames);
+    Result<int64_t> encoded = build_clip(encoder, plan, i, options.batch_frames);
     const std::lock_guard lock(mutex);
     if (!encoded && encoded.error().code == ErrorCode::Exhausted) {
       failure = encoded.error();
