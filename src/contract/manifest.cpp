@@ -160,7 +160,7 @@ std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& check
     if (auto manifest = read_manifest(item.path()); manifest) {
       for (const auto& f : manifest->files) entry.size_bytes += f.size_bytes;
       entry.generation = manifest->generation;
-    entry.metrics = manifest->metrics;
+      entry.metrics = manifest->metrics;
       entry.written_at = manifest->written_at;
     } else {
       entry.defect = manifest.error();
