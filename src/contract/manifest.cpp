@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -84,6 +85,11 @@ ManifestTensor parse_tensor(const json& j) {
   return t;
 }
 
+// JSON has no NaN and no infinity: null stands for a number that is not finite.
+double parse_metric(const json& j) {
+  return j.is_null() ? std::numeric_limits<double>::quiet_NaN() : j.get<double>();
+}
+
 Manifest parse_fields(const json& j) {
   Manifest m;
   m.version = j.at("version");
@@ -95,7 +101,7 @@ Manifest parse_fields(const json& j) {
   m.written_at = j.at("written_at");
   m.world_size = j.at("world_size");
   m.scalars = j.at("scalars").get<std::map<std::string, std::string>>();
-  m.metrics = j.at("metrics").get<std::map<std::string, double>>();
+  for (const auto& [name, value] : j.at("metrics").items()) m.metrics[name] = parse_metric(value);
   for (const auto& f : j.at("files")) m.files.push_back({f.at("name"), f.at("size_bytes"), f.at("xxh128")});
   for (const auto& t : j.at("tensors")) m.tensors.push_back(parse_tensor(t));
   return m;

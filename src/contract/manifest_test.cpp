@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "support/temp_folder.hpp"
@@ -37,6 +40,16 @@ TEST(Manifest, SurvivesARoundTrip) {
   const auto read = parse_manifest(to_json(two_chunk_manifest()));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(to_json(*read), to_json(two_chunk_manifest()));
+}
+
+TEST(Manifest, TakesAMetricThatIsNotFinite) {
+  auto diverged = two_chunk_manifest();
+  diverged.metrics["val_loss"] = std::numeric_limits<double>::quiet_NaN();
+
+  const auto read = parse_manifest(to_json(diverged));
+
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(std::isnan(read->metrics.at("val_loss")));
 }
 
 TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
