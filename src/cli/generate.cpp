@@ -27,10 +27,10 @@ struct Options {
 std::string for_people(const std::string& results) {
   const json r = json::parse(results, nullptr, false);
   if (!r.is_object() || !r.contains("output")) return results;
-  std::string out = fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""),
-                                r.value("frames", 0), r.value("width", 0), r.value("height", 0),
-                                r.value("fps", json()).dump(), r.value("seconds", 0.0));
-  if (const std::string panels = r.value("panels", ""); !panels.empty()) out += panels + "\n";
+  std::string out =
+      fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""), r.value("frames", 0),
+                  r.value("width", 0), r.value("height", 0), r.value("fps", ""), r.value("seconds", 0.0));
+  if (r.contains("panels") && r["panels"].is_string()) out += r["panels"].get<std::string>() + "\n";
   return out;
 }
 

@@ -3,6 +3,7 @@
 // words and exit codes, but no computing, and it can be told to fail. ZT_STAND_IN names what it does:
 //   complete   a few steps, one checkpoint, exit 0
 //   wait       runs until it is asked to stop, then saves and exits 75 (a second Ctrl-C: 130)
+//   bare       a job's result as of a generation without panels
 //   refuse     logs an error and exits 72 (Exhausted)
 //   die        kills itself
 #include <signal.h>
@@ -108,6 +109,11 @@ Result<int> perform(std::span<const char* const> args, const std::string& part) 
   if (call.verb == WorkerVerb::Train) return train(call, part);
   ZT_TRY_ASSIGN(const std::string job, files::read(call.job));
   if (part == "refuse") return fail(ErrorCode::NotFound, "no such picture");
+  if (part == "bare") {
+    std::puts(
+        R"({"output":"a.mp4","panels":null,"frames":2,"width":64,"height":32,"fps":"25/2","seconds":1.5})");
+    return kExitOk;
+  }
   std::printf("%s: %zu bytes of job\n", std::string(name(call.verb)).c_str(), job.size());
   return kExitOk;
 }
