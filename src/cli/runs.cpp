@@ -133,7 +133,7 @@ Result<int> show(const Options& options) {
 
 void add_runs(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<Options>();
-  auto* runs = app.add_subcommand("runs", "List, show and compare runs");
+  auto* runs = app.add_subcommand("runs", "List and show runs");
   runs->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = runs->add_subcommand(name, help);
