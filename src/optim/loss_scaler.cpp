@@ -20,12 +20,10 @@ LossScaler::LossScaler(const Options& options) : options_(options), scale_(optio
 
 bool LossScaler::update(bool gradients_are_finite) {
   if (!gradients_are_finite) {
-    hopeless_steps_ = scale_ <= options_.least_scale ? hopeless_steps_ + 1 : 0;
     scale_ = std::max(options_.least_scale, scale_ * options_.backoff);
     good_steps_ = 0;
     return false;
   }
-  hopeless_steps_ = 0;
   if (++good_steps_ >= options_.growth_interval) {
     // The loss is scaled in fp32: a scale beyond its range would make every step overflow.
     scale_ = std::min(scale_ * options_.growth, double{std::numeric_limits<float>::max()});
@@ -42,7 +40,6 @@ Status LossScaler::set_scalars(const std::vector<params::StateScalar>& scalars) 
   ZT_TRY_ASSIGN(const double scale, internal::find_positive(scalars, kScale));
   ZT_TRY_ASSIGN(good_steps_, internal::find_count(scalars, kGoodSteps));
   scale_ = scale;
-  hopeless_steps_ = 0;
   return {};
 }
 

@@ -27,9 +27,6 @@ class LossScaler {
   double scale() const { return scale_; }
   /// Call once per step. Returns whether the optimizer may step.
   bool update(bool gradients_are_finite);
-  /// Overflows at the least scale in a row: the gradients are NaN whatever the scale, and training should
-  /// stop.
-  int64_t hopeless_steps() const { return hopeless_steps_; }
 
   /// Scalars "scaler.scale", "scaler.good_steps".
   std::vector<params::StateScalar> scalars() const;
@@ -40,7 +37,6 @@ class LossScaler {
   Options options_;
   double scale_;
   int64_t good_steps_ = 0;
-  int64_t hopeless_steps_ = 0;
 };
 
 }  // namespace zt::optim

@@ -155,17 +155,13 @@ TEST(LossScaler, HalvesOnOverflowAndDoublesAfterAnInterval) {
   EXPECT_EQ(scaler.scale(), 1024);
 }
 
-TEST(LossScaler, CountsOverflowsThatNoScaleCures) {
+TEST(LossScaler, StopsFallingAtTheLeastScale) {
   LossScaler scaler({.first_scale = 2, .least_scale = 1});
 
   scaler.update(false);
-  EXPECT_EQ(scaler.hopeless_steps(), 0);
   scaler.update(false);
-  scaler.update(false);
+
   EXPECT_EQ(scaler.scale(), 1);
-  EXPECT_EQ(scaler.hopeless_steps(), 2);
-  scaler.update(true);
-  EXPECT_EQ(scaler.hopeless_steps(), 0);
 }
 
 TEST(LossScaler, GoesOnFromItsStoredState) {
