@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,9 +35,9 @@ struct Progress {
   Phase phase = Phase::Starting;
   int64_t step = 0;         ///< finished steps of the phase's work
   int64_t total_steps = 0;  ///< 0 = not known
-  double loss = 0;          ///< NaN = none yet
+  double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN = none yet
   double samples_per_s = 0;
-  double eta_s = 0;        ///< NaN = not known
+  double eta_s = std::numeric_limits<double>::quiet_NaN();  ///< NaN = not known
   double heartbeat_s = 0;  ///< Unix time of the update; set by publish()
   std::string action;      ///< short text, e.g. "vae decode"; cut at 63 bytes
 };
