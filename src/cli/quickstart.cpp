@@ -98,9 +98,10 @@ class Quickstart {
   }
 
   Result<int> evaluate() {
-    ZT_TRY_ASSIGN(const auto eval_job,
-                  job<config::EvalJob>({}, {"run=" + stage2_run_, "baseline_run=" + stage1_run_,
-                                            "index=" + index_file(), "output=" + at("eval")}));
+    ZT_TRY_ASSIGN(
+        const auto eval_job,
+        job<config::EvalJob>(recipes_ / "eval.yaml", {"run=" + stage2_run_, "baseline_run=" + stage1_run_,
+                                                      "index=" + index_file(), "output=" + at("eval")}));
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Eval, config::freeze(eval_job)));
     if (end.code == kExitOk) ZT_TRY(files::write_atomic(folder_ / "eval/eval.json", end.results));
     return end.code;

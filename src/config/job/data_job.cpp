@@ -48,6 +48,9 @@ void describe(Listing& l, DataJob& d) {
       "crop_mode", d.crop_mode,
       {.help =
            "shared: one crop for reference, target and pose; per_stream: the reference's crops in pixels"});
+  l.field(
+      "pose_style", d.pose_style,
+      {.help = "reference: as published guiders were trained on; puppet: smooth capsules for tiny pictures"});
   l.field("draw_hands", d.draw_hands, {.help = "draw hands into the pose picture"});
   l.field("draw_face", d.draw_face, {.help = "draw face points into the pose picture"});
   l.field("decode_threads", d.decode_threads,
