@@ -176,6 +176,22 @@ TEST(Signals, HandlerSetsTheStateThatLoopsPoll) {
   signals::reset();
 }
 
+TEST(SignalsDeathTest, WorkThatDoesNotPollEndsAtOnceWhileItSaysSo) {
+  const auto end = [] {
+    signals::install(signals::OnNow::Report);
+    const signals::EndAtOnce interruptible;
+    ::raise(SIGINT);
+  };
+  EXPECT_EXIT(end(), testing::KilledBySignal(SIGINT), "");
+
+  signals::reset();
+  signals::install(signals::OnNow::Report);
+  { const signals::EndAtOnce interruptible; }
+  ::raise(SIGTERM);
+  EXPECT_EQ(signals::stop(), signals::Stop::Requested) << "handled again";
+  signals::reset();
+}
+
 TEST(SignalsDeathTest, WorkerLeavesWith130OnTheSecondCtrlC) {
   EXPECT_EXIT(
       {

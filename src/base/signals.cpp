@@ -37,6 +37,18 @@ void install(OnNow on_now) {
   ::sigaction(SIGPIPE, &action, nullptr);
 }
 
+EndAtOnce::EndAtOnce() {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  ::sigaction(SIGINT, &action, &interrupt_);
+  ::sigaction(SIGTERM, &action, &terminate_);
+}
+
+EndAtOnce::~EndAtOnce() {
+  ::sigaction(SIGINT, &interrupt_, nullptr);
+  ::sigaction(SIGTERM, &terminate_, nullptr);
+}
+
 Stop stop() { return static_cast<Stop>(g_stop.load(std::memory_order_relaxed)); }
 
 int requested_by() { return g_requested_by.load(std::memory_order_relaxed); }

@@ -4,6 +4,8 @@
 // schedulers send it to every process of a job, and a launcher passes its own on as well.
 #pragma once
 
+#include <signal.h>
+
 namespace zt::signals {
 
 enum class Stop {
@@ -20,6 +22,20 @@ enum class OnNow {
 
 /// Installs the handlers of this process and ignores SIGPIPE. Call once, at the start of main.
 void install(OnNow on_now);
+
+/// While one lives, SIGINT and SIGTERM end the process at once, as if nothing was installed: for work that
+/// does not poll stop() because the same call, repeated, goes on with what is there.
+class EndAtOnce {
+ public:
+  EndAtOnce();
+  ~EndAtOnce();
+  EndAtOnce(const EndAtOnce&) = delete;
+  EndAtOnce& operator=(const EndAtOnce&) = delete;
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction terminate_ {};
+};
 
 /// The state. Async-signal-safe and cheap: poll it every step. Threads: any.
 Stop stop();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/signals.hpp"
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
@@ -21,7 +22,8 @@ class CountBar {
   explicit CountBar(std::string what)
       : what_(std::move(what)),
         line_(terminal::inspect(2), [](std::string_view s) { (void)!::write(2, s.data(), s.size()); }) {}
-  ~CountBar() { line_.clear(); }
+  ~CountBar() { clear(); }
+  void clear() { line_.clear(); }
   void update(int64_t done, int64_t total, const std::string& name = "") {
     constexpr int kBarWidth = 30;
     const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
@@ -36,9 +38,11 @@ class CountBar {
 }  // namespace
 
 Result<int> synth(const config::SynthJob& job) {
+  const signals::EndAtOnce interruptible;  // complete clips are kept
   CountBar bar("rendering");
   ZT_TRY_ASSIGN(const auto report,
                 data::synth(job, [&](int64_t done, int64_t total) { bar.update(done, total); }));
+  bar.clear();
   print(fmt::format("{}: {} clips ({} were there already), {} frames, {}, {}\n", job.output, report.clips,
                     report.kept, report.frames, text::bytes(static_cast<uint64_t>(report.bytes)),
                     text::duration(std::chrono::duration<double>(report.seconds))));
@@ -53,11 +57,13 @@ Result<int> ingest(const config::IngestJob& job) {
                   data::blazepose_factory(*networks, data::blazepose_options(config::PoseJob{})));
     estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(config::PoseJob{}));
   }
+  const signals::EndAtOnce interruptible;  // the journal has what was found out
   CountBar bar("looking at");
   ZT_TRY_ASSIGN(const auto report,
                 data::ingest(job, estimator, [&](int64_t done, int64_t total, const std::string& name) {
                   bar.update(done, total, name);
                 }));
+  bar.clear();
   print(report.text());
   return 0;
 }
@@ -65,10 +71,12 @@ Result<int> ingest(const config::IngestJob& job) {
 Result<int> pose(const config::PoseJob& job) {
   ZT_TRY_ASSIGN(const auto networks, data::find_blazepose(job.models_dir));
   ZT_TRY_ASSIGN(const auto factory, data::blazepose_factory(networks, data::blazepose_options(job)));
+  const signals::EndAtOnce interruptible;  // complete key-point files are kept
   CountBar bar("looking for people");
   ZT_TRY_ASSIGN(const auto report, data::extract_poses(job, factory, [&](const data::PoseProgress& p) {
                   bar.update(p.videos_done, p.videos, fmt::format("videos, {} frames", p.frames_done));
                 }));
+  bar.clear();
   for (const auto& failure : report.failures)
     note(fmt::format("left out: {}: {}", failure.video.string(), failure.error.text()));
   print(fmt::format(

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/signals.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -39,6 +40,7 @@ Result<int> evaluate_run(const Options& options, config::Resolved<config::EvalJo
 Result<int> evaluate(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto resolved, load_job<config::EvalJob>(request));
   if (!resolved.job.run.empty()) return evaluate_run(options, std::move(resolved));
+  const signals::EndAtOnce interruptible;  // nothing is written on the way
   ZT_TRY_ASSIGN(const auto report, data::eval_files(resolved.job));
   show(options, report);
   return contract::kExitOk;
