@@ -74,6 +74,11 @@ TEST(Validate, PosePictureShrinksLikeTheLatents) {
             "accepted");
 }
 
+TEST(Validate, PicturesAreWholeLatents) {
+  EXPECT_THAT(refusal<TrainJob>({"data.width=50"}), HasSubstr("(50 x 512) must be multiples of 8"));
+  EXPECT_THAT(refusal<CacheJob>({"data.height=70"}), HasSubstr("(512 x 70) must be multiples of 8"));
+}
+
 TEST(Validate, StageTwoStartsOnlyOnce) {
   EXPECT_THAT(refusal<TrainJob>({"stage=2", "model.stage1_run=a", "model.stage1_ckpt_dir=b"}),
               HasSubstr("exclude each other"));

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -12,6 +12,8 @@
 
 namespace zt::config {
 namespace {
+
+constexpr size_t kMaxHalvings = 30;  // no picture has more; keeps 1 << n within bounds
 
 Status check_divides(std::string_view key, int64_t divisor, std::span<const int64_t> channels) {
   for (const int64_t c : channels)
@@ -55,21 +57,31 @@ Status check_encoder(const ImageEncoderShape& shape) {
   return {};
 }
 
+/// How many times smaller than its picture a latent is, and the key that says so.
+struct LatentShrink {
+  int64_t factor;
+  std::string_view key;
+};
+
+/// None where the codec's sizes stand in its config.json.
+std::optional<LatentShrink> latent_shrink(const ModelJob& model) {
+  if (!model.vae_model_path.empty()) return std::nullopt;
+  if (model.codec.kind == CodecKind::Linear) return LatentShrink{model.codec.patch, "model.codec.patch"};
+  const size_t halvings = std::min<size_t>(model.codec.block_out_channels.size() - 1, kMaxHalvings);
+  return LatentShrink{int64_t{1} << halvings, "model.codec.block_out_channels"};
+}
+
 /// The pose guider halves its picture between stages, and its features are added to the UNet's first ones.
 Status check_guider(const ModelJob& model) {
   const size_t stages = model.pose_guider.block_out_channels.size();
   if (stages < 2) return broken("model.pose_guider.block_out_channels needs two stages at least");
-  if (!model.vae_model_path.empty()) return {};  // the codec's sizes stand in its config.json
-  const CodecShape& codec = model.codec;
-  const bool is_linear = codec.kind == CodecKind::Linear;
-  const double shrink =
-      is_linear ? double(codec.patch) : std::exp2(double(codec.block_out_channels.size()) - 1);
-  if (std::exp2(double(stages) - 1) == shrink) return {};
+  const int64_t factor = int64_t{1} << std::min(stages - 1, kMaxHalvings);
+  const auto shrink = latent_shrink(model);
+  if (!shrink || shrink->factor == factor) return {};
   return broken(
       fmt::format("model.pose_guider.block_out_channels has {} stages and makes the pose picture {} times "
                   "smaller, but {} makes latents {} times smaller",
-                  stages, std::exp2(double(stages) - 1),
-                  is_linear ? "model.codec.patch" : "model.codec.block_out_channels", shrink));
+                  stages, factor, shrink->key, shrink->factor));
 }
 
 Status check_order(std::string_view key, const std::vector<double>& range) {
@@ -100,7 +112,12 @@ Status validate_motion(const ModelJob& model) {
   return check_divides("model.motion.norm_num_groups", model.motion.norm_num_groups, channels);
 }
 
-Status validate_data(const DataJob& data) {
+Status validate_data(const DataJob& data, const ModelJob& model) {
+  const auto shrink = latent_shrink(model);
+  if (shrink && (data.width % shrink->factor != 0 || data.height % shrink->factor != 0))
+    return broken(
+        fmt::format("data.width and data.height ({} x {}) must be multiples of {}, which {} makes a latent",
+                    data.width, data.height, shrink->factor, shrink->key));
   ZT_TRY(check_order("data.crop_scale", data.crop_scale));
   return check_order("data.crop_ratio", data.crop_ratio);
 }

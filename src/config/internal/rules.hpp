@@ -19,7 +19,8 @@ inline tl::unexpected<Error> broken(std::string rule) {
 Status validate_model(const ModelJob& model);
 /// Inline sizes of motion modules against the inline UNet's.
 Status validate_motion(const ModelJob& model);
-Status validate_data(const DataJob& data);
+/// The model's codec says which sizes are whole latents.
+Status validate_data(const DataJob& data, const ModelJob& model);
 Status validate_schedule(const ScheduleJob& schedule);
 /// "cpu", "cuda" or "cuda:N".
 Status validate_device(const std::string& device);

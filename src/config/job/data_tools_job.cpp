@@ -122,9 +122,9 @@ Status validate(const SynthJob& job) {
 }
 
 Status validate(const CacheJob& job) {
-  ZT_TRY(validate_data(job.data));
-  ZT_TRY(validate_device(job.device));
-  return validate_model(job.model);
+  ZT_TRY(validate_model(job.model));
+  ZT_TRY(validate_data(job.data, job.model));
+  return validate_device(job.device);
 }
 
 Status validate(const EvalJob& job) {

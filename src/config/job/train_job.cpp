@@ -133,7 +133,7 @@ Status validate(const TrainJob& job) {
   ZT_TRY(validate_device(job.device));
   ZT_TRY(validate_model(job.model));
   if (job.stage == 2) ZT_TRY(validate_motion(job.model));
-  ZT_TRY(validate_data(job.data));
+  ZT_TRY(validate_data(job.data, job.model));
   ZT_TRY(validate_schedule(job.schedule));
   ZT_TRY(check_start(job));
   return check_optimizer(job);
