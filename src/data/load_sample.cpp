@@ -44,7 +44,12 @@ Result<std::vector<Image>> read_frames(const Loading& loading, const std::string
     ZT_TRY_ASSIGN(FrameSource source, FrameSource::open(path));
     return source.frames(numbers);
   }();
-  if (!pictures) return fail(std::move(pictures.error()).with("while reading " + path.string()));
+  if (!pictures) {
+    Error& error = pictures.error();
+    // The index names the frames: a file that lacks one is no longer what was ingested.
+    if (error.code == ErrorCode::InvalidArgument) error.code = ErrorCode::Corrupt;
+    return fail(std::move(error).with("while reading " + path.string()));
+  }
   return pictures;
 }
 

@@ -174,5 +174,17 @@ TEST_F(LoadSampleTest, ErrorsNameClipAndFile) {
   EXPECT_EQ(without_pose.error().code, ErrorCode::InvalidArgument);
 }
 
+TEST_F(LoadSampleTest, AClipShorterThanTheIndexSaysIsDamaged) {
+  ClipIndex index = index_;
+  index.clips[0].num_frames = 100;
+  SamplePlan plan;
+  plan.target_frames = {50};
+
+  const auto sample = load_sample(index, plan, options_32());
+
+  ASSERT_FALSE(sample);
+  EXPECT_EQ(sample.error().code, ErrorCode::Corrupt);
+}
+
 }  // namespace
 }  // namespace zt::data
