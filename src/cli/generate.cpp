@@ -45,6 +45,9 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
       print(config::freeze(resolved));
       continue;
     }
+    if (resolved.job.run.empty() && resolved.job.weights.empty() &&
+        resolved.job.model.reference_unet_path.empty())  // the worker says so too, after making the networks
+      return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
     if (end.code != contract::kExitOk) return end.code;
     print(options.as_json ? end.results : for_people(end.results));

@@ -26,6 +26,9 @@ Result<int> start(const config::LoadRequest& request, bool dry_run) {
     print(config::freeze(resolved));
     return 0;
   }
+  if (resolved.job.data.index.empty() && resolved.job.data.meta_paths.empty())  // before there is a run of it
+    return fail(ErrorCode::InvalidConfig,
+                "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
   ZT_TRY_ASSIGN(const auto run, create_run(std::move(resolved)));
   return launch_run(run);
 }
