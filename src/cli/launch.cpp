@@ -90,7 +90,9 @@ Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
   session.keep_results = true;
   ZT_TRY(files::write_atomic(session.call.job, yaml));
   auto end = supervise(session);
-  if (end && (end->code == contract::kExitOk || end->code == contract::kExitStoppedNow)) {
+  const bool is_as_wanted = end && (end->code == contract::kExitOk || end->code == kExitResumable ||
+                                    end->code == contract::kExitStoppedNow);
+  if (is_as_wanted) {  // otherwise the log is still to be read
     std::error_code ignored;
     fs::remove_all(folder, ignored);
   }

@@ -32,6 +32,8 @@ constexpr auto kStopNowLimit = 5s;
 // Passes the launcher's stop state on to the worker, each step of it once.
 class StopRelay {
  public:
+  explicit StopRelay(contract::WorkerVerb verb) : verb_(verb) {}
+
   // A line to show when the state changed.
   std::string_view pass_on(const process::Child& worker) {
     const signals::Stop now = signals::stop();
@@ -39,7 +41,9 @@ class StopRelay {
     passed_ = now;
     if (now == signals::Stop::Requested) {
       (void)worker.send(signals::requested_by());
-      return "stopping: the step is finished and saved first (Ctrl-C again stops now)\n";
+      return verb_ == contract::WorkerVerb::Train
+                 ? "stopping: the step is finished and saved first (Ctrl-C again stops now)\n"
+                 : "stopping after this step (Ctrl-C again stops now)\n";
     }
     deadline_ = Clock::now() + kStopNowLimit;
     (void)worker.send(SIGINT);
@@ -48,6 +52,7 @@ class StopRelay {
   bool is_overdue() const { return deadline_ && Clock::now() > *deadline_; }
 
  private:
+  contract::WorkerVerb verb_;
   signals::Stop passed_ = signals::Stop::None;
   std::optional<Clock::time_point> deadline_;
 };
@@ -95,7 +100,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
 
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
-  StopRelay relay;
+  StopRelay relay(session.call.verb);
   std::optional<process::Exit> exit;
   WorkerEnd end;
   while (!exit) {
