@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,8 @@ struct Options {
 
 json optional_number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 std::string optional_text(const std::optional<double>& value) {
-  return value ? fmt::format("{:.4g}", *value) : "-";
+  if (!value) return "-";
+  return fmt::format("{:.4g}", std::isnan(*value) ? std::abs(*value) : *value);  // no "-nan"
 }
 
 std::string step_text(const contract::RunState& state) {
