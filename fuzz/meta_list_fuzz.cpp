@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of videos: Moore's *_meta.json, CSV and JSON Lines share one reader; the first byte says which ending the file gets.
+// Lists of videos: Moore's *_meta.json, CSV and JSON Lines share one reader; the first byte says which ending
+// the file gets.
 #include "data/ingest/internal/candidate.hpp"
 #include "input.hpp"
 

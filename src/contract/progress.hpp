@@ -33,13 +33,13 @@ struct Progress {
   int64_t generation = 0;
   int64_t pid = 0;
   Phase phase = Phase::Starting;
-  int64_t step = 0;         ///< finished steps of the phase's work
-  int64_t total_steps = 0;  ///< 0 = not known
+  int64_t step = 0;                                        ///< finished steps of the phase's work
+  int64_t total_steps = 0;                                 ///< 0 = not known
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN = none yet
   double samples_per_s = 0;
   double eta_s = std::numeric_limits<double>::quiet_NaN();  ///< NaN = not known
-  double heartbeat_s = 0;  ///< Unix time of the update; set by publish()
-  std::string action;      ///< short text, e.g. "vae decode"; cut at 63 bytes
+  double heartbeat_s = 0;                                   ///< Unix time of the update; set by publish()
+  std::string action;  ///< short text, e.g. "vae decode"; cut at 63 bytes
 };
 
 /// Threads: one caller at a time. Cost: a few hundred bytes copied, no system call but the clock.
