@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
 #include "contract/manifest.hpp"
 #include "contract/run_state.hpp"
@@ -25,35 +25,6 @@ struct Options {
   bool as_json = false;
 };
 
-json optional_number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
-std::string optional_text(const std::optional<double>& value) {
-  if (!value) return "-";
-  return fmt::format("{:.4g}", std::isnan(*value) ? std::abs(*value) : *value);  // no "-nan"
-}
-
-std::string step_text(const contract::RunState& state) {
-  return state.total_steps > 0 ? fmt::format("{}/{}", state.step, state.total_steps)
-                               : fmt::format("{}", state.step);
-}
-
-json to_json(const contract::RunFolder& run, const contract::RunState& state) {
-  const auto& id = run.identity();
-  return {{"run_id", id.run_id},
-          {"name", id.name},
-          {"kind", id.kind},
-          {"parent", id.parent},
-          {"created_at", id.created_at},
-          {"path", run.path().string()},
-          {"condition", contract::name(state.condition)},
-          {"generation", state.generation},
-          {"step", state.step},
-          {"total_steps", state.total_steps},
-          {"train_loss", optional_number(state.train_loss)},
-          {"validation_loss", optional_number(state.validation_loss)},
-          {"best_loss", optional_number(state.best_loss)},
-          {"message", state.message}};
-}
-
 Result<int> list(const Options& options) {
   Table table({{"RUN"},
                {"KIND"},
@@ -67,8 +38,8 @@ Result<int> list(const Options& options) {
     ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
     const auto& id = run.identity();
     table.add({id.run_id, id.kind, std::string(contract::name(state.condition)), step_text(state),
-               optional_text(state.train_loss), optional_text(state.best_loss), id.created_at.substr(0, 16)});
-    items.push_back(to_json(run, state));
+               number_text(state.train_loss), number_text(state.best_loss), id.created_at.substr(0, 16)});
+    items.push_back(run_json(run, state));
   }
   if (options.as_json) {
     print(json{{"version", kJsonVersion}, {"runs", items}}.dump(1) + "\n");
@@ -103,8 +74,9 @@ std::string describe(const contract::RunFolder& run, const contract::RunState& s
   line("created", id.created_at);
   line("code", id.code_version);
   line("attempts", fmt::format("{}", state.generation));
-  line("loss", fmt::format("train {}  validation {}  best {}", optional_text(state.train_loss),
-                           optional_text(state.validation_loss), optional_text(state.best_loss)));
+  line("loss", fmt::format("train {}  validation {}  best {}", number_text(state.train_loss),
+                           number_text(state.validation_loss), number_text(state.best_loss)));
+  line("speed", state.samples_per_s ? number_text(state.samples_per_s) + " samples/s" : "");
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
     line("checkpoint",
          fmt::format("{}  {}{}", entry.folder.filename().string(), text::bytes(entry.size_bytes),
@@ -119,7 +91,7 @@ Result<int> show(const Options& options) {
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.run));
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
   if (options.as_json) {
-    json out{{"version", kJsonVersion}, {"run", to_json(run, state)}};
+    json out{{"version", kJsonVersion}, {"run", run_json(run, state)}};
     out["run"]["code_version"] = run.identity().code_version;
     out["run"]["config_digest"] = run.identity().config_digest;
     out["run"]["environment"] = run.identity().environment;
@@ -135,7 +107,7 @@ Result<int> show(const Options& options) {
 
 void add_runs(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<Options>();
-  auto* runs = app.add_subcommand("runs", "List and show runs");
+  auto* runs = app.add_subcommand("runs", "List, show and compare runs");
   runs->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = runs->add_subcommand(name, help);
@@ -147,6 +119,7 @@ void add_runs(CLI::App& app, Action& chosen) {
   add("ls", "List the runs, oldest first", list);
   auto* one = add("show", "One run: state, losses, checkpoints, environment", show);
   one->add_option("RUN", options->run, "Run id, a unique beginning of it, a path, or 'latest'")->required();
+  add_runs_compare(*runs, chosen);
 }
 
 }  // namespace zt::cli

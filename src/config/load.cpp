@@ -173,12 +173,18 @@ Result<Job> thaw(const std::filesystem::path& file) {
 }
 
 template <class Job>
-std::string digest(const Job& job) {
+std::vector<KeyValue> values(const Job& job) {
   Job copy = job;
-  hash::Xxh128 digest;
+  std::vector<KeyValue> out;
   const Listing listing = list(copy);
-  for (const Field& field : listing.fields())
-    digest.update(fmt::format("{}: {}\n", field.key, format_value(field)));
+  for (const Field& field : listing.fields()) out.push_back({field.key, format_value(field)});
+  return out;
+}
+
+template <class Job>
+std::string digest(const Job& job) {
+  hash::Xxh128 digest;
+  for (const auto& [key, value] : values(job)) digest.update(fmt::format("{}: {}\n", key, value));
   return digest.hex();
 }
 
@@ -203,6 +209,7 @@ Status check_resume(const Job& frozen, const Job& wanted) {
   template Result<Resolved<Job>> load<Job>(const LoadRequest&); \
   template std::string freeze<Job>(const Resolved<Job>&);       \
   template Result<Job> thaw<Job>(const std::filesystem::path&); \
+  template std::vector<KeyValue> values<Job>(const Job&);       \
   template std::string digest<Job>(const Job&);                 \
   template Status check_resume<Job>(const Job&, const Job&);
 ZT_INSTANTIATE(TrainJob)

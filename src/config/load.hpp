@@ -54,6 +54,15 @@ std::string freeze(const Resolved<Job>& resolved);
 template <class Job>
 Result<Job> thaw(const std::filesystem::path& file);
 
+/// A key and its value as YAML that reads back to the same value.
+struct KeyValue {
+  std::string key;  ///< dotted
+  std::string value;
+};
+/// All of a job, in the order of its describe().
+template <class Job>
+std::vector<KeyValue> values(const Job& job);
+
 /// 32 hexadecimal digits over all keys and values; origins do not count.
 template <class Job>
 std::string digest(const Job& job);

@@ -58,6 +58,16 @@ bool is_alive(const AttemptStarted* started, const std::optional<Progress>& prog
   return pid > 0 && is_running(static_cast<pid_t>(pid));
 }
 
+std::optional<double> median(const MetricSeries& metrics, std::string_view name) {
+  const auto found = metrics.by_name.find(name);
+  if (found == metrics.by_name.end() || found->second.empty()) return std::nullopt;
+  std::vector<double> values;
+  for (const MetricPoint& point : found->second) values.push_back(point.value);
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 }  // namespace
 
 std::string_view name(RunCondition condition) {
@@ -82,6 +92,7 @@ RunState judge(int64_t newest_generation, const EventLog& events, const MetricSe
     state.train_loss = it->second.back().value;
     state.step = std::max(state.step, it->second.back().step);
   }
+  state.samples_per_s = median(metrics, "train/samples_per_s");
   if (progress) {
     if (progress->phase == Phase::Training) state.step = std::max(state.step, progress->step);
     if (progress->phase == Phase::Training && progress->total_steps > 0)

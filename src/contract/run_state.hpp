@@ -32,6 +32,7 @@ struct RunState {
   std::optional<double> train_loss;       ///< newest "train/loss"
   std::optional<double> validation_loss;  ///< newest
   std::optional<double> best_loss;        ///< lowest validation loss
+  std::optional<double> samples_per_s;    ///< median over the steps
   std::string message;                    ///< of the failure
 };
 

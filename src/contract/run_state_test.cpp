@@ -79,6 +79,7 @@ TEST(RunState, LossesAndStepsComeFromTheNewestRecords) {
   events.events = {event(1, low), event(1, high)};
   MetricSeries metrics;
   metrics.by_name["train/loss"] = {{1, 0, 0.9, 1}, {42, 0, 0.7, 1}};
+  metrics.by_name["train/samples_per_s"] = {{1, 0, 3.0, 1}, {2, 0, 20.0, 1}, {3, 0, 21.0, 1}};
   Progress progress;
   progress.phase = Phase::Training;
   progress.step = 45;
@@ -89,6 +90,7 @@ TEST(RunState, LossesAndStepsComeFromTheNewestRecords) {
   EXPECT_EQ(state.validation_loss, 0.5);
   EXPECT_EQ(state.best_loss, 0.25);
   EXPECT_EQ(state.train_loss, 0.7);
+  EXPECT_EQ(state.samples_per_s, 20.0);
   EXPECT_EQ(state.step, 45);
   EXPECT_EQ(state.total_steps, 100);
 }

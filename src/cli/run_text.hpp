@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a run stands, in the words of `zoetrope runs ls | show | compare`.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "contract/run_folder.hpp"
+#include "contract/run_state.hpp"
+
+namespace zt::cli {
+
+/// "120/400", or "120" where the total is not known.
+std::string step_text(const contract::RunState& state);
+/// Four digits, or "-" for none.
+std::string number_text(const std::optional<double>& value);
+/// One run in the JSON of all three.
+nlohmann::ordered_json run_json(const contract::RunFolder& run, const contract::RunState& state);
+
+}  // namespace zt::cli
