@@ -100,7 +100,7 @@ Result<int> verify(const Options& options) {
 
 void add_ckpt(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<Options>();
-  auto* ckpt = app.add_subcommand("ckpt", "List and verify checkpoints");
+  auto* ckpt = app.add_subcommand("ckpt", "List, verify and export checkpoints");
   ckpt->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = ckpt->add_subcommand(name, help);
@@ -115,6 +115,7 @@ void add_ckpt(CLI::App& app, Action& chosen) {
   add("verify", "Check sizes and checksums; exit code 65 if one is damaged", verify)
       ->add_option("TARGET", options->target, "A run, or one checkpoint's folder")
       ->required();
+  add_ckpt_export(*ckpt, chosen);
 }
 
 }  // namespace zt::cli

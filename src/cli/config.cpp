@@ -26,7 +26,7 @@ constexpr JobTexts kJobs[] = {
     texts<config::TrainJob>("train"),   texts<config::GenerateJob>("generate"),
     texts<config::IngestJob>("ingest"), texts<config::PoseJob>("pose"),
     texts<config::SynthJob>("synth"),   texts<config::CacheJob>("cache"),
-    texts<config::EvalJob>("eval"),
+    texts<config::EvalJob>("eval"),     texts<config::ExportJob>("export"),
 };
 
 Result<int> show(const std::string& job, std::string (*JobTexts::*text)()) {
@@ -48,7 +48,7 @@ void add_config(CLI::App& app, Action& chosen) {
   const auto job = std::make_shared<std::string>();
   const auto add = [&](const char* name, const char* help, std::string (*JobTexts::*text)()) {
     auto* sub = verb->add_subcommand(name, help);
-    sub->add_option("JOB", *job, "train, generate, ingest, pose, synth, cache or eval")->required();
+    sub->add_option("JOB", *job, "train, generate, ingest, pose, synth, cache, eval or export")->required();
     sub->callback([=, &chosen] { chosen = [=] { return show(*job, text); }; });
   };
   add("keys", "Keys of a job with defaults, units and meaning", &JobTexts::help);

@@ -31,9 +31,11 @@ JobOptions& JobOptions::add_list(const std::string& flags, const std::string& ke
   return *this;
 }
 
-JobOptions& JobOptions::add_flag(const std::string& flags, const std::string& key, const std::string& help) {
+JobOptions& JobOptions::add_flag(const std::string& flags, const std::string& key, const std::string& help,
+                                 bool value) {
   Short& item = *state_->shorts.emplace_back(std::make_unique<Short>());
   item.key = key;
+  item.flag_value = value ? "true" : "false";
   verb_->add_flag(flags, item.is_set, help + " (" + key + ")");
   return *this;
 }
@@ -41,7 +43,7 @@ JobOptions& JobOptions::add_flag(const std::string& flags, const std::string& ke
 config::LoadRequest JobOptions::request() const {
   config::LoadRequest request{state_->file, state_->sets};
   for (const auto& item : state_->shorts) {
-    if (item->is_set) request.sets.push_back(item->key + "=true");
+    if (item->is_set) request.sets.push_back(item->key + "=" + item->flag_value);
     if (!item->values.empty()) request.sets.push_back(item->key + "=" + text::join(item->values, ","));
   }
   return request;
@@ -62,5 +64,6 @@ template Result<config::Resolved<config::PoseJob>> load_job(const config::LoadRe
 template Result<config::Resolved<config::SynthJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::CacheJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::EvalJob>> load_job(const config::LoadRequest&);
+template Result<config::Resolved<config::ExportJob>> load_job(const config::LoadRequest&);
 
 }  // namespace zt::cli

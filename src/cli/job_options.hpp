@@ -25,8 +25,9 @@ class JobOptions {
   JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
   /// For a key that is a list: takes all words up to the next option.
   JobOptions& add_list(const std::string& flags, const std::string& key, const std::string& help);
-  /// --flag stands for --set key=true.
-  JobOptions& add_flag(const std::string& flags, const std::string& key, const std::string& help);
+  /// --flag stands for --set key=true, or key=false.
+  JobOptions& add_flag(const std::string& flags, const std::string& key, const std::string& help,
+                       bool value = true);
   /// What the command line said. --set comes before the short forms, so these win.
   config::LoadRequest request() const;
 
@@ -34,7 +35,8 @@ class JobOptions {
   struct Short {
     std::string key;
     std::vector<std::string> values;
-    bool is_set = false;
+    bool is_set = false;  ///< a flag
+    std::string flag_value;
   };
   struct State {
     std::string file;

@@ -219,6 +219,7 @@ ZT_INSTANTIATE(PoseJob)
 ZT_INSTANTIATE(SynthJob)
 ZT_INSTANTIATE(CacheJob)
 ZT_INSTANTIATE(EvalJob)
+ZT_INSTANTIATE(ExportJob)
 #undef ZT_INSTANTIATE
 
 }  // namespace zt::config

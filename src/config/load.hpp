@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "config/job/data_tools_job.hpp"
+#include "config/job/export_job.hpp"
 #include "config/job/generate_job.hpp"
 #include "config/job/train_job.hpp"
 

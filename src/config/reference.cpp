@@ -199,6 +199,7 @@ std::string settings_page() {
   out += job_page<SynthJob>("data synth", "Puppet videos: `zoetrope data synth`.", {});
   out += job_page<CacheJob>("data cache", "Encoded samples ahead of training: `zoetrope data cache`.", {});
   out += job_page<EvalJob>("eval", "Measures of results against the truth: `zoetrope eval`.", {});
+  out += job_page<ExportJob>("ckpt export", "Weights for other programs: `zoetrope ckpt export`.", {});
   return out;
 }
 
@@ -212,6 +213,7 @@ ZT_INSTANTIATE(PoseJob)
 ZT_INSTANTIATE(SynthJob)
 ZT_INSTANTIATE(CacheJob)
 ZT_INSTANTIATE(EvalJob)
+ZT_INSTANTIATE(ExportJob)
 #undef ZT_INSTANTIATE
 
 }  // namespace zt::config

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "config/job/data_tools_job.hpp"
+#include "config/job/export_job.hpp"
 #include "config/job/generate_job.hpp"
 #include "config/job/train_job.hpp"
 
 namespace zt::config {
 
-/// Every key with its default, unit, range and meaning, for the terminal. For the seven jobs of
+/// Every key with its default, unit, range and meaning, for the terminal. For the jobs of
 /// config/load.hpp.
 template <class Job>
 std::string settings_help();
@@ -20,7 +21,7 @@ std::string settings_help();
 template <class Job>
 std::string json_schema();
 
-/// docs/config.md: all seven jobs.
+/// docs/config.md: all jobs.
 std::string settings_page();
 
 }  // namespace zt::config

@@ -43,7 +43,8 @@ TEST(ConfigReference, SchemaNestsSectionsAndClosesThem) {
 
 template <class Job>
 class ConfigListing : public testing::Test {};
-using Jobs = testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, CacheJob, EvalJob>;
+using Jobs =
+    testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, CacheJob, EvalJob, ExportJob>;
 TYPED_TEST_SUITE(ConfigListing, Jobs);
 
 /// Bytes of the members a listing reaches, by their types.

@@ -9,7 +9,7 @@
 namespace zt::contract {
 namespace {
 
-constexpr std::array<std::string_view, 6> kVerbs = {"train", "generate", "cache", "eval", "export", "import"};
+constexpr std::array<std::string_view, 5> kVerbs = {"train", "generate", "cache", "eval", "export"};
 
 Status assign(WorkerCall& call, std::string_view option, const char* value) {
   if (option == "--run-dir") {

@@ -3,7 +3,7 @@
 // worker needs is in the run folder or in the job file.
 //
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
-//   zoetrope-worker generate|cache|eval|export|import --job FILE [--progress FILE]
+//   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //
 // Standard error is the worker's log; standard output carries results only. Exit codes:
 // contract/exit_codes.hpp.
@@ -20,7 +20,7 @@
 
 namespace zt::contract {
 
-enum class WorkerVerb { Train, Generate, Cache, Eval, Export, Import };
+enum class WorkerVerb { Train, Generate, Cache, Eval, Export };
 std::string_view name(WorkerVerb verb);
 
 struct WorkerCall {

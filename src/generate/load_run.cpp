@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "checkpoint/reader.hpp"
 #include "config/load.hpp"
+#include "contract/manifest.hpp"
 #include "contract/run_folder.hpp"
 #include "generate/internal/weights_folder.hpp"
 
@@ -36,6 +37,21 @@ std::string digest_of(const LoadedModel& model) {
   digest.update(model.codec->digest());
   digest.update(model.image_encoder->digest());
   return digest.hex();
+}
+
+Result<checkpoint::Found> open_chosen(const fs::path& checkpoints, const std::string& choice) {
+  if (choice == "best") return checkpoint::open_best(checkpoints);
+  if (choice == "newest") return checkpoint::open_newest(checkpoints);
+  std::vector<std::string> names;
+  for (const contract::CheckpointEntry& entry : contract::list_checkpoints(checkpoints)) {
+    names.push_back(entry.folder.filename().string());
+    if (names.back() != choice) continue;
+    ZT_TRY_ASSIGN(checkpoint::Reader reader, checkpoint::Reader::open(entry.folder));
+    return checkpoint::Found{std::move(reader), {}};
+  }
+  return fail(ErrorCode::NotFound,
+              fmt::format("{} has no checkpoint '{}'; wanted best, newest, or one of: {}",
+                          checkpoints.string(), choice, fmt::join(names, ", ")));
 }
 
 Status copy_parameter(const checkpoint::Reader& reader, const std::string& stored,
@@ -80,9 +96,10 @@ Status check_before(const LoadOptions& options, const config::ModelJob& job, con
 
 }  // namespace
 
-Result<RunWeights> copy_run_weights(const fs::path& run, bool use_ema, params::ParamStore& store) {
+Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& choice,
+                                    params::ParamStore& store) {
   ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
-  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_best(folder.checkpoints()));
+  ZT_TRY_ASSIGN(const checkpoint::Found found, open_chosen(folder.checkpoints(), choice.checkpoint));
   for (const checkpoint::Refusal& refusal : found.refused)
     log::warn("generate", fmt::format("passed over {}: {}", refusal.name, refusal.reason.text()));
 
@@ -92,7 +109,7 @@ Result<RunWeights> copy_run_weights(const fs::path& run, bool use_ema, params::P
   weights.step = reader.manifest().step;
   for (const params::StoredParam& param : store.params()) {
     const std::string& name = param.info.name;
-    const bool has_average = use_ema && reader.has("ema/" + name);
+    const bool has_average = choice.use_ema && reader.has("ema/" + name);
     if (!has_average && !reader.has("param/" + name)) {
       weights.missing.push_back(name);
       continue;
@@ -120,7 +137,7 @@ Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
   ZT_TRY_ASSIGN(const auto configs,
                 models::network_configs(job.model, model.codec->channels(), model.has_motion));
   model.networks = models::make_networks(configs, build, /*initialize=*/false);
-  ZT_TRY_ASSIGN(const RunWeights weights, copy_run_weights(run, options.use_ema, *model.networks.store));
+  ZT_TRY_ASSIGN(const RunWeights weights, copy_run_weights(run, options.weights, *model.networks.store));
   if (!weights.missing.empty())
     return fail(
         ErrorCode::Corrupt,

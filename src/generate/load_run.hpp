@@ -37,8 +37,14 @@ struct LoadedModel {
   Networks view() const { return {*networks.reference_net, *networks.denoising_unet, *networks.pose_guider}; }
 };
 
+/// Which of a run's weights. Only whole, verified checkpoints count.
+struct WeightsChoice {
+  bool use_ema = true;              ///< averaged weights where the checkpoint has them
+  std::string checkpoint = "best";  ///< "best" (lowest val_loss; else as "newest"), "newest", or a name
+};
+
 struct LoadOptions {
-  bool use_ema = true;  ///< averaged weights where the checkpoint has them
+  WeightsChoice weights = {};  ///< of a run
   at::Device device = at::kCPU;
   /// Called when the sizes are known and before the networks' memory is taken; its error ends the loading.
   /// May be empty.
@@ -53,16 +59,16 @@ struct RunWeights {
   std::vector<std::string>
       missing;  ///< parameters of the store that the checkpoint does not hold; left as they were
 };
-/// Copies the run's best verified checkpoint (lowest val_loss; the newest where none was validated) over the
-/// parameters of `store` that it holds. Errors: NotFound if the run has no valid checkpoint (says why each
-/// was refused), InvalidConfig if a parameter has another shape, Corrupt.
-Result<RunWeights> copy_run_weights(const std::filesystem::path& run, bool use_ema,
+/// Copies a checkpoint of the run over the parameters of `store` that it holds. Errors: NotFound if the run
+/// has no such checkpoint, InvalidConfig if a parameter has another shape, Corrupt (says why each was
+/// refused).
+Result<RunWeights> copy_run_weights(const std::filesystem::path& run, const WeightsChoice& choice,
                                     params::ParamStore& store);
 
 /// The run's frozen configuration, newest attempt's values.
 Result<config::TrainJob> run_config(const std::filesystem::path& run);
 
-/// The networks of a run: its configuration's sizes, its best checkpoint, its own codec/ and image_encoder/
+/// The networks of a run: its configuration's sizes, the chosen checkpoint, its own codec/ and image_encoder/
 /// where it made them (or the stage-1 run it started from did), else those its configuration names. Errors:
 /// as above, and those of the readers.
 Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadOptions& options);

@@ -97,7 +97,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
 
   say_loading(hooks, "loading networks");
   Canvas canvas;
-  LoadOptions load{.use_ema = job.use_ema, .device = device};
+  LoadOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
   load.before_networks = [&](const models::NetworkConfigs& configs,
                              const models::LatentCodec& codec) -> Status {
     if (configs.pose_guider.stride() != codec.scale_factor())

@@ -13,6 +13,7 @@
 #include "data/synth.hpp"
 #include "generate/load_run.hpp"
 #include "generate/run_eval.hpp"
+#include "generate/run_export.hpp"
 #include "media/video_reader.hpp"
 #include "models/network_set.hpp"
 #include "support/small_model.hpp"
@@ -28,12 +29,13 @@ void check(const Status& status) { ASSERT_TRUE(status) << status.error().text();
 class RunFolderOfARun : public ::testing::Test {
  protected:
   /// A run of one checkpoint per loss, each at other random weights; with averages that are the weights
-  /// plus 1.
-  fs::path make_run(const std::string& name, int64_t stage, const std::vector<double>& losses,
-                    bool with_ema) {
+  /// plus 1. `motion_levels`: that have motion modules; {} = all.
+  fs::path make_run(const std::string& name, int64_t stage, const std::vector<double>& losses, bool with_ema,
+                    const std::vector<int64_t>& motion_levels = {}) {
     config::Resolved<config::TrainJob> run;
     run.job.stage = stage;
     run.job.model = test::small_model();
+    run.job.model.motion.levels = motion_levels;
     run.job.data.width = run.job.data.height = 64;
     run.job.data.n_sample_frames = 4;
     const auto folder = contract::RunFolder::create(
@@ -88,10 +90,71 @@ TEST_F(RunFolderOfARun, GivesTheWeightsOfTheBestCheckpoint) {
 
 TEST_F(RunFolderOfARun, PrefersAveragedWeights) {
   const fs::path run = make_run("walk", 1, {0.5}, true);
-  const auto averaged = load_run(run, {}), plain = load_run(run, {.use_ema = false});
+  const auto averaged = load_run(run, {}), plain = load_run(run, {.weights = {.use_ema = false}});
   ASSERT_TRUE(averaged && plain);
   EXPECT_TRUE(bias(*averaged).equal(bias(*plain) + 1));
   EXPECT_NE(averaged->digest, plain->digest);
+}
+
+TEST_F(RunFolderOfARun, GivesTheCheckpointThatIsNamed) {
+  const fs::path run = make_run("walk", 1, {0.5, 0.2, 0.9}, false);
+
+  const auto newest = load_run(run, {.weights = {.checkpoint = "newest"}});
+  const auto named = load_run(run, {.weights = {.checkpoint = "step-00000001"}});
+  const auto absent = load_run(run, {.weights = {.checkpoint = "step-00000004"}});
+
+  ASSERT_TRUE(newest && named);
+  EXPECT_EQ(newest->source, run.string() + " step 3");
+  EXPECT_EQ(named->source, run.string() + " step 1");
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().code, ErrorCode::NotFound);
+  EXPECT_THAT(absent.error().message, ::testing::HasSubstr("step-00000001, step-00000002, step-00000003"));
+}
+
+TEST_F(RunFolderOfARun, IsExportedAsAFolderThatGenerateReads) {
+  const fs::path run = make_run("walk", 2, {0.5}, false);
+  const auto model = load_run(run, {});
+  ASSERT_TRUE(model) << model.error().text();
+  for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
+    const fs::path output = folder_.path() / std::string(config::name(layout));
+
+    const auto report = run_export({.run = run.string(), .output = output.string() + "/", .layout = layout});
+
+    ASSERT_TRUE(report) << report.error().text();
+    config::GenerateJob job;
+    job.weights = output.string();
+    // The files of Moore's layout do not say how large the networks are.
+    if (layout == config::ExportLayout::Moore) job.model = test::small_model();
+    const auto read = load_model(job, {});
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->digest, model->digest);
+  }
+}
+
+TEST_F(RunFolderOfARun, IsNotExportedOverAnything) {
+  const fs::path run = make_run("walk", 1, {0.5}, false);
+  const fs::path output = folder_.path() / "exported";
+  fs::create_directories(output / "kept");
+
+  const auto report = run_export({.run = run.string(), .output = output.string()});
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::AlreadyExists);
+  fs::remove(output / "kept");
+  EXPECT_TRUE(run_export({.run = run.string(), .output = output.string()})) << "an empty folder is replaced";
+  EXPECT_TRUE(fs::exists(output / "reference_unet/config.json"));
+}
+
+TEST_F(RunFolderOfARun, LeavesNothingOfAnExportThatFailed) {
+  const fs::path run = make_run("walk", 2, {0.5}, false, {1});
+  const fs::path exports = folder_.path() / "exports";
+
+  // MotionAdapter has motion modules on every level.
+  const auto report = run_export({.run = run.string(), .output = (exports / "one").string()});
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Unsupported);
+  EXPECT_TRUE(fs::is_empty(exports));
 }
 
 TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
@@ -100,7 +163,7 @@ TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
   options.motion = true;
   const auto set = models::build_networks(test::small_model(), 4, options).value();
 
-  const auto weights = copy_run_weights(run, true, *set.store);
+  const auto weights = copy_run_weights(run, {}, *set.store);
 
   ASSERT_TRUE(weights) << weights.error().text();
   EXPECT_FALSE(weights->missing.empty());

@@ -118,8 +118,8 @@ Status write_moore(const NetworkSet& set, const fs::path& folder) {
 }  // namespace
 
 Status export_networks(const NetworkSet& set, const LatentCodec* codec, const ClipEncoder* image_encoder,
-                       const fs::path& folder, ExportLayout layout) {
-  ZT_TRY(layout == ExportLayout::Diffusers ? write_diffusers(set, folder) : write_moore(set, folder));
+                       const fs::path& folder, config::ExportLayout layout) {
+  ZT_TRY(layout == config::ExportLayout::Diffusers ? write_diffusers(set, folder) : write_moore(set, folder));
   if (codec) ZT_TRY(codec->save(folder / "vae"));
   if (image_encoder) ZT_TRY(image_encoder->save(folder / "image_encoder"));
   return {};

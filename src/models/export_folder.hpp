@@ -5,25 +5,16 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "config/job/export_job.hpp"
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/latent_codec.hpp"
 #include "models/network_set.hpp"
 
 namespace zt::models {
 
-enum class ExportLayout {
-  /// Folders reference_unet, denoising_unet (both load as diffusers' UNet2DConditionModel), motion_adapter
-  /// (MotionAdapter), pose_guider, vae, image_encoder.
-  Diffusers,
-  /// reference_unet.pth, denoising_unet.pth, motion_module.pth, pose_guider.pth as Moore-AnimateAnyone's
-  /// animation.yaml
-  /// names them; vae and image_encoder as folders.
-  Moore,
-};
-
 /// Writes into `folder`, which is made. `codec` and `image_encoder` may be null: they are then left out.
 /// Errors: Unsupported if the motion modules have a form that MotionAdapter has not; those of the writers.
 Status export_networks(const NetworkSet& set, const LatentCodec* codec, const ClipEncoder* image_encoder,
-                       const std::filesystem::path& folder, ExportLayout layout);
+                       const std::filesystem::path& folder, config::ExportLayout layout);
 
 }  // namespace zt::models

@@ -30,7 +30,7 @@ std::string digest_of(const config::ModelJob& job) {
 TEST(ExportFolder, DiffusersFoldersReadBackAsTheSameNetworks) {
   const test::TempFolder folder;
   const NetworkSet set = trained();
-  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Diffusers));
+  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), config::ExportLayout::Diffusers));
 
   config::ModelJob job;  // SD 1.5 sizes: all real ones must come from the folders
   job.reference_unet_path = folder / "reference_unet";
@@ -44,7 +44,7 @@ TEST(ExportFolder, DiffusersFoldersReadBackAsTheSameNetworks) {
 TEST(ExportFolder, MooreFilesReadBackAsTheSameNetworks) {
   const test::TempFolder folder;
   const NetworkSet set = trained();
-  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Moore));
+  ASSERT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), config::ExportLayout::Moore));
 
   config::ModelJob job = test::small_model();
   job.reference_unet_path = folder / "reference_unet.pth";
@@ -57,7 +57,7 @@ TEST(ExportFolder, MooreFilesReadBackAsTheSameNetworks) {
 
 TEST(ExportFolder, ReferenceNetGetsAHeadThatGivesZeros) {
   const test::TempFolder folder;
-  ASSERT_TRUE(export_networks(trained(), nullptr, nullptr, folder.path(), ExportLayout::Diffusers));
+  ASSERT_TRUE(export_networks(trained(), nullptr, nullptr, folder.path(), config::ExportLayout::Diffusers));
 
   const auto file = weights::TensorFile::open(folder / "reference_unet");
   ASSERT_TRUE(file);
@@ -72,11 +72,12 @@ TEST(ExportFolder, MotionModulesOnSomeLevelsAreNoMotionAdapter) {
   job.motion.levels = {1};
   const NetworkSet set = build_networks(job, kLatents, {.motion = true}).value();
 
-  const Status status = export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Diffusers);
+  const Status status =
+      export_networks(set, nullptr, nullptr, folder.path(), config::ExportLayout::Diffusers);
 
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::Unsupported);
-  EXPECT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), ExportLayout::Moore));
+  EXPECT_TRUE(export_networks(set, nullptr, nullptr, folder.path(), config::ExportLayout::Moore));
 }
 
 }  // namespace

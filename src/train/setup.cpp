@@ -83,7 +83,7 @@ Status fill_cache(const Setup& setup, Journal& journal) {
 /// What a stage-1 run lacks may only be the motion modules.
 Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
   ZT_TRY_ASSIGN(const generate::RunWeights weights,
-                generate::copy_run_weights(job.model.stage1_run, /*use_ema=*/true, store));
+                generate::copy_run_weights(job.model.stage1_run, {}, store));
   for (const std::string& name : weights.missing) {
     if (name.find("motion_modules") == std::string::npos)
       return fail(ErrorCode::InvalidConfig, "model.stage1_run: " + weights.checkpoint.string() + " lacks " +

@@ -16,6 +16,7 @@
 #include "contract/progress.hpp"
 #include "generate/hooks.hpp"
 #include "generate/run_eval.hpp"
+#include "generate/run_export.hpp"
 #include "generate/run_generate.hpp"
 #include "prepare/build_cache.hpp"
 
@@ -75,8 +76,10 @@ Result<int> run_job(const contract::WorkerCall& call) {
       return perform<config::EvalJob>(call, generate::run_eval);
     case contract::WorkerVerb::Cache:
       return perform<config::CacheJob>(call, run_cache);
-    default:
-      break;
+    case contract::WorkerVerb::Export:
+      return perform<config::ExportJob>(call, generate::run_export);
+    case contract::WorkerVerb::Train:
+      break;  // has a run folder instead of a job file
   }
   return fail(ErrorCode::Unsupported,
               "zoetrope-worker has no job '" + std::string(contract::name(call.verb)) + "'");

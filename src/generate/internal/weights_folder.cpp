@@ -32,7 +32,7 @@ const std::array<Part, 7>& parts() {
       {&Job::denoising_unet_path, "model.denoising_unet_path", {"denoising_unet"}, true, false},
       {&Job::reference_unet_path, "model.reference_unet_path", {"reference_unet"}, true, false},
       {&Job::pose_guider_path, "model.pose_guider_path", {"pose_guider"}, true, false},
-      {&Job::mm_path, "model.mm_path", {"motion_module"}, true, true},
+      {&Job::mm_path, "model.mm_path", {"motion_module", "motion_adapter"}, true, true},
       {&Job::vae_model_path, "model.vae_model_path", {"vae", "sd-vae-ft-mse", "codec"}, false, false},
       {&Job::image_encoder_path, "model.image_encoder_path", {"image_encoder"}, false, false},
       {&Job::base_model_path, "model.base_model_path", {"stable-diffusion-v1-5", "unet"}, false, true},

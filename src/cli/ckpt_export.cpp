@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope ckpt export: a run's weights as files that other programs read.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/job_options.hpp"
+#include "cli/launch.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+struct Options {
+  std::string runs_folder = "runs";
+  bool as_json = false;
+};
+
+// The worker's result is one line of JSON of our own making; what it lacks is shown as it is.
+std::string for_people(const std::string& results) {
+  const json r = json::parse(results, nullptr, false);
+  if (!r.is_object() || !r.contains("output")) return results;
+  std::string out =
+      fmt::format("{}  {}, {} layout, from {}\n", r.value("output", ""),
+                  text::bytes(r.value("bytes", uint64_t{0})), r.value("layout", ""), r.value("weights", ""));
+  for (const json& part : r.value("parts", json::array()))
+    out += fmt::format("  {}\n", part.get<std::string>());
+  return out;
+}
+
+Result<int> export_run(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(auto resolved, load_job<config::ExportJob>(request));
+  ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
+  ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Export, config::freeze(resolved)));
+  if (end.code != contract::kExitOk) return end.code;
+  print(options.as_json ? end.results : for_people(end.results));
+  return contract::kExitOk;
+}
+
+}  // namespace
+
+void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
+  auto* verb = ckpt.add_subcommand("export", "Write a run's weights for other programs");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb);
+  job.add("RUN", "run", "Run id, a unique beginning of it, a path, or 'latest'")
+      .add("--to", "output", "Folder to make")
+      .add("--layout", "layout", "diffusers or moore; default diffusers")
+      .add("--checkpoint", "checkpoint", "best, newest, or a name that `ckpt ls` shows; default best")
+      .add_flag("--no-ema", "use_ema", "The weights themselves, not their average", /*value=*/false);
+  verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+  verb->add_flag("--json", options->as_json, "Print JSON");
+  verb->footer(
+      "Example: zoetrope ckpt export latest --to exported --layout moore\n"
+      "There is no import: `zoetrope generate --weights DIR` and the paths under `model` of a training file "
+      "read\nboth layouts and published weights as they are.");
+  verb->callback([=, &chosen] { chosen = [=] { return export_run(*options, job.request()); }; });
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/run_export.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/files.hpp"
+#include "base/resources.hpp"
+#include "config/enum_names.hpp"
+#include "generate/load_run.hpp"
+#include "models/export_folder.hpp"
+
+namespace zt::generate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kFloatBytes = 4;
+
+/// Absolute, and without the slash that a shell's completion leaves at the end of a folder's name.
+fs::path target_folder(const std::string& output) {
+  const fs::path path = fs::absolute(output).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
+Status require_free(const fs::path& target) {
+  std::error_code ec;
+  if (!fs::exists(target, ec) || (fs::is_directory(target, ec) && fs::is_empty(target, ec))) return {};
+  return fail(
+      ErrorCode::AlreadyExists,
+      fmt::format("{} is there and not an empty folder: name another, or remove it", target.string()));
+}
+
+void say(const Hooks& hooks, contract::Phase phase, const char* what) {
+  contract::Progress progress;
+  progress.phase = phase;
+  progress.action = what;
+  hooks.report(progress);
+}
+
+Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
+  LoadOptions options{.weights = {.use_ema = job.use_ema, .checkpoint = job.checkpoint}};
+  options.before_networks = [&](const models::NetworkConfigs& configs, const models::LatentCodec&) -> Status {
+    const int64_t weights = models::declare_networks(configs).num_elements();
+    const std::vector<resources::Demand> demands = {
+        {fmt::format("weights ({} x 4 B)", weights), static_cast<uint64_t>(weights) * kFloatBytes}};
+    ZT_TRY(resources::require_memory(demands, "end other programs, or export on a larger machine"));
+    return resources::require_disk(target, demands, "free some space, or write elsewhere (--to)");
+  };
+  return load_run(job.run, options);
+}
+
+/// A folder under a name that nobody looks for. It goes with this object, unless it was renamed.
+struct UnfinishedFolder {
+  fs::path path;
+  ~UnfinishedFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+Status write_whole(const LoadedModel& model, const fs::path& target, config::ExportLayout layout) {
+  const UnfinishedFolder folder{target.parent_path() /
+                                fmt::format(".{}.tmp.{}", target.filename().string(), ::getpid())};
+  ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path,
+                                 layout));
+  // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.
+  return files::rename_durable(folder.path, target);
+}
+
+std::string report(const config::ExportJob& job, const fs::path& target, const LoadedModel& model) {
+  std::vector<std::string> parts;
+  for (const auto& item : fs::directory_iterator(target)) parts.push_back(item.path().filename().string());
+  std::sort(parts.begin(), parts.end());
+  uint64_t bytes = 0;
+  for (const auto& item : fs::recursive_directory_iterator(target))
+    if (item.is_regular_file()) bytes += item.file_size();
+  nlohmann::ordered_json out;
+  out["output"] = target.string();
+  out["layout"] = config::name(job.layout);
+  out["parts"] = parts;
+  out["bytes"] = bytes;
+  out["weights"] = model.source;
+  out["weights_digest"] = model.digest;
+  return out.dump();
+}
+
+}  // namespace
+
+Result<std::string> run_export(const config::ExportJob& job, const Hooks& hooks) {
+  const fs::path target = target_folder(job.output);
+  ZT_TRY(require_free(target));
+  say(hooks, contract::Phase::Loading, "reading the checkpoint");
+  ZT_TRY_ASSIGN(const LoadedModel model, load(job, target));
+  ZT_TRY(hooks.check());
+  say(hooks, contract::Phase::Saving, "writing the networks");
+  ZT_TRY(files::make_folders(target.parent_path()));
+  ZT_TRY(write_whole(model, target, job.layout));
+  return report(job, target, model);
+}
+
+}  // namespace zt::generate

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exporting through the worker process: the files of other programs hold the bits of the run's checkpoint.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "support/temp_folder.hpp"
+#include "support/tiny_run.hpp"
+#include "weights/tensor_file.hpp"
+
+namespace zt {
+namespace {
+
+namespace fs = std::filesystem;
+
+void run_export(const config::ExportJob& job, const fs::path& folder) {
+  config::Resolved<config::ExportJob> resolved;
+  resolved.job = job;
+  test::expect_ok(files::write_atomic(folder / "job.yaml", config::freeze(resolved)));
+  process::SpawnOptions options;
+  options.argv = {ZT_WORKER, "export", "--job", (folder / "job.yaml").string()};
+  options.out = process::Stream::discard();
+  options.err = process::Stream::to_file(folder / "log");
+  process::Child child = test::value_of(process::Child::spawn(options));
+  ASSERT_EQ(test::value_of(child.wait(std::chrono::seconds(60))).shell_code(), 0)
+      << files::read(folder / "log").value_or("");
+}
+
+/// Every tensor of `file` is, bit for bit, the average under `network` of the checkpoint, or the weight where
+/// none is kept because it does not train. How many were averages.
+size_t expect_same_bits(const weights::TensorFile& file, const weights::TensorFile& checkpoint,
+                        const std::string& network) {
+  size_t averages = 0;
+  for (const weights::TensorEntry& entry : file.entries()) {
+    const std::string name = network + "." + entry.name;
+    const weights::TensorEntry* stored = checkpoint.find("ema/" + name);
+    averages += stored ? 1 : 0;
+    if (!stored) stored = checkpoint.find("param/" + name);
+    if (stored)
+      EXPECT_TRUE(std::ranges::equal(entry.bytes, stored->bytes)) << name;
+    else
+      ADD_FAILURE() << name << " is not in the checkpoint";
+  }
+  return averages;
+}
+
+TEST(Export, WritesTheAveragedWeightsOfACheckpointBitForBit) {
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  test::TinyRun run(folder.path(), "walk",
+                    {"stage=2", "max_train_steps=2", "validation.every_steps=0", "optimizer.ema_decay=0.5"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+  const auto checkpoint = test::value_of(weights::TensorFile::open(
+      run.run().checkpoints() / contract::checkpoint_name(2) / "rank-00000.safetensors"));
+
+  const config::ExportJob job{.run = run.run().path().string(),
+                              .output = (folder.path() / "exported").string(),
+                              .layout = config::ExportLayout::Moore};
+  run_export(job, folder.path());
+
+  const auto averages_of = [&](const char* file, const char* network) {
+    return expect_same_bits(test::value_of(weights::TensorFile::open(fs::path(job.output) / file)),
+                            checkpoint, network);
+  };
+  averages_of("reference_unet.pth", "reference_unet");
+  averages_of("denoising_unet.pth", "denoising_unet");
+  averages_of("pose_guider.pth", "pose_guider");
+  EXPECT_GT(averages_of("motion_module.pth", "denoising_unet"), 0U) << "stage 2 trains the motion modules";
+  EXPECT_TRUE(fs::exists(fs::path(job.output) / "vae/config.json"));
+  EXPECT_TRUE(fs::exists(fs::path(job.output) / "image_encoder/config.json"));
+}
+
+}  // namespace
+}  // namespace zt
