@@ -103,8 +103,7 @@ class Quickstart {
         job<config::EvalJob>(recipes_ / "eval.yaml", {"run=" + stage2_run_, "baseline_run=" + stage1_run_,
                                                       "index=" + index_file(), "output=" + at("eval")}));
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Eval, config::freeze(eval_job)));
-    if (end.code == kExitOk) ZT_TRY(files::write_atomic(folder_ / "eval/eval.json", end.results));
-    return end.code;
+    return end.code;  // the worker leaves eval/eval.json for the page
   }
 
   // Character k of the split in the motion of character k + 1.
