@@ -6,6 +6,7 @@
   the DEPS of the including folder's CMakeLists.txt; "<folder>/internal/" belongs to its folder alone.
 - No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
   utils, helper, manager or common.
+- x.cpp includes x.hpp before anything else: so the build proves that x.hpp compiles alone (cmake/check_headers.cmake).
 Prints one line per finding, "path:line: what"; exit code 1 if there is any. Usage: check_layers.py [ROOT]
 """
 import re
@@ -73,6 +74,16 @@ def check_includes(path, folder, lines, layers, deps):
             yield number, f"{name} is internal to {other}"
 
 
+def check_own_header(path, root, lines):
+    own = path.with_suffix(".hpp")
+    if path.suffix != ".cpp" or not own.exists():
+        return
+    first = next(((n, m) for n, m in ((n, INCLUDE.match(line)) for n, line in enumerate(lines, 1)) if m), None)
+    name = own.relative_to(root / "src").as_posix()
+    if first is None or first[1].group(2) != name:
+        yield first[0] if first else 1, f"the first include must be {name}"
+
+
 def check_functions(lines):
     """Functions start in column 0 in the house format and end with a brace there."""
     start = None
@@ -90,7 +101,7 @@ def check_functions(lines):
             start = None
 
 
-def check_file(path, folder, layers, deps):
+def check_file(path, folder, root, layers, deps):
     lines = path.read_text(encoding="utf-8").splitlines()
     limit = MAX_TEST_LINES if path.name.endswith("_test.cpp") else MAX_LINES
     if len(lines) > limit:
@@ -99,6 +110,7 @@ def check_file(path, folder, layers, deps):
         yield 1, "the first line must be the SPDX line"
     if BANNED_NAMES.match(path.stem):
         yield 1, f"'{path.stem}' says nothing: name the file after what it holds"
+    yield from check_own_header(path, root, lines)
     yield from check_includes(path, folder, lines, layers, deps)
     if not path.name.endswith("_test.cpp"):
         yield from check_functions(lines)
@@ -115,7 +127,7 @@ def main():
             print(f"{path.relative_to(root)}:1: folder '{folder}' is not in cmake/layers.cmake")
             findings += 1
             continue
-        for number, what in check_file(path, folder, layers, deps):
+        for number, what in check_file(path, folder, root, layers, deps):
             print(f"{path.relative_to(root)}:{number}: {what}")
             findings += 1
     print(f"{len(files)} files checked, {findings} findings", file=sys.stderr)

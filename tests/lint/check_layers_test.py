@@ -49,15 +49,21 @@ class CheckLayers(unittest.TestCase):
         self.assertIn("is internal to base",
                       self.findings({"src/media/m.cpp": SPDX + '#include "base/internal/b.hpp"\n'}))
 
+    def test_own_header_comes_first(self):
+        late = SPDX + '#include <vector>\n\n#include "base/a.hpp"\n'
+        self.assertIn("a.cpp:2: the first include must be base/a.hpp", self.findings({"src/base/a.cpp": late}))
+        self.assertIn("a.cpp:1: the first include", self.findings({"src/base/a.cpp": SPDX + "int x;\n"}))
+        self.assertEqual(self.findings({"src/base/a.cpp": SPDX + '#include "base/a.hpp"\n#include <vector>\n'}), "")
+
     def test_long_file(self):
-        self.assertIn("501 lines", self.findings({"src/base/a.cpp": SPDX + "int x;\n" * 500}))
+        self.assertIn("501 lines", self.findings({"src/base/a.cpp": SPDX + '#include "base/a.hpp"\n' + "int x;\n" * 499}))
 
     def test_long_function(self):
-        body = SPDX + "int f(int a,\n      int b) {\n" + "  g();\n" * 60 + "}\n"
+        body = SPDX + '#include "base/a.hpp"\n' + "int f(int a,\n      int b) {\n" + "  g();\n" * 60 + "}\n"
         self.assertIn("a function of 63 lines", self.findings({"src/base/a.cpp": body}))
 
     def test_short_function_after_declarations(self):
-        body = SPDX + "int g(int a,\n      int b);\n" + "int x;\n" * 100 + "int f() {\n  return 1;\n}\n"
+        body = SPDX + '#include "base/a.hpp"\n' + "int g(int a,\n      int b);\n" + "int x;\n" * 100 + "int f() {\n  return 1;\n}\n"
         self.assertEqual(self.findings({"src/base/a.cpp": body}), "")
 
     def test_missing_licence_heavy_header_and_empty_name(self):

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Construction of the trunk: names, widths and units. The walk through it is in trunk_forward.cpp.
+#include "models/unet/trunk.hpp"
+
 #include <algorithm>
 
-#include "models/unet/trunk.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::models {
