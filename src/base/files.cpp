@@ -9,10 +9,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "base/temporary.hpp"
 
 namespace zt::files {
 namespace {
@@ -105,8 +106,7 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
 }
 
 Result<AtomicFile> AtomicFile::create(const fs::path& path) {
-  static std::atomic<uint64_t> counter{0};
-  fs::path temp = path.string() + fmt::format(".tmp.{}.{}", ::getpid(), counter++);
+  fs::path temp = temporary_name(path);
   const int fd = open_retry(temp, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (fd < 0) return fail(errno_error("create", temp, errno));
   return AtomicFile(path, std::move(temp), fd);

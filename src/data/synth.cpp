@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "base/parallel.hpp"
+#include "base/temporary.hpp"
 #include "base/text.hpp"
 #include "data/draw_pose.hpp"
 #include "data/internal/synth_plan.hpp"
@@ -49,6 +50,7 @@ Status check(const config::SynthJob& job) {
 // A folder is ours if synth.json says so with equal values.
 Status claim_folder(const fs::path& folder, const std::string& identity) {
   ZT_TRY(files::make_folders(folder));
+  ZT_TRY(files::remove_leftovers(folder));
   const fs::path marker = folder / "synth.json";
   std::error_code error;
   if (!fs::exists(marker, error)) {
@@ -147,7 +149,10 @@ Status make_clip_folders(const fs::path& root, const std::vector<SynthClip>& cli
   for (const SynthClip& clip : clips) {
     if (clip.video.parent_path() == last) continue;
     last = clip.video.parent_path();
-    for (const fs::path& file : clip.files()) ZT_TRY(files::make_folders(root / file.parent_path()));
+    for (const fs::path& file : clip.files()) {
+      ZT_TRY(files::make_folders(root / file.parent_path()));
+      ZT_TRY(files::remove_leftovers(root / file.parent_path()));
+    }
   }
   return {};
 }

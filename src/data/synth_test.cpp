@@ -119,6 +119,21 @@ TEST(Synth, MakesOnlyWhatAnInterruptionLeftOut) {
   EXPECT_EQ(contents(folder / "set"), whole);
 }
 
+TEST(Synth, TidiesUpAfterAKilledJob) {
+  constexpr const char* kGone = ".tmp.2147483646.0";  // no process number is that large
+  const test::TempFolder folder;
+  const config::SynthJob job = small_job(folder / "set");
+  const fs::path set = job.output;
+  const std::vector<fs::path> leftovers = {set / (std::string("synth.json") + kGone),
+                                           set / "clips/train" / (std::string("000000.mp4") + kGone)};
+  ASSERT_TRUE(files::make_folders(set));
+  ASSERT_TRUE(files::write_atomic(leftovers[0], "half"));
+  ASSERT_TRUE(synth(job)) << "killed before the folder was claimed";
+  ASSERT_TRUE(files::write_atomic(leftovers[1], "half"));
+  ASSERT_TRUE(synth(job));
+  for (const fs::path& path : leftovers) EXPECT_FALSE(fs::exists(path)) << path;
+}
+
 TEST(Synth, RefusesTheFolderOfAnotherJob) {
   const test::TempFolder folder;
   config::SynthJob job = small_job(folder / "set");

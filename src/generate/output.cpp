@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/files.hpp"
+#include "base/temporary.hpp"
 
 namespace zt::generate {
 namespace {
@@ -65,12 +66,15 @@ Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options&
                                   .fps = options.fps,
                                   .crf = options.crf,
                                   .metadata = options.metadata};
-  ZT_TRY(files::make_folders(fs::absolute(paths.bare).parent_path()));
+  const fs::path folder = fs::absolute(paths.bare).parent_path();
+  ZT_TRY(files::make_folders(folder));
+  ZT_TRY(files::remove_leftovers(folder, paths.bare.filename().string()));
   ZT_TRY_ASSIGN(media::VideoWriter bare, media::VideoWriter::open(paths.bare, video));
   std::optional<media::VideoWriter> panels;
   if (options.write_panels) {
     video.width = kPanels * (options.canvas.width + kPanelBorder) + kPanelBorder;
     video.height = options.canvas.height + 2 * kPanelBorder;
+    ZT_TRY(files::remove_leftovers(folder, paths.panels.filename().string()));
     ZT_TRY_ASSIGN(panels, media::VideoWriter::open(paths.panels, video));
   }
   return ResultWriter(std::move(bare), std::move(panels), std::move(reference));

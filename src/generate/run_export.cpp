@@ -3,7 +3,6 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "base/resources.hpp"
+#include "base/temporary.hpp"
 #include "config/enum_names.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"
@@ -66,8 +66,8 @@ struct UnfinishedFolder {
 };
 
 Status write_whole(const LoadedModel& model, const fs::path& target, config::ExportLayout layout) {
-  const UnfinishedFolder folder{target.parent_path() /
-                                fmt::format(".{}.tmp.{}", target.filename().string(), ::getpid())};
+  ZT_TRY(files::remove_leftovers(target.parent_path(), target.filename().string()));
+  const UnfinishedFolder folder{files::temporary_name(target)};
   ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path,
                                  layout));
   // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 
 #include "base/files.hpp"
+#include "base/temporary.hpp"
 #include "base/text.hpp"
 #include "media/internal/ffmpeg.hpp"
 
@@ -168,8 +168,7 @@ struct VideoWriter::State {
 };
 
 Status VideoWriter::State::open_file(const AVOutputFormat& container, const VideoWriterOptions& options) {
-  static std::atomic<uint64_t> counter{0};
-  temporary = path.string() + fmt::format(".tmp.{}.{}", ::getpid(), counter++);
+  temporary = files::temporary_name(path);
   AVFormatContext* format = nullptr;
   avformat_alloc_output_context2(&format, &container, nullptr, internal::url_of(temporary).c_str());
   if (!format) return fail(ErrorCode::Exhausted, "out of memory while opening a video file");
