@@ -43,7 +43,7 @@ if(ZT_WITH_TORCH)
     "${ZT_TORCH_DIR}/include" "${ZT_TORCH_DIR}/include/torch/csrc/api/include")
   target_compile_definitions(zt_torch INTERFACE USE_C10D_GLOO)
   target_link_libraries(zt_torch INTERFACE "${ZT_TORCH_DIR}/lib/libtorch_cpu.so" "${ZT_TORCH_DIR}/lib/libc10.so" Threads::Threads)
-  target_link_options(zt_torch INTERFACE "-Wl,-rpath,${ZT_TORCH_DIR}/lib" "-Wl,--allow-shlib-undefined")
+  target_link_options(zt_torch INTERFACE "-Wl,--allow-shlib-undefined")
 
   # One precompiled header for the compute plane; other targets reuse it.
   file(WRITE "${CMAKE_BINARY_DIR}/zt_torch_pch.cpp" "// Holds the compute plane's precompiled header.\n")

@@ -70,6 +70,7 @@ Result<BlazePoseFiles> find_blazepose(const fs::path& folder) {
     candidates.push_back(folder);
   } else {
     if (const auto program = process::program_folder()) {
+      candidates.push_back(program->parent_path() / "lib/zoetrope/pose");
       for (fs::path at = *program; at != at.root_path(); at = at.parent_path())
         candidates.push_back(at / ".deps/pose");
     }
@@ -83,7 +84,8 @@ Result<BlazePoseFiles> find_blazepose(const fs::path& folder) {
       fmt::format(
           "the pose networks are not in {}: run scripts/setup, which fetches them (57 MB, once), or name "
           "their folder as models_dir",
-          folder.empty() ? "any .deps/pose from the program's folder upwards" : folder.string()));
+          folder.empty() ? "../lib/zoetrope/pose, nor in any .deps/pose from the program's folder upwards"
+                         : folder.string()));
 }
 
 Status verify(const BlazePoseFiles& files) {

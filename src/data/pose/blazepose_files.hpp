@@ -20,8 +20,9 @@ struct BlazePoseFiles {
   std::filesystem::path face;       ///< face_landmark.tflite; empty if it is not there
 };
 
-/// Looks in `folder`; if that is empty, in .deps/pose of the running program's folder and of all folders
-/// above it, and of the working folder. Errors: NotFound, with the command that gets the files.
+/// Looks in `folder`; if that is empty, where an installed tree has them, in .deps/pose of the running
+/// program's folder and of all folders above it, and of the working folder. Errors: NotFound, with the
+/// command that gets the files.
 Result<BlazePoseFiles> find_blazepose(const std::filesystem::path& folder = {});
 
 /// Errors: Corrupt if a network is not, byte for byte, one of those that the packages ship; those of reading.
