@@ -117,7 +117,7 @@ Result<PoseGuiderConfig> pose_config(const config::ModelJob& job, const UNetConf
   if (json) {
     ZT_TRY_ASSIGN(out, parse_pose_guider_config(*json));
   }
-  if (job.pose_out_init == config::PoseOutInit::Normal) out.output_init_sd = job.pose_out_init_std;
+  out.zero_output = job.pose_init == config::PoseInit::ZeroOutput;
   if (out.block_out_channels.empty() || out.embedding_channels != unet.block_out_channels.front()) {
     return fail(ErrorCode::InvalidConfig,
                 fmt::format("model.pose_guider: it must end in the UNet's first width {}, found {}",

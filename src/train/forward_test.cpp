@@ -66,7 +66,7 @@ TEST(Forward, StageTwoWithZeroMotionOutputEqualsStageOnePerFrame) {
 TEST(Forward, AZeroPoseGuiderMakesThePoseIrrelevant) {
   const at::NoGradGuard no_grad;
   config::TrainJob job = tiny_job();
-  job.model.pose_out_init = config::PoseOutInit::Zero;
+  job.model.pose_init = config::PoseInit::ZeroOutput;
   const Model model(job);
   Batch batch = make_batch(job, {{300, false}, {900, false}});
 

@@ -15,7 +15,7 @@ constexpr CompatField kTrainFields[] = {
     {"precision.bank_dtype", "fp16", "the reader casts the bank to fp16 always"},
     {"data.crop_mode", "per_stream", "crops are computed per picture, in pixels"},
     {"model.mm_zero_proj_out", "false", "the motion file's proj_out is loaded"},
-    {"model.pose_out_init", "zero", "the pose guider's last convolution starts at zero"},
+    {"model.pose_init", "zero_output", "the pose guider's last convolution starts at zero"},
     {"model.denoiser_init", "random", "nothing is copied between the networks"},
     {"model.motion.norm_num_groups", "32", "fixed in the reference's code"},
     {"freeze", "[reference_unet.up_blocks.3.]", "fixed in the reference's code"},

@@ -79,9 +79,11 @@ void describe(Listing& l, ModelJob& m) {
           {.help = "folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth to start from"});
   l.field("stage1_ckpt_step", m.stage1_ckpt_step,
           {.help = "STEP of stage1_ckpt_dir", .unit = "steps", .min = 0});
-  l.field("pose_out_init", m.pose_out_init, {.help = "start of the pose guider's last convolution"});
-  l.field("pose_out_init_std", m.pose_out_init_std,
-          {.help = "standard deviation for pose_out_init: normal", .min = 0});
+  l.field(
+      "pose_init", m.pose_init,
+      {.help =
+           "start of the pose guider where no file gives it: no output yet, as the reference, for weights "
+           "that come from a base model; or thin lines kept as strong as they are drawn, from nothing"});
   l.field("denoiser_init", m.denoiser_init,
           {.help = "start of the denoising network where no file gives it"});
   l.section("unet", m.unet, "Sizes of ReferenceNet and the denoising network when no config.json gives them");

@@ -24,11 +24,11 @@ struct EnumNames<CodecKind> {
   static constexpr std::array<std::string_view, 2> values = {"vae", "linear"};
 };
 
-/// Start of the pose guider's last convolution.
-enum class PoseOutInit { Zero, Normal };
+/// Start of the pose guider: see models::PoseGuiderConfig::zero_output.
+enum class PoseInit { ZeroOutput, KeepSignal };
 template <>
-struct EnumNames<PoseOutInit> {
-  static constexpr std::array<std::string_view, 2> values = {"zero", "normal"};
+struct EnumNames<PoseInit> {
+  static constexpr std::array<std::string_view, 2> values = {"zero_output", "keep_signal"};
 };
 
 /// Start of the denoising network where no file gives it.
@@ -100,8 +100,7 @@ struct ModelJob {
   std::string stage1_run;       ///< run folder: its best verified checkpoint
   std::string stage1_ckpt_dir;  ///< folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth
   int64_t stage1_ckpt_step = 0;
-  PoseOutInit pose_out_init = PoseOutInit::Zero;
-  double pose_out_init_std = 0.02;  ///< for `normal`
+  PoseInit pose_init = PoseInit::ZeroOutput;
   DenoiserInit denoiser_init = DenoiserInit::Random;
   UNetShape unet;
   MotionShape motion;

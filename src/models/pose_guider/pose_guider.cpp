@@ -4,24 +4,28 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "tensor/require.hpp"
 
 namespace zt::models {
 
 PoseGuider::PoseGuider(const PoseGuiderConfig& config, const params::ParamSource& source) : config_(config) {
+  const auto conv = [&](const params::ParamSource& at, int64_t in, int64_t out, nn::Conv2d::Options options) {
+    if (!config.zero_output)
+      options.weight_init =
+          params::Init::normal(2 / std::sqrt(static_cast<float>(in * options.kernel * options.kernel)));
+    return nn::Conv2d(at, in, out, options);
+  };
   const auto& widths = config.block_out_channels;
-  conv_in_ = nn::Conv2d(source.child("conv_in"), config.in_channels, widths.front());
+  conv_in_ = conv(source.child("conv_in"), config.in_channels, widths.front(), {});
   for (size_t i = 0; i + 1 < widths.size(); ++i) {
     const auto at_block = static_cast<int64_t>(2 * i);
-    blocks_.emplace_back(source.child("blocks", at_block), widths[i], widths[i]);
-    blocks_.emplace_back(source.child("blocks", at_block + 1), widths[i], widths[i + 1],
-                         nn::Conv2d::Options{.stride = 2});
+    blocks_.push_back(conv(source.child("blocks", at_block), widths[i], widths[i], {}));
+    blocks_.push_back(conv(source.child("blocks", at_block + 1), widths[i], widths[i + 1], {.stride = 2}));
   }
-  const auto init = config.output_init_sd > 0
-                        ? params::Init::normal(static_cast<float>(config.output_init_sd))
-                        : params::Init::zeros();
-  conv_out_ =
-      nn::Conv2d(source.child("conv_out"), widths.back(), config.embedding_channels, {.weight_init = init});
+  conv_out_ = conv(source.child("conv_out"), widths.back(), config.embedding_channels,
+                   {.weight_init = params::Init::zeros()});
 }
 
 at::Tensor PoseGuider::forward(const at::Tensor& pose_BCFHW) const {
