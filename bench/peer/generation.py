@@ -8,13 +8,12 @@ from reference_attention import ReferenceAttention
 from training import SCALING
 
 FRAMES = 24
-STEPS = 10
 GUIDANCE = 3.5
 
 
 class Generator:
-    def __init__(self, configuration, networks, dtype):
-        self.c, self.n = configuration, networks
+    def __init__(self, configuration, networks, dtype, steps):
+        self.c, self.n, self.steps = configuration, networks, steps
         self.dtype = torch.bfloat16 if dtype == "bf16" else torch.float32
         for network in (networks.vae, networks.clip, networks.reference_net, networks.denoiser, networks.pose_guider):
             network.to(self.dtype).eval().requires_grad_(False)
@@ -32,7 +31,7 @@ class Generator:
         reference = (torch.rand(1, 3, c.image_px, c.image_px) * 2 - 1).to(dtype)
         embedding = n.clip(torch.randn(1, 3, c.clip_px, c.clip_px).to(dtype)).image_embeds.unsqueeze(1)
         context = torch.cat([torch.zeros_like(embedding), embedding])
-        self.scheduler.set_timesteps(STEPS)
+        self.scheduler.set_timesteps(self.steps)
         latents = torch.randn(1, c.latent_channels, FRAMES, c.latent_px, c.latent_px).to(dtype)
         pose = n.pose_guider(torch.rand(FRAMES, 3, c.image_px, c.image_px).to(dtype))
         n.pose_input.features = torch.cat([pose, pose])

@@ -31,6 +31,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10, help="training steps that are timed")
     parser.add_argument("--repeats", type=int, default=1, help="clips that are generated")
+    parser.add_argument("--denoising-steps", type=int, default=10, help="of each clip")
     parser.add_argument("--compile", action="store_true", help="torch.compile the networks (train)")
     parser.add_argument("--wait", action="store_true", help="one repetition per line of stdin, its JSON at once")
     parser.add_argument("--seed", type=int, default=12580)
@@ -66,7 +67,7 @@ def main():
         trainer = Trainer(configuration, networks, options.stage, options.dtype, options.compile)
         job, count = lambda: trainer.step(trainer.random_batch()), options.steps + 1  # the first one warms up
     else:
-        generator = Generator(configuration, networks, options.dtype)
+        generator = Generator(configuration, networks, options.dtype, options.denoising_steps)
         job, count = lambda: float(generator.run().mean()), options.repeats
 
     report = {"first_done_s": None, "seconds": [], "results": []}
