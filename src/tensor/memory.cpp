@@ -5,10 +5,13 @@
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <mutex>
+
+#include "tensor/internal/block_cache.hpp"
 
 namespace zt::tensor {
 namespace {
@@ -21,15 +24,19 @@ std::atomic<int64_t> g_allocations{0};
 /// is no other place for it; 64 bytes keep the alignment that its allocator gives.
 constexpr size_t kHeaderBytes = 64;
 
-c10::Allocator* g_inner = nullptr;
+/// Freed buffers are kept up to what tensors hold, and up to this where they hold little.
+constexpr int64_t kLeastKeptLimit = 32 << 20;
+
+internal::BlockCache* g_cache = nullptr;
 
 void release(void* buffer) {
   if (buffer == nullptr) return;
   auto* start = static_cast<std::byte*>(buffer) - kHeaderBytes;
   int64_t size = 0;
   std::memcpy(&size, start, sizeof size);
-  g_live_bytes.fetch_sub(size, std::memory_order_relaxed);
-  g_inner->raw_deallocate(start);
+  const int64_t live = g_live_bytes.fetch_sub(size, std::memory_order_relaxed) - size;
+  g_cache->give_back(start, static_cast<size_t>(size) + kHeaderBytes,
+                     static_cast<size_t>(std::max(live, kLeastKeptLimit)));
 }
 
 void count(int64_t size) {
@@ -44,7 +51,7 @@ class CountingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::kCPU)};
-    auto* start = static_cast<std::byte*>(g_inner->raw_allocate(bytes + kHeaderBytes));
+    auto* start = static_cast<std::byte*>(g_cache->take(bytes + kHeaderBytes));
     const auto size = static_cast<int64_t>(bytes);
     std::memcpy(start, &size, sizeof size);
     count(size);
@@ -65,7 +72,8 @@ void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
     static CountingAllocator allocator;
-    g_inner = c10::GetCPUAllocator();
+    static internal::BlockCache cache(*c10::GetCPUAllocator());
+    g_cache = &cache;
     c10::SetCPUAllocator(&allocator, /*priority=*/1);
   });
 }
