@@ -89,6 +89,19 @@ TEST(Checkpoint, StoresWhatTheTensorsWereWhenSaveReturned) {
   EXPECT_TRUE(at::equal(*stored, snapshot_of(1).tensors[0].value));
 }
 
+TEST(Checkpoint, IsWholeWhenSaveInPlaceReturns) {
+  const test::TempFolder folder;
+  Snapshot s = snapshot_of(1);
+  Saver saver(options_for(folder.path()));
+
+  saver.save_in_place(s);
+  s.tensors[0].value.fill_(-1);
+
+  EXPECT_TRUE(saver.take_results().at(0).status);
+  const auto stored = open_newest(folder.path())->reader.tensor("param/w");
+  EXPECT_TRUE(at::equal(*stored, snapshot_of(1).tensors[0].value));
+}
+
 TEST(Checkpoint, KeepsEveryNumberExactly) {
   const test::TempFolder folder;
   Snapshot s = snapshot_of(1);

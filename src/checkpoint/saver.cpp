@@ -46,21 +46,30 @@ void Saver::save(const Snapshot& snapshot) {
   const Clock::time_point begin = Clock::now();
   wait();
   std::optional<Snapshot> copy = internal::copied(snapshot);
-  const bool is_copied = copy.has_value();
+  if (!copy) return save_in_place(snapshot);
+  start(*std::move(copy), begin);
+}
+
+void Saver::save_in_place(const Snapshot& snapshot) {
+  const Clock::time_point begin = Clock::now();
+  wait();
+  start(internal::viewed(snapshot), begin);
+  wait();
+  const std::lock_guard lock(mutex_);
+  results_.back().stall_s = seconds_since(begin);
+}
+
+void Saver::start(Snapshot snapshot, Clock::time_point begin) {
   auto job = std::make_unique<Job>();
-  job->snapshot = is_copied ? *std::move(copy) : internal::viewed(snapshot);
   job->result.step = snapshot.step;
   job->result.name = contract::checkpoint_name(snapshot.step);
+  job->snapshot = std::move(snapshot);
   job->result.stall_s = seconds_since(begin);
   {
     const std::lock_guard lock(mutex_);
     job_ = std::move(job);
   }
   changed_.notify_all();
-  if (is_copied) return;
-  wait();
-  const std::lock_guard lock(mutex_);
-  results_.back().stall_s = seconds_since(begin);
 }
 
 void Saver::wait() {

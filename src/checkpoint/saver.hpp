@@ -8,6 +8,7 @@
 //   for (const SaveResult& done : saver.take_results())    // now and then, and after wait()
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -68,6 +69,9 @@ class Saver {
   /// that was saved before is replaced.
   /// Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
+  /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
+  /// a copy.
+  void save_in_place(const Snapshot& snapshot);
   /// Blocks until nothing is in flight.
   void wait();
   /// Saves that ended since the last call, oldest first.
@@ -75,6 +79,7 @@ class Saver {
 
  private:
   struct Job;
+  void start(Snapshot snapshot, std::chrono::steady_clock::time_point begin);
   void work();
   void write(Job& job) const;
   const SaverOptions options_;

@@ -128,7 +128,7 @@ Status Loop::train_step() {
   const bool is_last = setup_.cursor.step == end_step();
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
   if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validate(wants_clips));
-  if (is_due(job_.checkpoint.every_steps)) save();
+  if (is_due(job_.checkpoint.every_steps)) save(is_last);
   return take_saves(/*is_last=*/false);
 }
 
@@ -211,7 +211,7 @@ void Loop::measure_validation_loss(const StepNetworks& nets) {
   journal_.metrics(setup_.cursor.step, {{"val/loss", validation_loss_}});
 }
 
-void Loop::save() {
+void Loop::save(bool is_last) {
   if (saved_step_ == setup_.cursor.step) return;
   const auto start = std::chrono::steady_clock::now();
   journal_.progress(contract::Phase::Saving);
@@ -222,7 +222,7 @@ void Loop::save() {
   const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
   snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());
   if (validated_step_ == setup_.cursor.step) snapshot.metrics["val_loss"] = validation_loss_;
-  saver_.save(snapshot);
+  is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync();
   saved_step_ = setup_.cursor.step;
   save_stall_s_ += seconds_since(start);
@@ -249,7 +249,7 @@ Status Loop::take_saves(bool is_last) {
 Status Loop::finish(Outcome outcome) {
   stream_.reset();
   if (outcome == Outcome::Completed) ZT_TRY(validate(/*with_clips=*/true));
-  save();
+  save(/*is_last=*/true);
   saver_.wait();
   ZT_TRY(take_saves(/*is_last=*/true));
   journal_.progress(contract::Phase::Finished);

@@ -45,7 +45,8 @@ class Loop {
   /// What the configuration wants validated and this step has not been yet.
   Status validate(bool with_clips);
   void measure_validation_loss(const StepNetworks& nets);
-  void save();
+  /// The last save copies nothing: no step follows that would change the tensors.
+  void save(bool is_last);
   Status take_saves(bool is_last);
   Status finish(Outcome outcome);
   int64_t end_step() const;
