@@ -4,6 +4,7 @@
 #include "generate/pipeline.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -97,6 +98,17 @@ TEST_F(ReferenceRun, StartsFromTorchsNoise) {
 
 TEST_F(ReferenceRun, NeedsNoWindowsForAShortClip) {
   EXPECT_TRUE(all_close(sample(input(12)), file_["latents_final_L12"][0], 1.2e-4));
+}
+
+TEST_F(ReferenceRun, RunsItsHalvesSideBySideOnTwoThreads) {
+  const int threads_before = at::get_num_threads();
+  at::set_num_threads(2);
+  const at::Tensor latents_CFHW = sample(input(12));
+  const int threads_after = at::get_num_threads();
+  at::set_num_threads(threads_before);
+
+  EXPECT_TRUE(all_close(latents_CFHW, file_["latents_final_L12"][0], 1.2e-4));
+  EXPECT_EQ(threads_after, 2);
 }
 
 TEST_F(ReferenceRun, RoundsItsBankToHalfInCompatSlow) {
