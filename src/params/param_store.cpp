@@ -3,11 +3,13 @@
 #include "params/param_store.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <span>
 #include <tuple>
 
 #include "base/hash.hpp"
+#include "base/parallel.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/require.hpp"
 #include "tensor/sine_positions.hpp"
@@ -114,10 +116,15 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
 }
 
 void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamInfo&)>& wanted) {
-  const at::NoGradGuard no_grad;
+  std::vector<const StoredParam*> chosen;
   for (const StoredParam& param : params_) {
-    if (wanted(param.info)) param.value.variable_data().copy_(start_values(param.info, seed));
+    if (wanted(param.info)) chosen.push_back(&param);
   }
+  // Each parameter's numbers depend on its name alone, so threads share the work as it comes.
+  parallel_for(chosen.size(), static_cast<size_t>(at::get_num_threads()), [&](size_t i) {
+    const at::NoGradGuard no_grad;
+    chosen[i]->value.variable_data().copy_(start_values(chosen[i]->info, seed));
+  });
 }
 
 const StoredParam* ParamStore::find(std::string_view name) const {
