@@ -139,8 +139,8 @@ TEST_F(ConfigLoad, EveryCompatFieldIsAKeyWithAFittingValue) {
 }
 
 TEST_F(ConfigLoad, StageTwoTakesWholeFrames) {
-  const auto stage2 = load<TrainJob>({{}, {"stage=2"}});
-  const auto chosen = load<TrainJob>({{}, {"stage=2", "data.crop_scale=0.5,1"}});
+  const auto stage2 = load<TrainJob>({{}, {"stage=2", "model.stage1_run=a"}});
+  const auto chosen = load<TrainJob>({{}, {"stage=2", "model.stage1_run=a", "data.crop_scale=0.5,1"}});
 
   ASSERT_TRUE(stage2 && chosen);
   EXPECT_THAT(stage2->job.data.crop_scale, ElementsAre(1.0, 1.0));

@@ -20,7 +20,6 @@ std::string refusal(std::vector<std::string> sets) {
 
 TEST(Validate, DefaultsOfEveryJobThatNeedsNoInputPass) {
   EXPECT_EQ(refusal<TrainJob>({}), "accepted");
-  EXPECT_EQ(refusal<TrainJob>({"stage=2"}), "accepted");
   EXPECT_EQ(refusal<GenerateJob>({}), "accepted");
   EXPECT_EQ(refusal<SynthJob>({}), "accepted");
   EXPECT_EQ(refusal<CacheJob>({}), "accepted");
@@ -85,8 +84,23 @@ TEST(Validate, StageTwoStartsOnlyOnce) {
   EXPECT_THAT(refusal<TrainJob>({"model.stage1_run=a"}), HasSubstr("are for stage: 2"));
 }
 
+TEST(Validate, StageTwoDoesNotTrainOnRandomNetworks) {
+  EXPECT_THAT(
+      refusal<TrainJob>({"stage=2"}),
+      HasSubstr("set model.stage1_run or model.stage1_ckpt_dir, or else model.reference_unet_path and "
+                "model.denoising_unet_path and model.pose_guider_path"));
+  EXPECT_THAT(
+      refusal<TrainJob>({"stage=2", "model.base_model_path=sd15", "model.controlnet_openpose_path=a"}),
+      HasSubstr("or else model.pose_guider_path ("));
+  EXPECT_EQ(refusal<TrainJob>({"stage=2", "model.stage1_run=a"}), "accepted");
+  EXPECT_EQ(refusal<TrainJob>({"stage=2", "model.stage1_ckpt_dir=a"}), "accepted");
+  EXPECT_EQ(refusal<TrainJob>({"stage=2", "model.base_model_path=sd15", "model.pose_guider_path=a"}),
+            "accepted");
+  EXPECT_EQ(refusal<TrainJob>({"stage=2", "model.allow_random_start=true"}), "accepted");
+}
+
 TEST(Validate, ClipsFitThePositionEncoding) {
-  EXPECT_THAT(refusal<TrainJob>({"stage=2", "data.n_sample_frames=33"}),
+  EXPECT_THAT(refusal<TrainJob>({"stage=2", "model.stage1_run=a", "data.n_sample_frames=33"}),
               HasSubstr("data.n_sample_frames (33) is longer than model.motion.max_len (32)"));
 }
 

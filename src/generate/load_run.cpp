@@ -5,17 +5,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <limits>
-#include <optional>
 #include <utility>
 
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "checkpoint/reader.hpp"
-#include "config/load.hpp"
 #include "contract/manifest.hpp"
 #include "contract/run_folder.hpp"
 #include "generate/internal/weights_folder.hpp"
+#include "models/run_model.hpp"
 
 namespace zt::generate {
 namespace {
@@ -68,23 +66,9 @@ Status copy_parameter(const checkpoint::Reader& reader, const std::string& store
   return {};
 }
 
-/// Where a run's own encoder lies: in its folder, or in that of the run it started from, which it shares with
-/// it.
-std::optional<fs::path> own_encoder(const fs::path& run, const config::ModelJob& job, const char* name) {
-  for (const fs::path& folder : {run, fs::path(job.stage1_run)})
-    if (!folder.empty() && fs::is_directory(folder / name)) return folder / name;
-  return std::nullopt;
-}
-
-Status open_encoders(LoadedModel& model, const fs::path& run, const config::TrainJob& job,
-                     at::Device device) {
-  const auto seed = static_cast<uint64_t>(job.seed);
-  const auto codec = own_encoder(run, job.model, "codec");
-  const auto encoder = own_encoder(run, job.model, "image_encoder");
-  ZT_TRY_ASSIGN(model.codec, codec ? models::open_latent_codec(*codec, device)
-                                   : models::build_codec(job.model, seed, device));
-  ZT_TRY_ASSIGN(model.image_encoder, encoder ? models::ClipEncoder::open(*encoder, device)
-                                             : models::build_image_encoder(job.model, seed, device));
+Status open_encoders(LoadedModel& model, const config::ModelJob& job, uint64_t seed, at::Device device) {
+  ZT_TRY_ASSIGN(model.codec, models::build_codec(job, seed, device));
+  ZT_TRY_ASSIGN(model.image_encoder, models::build_image_encoder(job, seed, device));
   return {};
 }
 
@@ -120,18 +104,14 @@ Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& ch
   return weights;
 }
 
-Result<config::TrainJob> run_config(const fs::path& run) {
-  ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
-  return config::thaw<config::TrainJob>(folder.config_file(std::numeric_limits<int64_t>::max()));
-}
-
 Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
-  ZT_TRY_ASSIGN(const config::TrainJob job, run_config(run));
+  ZT_TRY_ASSIGN(const config::TrainJob job, models::run_config(run));
+  ZT_TRY_ASSIGN(const config::ModelJob located, models::locate_encoders(run, job.model));
   LoadedModel model;
   model.has_motion = job.stage == 2;
   model.schedule = job.schedule;
   model.data = job.data;
-  ZT_TRY(open_encoders(model, run, job, options.device));
+  ZT_TRY(open_encoders(model, located, static_cast<uint64_t>(job.seed), options.device));
   ZT_TRY(check_before(options, job.model, model));
   const models::BuildOptions build = frozen(model.has_motion, options.device);
   ZT_TRY_ASSIGN(const auto configs,
@@ -156,8 +136,7 @@ Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions
   }
 
   LoadedModel model;
-  ZT_TRY_ASSIGN(model.codec, models::build_codec(files, /*seed=*/0, options.device));
-  ZT_TRY_ASSIGN(model.image_encoder, models::build_image_encoder(files, /*seed=*/0, options.device));
+  ZT_TRY(open_encoders(model, files, /*seed=*/0, options.device));
   // One picture alone needs no motion modules; a clip without them is an error that names the key.
   model.has_motion = job.length > 1 || !files.mm_path.empty();
   ZT_TRY(check_before(options, files, model));

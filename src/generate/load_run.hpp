@@ -65,12 +65,8 @@ struct RunWeights {
 Result<RunWeights> copy_run_weights(const std::filesystem::path& run, const WeightsChoice& choice,
                                     params::ParamStore& store);
 
-/// The run's frozen configuration, newest attempt's values.
-Result<config::TrainJob> run_config(const std::filesystem::path& run);
-
-/// The networks of a run: its configuration's sizes, the chosen checkpoint, its own codec/ and image_encoder/
-/// where it made them (or the stage-1 run it started from did), else those its configuration names. Errors:
-/// as above, and those of the readers.
+/// The networks of a run: its configuration's sizes, the chosen checkpoint, and its encoders
+/// (models::locate_encoders). Errors: as above, and those of the readers.
 Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadOptions& options);
 
 /// The networks of a job: job.run, else job.weights (a folder with Moore's denoising_unet.pth,

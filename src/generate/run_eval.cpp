@@ -21,6 +21,7 @@
 #include "generate/pipeline.hpp"
 #include "generate/reference.hpp"
 #include "media/video_writer.hpp"
+#include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/pictures.hpp"
 
@@ -230,7 +231,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(data::ClipIndex index, choose_clips(job));
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
-  ZT_TRY_ASSIGN(const config::TrainJob run, run_config(job.run));
+  ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   const LoadOptions load = checked_load(job, run.data, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;

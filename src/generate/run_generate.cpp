@@ -24,6 +24,7 @@
 #include "generate/pose_source.hpp"
 #include "generate/reference.hpp"
 #include "image/file.hpp"
+#include "models/run_model.hpp"
 #include "tensor/device.hpp"
 
 namespace zt::generate {
@@ -85,7 +86,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
   config::DataJob data;
   if (!job.run.empty()) {
-    ZT_TRY_ASSIGN(const config::TrainJob run, run_config(job.run));
+    ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
     data = run.data;
   }
   const data::DrawOptions draw = draw_options(data);

@@ -16,7 +16,7 @@
 #include "base/parallel.hpp"
 #include "base/resources.hpp"
 #include "data/from_job.hpp"
-#include "models/network_set.hpp"
+#include "models/run_model.hpp"
 #include "prepare/run_encoders.hpp"
 #include "tensor/device.hpp"
 
@@ -73,16 +73,15 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
 }
 
 Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& options) {
-  if (job.model.image_encoder_path.empty() ||
-      (job.model.vae_model_path.empty() && job.model.stage1_run.empty()))
+  EncoderSource source;
+  ZT_TRY_ASSIGN(source.model, models::locate_encoders(/*run=*/{}, job.model));
+  if (source.model.vae_model_path.empty() || source.model.image_encoder_path.empty())
     return fail(ErrorCode::InvalidConfig,
                 "model.vae_model_path and model.image_encoder_path must be set: a codec or encoder that a "
                 "training run makes "
                 "itself is only known there; set cache.build_ahead: true in its configuration instead");
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
-  EncoderSource source;
-  source.model = job.model;
   source.data = job.data;
   source.device = device;
   ZT_TRY_ASSIGN(const Encoders encoders, open_run_encoders(source, clips));

@@ -17,6 +17,7 @@
 #include "data/load_sample.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
+#include "models/run_model.hpp"
 #include "prepare/pixels.hpp"
 
 namespace zt::prepare {
@@ -24,18 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCodec = "codec";
-constexpr const char* kImageEncoder = "image_encoder";
 /// Frames taken from one clip for fitting: opening a clip costs more than a frame.
 constexpr int kFitFramesPerClip = 8;
-
-/// The folder `name` of the run, or of the stage-1 run it starts from.
-std::optional<fs::path> kept_folder(const EncoderSource& source, const char* name) {
-  for (const fs::path& run : {source.run, fs::path(source.model.stage1_run)}) {
-    if (!run.empty() && fs::exists(run / name / "config.json")) return run / name;
-  }
-  return std::nullopt;
-}
 
 /// Pictures (N, 3, H, W) in [-1, 1] from the first samples of the training order.
 Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::ClipIndex& clips) {
@@ -82,20 +73,6 @@ Result<std::unique_ptr<models::LatentCodec>> fit_codec(const EncoderSource& sour
   return std::make_unique<models::LinearCodec>(models::LinearCodec::fit(pictures, options));
 }
 
-Result<std::unique_ptr<models::LatentCodec>> open_codec(const EncoderSource& source,
-                                                        const data::ClipIndex& clips) {
-  if (const auto folder = kept_folder(source, kCodec))
-    return models::open_latent_codec(*folder, source.device);
-  if (models::needs_codec_fit(source.model)) return fit_codec(source, clips);
-  return models::build_codec(source.model, source.seed, source.device);
-}
-
-Result<std::unique_ptr<models::ClipEncoder>> open_image_encoder(const EncoderSource& source) {
-  if (const auto folder = kept_folder(source, kImageEncoder))
-    return models::ClipEncoder::open(*folder, source.device);
-  return models::build_image_encoder(source.model, source.seed, source.device);
-}
-
 /// Writes an encoder's folder so that it appears whole or not at all.
 template <class Encoder>
 Status save_whole(const Encoder& encoder, const fs::path& folder) {
@@ -111,12 +88,12 @@ Status save_whole(const Encoder& encoder, const fs::path& folder) {
 /// will see.
 Status keep_in_run(const EncoderSource& source, Encoders& encoders) {
   if (source.run.empty()) return {};
-  if (const fs::path folder = source.run / kCodec;
+  if (const fs::path folder = source.run / models::kRunCodec;
       source.model.vae_model_path.empty() && !fs::exists(folder)) {
     ZT_TRY(save_whole(*encoders.codec, folder));
     ZT_TRY_ASSIGN(encoders.codec, models::open_latent_codec(folder, source.device));
   }
-  if (const fs::path folder = source.run / kImageEncoder;
+  if (const fs::path folder = source.run / models::kRunImageEncoder;
       source.model.image_encoder_path.empty() && !fs::exists(folder)) {
     ZT_TRY(save_whole(*encoders.image_encoder, folder));
     ZT_TRY_ASSIGN(encoders.image_encoder, models::ClipEncoder::open(folder, source.device));
@@ -130,8 +107,11 @@ Result<Encoders> open_run_encoders(const EncoderSource& source, const data::Clip
   const at::NoGradGuard no_grad;
   Encoders encoders;
   encoders.device = source.device;
-  ZT_TRY_ASSIGN(encoders.codec, open_codec(source, clips));
-  ZT_TRY_ASSIGN(encoders.image_encoder, open_image_encoder(source));
+  ZT_TRY_ASSIGN(const config::ModelJob model, models::locate_encoders(source.run, source.model));
+  ZT_TRY_ASSIGN(encoders.codec, models::needs_codec_fit(model)
+                                    ? fit_codec(source, clips)
+                                    : models::build_codec(model, source.seed, source.device));
+  ZT_TRY_ASSIGN(encoders.image_encoder, models::build_image_encoder(model, source.seed, source.device));
   ZT_TRY(keep_in_run(source, encoders));
   return encoders;
 }

@@ -19,16 +19,16 @@ namespace zt::prepare {
 
 struct EncoderSource {
   std::filesystem::path run;  ///< takes and gives codec/ and image_encoder/; empty: nothing is kept
-  config::ModelJob model;     ///< its stage1_run's own encoders come first
-  config::DataJob data;       ///< what a linear codec is fitted to
+  config::ModelJob model;
+  config::DataJob data;  ///< what a linear codec is fitted to
   uint64_t seed = 0;
   at::Device device = at::kCPU;
   size_t num_threads = 1;
 };
 
-/// Looks, for each encoder, at: the run's folder, the stage-1 run's folder, the paths of the model section;
-/// else makes it and saves it in the run's folder. `clips` is read only where a codec must be fitted. Errors:
-/// those of the readers; NotFound or Corrupt if pictures to fit to can't be read.
+/// Opens each encoder where models::locate_encoders finds it; else makes it and saves it in the run's folder.
+/// `clips` is read only where a codec must be fitted. Errors: those of locate_encoders and of the readers;
+/// NotFound or Corrupt if pictures to fit to can't be read.
 Result<Encoders> open_run_encoders(const EncoderSource& source, const data::ClipIndex& clips);
 
 /// The image embedding of a step without condition (D): zero, or what the encoder makes of an all-zero

@@ -49,7 +49,8 @@ TEST(Export, WritesTheAveragedWeightsOfACheckpointBitForBit) {
   const test::TempFolder folder;
   test::write_puppet_clips(folder.path(), 8);
   test::TinyRun run(folder.path(), "walk",
-                    {"stage=2", "max_train_steps=2", "validation.every_steps=0", "optimizer.ema_decay=0.5"});
+                    {"stage=2", "model.allow_random_start=true", "max_train_steps=2",
+                     "validation.every_steps=0", "optimizer.ema_decay=0.5"});
   ASSERT_EQ(run.finish(), 0) << run.log();
   const auto checkpoint = test::value_of(weights::TensorFile::open(
       run.run().checkpoints() / contract::checkpoint_name(2) / "rank-00000.safetensors"));

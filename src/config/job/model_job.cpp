@@ -79,6 +79,8 @@ void describe(Listing& l, ModelJob& m) {
           {.help = "folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth to start from"});
   l.field("stage1_ckpt_step", m.stage1_ckpt_step,
           {.help = "STEP of stage1_ckpt_dir", .unit = "steps", .min = 0});
+  l.field("allow_random_start", m.allow_random_start,
+          {.help = "stage 2 may train on networks without trained weights: for tests of speed or memory"});
   l.field(
       "pose_init", m.pose_init,
       {.help =

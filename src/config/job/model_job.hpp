@@ -100,6 +100,7 @@ struct ModelJob {
   std::string stage1_run;       ///< run folder: its best verified checkpoint
   std::string stage1_ckpt_dir;  ///< folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth
   int64_t stage1_ckpt_step = 0;
+  bool allow_random_start = false;  ///< stage 2 on networks without trained weights: for tests of speed
   PoseInit pose_init = PoseInit::ZeroOutput;
   DenoiserInit denoiser_init = DenoiserInit::Random;
   UNetShape unet;

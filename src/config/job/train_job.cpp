@@ -117,6 +117,25 @@ Status check_start(const TrainJob& job) {
   return {};
 }
 
+/// Stage 2 keeps all networks but the motion modules as they start, so each must start from trained weights.
+Status check_frozen_networks(const TrainJob& job) {
+  const ModelJob& model = job.model;
+  const bool has_stage1 = !model.stage1_run.empty() || !model.stage1_ckpt_dir.empty();
+  if (job.stage != 2 || has_stage1 || model.allow_random_start) return {};
+  const bool has_base = !model.base_model_path.empty();
+  std::vector<std::string> unset;
+  if (!has_base && model.reference_unet_path.empty()) unset.push_back("model.reference_unet_path");
+  if (!has_base && model.denoising_unet_path.empty()) unset.push_back("model.denoising_unet_path");
+  // A ControlNet gives all but the guider's last convolution, which would stay at zero.
+  if (model.pose_guider_path.empty()) unset.push_back("model.pose_guider_path");
+  if (unset.empty()) return {};
+  return broken(fmt::format(
+      "stage: 2 trains the motion modules alone, and the networks around them have no trained weights: set "
+      "model.stage1_run or model.stage1_ckpt_dir, or else {} (model.allow_random_start: true for a test of "
+      "speed or memory)",
+      text::join(unset, " and ")));
+}
+
 Status check_optimizer(const TrainJob& job) {
   const OptimJob& o = job.optimizer;
   if (o.lr_scheduler == LrScheduler::PiecewiseConstant && o.lr_step_rules.empty())
@@ -136,6 +155,7 @@ Status validate(const TrainJob& job) {
   ZT_TRY(validate_data(job.data, job.model));
   ZT_TRY(validate_schedule(job.schedule));
   ZT_TRY(check_start(job));
+  ZT_TRY(check_frozen_networks(job));
   return check_optimizer(job);
 }
 
