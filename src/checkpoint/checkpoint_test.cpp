@@ -258,6 +258,58 @@ TEST(Checkpoint, KeepsTheLastAndTheBestAndPointsAtTheNewest) {
   EXPECT_EQ(*files::read(folder / "latest"), "step-00000005\n");
 }
 
+/// A snapshot with a frozen tensor that is larger than the rest.
+Snapshot snapshot_with_frozen(int64_t step, float value) {
+  Snapshot s = snapshot_of(step);
+  s.frozen = {{"param/frozen", at::full({10'000}, value)}};
+  return s;
+}
+
+TEST(Checkpoint, StoresFrozenTensorsOnceForAllLaunches) {
+  const test::TempFolder folder;
+  const Retention one{.keep_last = 1, .keep_best = 0};
+  const SaveResult first = save(options_for(folder.path(), 1, one), snapshot_with_frozen(1, 3));
+  const SaveResult second = save(options_for(folder.path(), 2, one), snapshot_with_frozen(2, 3));
+  ASSERT_TRUE(first.status && second.status);
+
+  EXPECT_EQ(second.removed_steps, std::vector<int64_t>{1});
+  EXPECT_GT(first.bytes, 40'000U);
+  EXPECT_LT(second.bytes, 10'000U);
+  const auto found = open_newest(folder.path());
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/frozen"), at::full({10'000}, 3.0F)));
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/w"), snapshot_of(2).tensors[0].value));
+}
+
+TEST(Checkpoint, GivesChangedFrozenTensorsAFileOfTheirOwn) {
+  const test::TempFolder folder;
+  const Retention all{.keep_last = 9};
+  for (const int64_t step : {1, 2, 3})
+    ASSERT_TRUE(
+        save(options_for(folder.path(), 1, all), snapshot_with_frozen(step, step == 2 ? 5 : 3)).status);
+
+  EXPECT_EQ(fs::hard_link_count(folder / "step-00000001/frozen.safetensors"), 2U);
+  EXPECT_TRUE(fs::equivalent(folder / "step-00000001/frozen.safetensors",
+                             folder / "step-00000003/frozen.safetensors"));
+  const auto changed = Reader::open(folder / "step-00000002");
+  ASSERT_TRUE(changed) << changed.error().text();
+  EXPECT_TRUE(at::equal(*changed->tensor("param/frozen"), at::full({10'000}, 5.0F)));
+}
+
+TEST(Checkpoint, DoesNotShareAFrozenFileThatRotted) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(options_for(folder.path()), snapshot_with_frozen(1, 3)).status);
+  damage(folder / "step-00000001/frozen.safetensors");
+
+  const SaveResult second = save(options_for(folder.path()), snapshot_with_frozen(2, 3));
+
+  ASSERT_TRUE(second.status) << second.status.error().text();
+  const auto found = open_newest(folder.path());
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->reader.manifest().step, 2);
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/frozen"), at::full({10'000}, 3.0F)));
+}
+
 TEST(Checkpoint, ReassemblesATensorFromSeveralFiles) {
   // As two ranks would write it: no writer of ours does yet.
   const test::TempFolder folder;

@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 
+#include "base/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
 #include "support/temp_folder.hpp"
@@ -31,6 +32,7 @@ constexpr int kCrashed = 77;
 struct CrashPlan {
   bool is_armed = false;      ///< crash; only the child arms it
   bool is_disk_full = false;  ///< from then on no write succeeds
+  bool flips_a_bit = false;   ///< in all that is written of trained tensors
   int operations_left = 0;
   std::mutex mutex;
   std::set<std::string> unsynced;  ///< files with bytes that a power cut would lose
@@ -68,6 +70,11 @@ ssize_t write(int fd, const void* data, size_t size) {
   if (plan.is_disk_full && plan.operations_left-- <= 0) {
     errno = ENOSPC;
     return -1;
+  }
+  if (plan.flips_a_bit && path_of(fd).find("rank-") != std::string::npos) {
+    std::string changed(static_cast<const char*>(data), size);
+    changed.back() ^= 1;
+    return ::syscall(SYS_write, fd, changed.data(), size);
   }
   if (!plan.is_armed) return ::syscall(SYS_write, fd, data, size);
   const std::lock_guard lock(plan.mutex);
@@ -111,6 +118,14 @@ int mkdir(const char* path, mode_t mode) noexcept {
   return static_cast<int>(::syscall(SYS_mkdir, path, mode));
 }
 
+int link(const char* from, const char* to) noexcept {
+  if (plan.is_armed) {
+    const std::lock_guard lock(plan.mutex);
+    plan.count();
+  }
+  return static_cast<int>(::syscall(SYS_link, from, to));
+}
+
 int unlink(const char* path) noexcept {
   if (plan.is_armed) {
     const std::lock_guard lock(plan.mutex);
@@ -135,7 +150,11 @@ namespace {
 namespace fs = std::filesystem;
 
 Snapshot snapshot_of(int64_t step, double value) {
-  return {step, {{"param/w", at::full({50}, value)}, {"ema/w", at::full({50}, -value)}}, {{"n", step}}, {}};
+  return {step,
+          {{"param/w", at::full({50}, value)}, {"ema/w", at::full({50}, -value)}},
+          {{"n", step}},
+          {},
+          {{"param/frozen", at::full({50}, 9.0)}}};
 }
 
 Status save(const fs::path& folder, const Snapshot& snapshot) {
@@ -170,6 +189,7 @@ double value_in(const fs::path& folder) {
   const at::Tensor w = *found->reader.tensor("param/w"), ema = *found->reader.tensor("ema/w");
   EXPECT_TRUE(at::equal(w, -ema));
   EXPECT_TRUE(at::equal(w, at::full({50}, w[0].item<double>())));
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/frozen"), at::full({50}, 9.0)));
   return w[0].item<double>();
 }
 
@@ -178,7 +198,8 @@ void expect_nothing_left_over(const fs::path& folder) {
     EXPECT_EQ(item.path().string().find(".tmp"), std::string::npos) << item.path();
 }
 
-// Crashes at every point of the second save; returns the number of points.
+// Crashes at every point of the second save, which links the first one's frozen file; returns the number of
+// points.
 int crash_everywhere(int64_t second_step) {
   for (int crash_at = 0;; ++crash_at) {
     SCOPED_TRACE("crash before write operation " + std::to_string(crash_at));
@@ -204,6 +225,23 @@ TEST(CheckpointCrash, AtEveryWritePointLeavesALoadableCheckpoint) {
 
 TEST(CheckpointCrash, AtEveryWritePointOfReplacingTheOnlyOneLeavesALoadableCheckpoint) {
   EXPECT_GT(crash_everywhere(1), 20);
+}
+
+TEST(CheckpointCrash, WhatDoesNotReadBackReplacesNothing) {
+  for (const int64_t step : {1, 2}) {
+    SCOPED_TRACE("step " + std::to_string(step));
+    const test::TempFolder folder;
+    ASSERT_TRUE(save(folder.path(), snapshot_of(1, 1)));
+
+    plan.flips_a_bit = true;
+    const Status status = save(folder.path(), snapshot_of(step, 2));
+    plan.flips_a_bit = false;
+
+    EXPECT_EQ(status.error().code, ErrorCode::Corrupt);
+    EXPECT_EQ(value_in(folder.path()), 1);
+    EXPECT_EQ(*files::read(folder / "latest"), "step-00000001\n");
+    expect_nothing_left_over(folder.path());
+  }
 }
 
 TEST(CheckpointCrash, ADiskThatFillsUpCostsOneSaveOnly) {

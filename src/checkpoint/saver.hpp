@@ -31,6 +31,8 @@ struct Snapshot {
   std::vector<params::StateTensor> tensors;
   std::vector<params::StateScalar> scalars;
   std::map<std::string, double> metrics;  ///< "val_loss" where the weights were validated
+  /// Tensors that the whole run leaves as they are. Checkpoints of the same bytes share one file.
+  std::vector<params::StateTensor> frozen = {};
 };
 
 struct SaverOptions {
@@ -48,7 +50,7 @@ struct SaveResult {
   /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Cancelled: a
   /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
   Status status;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  ///< written; what is shared with an earlier checkpoint does not count
   double stall_s = 0;  ///< time save() blocked
   double write_s = 0;  ///< from the end of the stall until the checkpoint was durable and verified
   std::vector<int64_t> removed_steps;  ///< by retention
@@ -64,7 +66,8 @@ class Saver {
   Saver& operator=(const Saver&) = delete;
 
   /// Waits for the save before it, copies the tensors and starts writing; where memory for the copy is short
-  /// it writes before it returns. The step loop may change the tensors afterwards. A failure does not stop
+  /// it writes before it returns. The step loop may change the tensors afterwards, but for the frozen ones,
+  /// which are not copied. A failure does not stop
   /// training: it is logged as an error and comes out of take_results(); the next save tries afresh. A step
   /// that was saved before is replaced.
   /// Requires distinct tensor names (else the result is InvalidArgument).

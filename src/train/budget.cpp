@@ -95,11 +95,12 @@ std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const p
   const ParamCounts counts = count_params(job, table);
   const double trained_each =
       kFloatBytes + moment_bytes_each(job) + (job.optimizer.ema_decay > 0 ? kFloatBytes : 0.0);
-  const uint64_t one = bytes(counts.trainable, trained_each) +
-                       bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)));
+  const uint64_t one = bytes(counts.trainable, trained_each);
   const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
-  return {{std::to_string(kept) + " checkpoints of " + text::bytes(one), kept * one},
-          {"samples, events and logs", kRoomForSamples}};
+  return {
+      {std::to_string(kept) + " checkpoints of " + text::bytes(one), kept * one},
+      {"frozen weights, which they share", bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)))},
+      {"samples, events and logs", kRoomForSamples}};
 }
 
 }  // namespace zt::train

@@ -218,6 +218,7 @@ void Loop::save(bool is_last) {
   checkpoint::Snapshot snapshot;
   snapshot.step = setup_.cursor.step;
   snapshot.tensors = state_tensors(setup_.state);
+  snapshot.frozen = frozen_tensors(setup_.state);
   snapshot.scalars = state_scalars(setup_.state);
   const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
   snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());

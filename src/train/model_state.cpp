@@ -7,6 +7,18 @@
 #include "train/run_rules.hpp"
 
 namespace zt::train {
+namespace {
+
+std::vector<params::StateTensor> param_tensors(const params::ParamStore& store, bool trainable) {
+  std::vector<params::StateTensor> tensors;
+  for (const params::StoredParam& param : store.params()) {
+    if (store.segments()[param.segment].placement.trainable == trainable)
+      tensors.push_back({"param/" + param.info.name, param.value.variable_data()});
+  }
+  return tensors;
+}
+
+}  // namespace
 
 ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job) {
   ModelState state;
@@ -20,11 +32,13 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
   return state;
 }
 
+std::vector<params::StateTensor> frozen_tensors(const ModelState& state) {
+  return param_tensors(*state.networks.store, /*trainable=*/false);
+}
+
 std::vector<params::StateTensor> state_tensors(const ModelState& state) {
-  std::vector<params::StateTensor> tensors;
+  std::vector<params::StateTensor> tensors = param_tensors(*state.networks.store, /*trainable=*/true);
   const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
-  for (const params::StoredParam& param : state.networks.store->params())
-    add({"param/" + param.info.name, param.value.variable_data()});
   state.optimizer->visit_state(add);
   if (state.ema) state.ema->visit_state(add);
   return tensors;
@@ -42,6 +56,7 @@ std::vector<params::StateScalar> state_scalars(const ModelState& state) {
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
   for (const params::StateTensor& tensor : state_tensors(state)) ZT_TRY(reader.copy_into(tensor));
+  for (const params::StateTensor& tensor : frozen_tensors(state)) ZT_TRY(reader.copy_into(tensor));
   ZT_TRY_ASSIGN(const std::vector<params::StateScalar> scalars, reader.scalars());
   ZT_TRY(state.optimizer->set_scalars(scalars));
   if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));

@@ -27,7 +27,9 @@ struct ModelState {
 /// Optimizer, averages and scaler for loaded networks.
 ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job);
 
-/// Live views of every parameter, buffer, moment and average.
+/// Live views of the parameters and buffers that the run leaves as they are.
+std::vector<params::StateTensor> frozen_tensors(const ModelState& state);
+/// Live views of every other parameter, of the moments and of the averages.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
 std::vector<params::StateScalar> state_scalars(const ModelState& state);
 

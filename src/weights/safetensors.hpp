@@ -34,7 +34,7 @@ Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::stri
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
                          const std::map<std::string, std::string>& metadata = {});
 
-/// A file as it was written; the checksum is of the bytes in memory on their way out.
+/// A file as it was written, or would be; the checksum is of the bytes in memory on their way out.
 struct WrittenFile {
   uint64_t size_bytes = 0;
   std::string xxh128;
@@ -43,5 +43,8 @@ struct WrittenFile {
 Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
                                              std::span<const TensorEntry> entries,
                                              const std::map<std::string, std::string>& metadata = {});
+/// What write_summed_safetensors would return, without writing. Errors: InvalidArgument, as there; `label`
+/// stands for the path.
+Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const TensorEntry> entries);
 
 }  // namespace zt::weights

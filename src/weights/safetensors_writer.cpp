@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -29,15 +30,16 @@ std::string header_text(std::span<const TensorEntry* const> ordered,
   return header.dump();
 }
 
-}  // namespace
+using Metadata = std::map<std::string, std::string>;
+using Sink = std::function<Status(std::span<const std::byte>)>;
 
-Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
-                                             std::span<const TensorEntry> entries,
-                                             const std::map<std::string, std::string>& metadata) {
-  ZT_TRY(internal::check_writable(entries, path.string()));
+/// The bytes of a file, in order, handed to `sink`.
+Result<WrittenFile> serialize(std::string_view label, std::span<const TensorEntry> entries,
+                              const Metadata& metadata, const Sink& sink) {
+  ZT_TRY(internal::check_writable(entries, label));
   for (const auto& [key, value] : metadata) {
-    ZT_TRY(internal::check_text(key, path.string()));
-    ZT_TRY(internal::check_text(value, path.string()));
+    ZT_TRY(internal::check_text(key, label));
+    ZT_TRY(internal::check_text(value, label));
   }
   std::vector<const TensorEntry*> ordered;
   for (const TensorEntry& entry : entries) ordered.push_back(&entry);
@@ -51,20 +53,35 @@ Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
   length += (kAlignment - (sizeof length + length) % kAlignment) % kAlignment;
   header.resize(static_cast<size_t>(length), ' ');
 
-  ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(path));
-  WrittenFile written;
+  WrittenFile file;
   hash::Xxh128 checksum;
-  const auto write = [&](std::span<const std::byte> bytes) {
+  const auto put = [&](std::span<const std::byte> bytes) {
     checksum.update(bytes);
-    written.size_bytes += bytes.size();
-    return file.write(bytes);
+    file.size_bytes += bytes.size();
+    return sink(bytes);
   };
-  ZT_TRY(write(std::as_bytes(std::span(&length, 1))));
-  ZT_TRY(write(std::as_bytes(std::span(header))));
-  for (const TensorEntry* entry : ordered) ZT_TRY(write(entry->bytes));
+  ZT_TRY(put(std::as_bytes(std::span(&length, 1))));
+  ZT_TRY(put(std::as_bytes(std::span(header))));
+  for (const TensorEntry* entry : ordered) ZT_TRY(put(entry->bytes));
+  file.xxh128 = checksum.hex();
+  return file;
+}
+
+}  // namespace
+
+Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
+                                             std::span<const TensorEntry> entries,
+                                             const std::map<std::string, std::string>& metadata) {
+  ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(path));
+  ZT_TRY_ASSIGN(WrittenFile written,
+                serialize(path.string(), entries, metadata,
+                          [&](std::span<const std::byte> bytes) { return file.write(bytes); }));
   ZT_TRY(file.commit());
-  written.xxh128 = checksum.hex();
   return written;
+}
+
+Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const TensorEntry> entries) {
+  return serialize(label, entries, {}, [](std::span<const std::byte>) -> Status { return {}; });
 }
 
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,

@@ -27,9 +27,18 @@ void run_export(const config::ExportJob& job, const fs::path& folder) {
       << files::read(folder / "log").value_or("");
 }
 
+/// The files of one checkpoint.
+struct StoredTensors {
+  weights::TensorFile trained, frozen;
+  const weights::TensorEntry* find(const std::string& name) const {
+    const weights::TensorEntry* entry = trained.find(name);
+    return entry ? entry : frozen.find(name);
+  }
+};
+
 /// Every tensor of `file` is, bit for bit, the average under `network` of the checkpoint, or the weight where
 /// none is kept because it does not train. How many were averages.
-size_t expect_same_bits(const weights::TensorFile& file, const weights::TensorFile& checkpoint,
+size_t expect_same_bits(const weights::TensorFile& file, const StoredTensors& checkpoint,
                         const std::string& network) {
   size_t averages = 0;
   for (const weights::TensorEntry& entry : file.entries()) {
@@ -52,8 +61,9 @@ TEST(Export, WritesTheAveragedWeightsOfACheckpointBitForBit) {
                     {"stage=2", "model.allow_random_start=true", "max_train_steps=2",
                      "validation.every_steps=0", "optimizer.ema_decay=0.5"});
   ASSERT_EQ(run.finish(), 0) << run.log();
-  const auto checkpoint = test::value_of(weights::TensorFile::open(
-      run.run().checkpoints() / contract::checkpoint_name(2) / "rank-00000.safetensors"));
+  const fs::path step = run.run().checkpoints() / contract::checkpoint_name(2);
+  const StoredTensors checkpoint{test::value_of(weights::TensorFile::open(step / "rank-00000.safetensors")),
+                                 test::value_of(weights::TensorFile::open(step / "frozen.safetensors"))};
 
   const config::ExportJob job{.run = run.run().path().string(),
                               .output = (folder.path() / "exported").string(),

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -24,6 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kRankFile = "rank-00000.safetensors";
+constexpr const char* kFrozenFile = "frozen.safetensors";
 
 std::string scalar_text(const std::variant<int64_t, double>& value) {
   // The alternate form always has a point or an exponent, so a reader can tell 1.0 from 1.
@@ -31,9 +34,13 @@ std::string scalar_text(const std::variant<int64_t, double>& value) {
   return fmt::format("{}", std::get<int64_t>(value));
 }
 
-contract::Manifest describe(const SaverOptions& options, const Snapshot& snapshot,
-                            const std::vector<weights::TensorEntry>& entries,
-                            const weights::WrittenFile& file) {
+std::vector<weights::TensorEntry> entries_of(const std::vector<params::StateTensor>& tensors) {
+  std::vector<weights::TensorEntry> entries;
+  for (const params::StateTensor& t : tensors) entries.push_back(tensor::to_entry(t.name, t.value));
+  return entries;
+}
+
+contract::Manifest describe(const SaverOptions& options, const Snapshot& snapshot) {
   contract::Manifest m;
   m.step = snapshot.step;
   m.generation = options.generation;
@@ -43,24 +50,90 @@ contract::Manifest describe(const SaverOptions& options, const Snapshot& snapsho
   for (const params::StateScalar& scalar : snapshot.scalars)
     m.scalars[scalar.name] = scalar_text(scalar.value);
   m.metrics = snapshot.metrics;
-  m.files = {{kRankFile, file.size_bytes, file.xxh128}};
-  for (const weights::TensorEntry& e : entries) {
-    const int64_t numel = weights::element_count(e.shape).value_or(0);
-    m.tensors.push_back({e.name, std::string(weights::name(e.dtype)), e.shape, {{0, e.name, 0, numel}}});
-  }
   return m;
 }
 
-// Data file, then manifest; each is synced, and so is the folder.
-Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& folder) {
+void add_file(contract::Manifest& m, const char* name, const weights::WrittenFile& file,
+              std::span<const weights::TensorEntry> entries) {
+  const auto index = static_cast<uint32_t>(m.files.size());
+  m.files.push_back({name, file.size_bytes, file.xxh128});
+  for (const weights::TensorEntry& e : entries) {
+    const int64_t numel = weights::element_count(e.shape).value_or(0);
+    m.tensors.push_back({e.name, std::string(weights::name(e.dtype)), e.shape, {{index, e.name, 0, numel}}});
+  }
+}
+
+// The file of frozen tensors in an earlier checkpoint, if it should hold these very bytes.
+std::optional<fs::path> find_frozen(const fs::path& checkpoints, const weights::WrittenFile& wanted) {
+  for (const contract::CheckpointEntry& entry : newest_first(contract::list_checkpoints(checkpoints))) {
+    const auto manifest = contract::read_manifest(entry.folder);
+    if (!manifest) continue;
+    for (const contract::ManifestFile& file : manifest->files) {
+      if (file.name == kFrozenFile && file.size_bytes == wanted.size_bytes && file.xxh128 == wanted.xxh128)
+        return entry.folder / file.name;
+    }
+  }
+  return std::nullopt;
+}
+
+Status require_space(const SaverOptions& options, int64_t step, uint64_t bytes) {
+  const resources::Demand demand{fmt::format("checkpoint of step {}", step), bytes};
+  return resources::require_disk(options.folder, std::span(&demand, 1),
+                                 "free some space, or lower checkpoint.keep_last");
+}
+
+uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
+  uint64_t sum = 0;
+  for (const weights::TensorEntry& e : entries) sum += e.bytes.size();
+  return sum;
+}
+
+enum class Sharing { Allowed, No };
+
+// Data files, then manifest; each is synced, and so is the folder. Then all of it is read back.
+Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& folder,
+                              Sharing sharing) {
+  const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
+  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_file, weights::sum_safetensors(kFrozenFile, frozen));
+  std::optional<fs::path> shared;
+  if (sharing == Sharing::Allowed) shared = find_frozen(options.folder, frozen_file);
+  ZT_TRY(require_space(options, snapshot.step, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
+
   ZT_TRY(files::make_folders(folder));
-  std::vector<weights::TensorEntry> entries;
-  for (const params::StateTensor& t : snapshot.tensors) entries.push_back(tensor::to_entry(t.name, t.value));
+  contract::Manifest manifest = describe(options, snapshot);
   ZT_TRY_ASSIGN(const weights::WrittenFile file,
-                weights::write_summed_safetensors(folder / kRankFile, entries));
-  const std::string manifest = contract::to_json(describe(options, snapshot, entries, file));
-  ZT_TRY(files::write_atomic(folder / "manifest.json", manifest));
-  return file.size_bytes + manifest.size();
+                weights::write_summed_safetensors(folder / kRankFile, trained));
+  add_file(manifest, kRankFile, file, trained);
+  uint64_t written = file.size_bytes;
+  if (!frozen.empty()) {
+    std::error_code no_link;  // a file system without hard links
+    if (shared) fs::create_hard_link(*shared, folder / kFrozenFile, no_link);
+    if (!shared || no_link) {
+      ZT_TRY(weights::write_summed_safetensors(folder / kFrozenFile, frozen));
+      written += frozen_file.size_bytes;
+    }
+    add_file(manifest, kFrozenFile, frozen_file, frozen);
+  }
+  const std::string text = contract::to_json(manifest);
+  ZT_TRY(files::write_atomic(folder / "manifest.json", text));
+  if (Status whole = contract::verify_checkpoint(folder); !whole)
+    return fail(std::move(whole.error()).with("while reading the new checkpoint back"));
+  return written + text.size();
+}
+
+// The folder is whole afterwards, or gone. What does not read back may be an earlier checkpoint's file: the
+// second try writes its own.
+Result<uint64_t> write_unfinished(const SaverOptions& options, const Snapshot& snapshot,
+                                  const fs::path& folder) {
+  Result<uint64_t> bytes;
+  for (const Sharing sharing : {Sharing::Allowed, Sharing::No}) {
+    bytes = write_folder(options, snapshot, folder, sharing);
+    if (bytes) return bytes;
+    std::error_code ignored;  // at once, because the disk may be full; else the next save does it
+    fs::remove_all(folder, ignored);
+    if (bytes.error().code != ErrorCode::Corrupt) break;
+  }
+  return bytes;
 }
 
 // Puts `finished` in the place of `target`. A checkpoint that is there already is exchanged in one step, so
@@ -89,41 +162,19 @@ Status refuse_if_superseded(const SaverOptions& options) {
   return {};
 }
 
-Status require_space(const SaverOptions& options, const Snapshot& snapshot) {
-  const resources::Demand demand{fmt::format("checkpoint of step {}", snapshot.step), num_bytes(snapshot)};
-  return resources::require_disk(options.folder, std::span(&demand, 1),
-                                 "free some space, or lower checkpoint.keep_last");
-}
-
 }  // namespace
-
-uint64_t num_bytes(const Snapshot& snapshot) {
-  uint64_t sum = 0;
-  for (const params::StateTensor& t : snapshot.tensors) sum += t.value.nbytes();
-  return sum;
-}
 
 Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot) {
   ZT_TRY(files::make_folders(options.folder));
   ZT_TRY(refuse_if_superseded(options));
   ZT_TRY(remove_leftovers(options.folder));
-  ZT_TRY(require_space(options, snapshot));
 
   const std::string name = contract::checkpoint_name(snapshot.step);
-  const fs::path unfinished = options.folder / (name + ".tmp"), target = options.folder / name;
-  Result<uint64_t> bytes = write_folder(options, snapshot, unfinished);
-  if (!bytes) {
-    std::error_code ignored;  // at once, because the disk may be full; else the next save does it
-    fs::remove_all(unfinished, ignored);
-    return bytes;
-  }
+  const fs::path unfinished = options.folder / (name + ".tmp");
+  ZT_TRY_ASSIGN(const uint64_t bytes, write_unfinished(options, snapshot, unfinished));
   ZT_TRY(refuse_if_superseded(options));
-  ZT_TRY(put_in_place(unfinished, target));
+  ZT_TRY(put_in_place(unfinished, options.folder / name));
   ZT_TRY(files::write_atomic(options.folder / "latest", name + "\n"));
-  if (Status whole = contract::verify_checkpoint(target); !whole) {
-    ZT_TRY(remove_checkpoint(target));
-    return fail(std::move(whole.error()).with("while reading the new checkpoint back"));
-  }
   return bytes;
 }
 

@@ -9,11 +9,8 @@
 
 namespace zt::checkpoint::internal {
 
-/// Bytes of a snapshot's tensors.
-uint64_t num_bytes(const Snapshot& snapshot);
-
-/// Writes `snapshot`, whose tensors are contiguous and on the CPU, to its folder, and reads it back. Returns
-/// the bytes written. Errors: as SaveResult::status; the folder then holds what it held before.
+/// Writes `snapshot`, whose tensors are contiguous and on the CPU, reads it back and only then gives it its
+/// name. Returns the bytes written. Errors: as SaveResult::status; the folder then holds what it held before.
 Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot);
 
 /// Removes what retention no longer wants now that `verified_step` reads back. Returns the steps removed;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/resources.hpp"
 
@@ -32,6 +33,12 @@ std::shared_ptr<std::byte> map_memory(size_t bytes) {
   return {static_cast<std::byte*>(data), [bytes](std::byte* start) { ::munmap(start, bytes); }};
 }
 
+std::vector<params::StateTensor> views(const std::vector<params::StateTensor>& tensors) {
+  std::vector<params::StateTensor> out;
+  for (const params::StateTensor& t : tensors) out.push_back({t.name, t.value.detach().cpu().contiguous()});
+  return out;
+}
+
 }  // namespace
 
 std::optional<Snapshot> copied(const Snapshot& snapshot) {
@@ -40,7 +47,7 @@ std::optional<Snapshot> copied(const Snapshot& snapshot) {
   const std::shared_ptr<std::byte> memory = map_memory(total);
   if (!memory) return std::nullopt;
 
-  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics};
+  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics, views(snapshot.frozen)};
   size_t offset = 0;
   for (const params::StateTensor& t : snapshot.tensors) {
     const at::Tensor live = t.value.detach();
@@ -54,10 +61,7 @@ std::optional<Snapshot> copied(const Snapshot& snapshot) {
 }
 
 Snapshot viewed(const Snapshot& snapshot) {
-  Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics};
-  for (const params::StateTensor& t : snapshot.tensors)
-    out.tensors.push_back({t.name, t.value.detach().cpu().contiguous()});
-  return out;
+  return {snapshot.step, views(snapshot.tensors), snapshot.scalars, snapshot.metrics, views(snapshot.frozen)};
 }
 
 }  // namespace zt::checkpoint::internal

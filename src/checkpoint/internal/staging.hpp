@@ -8,8 +8,8 @@
 
 namespace zt::checkpoint::internal {
 
-/// Contiguous copies on the CPU, in one mapping that is given back with the last of them. Nothing where
-/// memory for them is short.
+/// Contiguous copies on the CPU, in one mapping that is given back with the last of them; views of the frozen
+/// tensors. Nothing where memory for the copies is short.
 std::optional<Snapshot> copied(const Snapshot& snapshot);
 
 /// The same without copying what is contiguous and on the CPU already: views of the live tensors.
