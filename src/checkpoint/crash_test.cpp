@@ -11,13 +11,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <climits>
+#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "base/files.hpp"
 #include "checkpoint/reader.hpp"
@@ -30,9 +34,11 @@ constexpr int kCrashed = 77;
 
 /// What goes wrong and when.
 struct CrashPlan {
-  bool is_armed = false;      ///< crash; only the child arms it
-  bool is_disk_full = false;  ///< from then on no write succeeds
-  bool flips_a_bit = false;   ///< in all that is written of trained tensors
+  bool is_armed = false;            ///< crash; only the child arms it
+  bool is_disk_full = false;        ///< from then on no write succeeds
+  bool flips_a_bit = false;         ///< in all that is written of trained tensors
+  std::atomic<bool> hangs = false;  ///< no write of trained tensors returns, until it is cleared
+  std::condition_variable released;
   int operations_left = 0;
   std::mutex mutex;
   std::set<std::string> unsynced;  ///< files with bytes that a power cut would lose
@@ -71,7 +77,12 @@ ssize_t write(int fd, const void* data, size_t size) {
     errno = ENOSPC;
     return -1;
   }
-  if (plan.flips_a_bit && path_of(fd).find("rank-") != std::string::npos) {
+  const bool is_data = (plan.hangs || plan.flips_a_bit) && path_of(fd).find("rank-") != std::string::npos;
+  if (is_data && plan.hangs) {
+    std::unique_lock lock(plan.mutex);
+    plan.released.wait(lock, [] { return !plan.hangs; });
+  }
+  if (is_data && plan.flips_a_bit) {
     std::string changed(static_cast<const char*>(data), size);
     changed.back() ^= 1;
     return ::syscall(SYS_write, fd, changed.data(), size);
@@ -157,8 +168,12 @@ Snapshot snapshot_of(int64_t step, double value) {
           {{"param/frozen", at::full({50}, 9.0)}}};
 }
 
+SaverOptions options_for(const fs::path& folder) {
+  return {.folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {1, 0}};
+}
+
 Status save(const fs::path& folder, const Snapshot& snapshot) {
-  Saver saver({.folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {1, 0}});
+  Saver saver(options_for(folder));
   saver.save(snapshot);
   saver.wait();
   return saver.take_results().at(0).status;
@@ -242,6 +257,31 @@ TEST(CheckpointCrash, WhatDoesNotReadBackReplacesNothing) {
     EXPECT_EQ(*files::read(folder / "latest"), "step-00000001\n");
     expect_nothing_left_over(folder.path());
   }
+}
+
+TEST(CheckpointCrash, ADiskThatHangsCostsADeadlineAndNotTheRun) {
+  const test::TempFolder folder;
+  SaverOptions options = options_for(folder.path());
+  options.deadline = std::chrono::milliseconds(1);
+  Saver saver(options);
+  plan.hangs = true;
+  saver.save(snapshot_of(1, 1));
+
+  const Status waited = saver.wait();
+  saver.save(snapshot_of(2, 2));
+
+  EXPECT_EQ(waited.error().code, ErrorCode::Timeout);
+  const auto results = saver.take_results();
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].step, 2);
+  EXPECT_EQ(results[0].status.error().code, ErrorCode::Timeout);
+  {
+    const std::lock_guard lock(plan.mutex);
+    plan.hangs = false;
+  }
+  plan.released.notify_all();
+  while (!saver.wait()) std::this_thread::yield();
+  EXPECT_EQ(value_in(folder.path()), 1);
 }
 
 TEST(CheckpointCrash, ADiskThatFillsUpCostsOneSaveOnly) {

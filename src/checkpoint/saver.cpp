@@ -4,104 +4,130 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "checkpoint/internal/commit.hpp"
 #include "checkpoint/internal/staging.hpp"
 #include "contract/manifest.hpp"
 
 namespace zt::checkpoint {
-namespace {
 
-using Clock = std::chrono::steady_clock;
+struct Saver::State {
+  struct Job {
+    Snapshot snapshot;
+    SaveResult result;
+  };
 
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
+  void start(Job started);
+  void work();
+  void write(Job& writing) const;
+  void finish(SaveResult result);
 
-}  // namespace
-
-struct Saver::Job {
-  Snapshot snapshot;
-  SaveResult result;
+  SaverOptions options;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Job> job;  ///< in flight
+  std::vector<SaveResult> results;
+  bool stopping = false;
 };
 
-Saver::Saver(SaverOptions options) : options_(std::move(options)), writer_([this] { work(); }) {}
+Saver::Saver(SaverOptions options) : state_(std::make_shared<State>()) {
+  state_->options = std::move(options);
+  writer_ = std::thread([state = state_] { state->work(); });
+}
 
 Saver::~Saver() {
-  wait();
+  const bool is_idle = wait().has_value();
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
   }
-  changed_.notify_all();
-  writer_.join();
+  state_->changed.notify_all();
+  if (is_idle)
+    writer_.join();
+  else
+    writer_.detach();  // it hangs in the file system, with all it needs in the state that it shares
 }
 
-void Saver::save(const Snapshot& snapshot) {
-  const Clock::time_point begin = Clock::now();
-  wait();
-  std::optional<Snapshot> copy = internal::copied(snapshot);
-  if (!copy) return save_in_place(snapshot);
-  start(*std::move(copy), begin);
-}
+void Saver::save(const Snapshot& snapshot) { save(snapshot, Staging::Copy); }
+void Saver::save_in_place(const Snapshot& snapshot) { save(snapshot, Staging::InPlace); }
 
-void Saver::save_in_place(const Snapshot& snapshot) {
-  const Clock::time_point begin = Clock::now();
-  wait();
-  start(internal::viewed(snapshot), begin);
-  wait();
-  const std::lock_guard lock(mutex_);
-  results_.back().stall_s = seconds_since(begin);
-}
-
-void Saver::start(Snapshot snapshot, Clock::time_point begin) {
-  auto job = std::make_unique<Job>();
-  job->result.step = snapshot.step;
-  job->result.name = contract::checkpoint_name(snapshot.step);
-  job->snapshot = std::move(snapshot);
-  job->result.stall_s = seconds_since(begin);
-  {
-    const std::lock_guard lock(mutex_);
-    job_ = std::move(job);
+void Saver::save(const Snapshot& snapshot, Staging staging) {
+  const clock::Stopwatch watch;
+  State::Job job;
+  job.result.step = snapshot.step;
+  job.result.name = contract::checkpoint_name(snapshot.step);
+  job.result.status = wait();
+  if (!job.result.status) return state_->finish(std::move(job.result));
+  std::optional<Snapshot> copy;
+  if (staging == Staging::Copy) copy = internal::copied(snapshot);  // none where memory is short
+  if (copy) {
+    job.snapshot = *std::move(copy);
+    job.result.stall_s = watch.seconds();
+    state_->start(std::move(job));
+    return;
   }
-  changed_.notify_all();
+  job.snapshot = internal::viewed(snapshot);
+  state_->write(job);
+  job.result.stall_s = watch.seconds();
+  state_->finish(std::move(job.result));
 }
 
-void Saver::wait() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !job_; });
+Status Saver::wait() {
+  std::unique_lock lock(state_->mutex);
+  const auto deadline = is_stuck_ ? std::chrono::milliseconds(0) : state_->options.deadline;
+  is_stuck_ = !state_->changed.wait_for(lock, deadline, [this] { return !state_->job; });
+  if (!is_stuck_) return {};
+  return fail(ErrorCode::Timeout,
+              fmt::format("the checkpoint of step {} is still being written after {} s: is the disk of {} "
+                          "still there?",
+                          state_->job->result.step, state_->options.deadline.count() / 1000,
+                          state_->options.folder.string()));
 }
 
 std::vector<SaveResult> Saver::take_results() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(results_, {});
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->results, {});
 }
 
-void Saver::work() {
-  std::unique_lock lock(mutex_);
+void Saver::State::start(Job started) {
+  {
+    const std::lock_guard lock(mutex);
+    job = std::move(started);
+  }
+  changed.notify_all();
+}
+
+void Saver::State::finish(SaveResult result) {
+  const std::lock_guard lock(mutex);
+  results.push_back(std::move(result));
+}
+
+void Saver::State::work() {
+  std::unique_lock lock(mutex);
   for (;;) {
-    changed_.wait(lock, [this] { return job_ || stopping_; });
-    if (!job_) return;
-    Job& job = *job_;
+    changed.wait(lock, [this] { return job || stopping; });
+    if (!job) return;
     lock.unlock();
-    write(job);
+    write(*job);
     lock.lock();
-    results_.push_back(std::move(job.result));
-    job_.reset();
-    changed_.notify_all();
+    results.push_back(std::move(job->result));
+    job.reset();
+    changed.notify_all();
   }
 }
 
-void Saver::write(Job& job) const {
-  const Clock::time_point begin = Clock::now();
-  SaveResult& result = job.result;
+void Saver::State::write(Job& writing) const {
+  const clock::Stopwatch watch;
+  SaveResult& result = writing.result;
   try {
-    if (auto bytes = internal::commit(options_, job.snapshot)) {
+    if (auto bytes = internal::commit(options, writing.snapshot)) {
       result.bytes = *bytes;
     } else {
       result.status = fail(std::move(bytes.error()));
@@ -109,14 +135,14 @@ void Saver::write(Job& job) const {
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
     result.status = fail(ErrorCode::Internal, e.what());
   }
-  result.write_s = seconds_since(begin);
+  result.write_s = watch.seconds();
   if (!result.status) {
     log::error("checkpoint",
                fmt::format("step={} was NOT saved: {}. Training goes on; the next save tries again.",
                            result.step, result.status.error().text()));
     return;
   }
-  result.removed_steps = internal::prune(options_, result.step);
+  result.removed_steps = internal::prune(options, result.step);
 }
 
 }  // namespace zt::checkpoint

@@ -9,12 +9,10 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +39,7 @@ struct SaverOptions {
   std::string config_digest;
   int64_t generation = 0;  ///< of this launch
   Retention retention;
+  std::chrono::milliseconds deadline = std::chrono::minutes(30);  ///< longest wait for a write in flight
 };
 
 /// How a save ended.
@@ -60,38 +59,32 @@ struct SaveResult {
 class Saver {
  public:
   explicit Saver(SaverOptions options);
-  /// Waits for the save in flight.
+  /// Waits for the save in flight; after the deadline its thread is left to itself.
   ~Saver();
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
   /// Waits for the save before it, copies the tensors and starts writing; where memory for the copy is short
   /// it writes before it returns. The step loop may change the tensors afterwards, but for the frozen ones,
-  /// which are not copied. A failure does not stop
-  /// training: it is logged as an error and comes out of take_results(); the next save tries afresh. A step
-  /// that was saved before is replaced.
+  /// which are not copied. A failure does not stop training: it is logged as an error and comes out of
+  /// take_results(); the next save tries afresh. A step that was saved before is replaced.
   /// Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.
   void save_in_place(const Snapshot& snapshot);
-  /// Blocks until nothing is in flight.
-  void wait();
+  /// Waits until nothing is in flight. Errors: Timeout; after one, the next calls do not wait any more.
+  Status wait();
   /// Saves that ended since the last call, oldest first.
   std::vector<SaveResult> take_results();
 
  private:
-  struct Job;
-  void start(Snapshot snapshot, std::chrono::steady_clock::time_point begin);
-  void work();
-  void write(Job& job) const;
-  const SaverOptions options_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unique_ptr<Job> job_;  ///< in flight
-  std::vector<SaveResult> results_;
-  bool stopping_ = false;
+  struct State;
+  enum class Staging { Copy, InPlace };
+  void save(const Snapshot& snapshot, Staging staging);
+  std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
+  bool is_stuck_ = false;  ///< a wait came to its deadline
 };
 
 }  // namespace zt::checkpoint

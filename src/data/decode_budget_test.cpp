@@ -19,7 +19,7 @@ int64_t most_held(uint64_t limit, int64_t part) {
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) {
-        const DecodeBudget::Share share(budget, static_cast<uint64_t>(part));
+        const auto share = budget.take(static_cast<uint64_t>(part));
         const int64_t now = held += part;
         int64_t seen = most;
         while (seen < now && !most.compare_exchange_weak(seen, now)) {
@@ -34,6 +34,17 @@ int64_t most_held(uint64_t limit, int64_t part) {
 }
 
 TEST(DecodeBudget, ThreadsNeverHoldMoreThanTheLimit) { EXPECT_LE(most_held(100, 30), 90); }
+
+TEST(DecodeBudget, WaitsNoLongerThanTheDeadline) {
+  DecodeBudget budget(100);
+  const auto held = budget.take(80);
+  ASSERT_TRUE(held);
+
+  const auto late = budget.take(30, std::chrono::milliseconds(1));
+
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::Timeout);
+}
 
 TEST(DecodeBudget, APartLargerThanTheLimitGoesAlone) { EXPECT_EQ(most_held(10, 30), 30); }
 

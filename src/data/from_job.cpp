@@ -13,10 +13,6 @@
 namespace zt::data {
 namespace {
 
-size_t num_threads(const config::DataJob& job) {
-  return static_cast<size_t>(job.decode_threads > 0 ? job.decode_threads : resources::cores());
-}
-
 bool is_wanted(const ClipRecord& clip, const std::vector<std::string>& splits) {
   return splits.empty() || std::find(splits.begin(), splits.end(), clip.split) != splits.end();
 }
@@ -29,7 +25,7 @@ Result<ClipIndex> open_clips(const config::DataJob& job) {
                 "there is no data: set data.index (see `zoetrope data ingest`) or data.meta_paths");
   const std::vector<std::filesystem::path> lists(job.meta_paths.begin(), job.meta_paths.end());
   ZT_TRY_ASSIGN(ClipIndex index,
-                job.index.empty() ? index_meta_lists(lists, num_threads(job)) : read_index(job.index));
+                job.index.empty() ? index_meta_lists(lists, decode_threads(job)) : read_index(job.index));
   std::erase_if(index.clips, [&](const ClipRecord& clip) { return !is_wanted(clip, job.splits); });
   if (index.clips.empty())
     return fail(ErrorCode::InvalidConfig, "no clip of " + (job.index.empty() ? "the meta lists" : job.index) +
@@ -51,16 +47,19 @@ PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t see
   return plan;
 }
 
-LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan) {
-  LoaderOptions options;
-  options.load.width = plan.width;
-  options.load.height = plan.height;
-  options.load.draw.style = job.pose_style;
-  options.load.draw.hands = job.draw_hands;
-  options.load.draw.face = job.draw_face;
-  options.num_threads = num_threads(job);
-  options.load.budget = std::make_shared<DecodeBudget>(static_cast<uint64_t>(job.decode_memory_mib) << 20);
+LoadOptions load_options(const config::DataJob& job, const PlanOptions& plan) {
+  LoadOptions options;
+  options.width = plan.width;
+  options.height = plan.height;
+  options.draw.style = job.pose_style;
+  options.draw.hands = job.draw_hands;
+  options.draw.face = job.draw_face;
+  options.budget = std::make_shared<DecodeBudget>(static_cast<uint64_t>(job.decode_memory_mib) << 20);
   return options;
+}
+
+size_t decode_threads(const config::DataJob& job) {
+  return static_cast<size_t>(job.decode_threads > 0 ? job.decode_threads : resources::cores());
 }
 
 }  // namespace zt::data

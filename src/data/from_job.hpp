@@ -3,6 +3,7 @@
 // validation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/error.hpp"
@@ -21,11 +22,11 @@ Result<ClipIndex> open_clips(const config::DataJob& job);
 /// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
 PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
 
-struct LoaderOptions {
-  LoadOptions load;  ///< the parts wanted are the caller's to set
-  size_t num_threads = 1;
-};
-/// Size, drawing, memory bound and threads for loading samples of that plan.
-LoaderOptions loader_options(const config::DataJob& job, const PlanOptions& plan);
+/// Size, drawing and memory bound for loading samples of that plan; the parts wanted are the caller's to set.
+/// Copies share the bound: make the options once for all that loads at the same time.
+LoadOptions load_options(const config::DataJob& job, const PlanOptions& plan);
+
+/// Threads that load samples.
+size_t decode_threads(const config::DataJob& job);
 
 }  // namespace zt::data

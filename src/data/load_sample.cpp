@@ -154,7 +154,10 @@ Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const
   Loading loading{index, index.clips.at(plan.clip), options, {}};
   loading.sample.plan = plan;
   std::optional<DecodeBudget::Share> share;
-  if (options.budget) share.emplace(*options.budget, decode_bytes(index, plan, options));
+  if (options.budget) {
+    ZT_TRY_ASSIGN(auto taken, options.budget->take(decode_bytes(index, plan, options)));
+    share.emplace(std::move(taken));
+  }
   if (auto status = load_all(loading); !status)
     return fail(std::move(status.error())
                     .with(fmt::format("while loading sample {} from clip {}", plan.sample, loading.clip.id)));

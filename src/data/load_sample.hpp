@@ -55,7 +55,7 @@ struct Sample {
   std::vector<image::Image> masks;  ///< one channel, 255 = foreground
 };
 
-/// Blocks while the budget is used up by others. Errors: those of the files, with clip id and path;
+/// Waits while the budget is used up by others. Errors: those of the files, with clip id and path; Timeout;
 /// InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
 Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options);
 

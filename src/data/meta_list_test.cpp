@@ -98,7 +98,7 @@ TEST_F(MetaListTest, AJobDrawsFromItsLists) {
   const PlanOptions plan = plan_options(job, 2, 5);
   const auto planned = plan_sample(plan, *clips, 0);
   ASSERT_TRUE(planned);
-  const auto sample = load_sample(*clips, *planned, loader_options(job, plan).load);
+  const auto sample = load_sample(*clips, *planned, load_options(job, plan));
 
   ASSERT_TRUE(sample) << sample.error().text();
   EXPECT_EQ(sample->targets.size(), 3U);

@@ -54,7 +54,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
     at::set_num_threads(1);
     Result<int64_t> encoded = build_clip(encoder, plan, i, options.batch_frames);
     const std::lock_guard lock(mutex);
-    if (!encoded && encoded.error().code == ErrorCode::Exhausted) {
+    if (!encoded && !is_fault_of_clip(encoded.error())) {
       failure = encoded.error();
     } else if (!encoded) {
       ++report.broken;
@@ -91,7 +91,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   ZT_TRY_ASSIGN(const auto store, data::CacheStore::open(std::move(cache_options)));
   const data::PlanOptions plan = data::plan_options(job.data, job.stage, /*seed=*/0);
   EncodeOptions encode;
-  encode.load = data::loader_options(job.data, plan).load;
+  encode.load = data::load_options(job.data, plan);
   encode.keep_latents = has_fixed_crops(plan);
   const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
   BuildOptions with_threads = options;

@@ -28,8 +28,8 @@ struct BuildReport {
   int64_t broken = 0;   ///< clips that could not be read: named in the log
 };
 
-/// Encodes what is missing of all clips of the encoder's index. Errors: Cancelled; Exhausted; never a single
-/// bad clip.
+/// Encodes what is missing of all clips of the encoder's index. Errors: Cancelled; what is no fault of a clip
+/// (is_fault_of_clip); never a single bad clip.
 Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
                                 const BuildOptions& options);
 

@@ -154,6 +154,18 @@ TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
   EXPECT_GE(stream.stats().replaced, 2U);
 }
 
+TEST(SampleStream, StopsWaitingWhenAskedToOrAtTheDeadline) {
+  const Prepared prepared;
+  const SampleEncoder encoder = prepared.encoder(nullptr);
+  StreamOptions options{.plan = prepared.plan, .prefetch = 0};  // no sample is ever made
+  options.deadline = std::chrono::milliseconds(1);
+  EXPECT_EQ(SampleStream(encoder, options, 0).next().error().code, ErrorCode::Timeout);
+
+  options.deadline = std::chrono::hours(1);
+  options.should_stop = [] { return true; };
+  EXPECT_EQ(SampleStream(encoder, options, 0).next().error().code, ErrorCode::Cancelled);
+}
+
 TEST(RunEncoders, AreTheSameWhenReadBack) {
   const Prepared prepared;
   EncoderSource source;

@@ -33,7 +33,7 @@ Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::Clip
   data::PlanOptions plan = data::plan_options(source.data, /*stage=*/2, source.seed);
   plan.num_frames = kFitFramesPerClip;
   plan.sample_rate = 1;
-  data::LoadOptions load = data::loader_options(source.data, plan).load;
+  data::LoadOptions load = data::load_options(source.data, plan);
   load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
   const auto wanted =
       static_cast<size_t>((source.model.codec.fit_pictures + kFitFramesPerClip - 1) / kFitFramesPerClip);

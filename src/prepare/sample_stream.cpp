@@ -16,6 +16,12 @@
 #include "base/log.hpp"
 
 namespace zt::prepare {
+namespace {
+
+/// How often a wait looks for a request to stop.
+constexpr std::chrono::milliseconds kPoll{50};
+
+}  // namespace
 
 struct SampleStream::State {
   State(const SampleEncoder& sample_encoder, StreamOptions stream_options, uint64_t first)
@@ -33,8 +39,7 @@ struct SampleStream::State {
       Result<EncodedSample> made = encoder.encode(plan);
       if (made) return made;
       last = std::move(made).error();
-      // Memory and disk that ran out, or our own bug, are no fault of the clip.
-      if (last.code == ErrorCode::Exhausted || last.code == ErrorCode::Internal) break;
+      if (!is_fault_of_clip(last)) break;
       note_broken(plan.clip, last);
     }
     return fail(std::move(last).with("while making sample " + std::to_string(sample)));
@@ -106,10 +111,15 @@ Result<EncodedSample> SampleStream::next() {
   State& s = *state_;
   std::unique_lock lock(s.mutex);
   const uint64_t wanted = s.next_to_give;
-  if (!s.arrived.wait_for(lock, s.options.deadline, [&] { return s.ready.contains(wanted); }))
-    return fail(ErrorCode::Timeout, "sample " + std::to_string(wanted) + " was not ready after " +
-                                        std::to_string(s.options.deadline.count() / 1000) +
-                                        " s: is the disk that holds the clips still there?");
+  const auto deadline = std::chrono::steady_clock::now() + s.options.deadline;
+  while (!s.arrived.wait_for(lock, kPoll, [&] { return s.ready.contains(wanted); })) {
+    if (s.options.should_stop && s.options.should_stop())
+      return fail(ErrorCode::Cancelled, "stopped on request");
+    if (std::chrono::steady_clock::now() >= deadline)
+      return fail(ErrorCode::Timeout, "sample " + std::to_string(wanted) + " was not ready after " +
+                                          std::to_string(s.options.deadline.count() / 1000) +
+                                          " s: is the disk that holds the clips still there?");
+  }
   auto node = s.ready.extract(wanted);
   if (!node.mapped()) return fail(std::move(node.mapped()).error());
   ++s.next_to_give;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/error.hpp"
@@ -21,6 +22,7 @@ struct StreamOptions {
   size_t prefetch = 8;                          ///< finished samples that may wait: bounds the memory
   std::chrono::milliseconds deadline{300'000};  ///< longest wait for one sample
   uint32_t max_attempts = 8;                    ///< clips tried for one sample when files can't be read
+  std::function<bool()> should_stop = {};       ///< asked while next() waits; may be empty
 };
 
 struct StreamStats {
@@ -37,7 +39,8 @@ class SampleStream {
   SampleStream(const SampleStream&) = delete;
   SampleStream& operator=(const SampleStream&) = delete;
 
-  /// Errors: Timeout after the deadline; a clip's own error when no replacement could be read either.
+  /// Errors: Timeout after the deadline; Cancelled when asked to stop; a clip's own error when no replacement
+  /// could be read either.
   Result<EncodedSample> next();
   /// Global number of the sample that next() gives: the cursor that a checkpoint saves.
   uint64_t cursor() const;

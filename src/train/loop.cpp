@@ -3,17 +3,15 @@
 #include "train/loop.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
 #include "data/from_job.hpp"
-#include "optim/ema.hpp"
 #include "train/run_rules.hpp"
-#include "train/validation_clips.hpp"
 
 namespace zt::train {
 namespace {
@@ -23,16 +21,12 @@ constexpr int64_t kMaxSkippedInARow = 20;
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-prepare::StreamOptions stream_options(const Setup& setup) {
-  const data::LoaderOptions loader = data::loader_options(setup.job.data, setup.plan);
+prepare::StreamOptions stream_options(const Setup& setup, const std::function<bool()>& should_stop) {
   prepare::StreamOptions options;
   options.plan = setup.plan;
-  options.num_threads = loader.num_threads;
+  options.num_threads = data::decode_threads(setup.job.data);
   options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches * samples_per_step(setup.job));
+  options.should_stop = should_stop;
   return options;
 }
 
@@ -63,15 +57,13 @@ int64_t Loop::end_step() const {
   return early ? std::min(early->end, job_.max_train_steps) : job_.max_train_steps;
 }
 
-double Loop::elapsed_s() const { return elapsed_before_s_ + seconds_since(started_); }
+double Loop::elapsed_s() const { return elapsed_before_s_ + watch_.seconds(); }
 
 Result<Outcome> Loop::run() {
-  started_ = std::chrono::steady_clock::now();
-  if (job_.validation.every_steps > 0 && job_.validation.num_loss_samples > 0) {
-    journal_.progress(contract::Phase::Loading, "validation samples");
-    ZT_TRY_ASSIGN(validation_, ValidationSet::open(*setup_.validation_encoder, job_));
-  }
-  stream_ = std::make_unique<prepare::SampleStream>(*setup_.encoder, stream_options(setup_),
+  ZT_TRY_ASSIGN(Validator validator,
+                Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
+  validator_.emplace(std::move(validator));
+  stream_ = std::make_unique<prepare::SampleStream>(*setup_.encoder, stream_options(setup_, should_stop_),
                                                     setup_.cursor.next_sample);
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {
@@ -86,7 +78,11 @@ Result<Outcome> Loop::run() {
       break;
     }
     look_at_clock();
-    ZT_TRY(train_step());
+    const clock::Stopwatch waiting;
+    const Result<StepBatches> batches = next_batches();
+    if (!batches && batches.error().code == ErrorCode::Cancelled) continue;  // asked to stop meanwhile
+    if (!batches) return fail(batches.error());
+    ZT_TRY(train_step(*batches, waiting.seconds()));
   }
   ZT_TRY(finish(outcome));
   return outcome;
@@ -109,14 +105,13 @@ Result<StepBatches> Loop::next_batches() {
   return batches;
 }
 
-Status Loop::train_step() {
-  const auto step_start = std::chrono::steady_clock::now();
-  StepCost cost;
-  ZT_TRY_ASSIGN(const StepBatches batches, next_batches());
-  cost.data_s = seconds_since(step_start);
+Status Loop::train_step(const StepBatches& batches, double data_s) {
+  const clock::Stopwatch watch;
   const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
   const StepReport report = stepper_.step(batches, lr);
-  cost.total_s = seconds_since(step_start);
+  StepCost cost;
+  cost.data_s = data_s;
+  cost.total_s = data_s + watch.seconds();
   cost.save_s = std::exchange(save_stall_s_, 0.0);
   cost.samples = samples_per_step(job_);
   ++setup_.cursor.step;
@@ -127,7 +122,7 @@ Status Loop::train_step() {
 
   const bool is_last = setup_.cursor.step == end_step();
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
-  if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validate(wants_clips));
+  if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validator_->run(wants_clips));
   if (is_due(job_.checkpoint.every_steps)) save(is_last);
   return take_saves(/*is_last=*/false);
 }
@@ -139,7 +134,7 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
     values.merge(memory_metrics());
     journal_.metrics(cursor.step, values);
   }
-  const double step_s = seconds_since(started_) / static_cast<double>(cursor.step - first_step_);
+  const double step_s = watch_.seconds() / static_cast<double>(cursor.step - first_step_);
   journal_.progress_step(cursor.step, end_step(), cursor.loss.average(0).value_or(report.loss),
                          static_cast<double>(cost.samples) / step_s,
                          step_s * static_cast<double>(end_step() - cursor.step));
@@ -161,7 +156,7 @@ Status Loop::note_skipped(const StepReport& report) {
 
 TimeCap Loop::time_cap() const {
   if (job_.time_cap_s <= 0) return {};
-  return {std::max(1.0, job_.time_cap_s - closing_s_), job_.time_cap_decay_start};
+  return {std::max(1.0, job_.time_cap_s - validator_->clips_s()), job_.time_cap_decay_start};
 }
 
 void Loop::look_at_clock() {
@@ -169,7 +164,7 @@ void Loop::look_at_clock() {
   const int64_t done_here = cursor.step - first_step_;
   if (cursor.early_decay || done_here < kStepsForPace) return;
   const Pace pace{cursor.step, job_.max_train_steps, elapsed_s(),
-                  seconds_since(started_) / static_cast<double>(done_here)};
+                  watch_.seconds() / static_cast<double>(done_here)};
   cursor.early_decay = plan_early_decay(time_cap(), pace);
   if (!cursor.early_decay) return;
   cursor.decay_cap_s = job_.time_cap_s;
@@ -180,40 +175,9 @@ void Loop::look_at_clock() {
   log::info("train", reason);
 }
 
-Status Loop::validate(bool with_clips) {
-  const int64_t step = setup_.cursor.step;
-  const bool wants_loss = validation_ && validated_step_ != step;
-  const bool wants_clips = with_clips && job_.validation.every_steps > 0 && clips_step_ != step;
-  if (!wants_loss && !wants_clips) return {};
-  const auto start = std::chrono::steady_clock::now();
-  journal_.progress(contract::Phase::Validating);
-  const optim::EmaScope averages(setup_.state.ema.get());
-  const models::NetworkSet& set = setup_.state.networks;
-  const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
-  if (wants_loss) measure_validation_loss(nets);
-  if (wants_clips) {
-    ZT_TRY(write_validation_clips(nets, setup_, run_.samples(), journal_));
-    clips_step_ = step;
-    closing_s_ = seconds_since(start);
-  }
-  journal_.metrics(step, {{"time/validation_s", seconds_since(start)}});
-  return {};
-}
-
-void Loop::measure_validation_loss(const StepNetworks& nets) {
-  const auto start = std::chrono::steady_clock::now();
-  validation_loss_ = validation_->loss(nets, setup_.schedule, stepper_.rules(), setup_.batch_rules);
-  validated_step_ = setup_.cursor.step;
-  const bool is_best = validation_loss_ < setup_.cursor.best_loss;
-  if (is_best) setup_.cursor.best_loss = validation_loss_;
-  journal_.event(
-      contract::ValidationDone{setup_.cursor.step, validation_loss_, is_best, seconds_since(start)});
-  journal_.metrics(setup_.cursor.step, {{"val/loss", validation_loss_}});
-}
-
 void Loop::save(bool is_last) {
   if (saved_step_ == setup_.cursor.step) return;
-  const auto start = std::chrono::steady_clock::now();
+  const clock::Stopwatch watch;
   journal_.progress(contract::Phase::Saving);
   checkpoint::Snapshot snapshot;
   snapshot.step = setup_.cursor.step;
@@ -222,11 +186,11 @@ void Loop::save(bool is_last) {
   snapshot.scalars = state_scalars(setup_.state);
   const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
   snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());
-  if (validated_step_ == setup_.cursor.step) snapshot.metrics["val_loss"] = validation_loss_;
+  if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync();
   saved_step_ = setup_.cursor.step;
-  save_stall_s_ += seconds_since(start);
+  save_stall_s_ += watch.seconds();
 }
 
 Status Loop::take_saves(bool is_last) {
@@ -249,10 +213,11 @@ Status Loop::take_saves(bool is_last) {
 
 Status Loop::finish(Outcome outcome) {
   stream_.reset();
-  if (outcome == Outcome::Completed) ZT_TRY(validate(/*with_clips=*/true));
+  if (outcome == Outcome::Completed) ZT_TRY(validator_->run(/*with_clips=*/true));
   save(/*is_last=*/true);
-  saver_.wait();
+  const Status written = saver_.wait();
   ZT_TRY(take_saves(/*is_last=*/true));
+  ZT_TRY(written);
   journal_.progress(contract::Phase::Finished);
   journal_.sync();
   return {};

@@ -4,12 +4,12 @@
 // the same step, bit for bit.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "checkpoint/saver.hpp"
 #include "contract/run_folder.hpp"
@@ -19,7 +19,7 @@
 #include "train/step_metrics.hpp"
 #include "train/stepper.hpp"
 #include "train/time_cap.hpp"
-#include "train/validation.hpp"
+#include "train/validator.hpp"
 
 namespace zt::train {
 
@@ -27,7 +27,8 @@ enum class Outcome { Completed, Stopped };
 
 class Loop {
  public:
-  /// Everything must outlive the loop. `should_stop` is asked before every step.
+  /// Everything must outlive the loop. `should_stop` is asked before every step and while samples are waited
+  /// for; once true it must stay so.
   Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
        std::function<bool()> should_stop);
 
@@ -36,15 +37,13 @@ class Loop {
   Result<Outcome> run();
 
  private:
+  /// Errors: Cancelled when a stop is requested while samples are waited for.
   Result<StepBatches> next_batches();
-  Status train_step();
+  Status train_step(const StepBatches& batches, double data_s);
   void note_step(const StepReport& report, const StepCost& cost, double lr);
   Status note_skipped(const StepReport& report);
   TimeCap time_cap() const;
   void look_at_clock();
-  /// What the configuration wants validated and this step has not been yet.
-  Status validate(bool with_clips);
-  void measure_validation_loss(const StepNetworks& nets);
   /// The last save copies nothing: no step follows that would change the tensors.
   void save(bool is_last);
   Status take_saves(bool is_last);
@@ -61,17 +60,13 @@ class Loop {
   Stepper stepper_;
   checkpoint::Saver saver_;
   std::unique_ptr<prepare::SampleStream> stream_;
-  std::optional<ValidationSet> validation_;
-  std::chrono::steady_clock::time_point started_;
+  std::optional<Validator> validator_;
+  const clock::Stopwatch watch_;  ///< of this launch
   double elapsed_before_s_ = 0;
   int64_t first_step_ = 0;
-  int64_t validated_step_ = -1;
-  int64_t clips_step_ = -1;
   int64_t saved_step_ = -1;
-  double validation_loss_ = 0;
   int64_t skipped_in_a_row_ = 0;
   double save_stall_s_ = 0;
-  double closing_s_ = 0;  ///< what the last validation with clips took: kept for the one at the end
 };
 
 }  // namespace zt::train

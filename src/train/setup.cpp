@@ -25,6 +25,7 @@ Status open_data(Setup& setup) {
   ZT_TRY_ASSIGN(setup.clips, data::open_clips(job.data));
   ZT_TRY_ASSIGN(setup.validation_clips, validation_clips(job, setup.clips));
   setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
+  setup.load = data::load_options(job.data, setup.plan);
   if (!job.cache.enable) return {};
   data::CacheOptions options;
   options.folder = job.cache.folder;
@@ -43,9 +44,9 @@ Status open_encoders(Setup& setup, const contract::RunFolder& run) {
   source.device = setup.device;
   source.num_threads = setup.num_threads;
   ZT_TRY_ASSIGN(setup.encoders, prepare::open_run_encoders(source, setup.clips));
+  prepare::EncodeOptions options;
+  options.load = setup.load;
   const auto make_encoder = [&](const data::ClipIndex& clips, const data::PlanOptions& plan) {
-    prepare::EncodeOptions options;
-    options.load = data::loader_options(job.data, plan).load;
     options.keep_latents = prepare::has_fixed_crops(plan);
     return std::make_unique<prepare::SampleEncoder>(setup.encoders, clips, setup.cache.get(), job.cache.dtype,
                                                     options);

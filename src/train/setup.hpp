@@ -14,6 +14,7 @@
 #include "contract/run_folder.hpp"
 #include "data/cache_store.hpp"
 #include "data/clip_index.hpp"
+#include "data/load_sample.hpp"
 #include "diffusion/noise_schedule.hpp"
 #include "optim/lr_schedule.hpp"
 #include "prepare/run_encoders.hpp"
@@ -41,6 +42,7 @@ struct Setup {
   size_t num_threads = 1;
   optim::LrSchedule lr;
   data::PlanOptions plan;
+  data::LoadOptions load;  ///< of all that reads pictures: one memory bound
   data::ClipIndex clips, validation_clips;
   std::unique_ptr<data::CacheStore> cache;  ///< null: no cache
   prepare::Encoders encoders;

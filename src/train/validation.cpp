@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "base/log.hpp"
 #include "data/from_job.hpp"
 
 namespace zt::train {
@@ -30,8 +31,8 @@ int64_t validation_timestep(int64_t i, int64_t n, int64_t num_timesteps) {
   return (2 * i + 1) * num_timesteps / (2 * n);
 }
 
-Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder,
-                                          const config::TrainJob& job) {
+Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder, const config::TrainJob& job,
+                                          const std::function<bool()>& should_stop) {
   const data::PlanOptions plan = validation_plan(job);
   ValidationSet set;
   set.seed_ = plan.seed;
@@ -40,8 +41,15 @@ Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder,
   for (int64_t i = 0; i < n; ++i) {
     ZT_TRY_ASSIGN(const data::SamplePlan sample,
                   data::plan_sample(plan, encoder.index(), static_cast<uint64_t>(i)));
-    ZT_TRY_ASSIGN(prepare::EncodedSample encoded, encoder.encode(sample));
-    set.samples_.push_back(std::move(encoded));
+    if (should_stop()) return fail(ErrorCode::Cancelled, "stopped on request");
+    Result<prepare::EncodedSample> encoded = encoder.encode(sample);
+    if (!encoded && !prepare::is_fault_of_clip(encoded.error())) return fail(encoded.error());
+    if (!encoded) {
+      log::warn("train", "validation sample left out: " + encoded.error().text());
+      ++set.num_unreadable_;
+      continue;
+    }
+    set.samples_.push_back(*std::move(encoded));
     set.rolls_.push_back({validation_timestep(i, n, job.schedule.num_train_timesteps), /*is_dropped=*/false});
   }
   return set;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/error.hpp"
@@ -28,16 +29,22 @@ int64_t validation_timestep(int64_t i, int64_t n, int64_t num_timesteps);
 /// The samples of the loss, encoded once and kept in memory.
 class ValidationSet {
  public:
-  /// Errors: those of reading the clips.
-  static Result<ValidationSet> open(const prepare::SampleEncoder& encoder, const config::TrainJob& job);
+  /// Samples of clips that can't be read are named, counted and left out. Errors: what is no fault of a clip
+  /// (prepare::is_fault_of_clip); Cancelled.
+  static Result<ValidationSet> open(const prepare::SampleEncoder& encoder, const config::TrainJob& job,
+                                    const std::function<bool()>& should_stop);
 
-  /// Mean weighted loss. `rules` are training's; seed and dropout are replaced.
+  bool is_empty() const { return samples_.empty(); }
+  int64_t num_unreadable() const { return num_unreadable_; }
+
+  /// Requires a sample. Mean weighted loss. `rules` are training's; seed and dropout are replaced.
   double loss(const StepNetworks& nets, const diffusion::NoiseSchedule& schedule, const ForwardRules& forward,
               BatchRules rules) const;
 
  private:
   std::vector<prepare::EncodedSample> samples_;
   std::vector<SampleRoll> rolls_;
+  int64_t num_unreadable_ = 0;
   uint64_t seed_ = 0;
   size_t batch_size_ = 1;
 };

@@ -12,7 +12,6 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "data/from_job.hpp"
 #include "data/load_sample.hpp"
 #include "generate/pipeline.hpp"
 #include "image/file.hpp"
@@ -74,7 +73,7 @@ Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t
   ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
   ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
   ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample));
-  data::LoadOptions load = data::loader_options(setup.job.data, validation_plan(setup.job)).load;
+  data::LoadOptions load = setup.load;
   load.parts = {.reference = true, .reference_whole = false, .targets = true, .poses = true};
   ZT_TRY_ASSIGN(const data::Sample truth, data::load_sample(setup.validation_clips, plan, load));
   Panels panels;

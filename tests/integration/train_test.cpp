@@ -110,6 +110,33 @@ TEST(Train, WritesValidationPicturesWithoutLossSamplesToo) {
   EXPECT_FALSE(test::value_of(contract::read_metrics(run.run().metrics())).by_name.contains("val/loss"));
 }
 
+TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
+  const Settings settings = {"validation.every_steps=2", "max_train_steps=2", "cache.enable=false"};
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  std::filesystem::remove(folder / "clip7.mp4");
+  test::TinyRun half(folder.path(), "half", settings);
+  ASSERT_EQ(half.finish(), 0) << half.log();
+  std::filesystem::remove(folder / "clip6.mp4");
+  test::TinyRun none(folder.path(), "none", settings);
+  ASSERT_EQ(none.finish(), 0) << none.log();
+
+  const auto warnings = [](const test::TinyRun& run) {
+    std::string text;
+    for (const auto& event : test::value_of(contract::read_events(run.run().events())).events)
+      if (const auto* warning = std::get_if<contract::Warning>(&event.body)) text += warning->message;
+    return text;
+  };
+  EXPECT_EQ(warnings(half), "1 of 2 samples can't be read: the loss is of the others");
+  EXPECT_EQ(warnings(none), "2 of 2 samples can't be read: the loss is of the others");
+  EXPECT_NE(half.log().find("clip7.mp4"), std::string::npos) << half.log();
+  const auto has_loss = [](const test::TinyRun& run) {
+    return test::value_of(contract::read_metrics(run.run().metrics())).by_name.contains("val/loss");
+  };
+  EXPECT_TRUE(has_loss(half));
+  EXPECT_FALSE(has_loss(none));
+}
+
 TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
   test::TinyRun run(clips_folder(), "huge", {"model.unet.block_out_channels=[65536, 65536]"});
   EXPECT_EQ(run.finish(), 72);

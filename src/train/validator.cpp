@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// See validator.hpp.
+#include "train/validator.hpp"
+
+#include <string>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "optim/ema.hpp"
+#include "train/validation_clips.hpp"
+
+namespace zt::train {
+Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::filesystem::path samples,
+                                  Journal& journal, const std::function<bool()>& should_stop) {
+  Validator validator(setup, rules, std::move(samples), journal);
+  const config::ValidationJob& job = setup.job.validation;
+  if (job.every_steps == 0 || job.num_loss_samples == 0) return validator;
+  journal.progress(contract::Phase::Loading, "validation samples");
+  ZT_TRY_ASSIGN(ValidationSet set, ValidationSet::open(*setup.validation_encoder, setup.job, should_stop));
+  if (set.num_unreadable() > 0)
+    journal.event(contract::Warning{"validation", std::to_string(set.num_unreadable()) + " of " +
+                                                      std::to_string(job.num_loss_samples) +
+                                                      " samples can't be read: the loss is of the others"});
+  if (!set.is_empty()) validator.set_ = std::move(set);
+  return validator;
+}
+
+std::optional<double> Validator::loss_at(int64_t step) const {
+  return loss_step_ == step ? std::optional(loss_) : std::nullopt;
+}
+
+Status Validator::run(bool with_clips) {
+  const int64_t step = setup_.cursor.step;
+  const bool wants_loss = set_ && loss_step_ != step;
+  const bool wants_clips = with_clips && setup_.job.validation.every_steps > 0 && clips_step_ != step;
+  if (!wants_loss && !wants_clips) return {};
+  const clock::Stopwatch watch;
+  journal_.progress(contract::Phase::Validating);
+  const optim::EmaScope averages(setup_.state.ema.get());
+  const models::NetworkSet& set = setup_.state.networks;
+  const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
+  if (wants_loss) measure_loss(nets);
+  if (wants_clips) {
+    ZT_TRY(write_validation_clips(nets, setup_, samples_, journal_));
+    clips_step_ = step;
+    clips_s_ = watch.seconds();
+  }
+  journal_.metrics(step, {{"time/validation_s", watch.seconds()}});
+  return {};
+}
+
+void Validator::measure_loss(const StepNetworks& nets) {
+  const clock::Stopwatch watch;
+  Cursor& cursor = setup_.cursor;
+  loss_ = set_->loss(nets, setup_.schedule, rules_, setup_.batch_rules);
+  loss_step_ = cursor.step;
+  const bool is_best = loss_ < cursor.best_loss;
+  if (is_best) cursor.best_loss = loss_;
+  journal_.event(contract::ValidationDone{cursor.step, loss_, is_best, watch.seconds()});
+  journal_.metrics(cursor.step, {{"val/loss", loss_}});
+}
+
+}  // namespace zt::train
