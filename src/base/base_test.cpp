@@ -79,6 +79,20 @@ TEST(Files, AtomicFileLeavesNothingWithoutCommit) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(Files, RequireWritableLooksBeforeTheWorkAndLeavesNothing) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "file", "x"));
+
+  EXPECT_TRUE(files::require_writable(folder / "not/yet/there.mp4"));
+  EXPECT_TRUE(files::require_writable(folder / "file"));
+  EXPECT_EQ(files::require_writable(folder.path()).error().code, ErrorCode::InvalidArgument);
+  EXPECT_FALSE(files::require_writable(folder / "file" / "below.mp4"));
+
+  const auto left = std::filesystem::recursive_directory_iterator(folder.path());
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1) << "the file that was there";
+  EXPECT_EQ(*files::read(folder / "file"), "x");
+}
+
 TEST(Files, SecondLockNamesTheHolder) {
   const test::TempFolder folder;
   auto first = files::Lock::acquire(folder / "lock");

@@ -154,6 +154,17 @@ Status make_folders(const fs::path& path) {
   return {};
 }
 
+Status require_writable(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} is a folder: a file is to be written", path.string()));
+  fs::path folder = fs::absolute(path).parent_path();
+  while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
+  ZT_TRY(AtomicFile::create(folder / path.filename()));
+  return {};
+}
+
 Status sync_folder(const fs::path& path) {
   Fd fd(open_retry(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY));
   if (fd.get() < 0) return fail(errno_error("open folder", path, errno));

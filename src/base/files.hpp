@@ -49,6 +49,10 @@ class AtomicFile {
 
 /// Makes the folder and its parents; no error if it is there.
 Status make_folders(const fs::path& path);
+/// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
+/// nothing behind. Errors: InvalidArgument if `path` is a folder; Permission, Exhausted, those of the file
+/// system.
+Status require_writable(const fs::path& path);
 /// fsync of a folder, so that renames in it are durable.
 Status sync_folder(const fs::path& path);
 /// Renames and syncs the parent folder of `to`. Both must be on one file system.

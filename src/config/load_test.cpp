@@ -138,6 +138,14 @@ TEST_F(ConfigLoad, EveryCompatFieldIsAKeyWithAFittingValue) {
   EXPECT_TRUE(load<GenerateJob>({{}, {"compat=moore"}}));
 }
 
+TEST_F(ConfigLoad, NamesInOtherBytesThanUtf8AreRefusedWhereTheyAreGiven) {
+  const auto loaded = load<GenerateJob>({{}, {"reference_image=a\xFF.png"}});
+
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("reference_image=a"));
+  EXPECT_THAT(loaded.error().message, HasSubstr("not UTF-8 text"));
+}
+
 TEST_F(ConfigLoad, StageTwoTakesWholeFrames) {
   const auto stage2 = load<TrainJob>({{}, {"stage=2", "model.stage1_run=a"}});
   const auto chosen = load<TrainJob>({{}, {"stage=2", "model.stage1_run=a", "data.crop_scale=0.5,1"}});

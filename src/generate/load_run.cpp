@@ -134,6 +134,7 @@ Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions
   if (!job.weights.empty()) {
     ZT_TRY_ASSIGN(files, internal::files_of_folder(job.weights, job.model));
   }
+  ZT_TRY(models::require_trained_weights(files));
 
   LoadedModel model;
   ZT_TRY(open_encoders(model, files, /*seed=*/0, options.device));

@@ -33,6 +33,7 @@ using image::Image;
 using quality::Metric;
 
 constexpr int kPanelBorder = 2;
+constexpr const char* kReportFile = "eval.json";
 
 /// What is generated from, and how.
 struct Evaluation {
@@ -228,6 +229,8 @@ LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data
 Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   if (job.run.empty())
     return fail(ErrorCode::InvalidArgument, "run is not set: whose networks are to be judged?");
+  const fs::path folder = job.output.empty() ? fs::path(job.run) / "eval" : fs::path(job.output);
+  ZT_TRY(files::require_writable(folder / kReportFile));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(data::ClipIndex index, choose_clips(job));
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
@@ -240,7 +243,6 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   }
   ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
                                                  config::Compat::None));
-  const fs::path folder = job.output.empty() ? fs::path(job.run) / "eval" : fs::path(job.output);
   ZT_TRY(files::make_folders(folder));
   return Evaluation{job,
                     hooks,
@@ -270,7 +272,7 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   }
   compare(eval, std::move(groups), report);
   const std::string json = data::to_json(report);
-  ZT_TRY(files::write_atomic(eval.folder / "eval.json", json + "\n"));
+  ZT_TRY(files::write_atomic(eval.folder / kReportFile, json + "\n"));
   say(hooks, contract::Phase::Evaluating, total, total, "done");
   return json;
 }

@@ -96,6 +96,7 @@ std::string report(const config::ExportJob& job, const fs::path& target, const L
 Result<std::string> run_export(const config::ExportJob& job, const Hooks& hooks) {
   const fs::path target = target_folder(job.output);
   ZT_TRY(require_free(target));
+  ZT_TRY(files::require_writable(target.parent_path() / "probe"));
   say(hooks, contract::Phase::Loading, "reading the checkpoint");
   ZT_TRY_ASSIGN(const LoadedModel model, load(job, target));
   ZT_TRY(hooks.check());

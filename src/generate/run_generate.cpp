@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/resources.hpp"
 #include "config/load.hpp"
@@ -165,15 +166,19 @@ std::vector<std::pair<std::string, std::string>> metadata(const config::Generate
           {"config", config::freeze(resolved)}};
 }
 
-Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Tensor& latents_CFHW,
-                    const OutputPaths& paths, media::Rational fps, const Hooks& hooks) {
+Result<ResultWriter> open_writer(const config::GenerateJob& job, const Inputs& inputs,
+                                 const OutputPaths& paths, media::Rational fps) {
   const ResultWriter::Options options{.canvas = inputs.canvas,
                                       .fps = fps,
                                       .crf = static_cast<int>(job.crf),
                                       .write_panels = job.write_panels,
                                       .metadata = metadata(job, inputs.model)};
   const image::Image reference = cut_out(inputs.canvas, place_photo(inputs.canvas, inputs.reference));
-  ZT_TRY_ASSIGN(ResultWriter writer, ResultWriter::open(paths, options, reference));
+  return ResultWriter::open(paths, options, reference);
+}
+
+Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Tensor& latents_CFHW,
+                    ResultWriter& writer, const Hooks& hooks) {
   const auto write = [&](int64_t first, const at::Tensor& pictures_FChw) -> Status {
     for (int64_t i = 0; i < pictures_FChw.size(0); ++i) {
       // An interpolated frame shows the pose before it.
@@ -207,12 +212,15 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   const std::tm now = local_time();
   // Only names depend on the final size, and only under compat: the disk check wants a place, not a name.
   const Canvas asked{static_cast<int>(job.width), static_cast<int>(job.height), 0, 0};
-  ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, output_paths(job, asked, now), device, hooks));
+  const OutputPaths first_paths = output_paths(job, asked, now);
+  ZT_TRY(files::require_writable(first_paths.bare));
+  ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
   const OutputPaths paths = output_paths(job, inputs.canvas, now);
   const media::Rational fps = output_fps(job, inputs.pose.fps());
 
+  ZT_TRY_ASSIGN(ResultWriter writer, open_writer(job, inputs, paths, fps));
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, sample(job, inputs, device, hooks));
-  ZT_TRY(write_videos(job, inputs, latents_CFHW, paths, fps, hooks));
+  ZT_TRY(write_videos(job, inputs, latents_CFHW, writer, hooks));
 
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   nlohmann::ordered_json report;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"
@@ -14,6 +15,7 @@
 #include "generate/load_run.hpp"
 #include "generate/run_eval.hpp"
 #include "generate/run_export.hpp"
+#include "generate/run_generate.hpp"
 #include "media/video_reader.hpp"
 #include "models/network_set.hpp"
 #include "support/small_model.hpp"
@@ -169,6 +171,26 @@ TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
   ASSERT_TRUE(weights) << weights.error().text();
   EXPECT_FALSE(weights->missing.empty());
   for (const std::string& name : weights->missing) EXPECT_THAT(name, ::testing::HasSubstr("motion_modules"));
+}
+
+TEST_F(RunFolderOfARun, IsNotReadWhereTheResultCannotBeWritten) {
+  ASSERT_TRUE(files::write_atomic(folder_.path() / "file", "in the way"));
+  const std::string output = (folder_.path() / "file" / "result.mp4").string();
+  config::GenerateJob generate;
+  generate.run = "absent";
+  generate.reference_image = "absent.png";
+  generate.pose = "absent.mp4";
+  generate.output = output;
+  config::EvalJob eval;
+  eval.run = "absent";
+  eval.index = "absent.jsonl";
+  eval.output = output;
+
+  const auto generated = run_generate(generate), judged = run_eval(eval);
+
+  ASSERT_FALSE(generated || judged);
+  EXPECT_THAT(generated.error().text(), ::testing::HasSubstr(output));
+  EXPECT_THAT(judged.error().text(), ::testing::HasSubstr("file"));
 }
 
 TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {

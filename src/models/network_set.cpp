@@ -109,16 +109,6 @@ void copy_reference(params::ParamStore& store) {
   }
 }
 
-Status require_files(const NetworkSources& sources) {
-  const char* missing = !sources.reference_unet   ? "model.reference_unet_path"
-                        : !sources.denoising_unet ? "model.denoising_unet_path"
-                        : !sources.pose_guider    ? "model.pose_guider_path"
-                                                  : nullptr;
-  if (!missing) return {};
-  return fail(ErrorCode::InvalidConfig,
-              fmt::format("generation needs trained weights, but {} is not set", missing));
-}
-
 }  // namespace
 
 namespace internal {
@@ -176,7 +166,6 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
 Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_channels,
                                   const BuildOptions& options) {
   const NetworkSources sources = internal::network_sources(job);
-  if (options.for_generation) ZT_TRY(require_files(sources));
   ZT_TRY_ASSIGN(const NetworkConfigs configs, network_configs(job, latent_channels, options.motion));
   NetworkSet set = make_networks(configs, options, /*initialize=*/false);
   ZT_TRY(load_files(set, sources, job, options));
@@ -184,6 +173,19 @@ Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_ch
   if (!sources.denoising_unet && job.denoiser_init == config::DenoiserInit::CopyReference)
     copy_reference(*set.store);
   return set;
+}
+
+Status require_trained_weights(const config::ModelJob& job) {
+  const NetworkSources sources = internal::network_sources(job);
+  const char* missing = !sources.reference_unet          ? "model.reference_unet_path"
+                        : !sources.denoising_unet        ? "model.denoising_unet_path"
+                        : !sources.pose_guider           ? "model.pose_guider_path"
+                        : job.vae_model_path.empty()     ? "model.vae_model_path"
+                        : job.image_encoder_path.empty() ? "model.image_encoder_path"
+                                                         : nullptr;
+  if (!missing) return {};
+  return fail(ErrorCode::InvalidConfig,
+              fmt::format("generation needs trained weights, but {} is not set", missing));
 }
 
 bool needs_codec_fit(const config::ModelJob& job) {

@@ -55,7 +55,7 @@ struct BuildOptions {
   params::PlacementRule placement = {};  ///< default: trainable fp32
   uint64_t seed = 0;                     ///< of start values that no file gives
   at::Device device = at::kCPU;
-  /// Every network, motion modules too, must come from a file, and mm_zero_proj_out does not apply.
+  /// Motion modules must come from a file, and mm_zero_proj_out does not apply.
   bool for_generation = false;
 };
 
@@ -70,6 +70,10 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
 /// key that is missing or wrong.
 Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_channels,
                                   const BuildOptions& options);
+
+/// InvalidConfig, naming the key, unless every network but the motion modules, and both encoders, have a
+/// path.
+Status require_trained_weights(const config::ModelJob& job);
 
 /// A linear codec without a path: it must be fitted to the data first (LinearCodec::fit).
 bool needs_codec_fit(const config::ModelJob& job);

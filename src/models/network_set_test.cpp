@@ -158,6 +158,21 @@ TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
   EXPECT_TRUE(build_networks(job, kLatents, {.motion = true})) << "training may start without any";
 }
 
+TEST(NetworkSet, GenerationWantsEveryNetworkAndEncoderFromAFile) {
+  config::ModelJob job = small_model();
+  for (auto [path, key] : {std::pair(&config::ModelJob::reference_unet_path, "model.reference_unet_path"),
+                           std::pair(&config::ModelJob::denoising_unet_path, "model.denoising_unet_path"),
+                           std::pair(&config::ModelJob::pose_guider_path, "model.pose_guider_path"),
+                           std::pair(&config::ModelJob::vae_model_path, "model.vae_model_path"),
+                           std::pair(&config::ModelJob::image_encoder_path, "model.image_encoder_path")}) {
+    const Status before = require_trained_weights(job);
+    ASSERT_FALSE(before);
+    EXPECT_THAT(before.error().text(), HasSubstr(key));
+    job.*path = "file";
+  }
+  EXPECT_TRUE(require_trained_weights(job));
+}
+
 TEST(NetworkSet, AFileOfAnotherSizeIsRefusedByName) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();

@@ -66,6 +66,13 @@ Result<std::vector<Setting>> flatten(const Listing& listing, const Source& sourc
 }
 
 Result<Batch> parse_set(const Listing& listing, const std::string& assignment) {
+  // Frozen configurations are UTF-8, so a name in other bytes could not be handed on.
+  if (!text::is_utf8(assignment))
+    return fail(
+        ErrorCode::InvalidConfig,
+        fmt::format("--set {}: not UTF-8 text; if it is a file's name, rename the file or make a link "
+                    "with another name",
+                    text::quoted(assignment)));
   const Source source{"--set " + assignment, ""};
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos)
