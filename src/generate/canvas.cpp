@@ -44,8 +44,11 @@ at::Tensor place_poses(const Canvas& canvas, std::span<const image::Image> pictu
       fitted_CFHW, {0, canvas.padded_width - canvas.width, 0, canvas.padded_height - canvas.height});
 }
 
-image::Image cut_out(const Canvas& canvas, const at::Tensor& picture_CHW) {
-  return tensor::to_picture(picture_CHW.narrow(1, 0, canvas.height).narrow(2, 0, canvas.width));
+image::Image cut_out(const Canvas& canvas, const at::Tensor& picture_CHW, config::PixelRounding rounding) {
+  const at::Tensor result_CHW = picture_CHW.narrow(1, 0, canvas.height).narrow(2, 0, canvas.width);
+  if (rounding == config::PixelRounding::Nearest) return tensor::to_picture(result_CHW);
+  constexpr double kWhite = 255;
+  return tensor::to_picture(result_CHW.mul(kWhite).floor_().div_(kWhite));
 }
 
 }  // namespace zt::generate

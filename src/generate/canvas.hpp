@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "config/job/compat.hpp"
+#include "config/job/generate_job.hpp"
 #include "image/image.hpp"
 
 namespace zt::generate {
@@ -33,6 +34,7 @@ at::Tensor place_photo(const Canvas& canvas, const image::Image& picture);
 /// The same for pose pictures, whose border is black: (3, n, padded_height, padded_width).
 at::Tensor place_poses(const Canvas& canvas, std::span<const image::Image> pictures);
 /// Cuts the border off a result (3, padded_height, padded_width).
-image::Image cut_out(const Canvas& canvas, const at::Tensor& picture_CHW);
+image::Image cut_out(const Canvas& canvas, const at::Tensor& picture_CHW,
+                     config::PixelRounding rounding = config::PixelRounding::Nearest);
 
 }  // namespace zt::generate

@@ -70,5 +70,16 @@ TEST(Canvas, RepeatsAPhotographsEdgeAndPutsPosesOnBlack) {
   EXPECT_EQ(cut_out(canvas, photo), white);
 }
 
+// The reference's save_videos_grid: (x * 255).numpy().astype(np.uint8).
+TEST(Canvas, RoundsToTheNearestByteOrTruncatesAsTheReference) {
+  const Canvas canvas = make_canvas(1, 1, 1, config::Compat::None).value();
+  const at::Tensor picture = at::tensor({100.7, 100.2, 255.0}).div(255).reshape({3, 1, 1});
+  const auto bytes = [&](config::PixelRounding rounding) {
+    return cut_out(canvas, picture, rounding).pixels;
+  };
+  EXPECT_EQ(bytes(config::PixelRounding::Nearest), (std::vector<uint8_t>{101, 100, 255}));
+  EXPECT_EQ(bytes(config::PixelRounding::Truncate), (std::vector<uint8_t>{100, 100, 255}));
+}
+
 }  // namespace
 }  // namespace zt::generate

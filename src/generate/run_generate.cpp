@@ -184,7 +184,7 @@ Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Te
       // An interpolated frame shows the pose before it.
       const std::vector<int64_t> frame = {(first + i) / job.interpolation_factor};
       ZT_TRY_ASSIGN(const auto pose, inputs.pose.pictures(frame, inputs.canvas));
-      ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i]), pose.front()));
+      ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i], job.pixel_rounding), pose.front()));
     }
     return {};
   };

@@ -33,6 +33,7 @@ constexpr CompatField kGenerateFields[] = {
     {"clip_resize", "squash", "the long pipeline squashes the reference to a square"},
     {"bank_dtype", "fp16", "the reader casts the bank to fp16 always"},
     {"align", "false", "not in the reference"},
+    {"pixel_rounding", "truncate", "frames are cast to uint8 as they are"},
 };
 
 }  // namespace

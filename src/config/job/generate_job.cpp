@@ -57,6 +57,7 @@ void describe(Listing& l, GenerateJob& j) {
           {.help = "with align: key-points of the reference picture"});
   l.field("fps", j.fps, {.help = "0 = the pose video's own", .unit = "frames/s", .min = 0, .max = 1000});
   l.field("crf", j.crf, {.help = "H.264 quality; lower is better", .min = 0, .max = 51});
+  l.field("pixel_rounding", j.pixel_rounding, {.help = "of the result's grey levels to bytes"});
   l.field("decode_chunk_frames", j.decode_chunk_frames,
           {.help = "per call of the pose guider and the codec; bounds memory", .unit = "frames", .min = 1});
   l.field("dtype", j.dtype, {.help = "numbers of the networks"});

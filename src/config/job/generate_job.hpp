@@ -34,6 +34,13 @@ struct EnumNames<ClipResize> {
   static constexpr std::array<std::string_view, 2> values = {"shortest_side", "squash"};
 };
 
+/// How a result becomes bytes. Truncate is the reference's: half a grey level darker on average.
+enum class PixelRounding { Nearest, Truncate };
+template <>
+struct EnumNames<PixelRounding> {
+  static constexpr std::array<std::string_view, 2> values = {"nearest", "truncate"};
+};
+
 enum class InterpolationKind { Linear, Slerp };
 template <>
 struct EnumNames<InterpolationKind> {
@@ -88,6 +95,7 @@ struct GenerateJob {
   std::string reference_keypoints;  ///< with `align`: key-points of the reference picture
   double fps = 0.0;                 ///< 0 = the pose video's own, kept as a fraction
   int64_t crf = 18;
+  PixelRounding pixel_rounding = PixelRounding::Nearest;
   int64_t decode_chunk_frames = 8;  ///< frames per call of the pose guider and the codec
   MixedPrecision dtype = MixedPrecision::Fp32;
   BankDtype bank_dtype = BankDtype::Compute;
