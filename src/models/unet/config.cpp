@@ -168,15 +168,6 @@ Result<UNetConfig> parse_unet_config(std::string_view json) {
   return config;
 }
 
-Result<UNetConfig> with_unet_additional_kwargs(UNetConfig config, std::string_view json) {
-  ZT_TRY_ASSIGN(ConfigReader reader, ConfigReader::parse(json, "unet_additional_kwargs"));
-  read_3d_keys(reader, config);
-  refuse_what_we_cannot_compute(reader);
-  ZT_TRY(reader.status());
-  ZT_TRY(validate(config));
-  return config;
-}
-
 Status validate(const UNetConfig& config) {
   const auto levels = static_cast<size_t>(config.num_levels());
   if (levels == 0 || config.down_has_attention.size() != levels || config.up_has_attention.size() != levels ||

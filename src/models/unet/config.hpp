@@ -64,10 +64,6 @@ struct UNetConfig {
 
 /// Errors: InvalidConfig with the key, what was wanted and found.
 Result<UNetConfig> parse_unet_config(std::string_view json);
-/// Overlays the 3-D keys (use_motion_module, motion_module_kwargs, use_inflated_groupnorm, ...) of a JSON
-/// object on a 2-D config, as `unet_additional_kwargs` of the reference's inference.yaml does; keys left out
-/// change nothing.
-Result<UNetConfig> with_unet_additional_kwargs(UNetConfig config, std::string_view json);
 enum class UNetClass { Reference2D, Denoising3D };
 /// config.json as diffusers (2-D) or the reference (3-D) would write it.
 std::string to_json(const UNetConfig& config, UNetClass kind);

@@ -50,14 +50,14 @@ TEST(UNetConfig, RoundTripsWithForeignKeys) {
 }
 
 TEST(UNetConfig, ThreeDKeysRoundTrip) {
-  const Result<UNetConfig> base = parse_unet_config(kSd15);
-  ASSERT_TRUE(base);
-  const Result<UNetConfig> config = with_unet_additional_kwargs(*base, R"({
+  auto json = nlohmann::json::parse(kSd15);
+  json.update(nlohmann::json::parse(R"({
     "use_inflated_groupnorm": true, "unet_use_cross_frame_attention": false, "unet_use_temporal_attention": false,
     "use_motion_module": true, "motion_module_resolutions": [1, 2, 4, 8], "motion_module_mid_block": true,
     "motion_module_decoder_only": false, "motion_module_type": "Vanilla", "motion_module_kwargs": {
       "num_attention_heads": 8, "num_transformer_block": 1, "attention_block_types": ["Temporal_Self", "Temporal_Self"],
-      "temporal_position_encoding": true, "temporal_position_encoding_max_len": 32, "temporal_attention_dim_div": 1}})");
+      "temporal_position_encoding": true, "temporal_position_encoding_max_len": 32, "temporal_attention_dim_div": 1}})"));
+  const Result<UNetConfig> config = parse_unet_config(json.dump());
   ASSERT_TRUE(config) << config.error().text();
   EXPECT_TRUE(config->motion.enabled && config->motion.mid_block && config->motion.zero_initialize);
   EXPECT_EQ(config->motion.max_positions, 32);

@@ -13,10 +13,4 @@ ReferenceBank ReferenceBank::rounded_to_half() const {
   return out;
 }
 
-ReferenceBank ReferenceBank::detached() const {
-  ReferenceBank out;
-  for (const at::Tensor& norm1 : norm1_RSC) out.norm1_RSC.push_back(norm1.detach());
-  return out;
-}
-
 }  // namespace zt::models

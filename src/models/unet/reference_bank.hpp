@@ -14,8 +14,6 @@ struct ReferenceBank {
   std::vector<at::Tensor> norm1_RSC;
   /// Rounded to fp16 and back, as the reference does even in fp32 runs (compat: moore).
   ReferenceBank rounded_to_half() const;
-  /// Cut from the graph: stage 2, where ReferenceNet is frozen.
-  ReferenceBank detached() const;
 };
 
 /// A bank's keys and values per block of one denoising UNet, projected once for all steps, windows and

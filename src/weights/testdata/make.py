@@ -105,10 +105,3 @@ save_file({"b.weight": values(2, (3,), torch.float16)}, os.path.join(shards, "mo
 with open(os.path.join(shards, "model.safetensors.index.json"), "w") as f:
     json.dump({"metadata": {"total_size": 22}, "weight_map": {"a.weight": "model-00001-of-00002.safetensors",
                                                             "b.weight": "model-00002-of-00002.safetensors"}}, f)
-
-# f32 values at rounding borders, and the f16 and bf16 that c10 makes of them.
-awkward = [0x00000000, 0x80000000, 0x00000001, 0x33000000, 0x33000001, 0x33800000, 0x387FC000, 0x387FE000, 0x387FFFFF,
-           0x38800000, 0x3F800FFF, 0x3F801000, 0x3F801001, 0x3F803000, 0x3F808000, 0x3F818000, 0x3F80FFFF, 0x477FEFFF,
-           0x477FF000, 0x47800000, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00001, 0x7F800001, 0xC2F6E979]
-raw = torch.tensor([v - (1 << 32) if v >= 1 << 31 else v for v in awkward], dtype=torch.int32).view(torch.float32)
-save_file({"f32": raw, "f16": raw.half(), "bf16": raw.bfloat16()}, path("conversions.safetensors"))
