@@ -13,17 +13,23 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-void read_vision_keys(internal::ConfigReader& reader, ClipVisionConfig& config) {
-  reader.read("hidden_size", config.hidden_size);
-  reader.read("intermediate_size", config.intermediate_size);
-  reader.read("num_hidden_layers", config.num_layers);
-  reader.read("num_attention_heads", config.num_heads);
-  reader.read("num_channels", config.num_channels);
-  reader.read("image_size", config.image_size);
-  reader.read("patch_size", config.patch_size);
-  reader.read("projection_dim", config.projection_dim);
-  reader.read("layer_norm_eps", config.layer_norm_eps);
-  reader.read("hidden_act", config.hidden_act);
+/// Calls visit(key, field) for every key of the tower.
+template <class Config, class Visit>
+void visit_keys(Config& config, const Visit& visit) {
+  visit("hidden_size", config.hidden_size);
+  visit("intermediate_size", config.intermediate_size);
+  visit("num_hidden_layers", config.num_layers);
+  visit("num_attention_heads", config.num_heads);
+  visit("num_channels", config.num_channels);
+  visit("image_size", config.image_size);
+  visit("patch_size", config.patch_size);
+  visit("projection_dim", config.projection_dim);
+  visit("layer_norm_eps", config.layer_norm_eps);
+  visit("hidden_act", config.hidden_act);
+}
+
+void read_keys(internal::ConfigReader& reader, ClipVisionConfig& config) {
+  visit_keys(config, [&](const char* key, auto& field) { reader.read(key, field); });
 }
 
 }  // namespace
@@ -34,12 +40,12 @@ Result<ClipVisionConfig> parse_clip_vision_config(std::string_view json) {
   if (reader.has("vision_config")) {
     // A full CLIP model: its own projection_dim is the one that its visual_projection has.
     internal::ConfigReader vision = reader.object("vision_config");
-    read_vision_keys(vision, config);
+    read_keys(vision, config);
     reader.absorb(vision);
     reader.read("projection_dim", config.projection_dim);
     ZT_TRY(reader.status());
   } else {
-    read_vision_keys(reader, config);
+    read_keys(reader, config);
     ZT_TRY(reader.status());
     config.foreign_json = reader.foreign();
   }
@@ -48,21 +54,10 @@ Result<ClipVisionConfig> parse_clip_vision_config(std::string_view json) {
 }
 
 std::string to_json(const ClipVisionConfig& config) {
-  Json out = {{"architectures", {"CLIPVisionModelWithProjection"}}, {"model_type", "clip_vision_model"}};
-  const Json foreign = Json::parse(config.foreign_json);
-  for (const auto& [key, value] : foreign.items()) {
-    if (!out.contains(key)) out[key] = value;
-  }
-  out["hidden_size"] = config.hidden_size;
-  out["intermediate_size"] = config.intermediate_size;
-  out["num_hidden_layers"] = config.num_layers;
-  out["num_attention_heads"] = config.num_heads;
-  out["num_channels"] = config.num_channels;
-  out["image_size"] = config.image_size;
-  out["patch_size"] = config.patch_size;
-  out["projection_dim"] = config.projection_dim;
-  out["layer_norm_eps"] = config.layer_norm_eps;
-  out["hidden_act"] = config.hidden_act;
+  Json out = internal::with_foreign(
+      {{"architectures", {"CLIPVisionModelWithProjection"}}, {"model_type", "clip_vision_model"}},
+      config.foreign_json);
+  visit_keys(config, [&](const char* key, const auto& field) { out[key] = field; });
   return out.dump(2) + "\n";
 }
 

@@ -163,4 +163,12 @@ std::string ConfigReader::foreign() const {
   return out.dump();
 }
 
+Json with_foreign(Json start, std::string_view foreign) {
+  const Json keys = Json::parse(foreign);
+  for (const auto& [key, value] : keys.items()) {
+    if (!start.contains(key)) start[key] = value;
+  }
+  return start;
+}
+
 }  // namespace zt::models::internal

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,5 +49,8 @@ class ConfigReader {
   explicit ConfigReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// `start`, and behind it those keys of `foreign` (ConfigReader::foreign) that it does not have.
+nlohmann::ordered_json with_foreign(nlohmann::ordered_json start, std::string_view foreign);
 
 }  // namespace zt::models::internal

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/internal/config_reader.hpp"
 #include "models/unet/config.hpp"
 
 namespace zt::models {
@@ -71,11 +72,8 @@ void write_3d_keys(Json& out, const UNetConfig& config) {
 
 std::string to_json(const UNetConfig& config, UNetClass kind) {
   const bool is_3d = kind == UNetClass::Denoising3D;
-  Json out = {{"_class_name", is_3d ? "UNet3DConditionModel" : "UNet2DConditionModel"}};
-  const Json foreign = Json::parse(config.foreign_json);
-  for (const auto& [key, value] : foreign.items()) {
-    if (key != "_class_name") out[key] = value;
-  }
+  Json out = internal::with_foreign(
+      {{"_class_name", is_3d ? "UNet3DConditionModel" : "UNet2DConditionModel"}}, config.foreign_json);
   write_2d_keys(out, config, is_3d ? "3D" : "2D");
   if (is_3d) write_3d_keys(out, config);
   return out.dump(2) + "\n";

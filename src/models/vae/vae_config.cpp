@@ -24,19 +24,25 @@ void read_block_types(internal::ConfigReader& reader, const char* key, const cha
   }
 }
 
+/// Calls visit(key, field) for the plain ones.
+template <class Config, class Visit>
+void visit_keys(Config& config, const Visit& visit) {
+  visit("in_channels", config.in_channels);
+  visit("out_channels", config.out_channels);
+  visit("block_out_channels", config.block_out_channels);
+  visit("layers_per_block", config.layers_per_block);
+  visit("latent_channels", config.latent_channels);
+  visit("norm_num_groups", config.norm_num_groups);
+  visit("sample_size", config.sample_size);
+  visit("scaling_factor", config.scaling_factor);
+}
+
 }  // namespace
 
 Result<VaeConfig> parse_vae_config(std::string_view json) {
   ZT_TRY_ASSIGN(auto reader, internal::ConfigReader::parse(json, "VAE config.json"));
   VaeConfig config;
-  reader.read("in_channels", config.in_channels);
-  reader.read("out_channels", config.out_channels);
-  reader.read("block_out_channels", config.block_out_channels);
-  reader.read("layers_per_block", config.layers_per_block);
-  reader.read("latent_channels", config.latent_channels);
-  reader.read("norm_num_groups", config.norm_num_groups);
-  reader.read("sample_size", config.sample_size);
-  reader.read("scaling_factor", config.scaling_factor);
+  visit_keys(config, [&](const char* key, auto& field) { reader.read(key, field); });
   read_block_types(reader, "down_block_types", kDownBlock, config.block_out_channels.size());
   read_block_types(reader, "up_block_types", kUpBlock, config.block_out_channels.size());
   reader.require_one_of("act_fn", {"\"silu\"", "\"swish\""});
@@ -53,21 +59,10 @@ Result<VaeConfig> parse_vae_config(std::string_view json) {
 
 std::string to_json(const VaeConfig& config) {
   const size_t levels = config.block_out_channels.size();
-  Json out = {{"_class_name", "AutoencoderKL"}};
-  const Json foreign = Json::parse(config.foreign_json);
-  for (const auto& [key, value] : foreign.items()) {
-    if (key != "_class_name") out[key] = value;
-  }
-  out["in_channels"] = config.in_channels;
-  out["out_channels"] = config.out_channels;
+  Json out = internal::with_foreign({{"_class_name", "AutoencoderKL"}}, config.foreign_json);
+  visit_keys(config, [&](const char* key, const auto& field) { out[key] = field; });
   out["down_block_types"] = std::vector<std::string>(levels, kDownBlock);
   out["up_block_types"] = std::vector<std::string>(levels, kUpBlock);
-  out["block_out_channels"] = config.block_out_channels;
-  out["layers_per_block"] = config.layers_per_block;
-  out["latent_channels"] = config.latent_channels;
-  out["norm_num_groups"] = config.norm_num_groups;
-  out["sample_size"] = config.sample_size;
-  out["scaling_factor"] = config.scaling_factor;
   return out.dump(2) + "\n";
 }
 
