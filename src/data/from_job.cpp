@@ -44,6 +44,7 @@ PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t see
   plan.margin = static_cast<int>(job.sample_margin);
   plan.crop_mode = job.crop_mode;
   plan.crop = {job.crop_scale.at(0), job.crop_scale.at(1), job.crop_ratio.at(0), job.crop_ratio.at(1)};
+  plan.crop_variants = job.crop_variants;
   return plan;
 }
 

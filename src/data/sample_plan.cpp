@@ -12,7 +12,7 @@ namespace zt::data {
 namespace {
 
 // What a random number is for; the attempt is added in steps of kAttemptStep.
-enum Purpose : uint64_t { kOrder = 1, kReplacement = 2, kFrames = 3, kCrop = 4 };
+enum Purpose : uint64_t { kOrder = 1, kReplacement = 2, kFrames = 3, kCrop = 4, kVariant = 5 };
 constexpr uint64_t kAttemptStep = 16;
 
 CounterRng stream(const PlanOptions& options, const SamplePlan& plan, Purpose purpose) {
@@ -23,11 +23,11 @@ Status check(const PlanOptions& options, const ClipIndex& index) {
   const CropRule& crop = options.crop;
   if (index.clips.empty()) return fail(ErrorCode::InvalidArgument, "there is no clip to draw samples from");
   if (options.width < 1 || options.height < 1 || options.num_frames < 1 || options.sample_rate < 1 ||
-      options.margin < 0)
-    return fail(
-        ErrorCode::InvalidArgument,
-        fmt::format("a sample can't have size {} x {}, {} frames, stride {}, margin {}", options.width,
-                    options.height, options.num_frames, options.sample_rate, options.margin));
+      options.margin < 0 || options.crop_variants < 0)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("a sample can't have size {} x {}, {} frames, stride {}, margin {}, {} crops",
+                            options.width, options.height, options.num_frames, options.sample_rate,
+                            options.margin, options.crop_variants));
   if (!(crop.scale_min > 0 && crop.scale_min <= crop.scale_max && crop.scale_max <= 1 && crop.ratio_min > 0 &&
         crop.ratio_min <= crop.ratio_max))
     return fail(ErrorCode::InvalidArgument,
@@ -84,9 +84,8 @@ NormBox draw_crop(CounterRng rng, int64_t width, int64_t height, const CropRule&
   return normalise(random_resized_crop(width, height, rule, draws), width, height);
 }
 
-void draw_crops(const PlanOptions& options, const ClipRecord& clip, SamplePlan& plan) {
+void draw_crops(const PlanOptions& options, const ClipRecord& clip, const CounterRng& rng, SamplePlan& plan) {
   if (options.crop_mode == CropMode::Whole) return;
-  const CounterRng rng = stream(options, plan, kCrop);
   CropRule rule = options.crop;
   if (options.crop_mode == CropMode::Shared) {
     const double aspect = static_cast<double>(options.width) / options.height;
@@ -101,6 +100,11 @@ void draw_crops(const PlanOptions& options, const ClipRecord& clip, SamplePlan& 
 
 }  // namespace
 
+void use_crop_variant(const PlanOptions& options, const ClipIndex& index, int64_t variant, SamplePlan& plan) {
+  // Not of the run's seed: runs share the latents.
+  draw_crops(options, index.clips[plan.clip], {/*seed=*/0, kVariant, static_cast<uint64_t>(variant)}, plan);
+}
+
 Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
                                uint32_t attempt) {
   ZT_TRY(check(options, index));
@@ -114,7 +118,13 @@ Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& inde
   if (clip.num_frames < 1 || clip.width < 1 || clip.height < 1)
     return fail(ErrorCode::InvalidArgument, fmt::format("clip {} has no frames or no size", clip.id));
   draw_frames(options, clip, plan);
-  draw_crops(options, clip, plan);
+  CounterRng rng = stream(options, plan, kCrop);
+  if (options.crop_variants == 0) {
+    draw_crops(options, clip, rng, plan);
+  } else {
+    const uint64_t variant = rng.below(static_cast<uint64_t>(options.crop_variants));
+    use_crop_variant(options, index, static_cast<int64_t>(variant), plan);
+  }
   return plan;
 }
 

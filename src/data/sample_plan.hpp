@@ -24,6 +24,7 @@ struct PlanOptions {
       30;  ///< stage 1: the target is at least this many frames away from the reference, if it can be
   CropMode crop_mode = CropMode::Shared;
   CropRule crop;
+  int64_t crop_variants = 0;  ///< > 0: a sample has one of this many crops, the same for every seed
   bool operator==(const PlanOptions&) const = default;
 };
 
@@ -43,6 +44,9 @@ struct SamplePlan {
 /// empty or an option is out of range.
 Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
                                uint32_t attempt = 0);
+
+/// Gives the plan crop number `variant` of its clip. Requires 0 <= variant < options.crop_variants.
+void use_crop_variant(const PlanOptions& options, const ClipIndex& index, int64_t variant, SamplePlan& plan);
 
 /// Image i of a permutation of [0, size) chosen by `key` (an eight-round Feistel network with cycle walking).
 /// Requires i < size. Cost: constant on average.

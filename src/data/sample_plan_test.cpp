@@ -170,6 +170,23 @@ TEST(SamplePlan, SharedCropHasTheShapeOfTheTrainingSize) {
   }
 }
 
+TEST(SamplePlan, CropVariantsAreTheSameForEverySeed) {
+  PlanOptions options;
+  options.crop = {.scale_min = 0.3, .scale_max = 0.6};
+  options.crop_variants = 3;
+  std::set<std::pair<double, double>> corners;
+
+  for (options.seed = 0; options.seed < 4; ++options.seed) {
+    for (uint64_t sample = 0; sample < 50; ++sample) {
+      const SamplePlan plan = planned(options, clips_of_length({10, 10}), sample);
+      corners.insert({plan.crop.left, plan.crop.top});
+      EXPECT_EQ(plan.pose_crop, plan.crop);
+    }
+  }
+
+  EXPECT_EQ(corners.size(), 3U);
+}
+
 TEST(SamplePlan, WholeTakesThePictureAsItIs) {
   PlanOptions options;
   options.crop_mode = CropMode::Whole;

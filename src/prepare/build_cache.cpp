@@ -23,17 +23,21 @@
 namespace zt::prepare {
 namespace {
 
-/// All frames of the clip that sample number `sample` is drawn from, in its crop, a few at a time.
+/// All frames of the clip that sample number `sample` is drawn from, in every crop that samples of it can
+/// have, a few at a time.
 Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions& options, uint64_t sample,
                            int64_t batch_frames) {
   ZT_TRY_ASSIGN(data::SamplePlan plan, data::plan_sample(options, encoder.index(), sample));
   const int64_t total = encoder.index().clips[plan.clip].num_frames;
   int64_t encoded = 0;
-  for (int64_t first = 0; first < total; first += batch_frames) {
-    plan.target_frames.clear();
-    for (int64_t f = first; f < std::min(total, first + batch_frames); ++f) plan.target_frames.push_back(f);
-    ZT_TRY_ASSIGN(const int64_t some, encoder.fill_cache(plan));
-    encoded += some;
+  for (int64_t variant = 0; variant < std::max<int64_t>(1, options.crop_variants); ++variant) {
+    if (options.crop_variants > 0) data::use_crop_variant(options, encoder.index(), variant, plan);
+    for (int64_t first = 0; first < total; first += batch_frames) {
+      plan.target_frames.clear();
+      for (int64_t f = first; f < std::min(total, first + batch_frames); ++f) plan.target_frames.push_back(f);
+      ZT_TRY_ASSIGN(const int64_t some, encoder.fill_cache(plan));
+      encoded += some;
+    }
   }
   return encoded;
 }

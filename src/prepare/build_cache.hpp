@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills the cache before anyone trains: every frame of every clip, as training would ask for it.
+// Fills the cache before anyone trains: every frame of every clip, as training would ask for it. Where crops
+// are random, and not one of data.crop_variants, it holds the image embeddings alone.
 #pragma once
 
 #include <cstddef>

@@ -132,6 +132,21 @@ TEST(BuildCache, LeavesNothingToEncode) {
   EXPECT_EQ(prepared.store->stats().misses, misses);
 }
 
+TEST(BuildCache, HoldsEveryVariantOfARandomCrop) {
+  Prepared prepared;
+  prepared.plan.crop = {.scale_min = 0.5, .scale_max = 0.9};
+  EXPECT_FALSE(has_fixed_crops(prepared.plan));
+  prepared.plan.crop_variants = 2;
+  EXPECT_TRUE(has_fixed_crops(prepared.plan));
+  const SampleEncoder encoder = prepared.encoder(prepared.store.get());
+
+  EXPECT_EQ(value_of(build_cache(encoder, prepared.plan, {})).encoded, 5 * 8 * (2 + 1));
+
+  const uint64_t misses = prepared.store->stats().misses;
+  for (uint64_t number = 0; number < 6; ++number) prepared.sample(encoder, number);
+  EXPECT_EQ(prepared.store->stats().misses, misses);
+}
+
 TEST(SampleStream, GivesTheSameSamplesForAnyNumberOfThreads) {
   const Prepared prepared;
   const SampleEncoder encoder = prepared.encoder(prepared.store.get());

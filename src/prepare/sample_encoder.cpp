@@ -29,7 +29,7 @@ struct SampleEncoder::Found {
 };
 
 bool has_fixed_crops(const data::PlanOptions& plan) {
-  return plan.crop_mode == data::CropMode::Whole || plan.crop.scale_min >= 1.0;
+  return plan.crop_mode == data::CropMode::Whole || plan.crop.scale_min >= 1.0 || plan.crop_variants > 0;
 }
 
 bool is_fault_of_clip(const Error& error) {

@@ -42,7 +42,7 @@ struct EncodeOptions {
   bool keep_latents = true;  ///< false where crops are random: an entry would never be found again
 };
 
-/// Whether samples of this plan come back with the same crop.
+/// Whether samples of this plan come back with the same crops.
 bool has_fixed_crops(const data::PlanOptions& plan);
 
 /// Whether encode() failed because of the clip's files. Memory or disk that ran out, a wait that was too long

@@ -49,6 +49,13 @@ void describe(Listing& l, DataJob& d) {
       {.help =
            "shared: one crop for reference, target and pose; per_stream: the reference's crops in pixels"});
   l.field(
+      "crop_variants", d.crop_variants,
+      {.help = "0: every sample has a random crop of its own, encoded afresh; N: one of N crops, so that the "
+               "cache holds their latents (N times the disk)",
+       .unit = "crops",
+       .min = 0,
+       .max = 1024});
+  l.field(
       "pose_style", d.pose_style,
       {.help = "reference: as published guiders were trained on; puppet: smooth capsules for tiny pictures"});
   l.field("draw_hands", d.draw_hands, {.help = "draw hands into the pose picture"});

@@ -69,6 +69,8 @@ struct DataJob {
   std::vector<double> crop_scale = {0.9, 1.0};  ///< share of the picture's area; stage 2's default is 1, 1
   std::vector<double> crop_ratio = {0.9, 1.0};  ///< width / height, relative to the training size's own ratio
   CropMode crop_mode = CropMode::Shared;
+  int64_t crop_variants =
+      0;  ///< 0: every sample draws a crop of its own; N: one of N, whose latents are cached
   PoseStyle pose_style = PoseStyle::Reference;
   bool draw_hands = true;
   bool draw_face = true;
