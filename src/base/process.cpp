@@ -23,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+constexpr const char* kNoFile = "/dev/null";
 
 void close_fd(int& fd) {
   if (fd >= 0) ::close(std::exchange(fd, -1));
@@ -110,7 +111,8 @@ Result<Ends> open_stream(const Stream& stream) {
     case Stream::Kind::Inherit:
       break;
     case Stream::Kind::Discard:
-      ends.child = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+      ends.child = ::open(kNoFile, O_WRONLY | O_CLOEXEC);
+      if (ends.child < 0) return fail(files::errno_error("open", kNoFile, errno));
       break;
     case Stream::Kind::File:
       ends.child = ::open(stream.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -188,8 +190,9 @@ Result<Child> Child::spawn(const SpawnOptions& options) {
   Status ready = err ? Status{} : Status(fail(std::move(err.error())));
   if (ready && ::pipe2(report.data(), O_CLOEXEC) != 0)
     ready = fail(files::errno_error("make", "a pipe", errno));
+  if (ready && (plan.in_fd = ::open(kNoFile, O_RDONLY | O_CLOEXEC)) < 0)
+    ready = fail(files::errno_error("open", kNoFile, errno));
   if (ready) {
-    plan.in_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     plan.report_fd = report[1];
     child.pid_ = ::fork();
     if (child.pid_ == 0) run_child(plan);

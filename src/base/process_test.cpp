@@ -2,6 +2,7 @@
 #include "base/process.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,26 @@ TEST(Process, RunDropsWhatExceedsTheLimit) {
 
   ASSERT_TRUE(output);
   EXPECT_EQ(output->out, std::string(1000, 'x'));
+}
+
+// A child that inherited the stream instead would write where it was told not to.
+TEST(Process, AStreamThatCannotBeDiscardedIsAnError) {
+  SpawnOptions options = shell("true");
+  options.out = Stream::discard();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = ::dup(1);
+  ::close(lowest_free);
+  rlimit none_left = before;
+  none_left.rlim_cur = static_cast<rlim_t>(lowest_free);
+
+  ::setrlimit(RLIMIT_NOFILE, &none_left);
+  const auto child = Child::spawn(options);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+
+  ASSERT_FALSE(child);
+  EXPECT_EQ(child.error().code, ErrorCode::Exhausted);
+  EXPECT_NE(child.error().message.find("/dev/null"), std::string::npos) << child.error().message;
 }
 
 TEST(Process, MissingProgramIsNotFoundAndNamesIt) {
