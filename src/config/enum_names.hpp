@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <string_view>
 
 namespace zt::config {
@@ -17,13 +16,6 @@ struct EnumNames;
 template <class E>
 constexpr std::string_view name(E value) {
   return EnumNames<E>::values[static_cast<size_t>(value)];
-}
-
-template <class E>
-constexpr std::optional<E> parse_enum(std::string_view text) {
-  for (size_t i = 0; i < EnumNames<E>::values.size(); ++i)
-    if (EnumNames<E>::values[i] == text) return static_cast<E>(i);
-  return std::nullopt;
 }
 
 }  // namespace zt::config

@@ -250,10 +250,6 @@ void draw_puppet_person(Image& canvas, const Person& person, const DrawOptions& 
 
 }  // namespace
 
-std::array<uint8_t, 3> pose_colour(size_t i) { return kColours.at(i); }
-
-const std::array<std::array<uint8_t, 2>, 17>& body_limbs() { return kLimbs; }
-
 Image draw_pose(const Keypoints& keypoints, int width, int height, const DrawOptions& options) {
   Image canvas(width, height);
   const std::span<const Person> people = drawn_people(keypoints, options);

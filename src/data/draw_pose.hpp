@@ -4,9 +4,6 @@
 // on.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "config/job/data_job.hpp"
 #include "data/keypoints.hpp"
 
@@ -28,11 +25,6 @@ struct DrawOptions {
   int reference_short_side = 512;
   bool operator==(const DrawOptions&) const = default;
 };
-
-/// RGB colour of body limb or joint i, 0 <= i < 18.
-std::array<uint8_t, 3> pose_colour(size_t i);
-/// The 17 limbs as pairs of body indices, in drawing order; limb i has colour i.
-const std::array<std::array<uint8_t, 2>, 17>& body_limbs();
 
 /// Draws on a black RGB picture of width x height. Points outside the picture are clipped, absent ones
 /// skipped.

@@ -265,11 +265,4 @@ void fill_rectangle(Image& canvas, Point top_left, int width, int height, Rgb co
   }
 }
 
-void outline_rectangle(Image& canvas, Point top_left, int width, int height, Rgb colour) {
-  fill_rectangle(canvas, top_left, width, 1, colour);
-  fill_rectangle(canvas, top_left, 1, height, colour);
-  fill_rectangle(canvas, {top_left.x, top_left.y + height - 1}, width, 1, colour);
-  fill_rectangle(canvas, {top_left.x + width - 1, top_left.y}, 1, height, colour);
-}
-
 }  // namespace zt::image

@@ -41,13 +41,9 @@ void fill_ellipse_poly(Image& canvas, Point center, int half_width, int half_hei
 
 /// A filled rectangle [left, left + width) x [top, top + height).
 void fill_rectangle(Image& canvas, Point top_left, int width, int height, Rgb colour);
-/// The one-pixel border of that rectangle.
-void outline_rectangle(Image& canvas, Point top_left, int width, int height, Rgb colour);
 
 /// Text in a fixed dot-matrix font for printable ASCII, one line; other bytes show as "?". Each character is
 /// 6 * scale wide and 8 * scale high.
 void text(Image& canvas, Point top_left, std::string_view characters, Rgb colour, int scale = 1);
-/// Width and height that text() needs.
-Point text_size(std::string_view characters, int scale = 1);
 
 }  // namespace zt::image

@@ -73,9 +73,4 @@ Status write_png(const std::filesystem::path& path, const Image& picture) {
   return files::write_atomic(path, bytes);
 }
 
-Status write_jpeg(const std::filesystem::path& path, const Image& picture, int quality) {
-  ZT_TRY_ASSIGN(const std::vector<std::byte> bytes, encode_jpeg(picture, quality));
-  return files::write_atomic(path, bytes);
-}
-
 }  // namespace zt::image

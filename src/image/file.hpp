@@ -45,8 +45,7 @@ Result<std::vector<std::byte>> encode_png(const Image& picture);
 /// JPEG bytes, 4:4:4, baseline. Requires: quality in 1..100.
 Result<std::vector<std::byte>> encode_jpeg(const Image& picture, int quality = 92);
 
-/// Atomic writes (files::write_atomic).
+/// encode_png, written atomically (files::write_atomic).
 Status write_png(const std::filesystem::path& path, const Image& picture);
-Status write_jpeg(const std::filesystem::path& path, const Image& picture, int quality = 92);
 
 }  // namespace zt::image

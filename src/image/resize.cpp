@@ -216,13 +216,4 @@ Image resize_shortest_edge(const Image& source, int shortest, Filter filter) {
   return w <= h ? resize(source, shortest, longer, filter) : resize(source, longer, shortest, filter);
 }
 
-Image thumbnail(const Image& source, int max_side, Filter filter) {
-  const int longer = std::max(source.width, source.height);
-  if (longer <= max_side) return source;
-  const auto scaled = [&](int side) {
-    return std::max(1, static_cast<int>(std::lround(static_cast<double>(side) * max_side / longer)));
-  };
-  return resize(source, scaled(source.width), scaled(source.height), filter);
-}
-
 }  // namespace zt::image

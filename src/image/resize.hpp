@@ -34,8 +34,4 @@ Image resize_box(const Image& source, const Box& box, int width, int height, Fil
 /// in torchvision's and transformers' resize.
 Image resize_shortest_edge(const Image& source, int shortest, Filter filter);
 
-/// Scales down, keeping the aspect, so that both sides are at most `max_side`. Smaller pictures are returned
-/// as they are. Sides are rounded to the nearest integer, at least 1.
-Image thumbnail(const Image& source, int max_side, Filter filter = Filter::Bicubic);
-
 }  // namespace zt::image

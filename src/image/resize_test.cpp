@@ -80,15 +80,6 @@ TEST(Resize, ShortestEdgeRoundsTheLongerDown) {
   EXPECT_EQ(resize_shortest_edge(Image(150, 110), 224, Filter::Bilinear).width, 305);
 }
 
-TEST(Resize, ThumbnailKeepsTheAspectAndNeverEnlarges) {
-  const Image small = thumbnail(Image(300, 200), 100);
-
-  EXPECT_EQ(small.width, 100);
-  EXPECT_EQ(small.height, 67);
-  EXPECT_EQ(thumbnail(Image(30, 20), 100).width, 30);
-  EXPECT_EQ(thumbnail(Image(3000, 1), 100).height, 1);
-}
-
 TEST(Resize, RefusesBoxesOutsideThePicture) {
   const Image source(10, 10);
 

@@ -74,8 +74,4 @@ void text(Image& canvas, Point top_left, std::string_view characters, Rgb colour
   }
 }
 
-Point text_size(std::string_view characters, int scale) {
-  return {static_cast<int>(characters.size()) * kAdvance * scale, kGlyphRows * scale};
-}
-
 }  // namespace zt::image

@@ -15,8 +15,6 @@ constexpr uint8_t kHalfCovered = 128;
 
 }  // namespace
 
-bool is_foreground(const image::Image& mask, int x, int y) { return mask.at(x, y)[0] >= kHalfCovered; }
-
 image::Image foreground_mask(const image::Image& picture, const image::Image& background, int threshold) {
   internal::require_same_shape(picture, background);
   image::Image mask(picture.width, picture.height, 1);

@@ -16,8 +16,6 @@ namespace zt::quality {
 /// score an IoU of 1.
 inline constexpr int kForegroundThreshold = 25;
 
-bool is_foreground(const image::Image& mask, int x, int y);
-
 /// 255 where foreground by the rule above, else 0.
 image::Image foreground_mask(const image::Image& picture, const image::Image& background,
                              int threshold = kForegroundThreshold);

@@ -111,8 +111,4 @@ Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, 
           static_cast<int64_t>(pairs.size())};
 }
 
-Interval reference_gap(std::span<const double> psnr_right, std::span<const double> psnr_wrong) {
-  return paired_t(psnr_right, psnr_wrong);
-}
-
 }  // namespace zt::quality

@@ -13,8 +13,6 @@ struct Interval {
   double low = 0;
   double high = 0;
   int64_t count = 0;
-  /// The whole interval lies on one side of zero.
-  bool excludes_zero() const { return low > 0 || high < 0; }
 };
 
 /// Student's t interval of the mean.
@@ -27,10 +25,6 @@ Interval paired_t(std::span<const double> a, std::span<const double> b);
 /// For skewed differences; below about 10 pairs it is too narrow, use paired_t. Requires: equal lengths.
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, int resamples = 10'000,
                           uint64_t seed = 0);
-
-/// Right-versus-wrong-reference gap: PSNR with the clip's own reference minus PSNR with another character's,
-/// same pose, clip by clip. Large = the look comes from the reference; near 0 = the reference is ignored.
-Interval reference_gap(std::span<const double> psnr_right, std::span<const double> psnr_wrong);
 
 /// The t for which a t-distributed variable lies within [-t, t] with probability `level`. Requires: freedom
 /// >= 1.

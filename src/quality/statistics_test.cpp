@@ -30,13 +30,12 @@ TEST(Statistics, PairedIntervalIsTheHandComputedOne) {
   EXPECT_NEAR(interval.low, 2 - 4.30265 / std::sqrt(3.0), 1e-4);
   EXPECT_NEAR(interval.high, 2 + 4.30265 / std::sqrt(3.0), 1e-4);
   EXPECT_EQ(interval.count, 3);
-  EXPECT_FALSE(interval.excludes_zero());
 }
 
 TEST(Statistics, FewValuesGiveNoFalseCertainty) {
   EXPECT_TRUE(std::isnan(mean_interval({}).mean));
   EXPECT_TRUE(std::isinf(mean_interval(std::array{3.0}).high));
-  EXPECT_FALSE(mean_interval(std::array{3.0}).excludes_zero());
+  EXPECT_LT(mean_interval(std::array{3.0}).low, 0);
   EXPECT_THROW(paired_t(std::array{1.0}, std::array{1.0, 2.0}), std::invalid_argument);
 }
 
@@ -50,13 +49,7 @@ TEST(Statistics, BootstrapAgreesWithTOnManyPairsAndRepeats) {
   EXPECT_NEAR(bootstrap.low, t.low, 0.02);
   EXPECT_NEAR(bootstrap.high, t.high, 0.02);
   EXPECT_EQ(paired_bootstrap(a, b, 4000, 5).low, bootstrap.low);
-  EXPECT_TRUE(bootstrap.excludes_zero());
-}
-
-TEST(Statistics, ReferenceGapIsRightMinusWrong) {
-  const std::array right{24.0, 26.0}, wrong{12.0, 13.0};
-
-  EXPECT_DOUBLE_EQ(reference_gap(right, wrong).mean, 12.5);
+  EXPECT_GT(bootstrap.low, 0);
 }
 
 }  // namespace
