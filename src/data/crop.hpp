@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of the picture a sample sees. The maths is torchvision's RandomResizedCrop
-// (spec/animate-anyone.md section 5.4); ours draws it once per sample in normalised coordinates for all
-// streams, the compat form once per stream in pixels with the same draws, as Moore-AnimateAnyone does.
+// Which part of the picture a sample sees. The maths is torchvision's RandomResizedCrop; ours draws it once
+// per sample in normalised coordinates for all streams, the compat form once per stream in pixels with the
+// same draws, as Moore-AnimateAnyone does.
 #pragma once
 
 #include <cstdint>

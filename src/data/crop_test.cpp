@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expected numbers: spec/animate-anyone.md section 10; the fixture m_transforms, made by torchvision itself;
-// and torchvision's get_params retyped in Python over torch's generator (MT19937) for seeds 0..4.
+// Expected numbers: worked out by hand; the fixture m_transforms, made by torchvision itself; and
+// torchvision's get_params retyped in Python over torch's generator (MT19937) for seeds 0..4.
 #include "data/crop.hpp"
 
 #include <gtest/gtest.h>

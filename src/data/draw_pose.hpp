@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pose picture: key-points drawn on black with the colours and sizes of Moore-AnimateAnyone's
-// src/dwpose/util.py (spec/animate-anyone.md section 5.3), which is what published pose guiders were trained
-// on.
+// src/dwpose/util.py, which is what published pose guiders were trained on.
 #pragma once
 
 #include "config/job/data_job.hpp"

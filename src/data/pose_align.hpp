@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Carries a driving motion over to the proportions and place of a reference person: pure maths on key-points.
 // Source: MusePose's pose_align.py (limb ratios walked from the neck outwards) and, as the simpler fallback,
-// MimicMotion's least-squares rescale; both retold in spec/animate-anyone.md sections 7.5 and 11.
+// MimicMotion's least-squares rescale.
 #pragma once
 
 #include "base/error.hpp"

@@ -142,8 +142,8 @@ TEST(SamplePlan, ReplacementsAreOtherClipsAndDifferPerAttempt) {
   EXPECT_EQ(planned({}, clips_of_length({9}), 3, 1).clip, 0U);
 }
 
-// The example of spec/animate-anyone.md section 10: a portrait source and its pose video, both taller than
-// the ratio allows, so that the crop is the centred fallback.
+// A portrait source and its pose video, both taller than the ratio allows, so that the crop is the centred
+// fallback; worked out by hand from torchvision's get_params.
 TEST(SamplePlan, PerStreamCropsPoseAndVideoDifferently) {
   PlanOptions options;
   options.crop_mode = CropMode::PerStream;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The synthetic character: a jointed puppet drawn from a character number (its look and proportions), a
-// motion number (how it moves) and a seed, with exact key-points, mask and part labels
-// (spec/animate-anyone.md section 9.4). Its scarf or pony-tail is a damped chain that swings behind the
-// neck's motion: at equal pose it hangs differently depending on what came before, so only a model that sees
-// time can draw it right.
+// motion number (how it moves) and a seed, with exact key-points, mask and part labels. Its scarf or
+// pony-tail is a damped chain that swings behind the neck's motion: at equal pose it hangs differently
+// depending on what came before, so only a model that sees time can draw it right.
 #pragma once
 
 #include <array>

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kTurn = 2 * std::numbers::pi;
 
-// Standard proportions in shares of the height (spec/animate-anyone.md section 9.4, with a larger head).
+// Standard proportions in shares of the height (with a larger head, which small pictures need).
 constexpr double kThigh = 0.185, kShin = 0.175, kSole = 0.035;
 constexpr double kTorso = 0.275, kHalfShoulder = 0.10, kHalfHip = 0.06, kShoulderDrop = 0.015;
 constexpr double kUpperArm = 0.15, kForearm = 0.14;
