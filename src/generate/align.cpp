@@ -33,7 +33,11 @@ Result<PoseSource> align_to_reference(const config::GenerateJob& job, const Pose
   if (driving == nullptr)
     return fail(
         ErrorCode::InvalidArgument,
-        fmt::format("align needs key-points, but {} is a video; `zoetrope data pose` makes them", job.pose));
+        fmt::format(
+            "align needs key-points, but {} is a video of drawn poses, which hold none: make them from the "
+            "footage behind it with `zoetrope data pose FOOTAGE.mp4`, then give "
+            "--pose FOOTAGE_keypoints.jsonl",
+            job.pose));
   ZT_TRY_ASSIGN(const data::Keypoints found, people_of(job, reference));
   if (found.people.empty())
     return fail(ErrorCode::InvalidArgument,
