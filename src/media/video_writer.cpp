@@ -15,6 +15,7 @@
 
 namespace zt::media {
 
+using internal::new_frame;
 using internal::error_of;
 using internal::LogCapture;
 using internal::Owned;
@@ -105,19 +106,6 @@ Result<Owned<AVCodecContext>> open_first_encoder(const std::filesystem::path& pa
   return fail(ErrorCode::Unsupported,
               fmt::format("no video encoder for {} works ({}): install an FFmpeg with libx264", path.string(),
                           text::join(reasons, "; ")));
-}
-
-Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format) {
-  Owned<AVFrame> frame(av_frame_alloc());
-  if (frame) {
-    frame->width = width;
-    frame->height = height;
-    frame->format = format;
-  }
-  if (!frame || av_frame_get_buffer(frame.get(), 0) < 0) {
-    return fail(ErrorCode::Exhausted, fmt::format("no memory for a video frame of {} x {}", width, height));
-  }
-  return frame;
 }
 
 // Into the encoder's even size: the last column and row are repeated.

@@ -65,6 +65,18 @@ Error error_of(std::string_view doing, const std::filesystem::path& path, int av
   return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), text_of(averror)), {}};
 }
 
+Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format) {
+  Owned<AVFrame> frame(av_frame_alloc());
+  if (frame) {
+    frame->width = width;
+    frame->height = height;
+    frame->format = format;
+  }
+  if (!frame || av_frame_get_buffer(frame.get(), 0) < 0)
+    return fail(ErrorCode::Exhausted, fmt::format("no memory for a video frame of {} x {}", width, height));
+  return frame;
+}
+
 std::string url_of(const std::filesystem::path& path) { return "file:" + path.string(); }
 
 LogCapture::LogCapture(std::vector<std::string>& lines) : before_(current_lines) {

@@ -42,6 +42,9 @@ std::string text_of(int averror);
 /// Corrupt, unknown formats and codecs -> Unsupported, ENOMEM -> Exhausted, else `otherwise`.
 Error error_of(std::string_view doing, const std::filesystem::path& path, int averror, ErrorCode otherwise);
 
+/// A frame with memory of its own. Errors: Exhausted.
+Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format);
+
 /// "file:PATH", so that a name such as "http:x" is never taken for a protocol.
 std::string url_of(const std::filesystem::path& path);
 

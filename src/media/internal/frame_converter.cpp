@@ -36,19 +36,6 @@ AVPixelFormat plain_format(int format, bool& is_full_range) {
   }
 }
 
-Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format) {
-  Owned<AVFrame> frame(av_frame_alloc());
-  if (frame) {
-    frame->width = width;
-    frame->height = height;
-    frame->format = format;
-  }
-  if (!frame || av_frame_get_buffer(frame.get(), 0) < 0) {
-    return fail(ErrorCode::Exhausted, fmt::format("no memory for a video frame of {} x {}", width, height));
-  }
-  return frame;
-}
-
 }  // namespace
 
 image::Orientation orientation_of(const int32_t* matrix) {
