@@ -84,7 +84,7 @@ class Quickstart {
     sets.push_back("cache.folder=" + at("cache"));
     ZT_TRY_ASSIGN(const auto resolved, job<config::TrainJob>(recipes_ / recipe, std::move(sets)));
     const std::string digest = config::digest(resolved.job);
-    for (const auto& run : contract::list_runs(at("runs"))) {
+    for (const auto& run : contract::list_runs(at("runs")).runs) {
       if (run.identity().config_digest != digest) continue;
       run_path = run.path().string();
       ZT_TRY_ASSIGN(const auto state, contract::run_state(run));

@@ -25,28 +25,55 @@ struct Options {
   bool as_json = false;
 };
 
-Result<int> list(const Options& options) {
-  Table table({{"RUN"},
-               {"KIND"},
-               {"STATE"},
-               {"STEP", Table::Align::Right},
-               {"LOSS", Table::Align::Right},
-               {"BEST", Table::Align::Right},
-               {"CREATED"}});
-  json items = json::array();
-  for (const auto& run : contract::list_runs(options.runs_folder)) {
-    ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
+// The runs as a table and as JSON, row by row. One that can't be read has a row too: the others are to be
+// seen.
+class Listing {
+ public:
+  void add(const contract::RunFolder& run) {
+    const auto state = contract::run_state(run);
+    if (!state) return add_damaged(run.path(), state.error());
     const auto& id = run.identity();
-    table.add({id.run_id, id.kind, std::string(contract::name(state.condition)), step_text(state),
-               number_text(state.train_loss), number_text(state.best_loss), id.created_at.substr(0, 16)});
-    items.push_back(run_json(run, state));
+    table_.add({id.run_id, id.kind, std::string(contract::name(state->condition)), step_text(*state),
+                number_text(state->train_loss), number_text(state->best_loss), id.created_at.substr(0, 16)});
+    items_.push_back(run_json(run, *state));
+  }
+  void add_damaged(const std::filesystem::path& folder, const Error& defect) {
+    const std::string name = folder.filename().string();
+    table_.add({name, "", kDamaged});
+    items_.push_back(
+        {{"run_id", name}, {"path", folder.string()}, {"condition", kDamaged}, {"message", defect.text()}});
+    notes_.push_back(fmt::format("{} can't be read: {}", folder.string(), defect.text()));
   }
   if (options.as_json) {
-    print(json{{"version", kJsonVersion}, {"runs", items}}.dump(1) + "\n");
-  } else if (items.empty()) {
+  const Table& table() const { return table_; }
+  const json& items() const { return items_; }
+  /// What is wrong with the damaged ones.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  static constexpr const char* kDamaged = "damaged";
+  Table table_{{{"RUN"},
+                {"KIND"},
+                {"STATE"},
+                {"STEP", Table::Align::Right},
+                {"LOSS", Table::Align::Right},
+                {"BEST", Table::Align::Right},
+                {"CREATED"}}};
+  json items_ = json::array();
+  std::vector<std::string> notes_;
+};
+
+Result<int> list(const Options& options) {
+  const contract::RunList found = contract::list_runs(options.runs_folder);
+  Listing listing;
+  for (const auto& run : found.runs) listing.add(run);
+  for (const auto& run : found.damaged) listing.add_damaged(run.path, run.defect);
+    print(json{{"version", kJsonVersion}, {"runs", listing.items()}}.dump(1) + "\n");
+  } else if (listing.items().empty()) {
     note(fmt::format("no runs in {}", options.runs_folder));
   } else {
-    print(table.text(table_width()));
+    print(listing.table().text(table_width()));
+    for (const std::string& line : listing.notes()) note(line);
   }
   return 0;
 }

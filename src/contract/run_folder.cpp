@@ -146,7 +146,7 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
 Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string& what) {
   if (what.find('/') != std::string::npos || is_run_folder(what)) return open(what);
   if (is_run_name(what) && is_run_folder(runs_folder / what)) return open(runs_folder / what);
-  std::vector<RunFolder> runs = list_runs(runs_folder), candidates;
+  std::vector<RunFolder> runs = list_runs(runs_folder).runs, candidates;
   if (what == "latest" && !runs.empty()) return std::move(runs.back());
   std::vector<std::string> ids;
   for (const auto& run : runs) {
@@ -212,18 +212,22 @@ std::vector<Attempt> RunFolder::attempts() const {
   return out;
 }
 
-std::vector<RunFolder> list_runs(const fs::path& runs_folder) {
-  std::vector<RunFolder> out;
+RunList list_runs(const fs::path& runs_folder) {
+  RunList out;
   std::error_code ec;
   for (const auto& item : fs::directory_iterator(runs_folder, ec)) {
     if (item.path().filename().string().starts_with('.')) continue;  // not finished being made
-    if (auto run = RunFolder::open(item.path())) out.push_back(std::move(*run));
+    if (!is_run_folder(item.path())) continue;
+    if (auto run = RunFolder::open(item.path()))
+      out.runs.push_back(std::move(*run));
+    else
+      out.damaged.push_back({item.path(), std::move(run.error())});
   }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.identity().created_at, a.identity().run_id) <
-           std::pair(b.identity().created_at, b.identity().run_id);
+  std::ranges::sort(out.runs, {}, [](const RunFolder& run) {
+    return std::pair(run.identity().created_at, run.identity().run_id);
   });
   return out;
 }
 
 }  // namespace zt::contract
+  std::ranges::sort(out.damaged, {}, &DamagedRun::path);

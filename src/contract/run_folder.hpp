@@ -101,7 +101,16 @@ class RunFolder {
   Identity identity_;
 };
 
-/// Every run of a folder, oldest first; entries that are no run are skipped, an absent folder gives none.
-std::vector<RunFolder> list_runs(const std::filesystem::path& runs_folder);
+/// A folder that is a run, but whose identity can't be read.
+struct DamagedRun {
+  std::filesystem::path path;
+  Error defect;
+};
+struct RunList {
+  std::vector<RunFolder> runs;      ///< oldest first
+  std::vector<DamagedRun> damaged;  ///< by name
+};
+/// Every run of a folder; entries that are no run are skipped, an absent folder gives none.
+RunList list_runs(const std::filesystem::path& runs_folder);
 
 }  // namespace zt::contract

@@ -98,10 +98,13 @@ TEST(RunFolder, ListSkipsStrangersAndUnfinishedRuns) {
 
   const auto listed = list_runs(runs.path());
 
-  ASSERT_EQ(listed.size(), 1u);
-  EXPECT_EQ(listed[0].path(), run.path());
+  ASSERT_EQ(listed.runs.size(), 1u);
+  EXPECT_EQ(listed.runs[0].path(), run.path());
+  ASSERT_EQ(listed.damaged.size(), 1u);
+  EXPECT_EQ(listed.damaged[0].path, runs / "broken");
+  EXPECT_EQ(listed.damaged[0].defect.code, ErrorCode::Corrupt);
   EXPECT_EQ(RunFolder::open(runs / "broken").error().code, ErrorCode::Corrupt);
-  EXPECT_TRUE(list_runs("/nowhere").empty());
+  EXPECT_TRUE(list_runs("/nowhere").runs.empty());
 }
 
 TEST(RunFolder, ANewerFormatIsUnsupported) {
