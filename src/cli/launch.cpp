@@ -2,14 +2,14 @@
 #include "cli/launch.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
-#include <cerrno>
 #include <filesystem>
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
 #include "cli/output.hpp"
+#include "cli/job_folder.hpp"
+#include "cli/job_options.hpp"
 #include "cli/version.hpp"
 #include "contract/exit_codes.hpp"
 #include "report/run_report.hpp"
@@ -18,15 +18,6 @@ namespace zt::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder for the files of one job, under the system's folder for such.
-Result<fs::path> make_job_folder(std::string_view verb) {
-  std::error_code ec;
-  std::string pattern = (fs::temp_directory_path(ec) / fmt::format("zoetrope-{}-XXXXXX", verb)).string();
-  if (!::mkdtemp(pattern.data()))
-    return fail(files::errno_error("making a folder for the job", pattern, errno));
-  return fs::path(pattern);
-}
 
 void say_how_it_ended(const contract::RunFolder& run, int code) {
   const std::string id = run.identity().run_id;
@@ -81,21 +72,16 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 }
 
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
-  ZT_TRY_ASSIGN(const fs::path folder, make_job_folder(contract::name(verb)));
+  ZT_TRY_ASSIGN(JobFolder folder, JobFolder::make(contract::name(verb)));
   WorkerSession session;
   session.call.verb = verb;
-  session.call.job = folder / "job.yaml";
-  session.call.progress = folder / "progress";
-  session.log = folder / "log";
+  session.call.job = folder.path() / "job.yaml";
+  session.call.progress = folder.path() / "progress";
+  session.log = folder.path() / "log";
   session.keep_results = true;
   ZT_TRY(files::write_atomic(session.call.job, yaml));
-  auto end = supervise(session);
-  const bool is_as_wanted = end && (end->code == contract::kExitOk || end->code == kExitResumable ||
-                                    end->code == contract::kExitStoppedNow);
-  if (is_as_wanted) {  // otherwise the log is still to be read
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  }
+  ZT_TRY_ASSIGN(WorkerEnd end, supervise(session));
+  if (!end.has_said) folder.keep();
   return end;
 }
 

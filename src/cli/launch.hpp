@@ -22,8 +22,8 @@ Result<contract::RunFolder> create_run(config::Resolved<config::TrainJob> resolv
 /// configuration of this and later launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {});
 
-/// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. The worker's log is kept only
-/// when it failed.
+/// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. Job and log are kept only
+/// where the worker could not say why it ended; where they are stands on stderr then.
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml);
 
 /// The folder of the run that a user names, or the text itself where it is a path already.

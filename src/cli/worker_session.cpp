@@ -57,24 +57,21 @@ class StopRelay {
   std::optional<Clock::time_point> deadline_;
 };
 
-// The worker's exit as ours, and a line for what its own log can't tell: a signal, or an exit code without
-// words.
-int conclude(const process::Exit& exit, const fs::path& log) {
-  if (signals::stop() == signals::Stop::Now) return contract::kExitStoppedNow;
+// What the worker's own log can't tell of its end: a signal, or an exit code without words.
+WorkerEnd conclude(const process::Exit& exit, const fs::path& log) {
+  if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
   // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
-  if (exit.signal != 0 && exit.signal == signals::requested_by()) return kExitResumable;
-  if (exit.signal != 0) {
+  if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
+  if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
+  const auto error = contract::error_of_exit(exit.shell_code());
+  const bool has_said = error && *error != ErrorCode::Internal;
+  if (!has_said) {
     const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
-    note(fmt::format("zoetrope: error: the worker ended by {}{}; its log is {}", exit.text(), likely,
-                     log.string()));
-    return exit.shell_code();
+    note(fmt::format("zoetrope: error: the worker ended {} {}{}; its log is {}",
+                     exit.signal != 0 ? "by" : "with", exit.text(), likely, log.string()));
   }
-  if (exit.code != 0 && exit.code != kExitResumable) {
-    note(fmt::format("zoetrope: error: the worker ended with {}; its log is {}", exit.text(), log.string()));
-    if (const auto code = contract::error_of_exit(exit.code))
-      note("hint: " + std::string(policy(*code).operator_text));
-  }
-  return exit.code;
+  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
+  return {exit.shell_code(), has_said};
 }
 
 }  // namespace
@@ -102,9 +99,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
   StopRelay relay(session.call.verb);
   std::optional<process::Exit> exit;
-  WorkerEnd end;
+  std::string results;
   while (!exit) {
-    if (session.keep_results) end.results += child.read_out();
+    if (session.keep_results) results += child.read_out();
     line.print_above(log.read());
     line.print_above(relay.pass_on(child));
     if (relay.is_overdue()) (void)child.send(SIGKILL);
@@ -121,8 +118,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
-  if (session.keep_results) end.results += child.read_out();
-  end.code = conclude(*exit, session.log);
+  if (session.keep_results) results += child.read_out();
+  WorkerEnd end = conclude(*exit, session.log);
+  end.results = std::move(results);
   return end;
 }
 

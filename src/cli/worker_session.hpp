@@ -19,8 +19,9 @@ struct WorkerSession {
 };
 
 struct WorkerEnd {
-  int code = 0;         ///< the worker's exit code, 130 after a second Ctrl-C
-  std::string results;  ///< standard output, if kept
+  int code = 0;          ///< the worker's exit code, 130 after a second Ctrl-C
+  bool has_said = true;  ///< false: it ended without saying why (a signal, a bug), and its log may be wanted
+  std::string results = {};  ///< standard output, if kept
 };
 
 /// $ZT_WORKER, else the program beside this one, else in ../libexec/zoetrope. Errors: NotFound, saying how to

@@ -107,6 +107,7 @@ Result<int> train(const WorkerCall& call, const std::string& part) {
 Result<int> perform(std::span<const char* const> args, const std::string& part) {
   ZT_TRY_ASSIGN(const WorkerCall call, parse_worker_call(args));
   if (call.verb == WorkerVerb::Train) return train(call, part);
+  if (part == "die") ::raise(SIGKILL);
   ZT_TRY_ASSIGN(const std::string job, files::read(call.job));
   if (part == "refuse") return fail(ErrorCode::NotFound, "no such picture");
   if (part == "bare") {
