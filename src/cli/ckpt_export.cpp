@@ -11,7 +11,6 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
-#include "contract/exit_codes.hpp"
 
 namespace zt::cli {
 namespace {
@@ -23,10 +22,7 @@ struct Options {
   bool as_json = false;
 };
 
-// The worker's result is one line of JSON of our own making; what it lacks is shown as it is.
-std::string for_people(const std::string& results) {
-  const json r = json::parse(results, nullptr, false);
-  if (!r.is_object() || !r.contains("output")) return results;
+std::string for_people(const json& r) {
   std::string out =
       fmt::format("{}  {}, {} layout, from {}\n", r.value("output", ""),
                   text::bytes(r.value("bytes", uint64_t{0})), r.value("layout", ""), r.value("weights", ""));
@@ -39,9 +35,8 @@ Result<int> export_run(const Options& options, const config::LoadRequest& reques
   ZT_TRY_ASSIGN(auto resolved, load_job<config::ExportJob>(request));
   ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Export, config::freeze(resolved)));
-  if (end.code != contract::kExitOk) return end.code;
-  print(options.as_json ? end.results : for_people(end.results));
-  return contract::kExitOk;
+  print_results(end, options.as_json, for_people);
+  return end.code;
 }
 
 }  // namespace

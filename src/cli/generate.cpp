@@ -23,10 +23,7 @@ struct Options {
   bool dry_run = false;
 };
 
-// The worker's result is one line of JSON of our own making; what it lacks is shown as it is.
-std::string for_people(const std::string& results) {
-  const json r = json::parse(results, nullptr, false);
-  if (!r.is_object() || !r.contains("output")) return results;
+std::string for_people(const json& r) {
   std::string out =
       fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""), r.value("frames", 0),
                   r.value("width", 0), r.value("height", 0), r.value("fps", ""), r.value("seconds", 0.0));
@@ -49,8 +46,8 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
         resolved.job.model.reference_unet_path.empty())  // the worker says so too, after making the networks
       return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
+    print_results(end, options.as_json, for_people);
     if (end.code != contract::kExitOk) return end.code;
-    print(options.as_json ? end.results : for_people(end.results));
   }
   return contract::kExitOk;
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
@@ -86,3 +87,11 @@ Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
 }
 
 }  // namespace zt::cli
+void print_results(const WorkerEnd& end, bool as_json,
+                   std::string (*for_people)(const nlohmann::ordered_json&)) {
+  if (end.code != contract::kExitOk) return;
+  const auto results = nlohmann::ordered_json::parse(end.results, nullptr, /*allow_exceptions=*/false);
+  const bool is_known = results.is_object() && results.contains("output");
+  print(as_json || !is_known ? end.results : for_people(results));
+}
+

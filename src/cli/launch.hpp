@@ -3,6 +3,7 @@
 // only traces are its results.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -30,3 +31,8 @@ Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml);
 Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named);
 
 }  // namespace zt::cli
+/// Prints what a job that succeeded left, one line of JSON of the worker's making: as it is, or as
+/// `for_people` words it.
+void print_results(const WorkerEnd& end, bool as_json,
+                   std::string (*for_people)(const nlohmann::ordered_json&));
+
