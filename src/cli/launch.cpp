@@ -8,11 +8,13 @@
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
-#include "cli/output.hpp"
 #include "cli/job_folder.hpp"
 #include "cli/job_options.hpp"
+#include "cli/output.hpp"
 #include "cli/version.hpp"
+#include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
+#include "data/clip_index.hpp"
 #include "report/run_report.hpp"
 
 namespace zt::cli {
@@ -34,12 +36,35 @@ Result<std::string> resolve_run(const std::string& runs_folder, const std::strin
   return run.path().string();
 }
 
-Result<contract::RunFolder> create_run(config::Resolved<config::TrainJob> resolved) {
-  config::TrainJob& job = resolved.job;
+Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(auto resolved, load_job<config::TrainJob>(request));
+  config::ModelJob& model = resolved.job.model;
+  if (!model.stage1_run.empty() && !fs::path(model.stage1_run).is_absolute()) {
+    ZT_TRY_ASSIGN(model.stage1_run, resolve_run(resolved.job.output_dir, model.stage1_run));
+  }
+  std::error_code ec;
+  config::make_paths_absolute(resolved.job, fs::current_path(ec));
+  return resolved;
+}
+
+Status check_start(const config::Resolved<config::TrainJob>& resolved) {
+  const config::DataJob& wanted = resolved.job.data;
+  if (wanted.index.empty() && wanted.meta_paths.empty())
+    return fail(ErrorCode::InvalidConfig,
+                "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
+  ZT_TRY(config::check_inputs(resolved));
+  if (wanted.index.empty()) return {};
+  ZT_TRY_ASSIGN(auto clips, data::read_index(wanted.index));
+  ZT_TRY(data::select_splits(std::move(clips), wanted.splits));
+  return {};
+}
+
+Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved) {
+  const config::TrainJob& job = resolved.job;
+  ZT_TRY(check_start(resolved));
   contract::CreateRun options;
   if (!job.model.stage1_run.empty()) {
-    ZT_TRY_ASSIGN(const auto parent, contract::RunFolder::find(job.output_dir, job.model.stage1_run));
-    job.model.stage1_run = parent.path().string();
+    ZT_TRY_ASSIGN(const auto parent, contract::RunFolder::open(job.model.stage1_run));
     options.parent = parent.identity().run_id;
   }
   options.runs_folder = job.output_dir;
@@ -72,6 +97,14 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   return end.code;
 }
 
+void print_results(const WorkerEnd& end, bool as_json,
+                   std::string (*for_people)(const nlohmann::ordered_json&)) {
+  if (end.code != contract::kExitOk) return;
+  const auto results = nlohmann::ordered_json::parse(end.results, nullptr, /*allow_exceptions=*/false);
+  const bool is_known = results.is_object() && results.contains("output");
+  print(as_json || !is_known ? end.results : for_people(results));
+}
+
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
   ZT_TRY_ASSIGN(JobFolder folder, JobFolder::make(contract::name(verb)));
   WorkerSession session;
@@ -87,11 +120,3 @@ Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
 }
 
 }  // namespace zt::cli
-void print_results(const WorkerEnd& end, bool as_json,
-                   std::string (*for_people)(const nlohmann::ordered_json&)) {
-  if (end.code != contract::kExitOk) return;
-  const auto results = nlohmann::ordered_json::parse(end.results, nullptr, /*allow_exceptions=*/false);
-  const bool is_known = results.is_object() && results.contains("output");
-  print(as_json || !is_known ? end.results : for_people(results));
-}
-

@@ -15,9 +15,18 @@
 
 namespace zt::cli {
 
-/// Makes the run folder of a job. A name, prefix or "latest" in model.stage1_run is resolved to that run's
-/// folder first, which becomes the parent. Errors: those of the name and the file system.
-Result<contract::RunFolder> create_run(config::Resolved<config::TrainJob> resolved);
+/// The job of a run, meaning the same in every working folder: paths absolute, and in model.stage1_run the
+/// folder of the run that is named there by its id, a beginning of it or "latest". Errors: those of
+/// load_job() and of the name.
+Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequest& request);
+
+/// What the worker would stumble over and this program can see already. Errors: InvalidConfig without data,
+/// NotFound naming the key whose file is missing, those of reading the index.
+Status check_start(const config::Resolved<config::TrainJob>& resolved);
+
+/// Makes the run folder of such a job, if check_start() agrees; the run in model.stage1_run becomes the
+/// parent. Errors: also those of the file system.
+Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
 /// configuration of this and later launches, where it is not the run's own. Returns the exit code.
@@ -27,12 +36,12 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 /// where the worker could not say why it ended; where they are stands on stderr then.
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml);
 
-/// The folder of the run that a user names, or the text itself where it is a path already.
-Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named);
-
-}  // namespace zt::cli
 /// Prints what a job that succeeded left, one line of JSON of the worker's making: as it is, or as
 /// `for_people` words it.
 void print_results(const WorkerEnd& end, bool as_json,
                    std::string (*for_people)(const nlohmann::ordered_json&));
 
+/// The folder of the run that a user names, or the text itself where it is a path already.
+Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named);
+
+}  // namespace zt::cli

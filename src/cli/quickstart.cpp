@@ -15,6 +15,7 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/quickstart_page.hpp"
+#include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/run_state.hpp"
 #include "data/clip_index.hpp"
@@ -82,10 +83,11 @@ class Quickstart {
     sets.push_back("data.index=" + index_file());
     sets.push_back("output_dir=" + at("runs"));
     sets.push_back("cache.folder=" + at("cache"));
-    ZT_TRY_ASSIGN(const auto resolved, job<config::TrainJob>(recipes_ / recipe, std::move(sets)));
+    ZT_TRY_ASSIGN(const auto resolved, load_train_job({recipes_ / recipe, std::move(sets)}));
     const std::string digest = config::digest(resolved.job);
     for (const auto& run : contract::list_runs(at("runs")).runs) {
-      if (run.identity().config_digest != digest) continue;
+      const auto frozen = config::thaw_run(run.run_yaml(), {run.identity().folder, run.path()});
+      if (!frozen || config::digest(*frozen) != digest) continue;
       run_path = run.path().string();
       ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
       if (state.condition != contract::RunCondition::Completed) return launch_run(run);

@@ -9,6 +9,7 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "config/paths.hpp"
 #include "contract/run_state.hpp"
 
 namespace zt::cli {
@@ -21,15 +22,12 @@ struct Options {
 };
 
 Result<int> start(const config::LoadRequest& request, bool dry_run) {
-  ZT_TRY_ASSIGN(auto resolved, load_job<config::TrainJob>(request));
+  ZT_TRY_ASSIGN(const auto resolved, load_train_job(request));
   if (dry_run) {
     print(config::freeze(resolved));
     return 0;
   }
-  if (resolved.job.data.index.empty() && resolved.job.data.meta_paths.empty())  // before there is a run of it
-    return fail(ErrorCode::InvalidConfig,
-                "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
-  ZT_TRY_ASSIGN(const auto run, create_run(std::move(resolved)));
+  ZT_TRY_ASSIGN(const auto run, create_run(resolved));
   return launch_run(run);
 }
 
@@ -38,10 +36,12 @@ Result<int> start(const config::LoadRequest& request, bool dry_run) {
 Result<std::optional<std::string>> changed_configuration(const contract::RunFolder& run, int64_t generation,
                                                          config::LoadRequest request) {
   if (request.file.empty() && request.sets.empty()) return std::optional<std::string>{};
+  const config::RunPlaces places{run.identity().folder, run.path()};
   const auto frozen_file = run.config_file(generation);
-  ZT_TRY_ASSIGN(const auto frozen, config::thaw<config::TrainJob>(frozen_file));
+  ZT_TRY_ASSIGN(const auto frozen, config::thaw_run(frozen_file, places));
   if (request.file.empty()) request.file = frozen_file;
-  ZT_TRY_ASSIGN(const auto wanted, load_job<config::TrainJob>(request));
+  ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
+  config::follow_move(wanted.job, places);
   ZT_TRY(config::check_resume(frozen, wanted.job));
   if (config::digest(frozen) == config::digest(wanted.job)) return std::optional<std::string>{};
   return std::optional<std::string>{config::freeze(wanted)};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a job struct's describe() lists: per field its key, member, help, unit, range and resume rule.
-// Reading, --set, help, docs, JSON schema, freezing, digest and the resume check all walk this one listing.
+// What a job struct's describe() lists: per field its key, member, help, unit, range, whether it names a
+// path, and resume rule. Reading, --set, help, docs, JSON schema, freezing, digest and the resume check all
+// walk this one listing.
 //
 //   void describe(Listing& listing, CheckpointJob& job) {
 //     listing.field("keep_last", job.keep_last, {.help = "newest checkpoints kept", .min = 1, .resume =
@@ -26,6 +27,10 @@ namespace zt::config {
 /// Whether a run may be resumed with another value.
 enum class Resume { Refuse, Allow };
 
+/// Whether a text, or each text of a list, names a file or folder: one that must be there, or one that is
+/// made.
+enum class Names { NoPath, Input, Output };
+
 /// Texts point at literals. A range holds for a number, and for each number of a list.
 struct About {
   std::string_view help;
@@ -33,6 +38,7 @@ struct About {
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   size_t count = 0;  ///< a list has exactly this many items; 0 = any number
+  Names names = Names::NoPath;
   Resume resume = Resume::Refuse;
 };
 

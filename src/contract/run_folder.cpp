@@ -73,6 +73,7 @@ std::string to_json(const Identity& i) {
                                  {"config_digest", i.config_digest},
                                  {"code_version", i.code_version},
                                  {"created_at", i.created_at},
+                                 {"folder", i.folder},
                                  {"environment", i.environment}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -93,6 +94,7 @@ Result<Identity> parse_identity(std::string_view text) {
     i.config_digest = j.at("config_digest");
     i.code_version = j.at("code_version");
     i.created_at = j.at("created_at");
+    i.folder = j.value("folder", "");
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
     return i;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
@@ -119,6 +121,8 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
                     .created_at = clock::utc_now(),
                     .environment = options.environment};
   const fs::path folder = options.runs_folder / identity.run_id;
+  std::error_code unknown_place;
+  identity.folder = fs::absolute(folder, unknown_place).lexically_normal().string();
   const fs::path unfinished = options.runs_folder / ("." + identity.run_id + ".tmp");
   Status made = fill(unfinished, options, identity);
   if (made) made = files::rename_durable(unfinished, folder);
@@ -226,8 +230,8 @@ RunList list_runs(const fs::path& runs_folder) {
   std::ranges::sort(out.runs, {}, [](const RunFolder& run) {
     return std::pair(run.identity().created_at, run.identity().run_id);
   });
+  std::ranges::sort(out.damaged, {}, &DamagedRun::path);
   return out;
 }
 
 }  // namespace zt::contract
-  std::ranges::sort(out.damaged, {}, &DamagedRun::path);

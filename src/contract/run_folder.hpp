@@ -25,9 +25,10 @@ struct Identity {
   std::string name;           ///< as the user chose it
   std::string kind;           ///< "stage1", "stage2", ...: what the run does, for listings
   std::string parent;         ///< run id this run starts from; empty if none
-  std::string config_digest;  ///< of the values of run.yaml (config/frozen.hpp)
+  std::string config_digest;  ///< of the values of run.yaml (config/load.hpp)
   std::string code_version;   ///< of the program that submitted it
   std::string created_at;     ///< UTC, ISO 8601
+  std::string folder = {};    ///< absolute path it was made at; empty in runs of older programs
   std::map<std::string, std::string> environment;  ///< host, kernel, CPU, cores, memory...
 };
 

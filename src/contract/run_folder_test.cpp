@@ -42,6 +42,7 @@ TEST(RunFolder, CreatedRunHasItsLayoutAndIdentity) {
   EXPECT_EQ(id.config_digest, "d1");
   EXPECT_EQ(id.kind, "stage1");
   EXPECT_EQ(id.parent, "p-00000000");
+  EXPECT_EQ(id.folder, run.path().string());
   EXPECT_EQ(id.environment.at("host"), "h");
   EXPECT_EQ(*files::read(run.run_yaml()), "abc");
   for (const auto& folder : {run.events(), run.metrics(), run.checkpoints(), run.samples()}) {

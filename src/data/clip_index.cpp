@@ -7,12 +7,14 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 #include <string_view>
 #include <unordered_set>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/text.hpp"
 #include "data/internal/json_lines.hpp"
 
 namespace zt::data {
@@ -176,6 +178,20 @@ ClipIndex select_split(const ClipIndex& index, std::string_view split) {
   std::copy_if(index.clips.begin(), index.clips.end(), std::back_inserter(selected.clips),
                [&](const ClipRecord& clip) { return clip.split == split; });
   return selected;
+}
+
+Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits) {
+  std::set<std::string> known;
+  for (const ClipRecord& clip : index.clips) known.insert(clip.split);
+  if (!splits.empty())
+    std::erase_if(index.clips, [&](const ClipRecord& clip) {
+      return std::find(splits.begin(), splits.end(), clip.split) == splits.end();
+    });
+  if (!index.clips.empty()) return index;
+  if (known.empty()) return fail(ErrorCode::InvalidConfig, "the index has no clips");
+  return fail(ErrorCode::InvalidConfig,
+              fmt::format("no clip belongs to data.splits: {}; the index has {}", text::join(splits, ", "),
+                          text::join(std::vector(known.begin(), known.end()), ", ")));
 }
 
 }  // namespace zt::data

@@ -64,5 +64,8 @@ Status write_index(const std::filesystem::path& path, const std::vector<ClipReco
 
 /// The clips of one split ("" = all), with the same root and digest.
 ClipIndex select_split(const ClipIndex& index, std::string_view split);
+/// The clips of several splits ([] = all). Errors: InvalidConfig if there are none, naming the splits there
+/// are.
+Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits);
 
 }  // namespace zt::data

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/from_job.hpp"
 
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <utility>
 
 #include "base/resources.hpp"
-#include "base/text.hpp"
 #include "data/meta_list.hpp"
 
 namespace zt::data {
-namespace {
-
-bool is_wanted(const ClipRecord& clip, const std::vector<std::string>& splits) {
-  return splits.empty() || std::find(splits.begin(), splits.end(), clip.split) != splits.end();
-}
-
-}  // namespace
 
 Result<ClipIndex> open_clips(const config::DataJob& job) {
   if (job.index.empty() && job.meta_paths.empty())
@@ -26,11 +17,7 @@ Result<ClipIndex> open_clips(const config::DataJob& job) {
   const std::vector<std::filesystem::path> lists(job.meta_paths.begin(), job.meta_paths.end());
   ZT_TRY_ASSIGN(ClipIndex index,
                 job.index.empty() ? index_meta_lists(lists, decode_threads(job)) : read_index(job.index));
-  std::erase_if(index.clips, [&](const ClipRecord& clip) { return !is_wanted(clip, job.splits); });
-  if (index.clips.empty())
-    return fail(ErrorCode::InvalidConfig, "no clip of " + (job.index.empty() ? "the meta lists" : job.index) +
-                                              " belongs to data.splits: " + text::join(job.splits, ", "));
-  return index;
+  return select_splits(std::move(index), job.splits);
 }
 
 PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed) {

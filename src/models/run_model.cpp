@@ -7,7 +7,7 @@
 #include <array>
 #include <limits>
 
-#include "config/load.hpp"
+#include "config/paths.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::models {
@@ -44,7 +44,8 @@ Result<std::string> locate(const fs::path& run, const config::ModelJob& job, con
 
 Result<config::TrainJob> run_config(const fs::path& run) {
   ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
-  return config::thaw<config::TrainJob>(folder.config_file(std::numeric_limits<int64_t>::max()));
+  return config::thaw_run(folder.config_file(std::numeric_limits<int64_t>::max()),
+                          {folder.identity().folder, folder.path()});
 }
 
 Result<config::ModelJob> locate_encoders(const fs::path& run, const config::ModelJob& job) {

@@ -14,7 +14,7 @@
 #include "base/error_policy.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
-#include "config/load.hpp"
+#include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/run_folder.hpp"
 #include "tensor/device.hpp"
@@ -64,7 +64,8 @@ contract::AttemptFinished finished(const Result<int>& code, int64_t step) {
 
 Result<int> train_run(const contract::RunFolder& run, int64_t generation, train::Journal& journal,
                       std::chrono::steady_clock::time_point start) {
-  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw<config::TrainJob>(run.config_file(generation)));
+  ZT_TRY_ASSIGN(const config::TrainJob job,
+                config::thaw_run(run.config_file(generation), {run.identity().folder, run.path()}));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(const auto setup, train::set_up(job, run, device, journal));
   at::set_num_threads(static_cast<int>(setup->num_threads));

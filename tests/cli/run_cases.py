@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs command-line transcripts and compares what the program did with what the transcript says.
 
-A case file (cases/*.case) is one session in a fresh empty folder:
+A case file (cases/*.case) is one session in a fresh folder, which holds a copy of index.jsonl (an index of one clip,
+"walk" of the split "train", whose files are not there) and nothing else:
 
     # a comment
     $ zoetrope runs ls          a command for sh; `zoetrope` is the program under test
@@ -16,11 +17,13 @@ Usage: run_cases.py --program PATH [--worker PATH] CASE...
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 TIMEOUT_S = 60
+INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "index.jsonl")
 
 
 class Step:
@@ -65,6 +68,7 @@ def run_case(path, environment):
     """The differences found, as text; empty if the case holds."""
     problems = []
     with tempfile.TemporaryDirectory(prefix="zt-case-") as folder:
+        shutil.copy(INDEX, folder)
         for step in parse(path):
             done = subprocess.run(["sh", "-c", step.command], cwd=folder, env=environment, text=True,
                                   stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)

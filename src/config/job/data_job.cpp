@@ -8,7 +8,8 @@ namespace zt::config {
 void describe(Listing& l, CacheSettings& c) {
   l.field("enable", c.enable,
           {.help = "keep encoded pictures, so that each is encoded once", .resume = Resume::Allow});
-  l.field("folder", c.folder, {.help = "where; runs share it", .resume = Resume::Allow});
+  l.field("folder", c.folder,
+          {.help = "where; runs share it", .names = Names::Output, .resume = Resume::Allow});
   l.field("size_limit_mib", c.size_limit_mib,
           {.help = "bound of the folder, oldest entries go first; 0 = none",
            .unit = "MiB",
@@ -20,9 +21,11 @@ void describe(Listing& l, CacheSettings& c) {
 }
 
 void describe(Listing& l, DataJob& d) {
-  l.field("index", d.index, {.help = "clip index, as `zoetrope data ingest` writes it"});
+  l.field("index", d.index,
+          {.help = "clip index, as `zoetrope data ingest` writes it", .names = Names::Input});
   l.field("meta_paths", d.meta_paths,
-          {.help = "Moore's *_meta.json lists, one after the other; used when index is empty"});
+          {.help = "Moore's *_meta.json lists, one after the other; used when index is empty",
+           .names = Names::Input});
   l.field("splits", d.splits, {.help = "splits of the index to draw from; [] = all"});
   l.field("train_bs", d.train_bs,
           {.help = "batch size per lane, before accumulation", .unit = "samples", .min = 1});

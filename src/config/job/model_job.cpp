@@ -62,21 +62,25 @@ void describe(Listing& l, CodecShape& s) {
 
 void describe(Listing& l, ModelJob& m) {
   l.field("base_model_path", m.base_model_path,
-          {.help = "diffusers model, or its unet folder, both networks start from"});
-  l.field("vae_model_path", m.vae_model_path, {.help = "picture codec"});
-  l.field("image_encoder_path", m.image_encoder_path, {.help = "CLIP vision tower with projection"});
+          {.help = "diffusers model, or its unet folder, both networks start from", .names = Names::Input});
+  l.field("vae_model_path", m.vae_model_path, {.help = "picture codec", .names = Names::Input});
+  l.field("image_encoder_path", m.image_encoder_path,
+          {.help = "CLIP vision tower with projection", .names = Names::Input});
   l.field("controlnet_openpose_path", m.controlnet_openpose_path,
-          {.help = "ControlNet the pose guider starts from"});
-  l.field("reference_unet_path", m.reference_unet_path, {.help = "ReferenceNet, over the base model"});
-  l.field("denoising_unet_path", m.denoising_unet_path, {.help = "denoising network, over the base model"});
-  l.field("pose_guider_path", m.pose_guider_path, {.help = "pose guider"});
-  l.field("mm_path", m.mm_path, {.help = "motion modules: AnimateDiff's or ours"});
+          {.help = "ControlNet the pose guider starts from", .names = Names::Input});
+  l.field("reference_unet_path", m.reference_unet_path,
+          {.help = "ReferenceNet, over the base model", .names = Names::Input});
+  l.field("denoising_unet_path", m.denoising_unet_path,
+          {.help = "denoising network, over the base model", .names = Names::Input});
+  l.field("pose_guider_path", m.pose_guider_path, {.help = "pose guider", .names = Names::Input});
+  l.field("mm_path", m.mm_path, {.help = "motion modules: AnimateDiff's or ours", .names = Names::Input});
   l.field("mm_zero_proj_out", m.mm_zero_proj_out,
           {.help = "leave out proj_out of mm_path, so that stage 2 starts exactly at stage 1's output"});
   l.field("stage1_run", m.stage1_run,
-          {.help = "stage-1 run folder to start from: its best verified checkpoint"});
+          {.help = "stage-1 run folder to start from: its best verified checkpoint", .names = Names::Input});
   l.field("stage1_ckpt_dir", m.stage1_ckpt_dir,
-          {.help = "folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth to start from"});
+          {.help = "folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth to start from",
+           .names = Names::Input});
   l.field("stage1_ckpt_step", m.stage1_ckpt_step,
           {.help = "STEP of stage1_ckpt_dir", .unit = "steps", .min = 0});
   l.field("allow_random_start", m.allow_random_start,

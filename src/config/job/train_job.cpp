@@ -61,7 +61,8 @@ void describe(Listing& l, TrainJob& j) {
   l.field("name", j.name, {.help = "the run's folder is this and 8 digits"});
   l.field("stage", j.stage,
           {.help = "1: pictures, all networks; 2: clips, motion modules", .min = 1, .max = 2});
-  l.field("output_dir", j.output_dir, {.help = "folder of runs", .resume = Resume::Allow});
+  l.field("output_dir", j.output_dir,
+          {.help = "folder of runs", .names = Names::Output, .resume = Resume::Allow});
   l.field("compat", j.compat,
           {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
   l.field("seed", j.seed, {.help = "of everything random", .min = 0});

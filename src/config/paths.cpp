@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/paths.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/listing.hpp"
+
+namespace zt::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct NamedPath {
+  std::string key;
+  std::string* path;
+  Names names;
+};
+
+// Every path that is set.
+std::vector<NamedPath> paths_of(TrainJob& job) {
+  std::vector<NamedPath> out;
+  const Listing listing = list(job);
+  const auto add = [&](const Field& field, std::string& path) {
+    if (!path.empty()) out.push_back({field.key, &path, field.about.names});
+  };
+  for (const Field& field : listing.fields()) {
+    if (field.about.names == Names::NoPath) continue;
+    if (const auto* one = std::get_if<std::string*>(&field.member)) add(field, **one);
+    if (const auto* many = std::get_if<std::vector<std::string>*>(&field.member))
+      for (std::string& path : **many) add(field, path);
+  }
+  return out;
+}
+
+// Absolute, and without a slash at its end.
+fs::path in_full(const fs::path& path) {
+  std::error_code ec;
+  const fs::path full = fs::absolute(path, ec).lexically_normal();
+  return full.has_filename() ? full : full.parent_path();
+}
+
+// What was moved: the folders that are left when the end which both places share is taken off.
+RunPlaces moved_folder(const RunPlaces& run) {
+  RunPlaces folder{in_full(run.made), in_full(run.now)};
+  while (folder.made.has_relative_path() && folder.made.filename() == folder.now.filename())
+    folder = {folder.made.parent_path(), folder.now.parent_path()};
+  return folder;
+}
+
+}  // namespace
+
+void make_paths_absolute(TrainJob& job, const fs::path& base) {
+  for (const NamedPath& named : paths_of(job)) *named.path = (base / *named.path).lexically_normal().string();
+}
+
+Status check_inputs(const Resolved<TrainJob>& resolved) {
+  TrainJob job = resolved.job;
+  for (const NamedPath& named : paths_of(job)) {
+    std::error_code ec;
+    if (named.names != Names::Input || fs::exists(*named.path, ec)) continue;
+    const auto origin = resolved.origins.find(named.key);
+    return fail(ErrorCode::NotFound,
+                fmt::format("{}: there is no {} ({})", named.key, *named.path,
+                            origin == resolved.origins.end() ? "default" : origin->second));
+  }
+  return {};
+}
+
+void follow_move(TrainJob& job, const RunPlaces& run) {
+  if (run.made.empty()) return;
+  const RunPlaces folder = moved_folder(run);
+  for (const NamedPath& named : paths_of(job)) {
+    const fs::path below = fs::path(*named.path).lexically_relative(folder.made);
+    const fs::path moved = (folder.now / below).lexically_normal();
+    std::error_code ec;
+    if (!below.empty() && *below.begin() != ".." && !fs::exists(*named.path, ec) && fs::exists(moved, ec))
+      *named.path = moved.string();
+  }
+}
+
+Result<TrainJob> thaw_run(const fs::path& file, const RunPlaces& run) {
+  ZT_TRY_ASSIGN(TrainJob job, thaw<TrainJob>(file));
+  follow_move(job, run);
+  return job;
+}
+
+}  // namespace zt::config

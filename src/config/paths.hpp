@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files and folders that a training job names. A run's configuration holds them absolute, so that it
+// means the same from every working folder, and they follow when a run is moved together with its data.
+#pragma once
+
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "config/job/train_job.hpp"
+#include "config/load.hpp"
+
+namespace zt::config {
+
+/// Relative paths become absolute ones that start at `base`; empty ones stay empty.
+void make_paths_absolute(TrainJob& job, const std::filesystem::path& base);
+
+/// NotFound for the first input that is not there, with its key and the origin of its value.
+Status check_inputs(const Resolved<TrainJob>& resolved);
+
+/// Where a run's folder was made, and where it is.
+struct RunPlaces {
+  std::filesystem::path made;  ///< empty: not known, nothing follows
+  std::filesystem::path now;
+};
+
+/// A path that is gone, but is there in the moved folder, becomes that one: after `mv old new`, a run that
+/// was made as old/runs/a and lies in new/runs/a finds old/index.jsonl in new/index.jsonl.
+void follow_move(TrainJob& job, const RunPlaces& run);
+
+/// thaw() of a run's configuration, its paths as they are now.
+Result<TrainJob> thaw_run(const std::filesystem::path& file, const RunPlaces& run);
+
+}  // namespace zt::config
