@@ -11,6 +11,7 @@
 #include "data/eval/report.hpp"
 #include "quality/score.hpp"
 #include "report/html.hpp"
+#include "report/run_charts.hpp"
 #include "report/run_report.hpp"
 
 namespace zt::cli {

@@ -13,9 +13,11 @@ namespace zt::report {
 namespace {
 
 constexpr double kWidth = 560, kHeight = 240;
-constexpr double kLeft = 56, kRight = 12, kTop = 12, kBottom = 28;
+constexpr double kLeft = 56, kRight = 20, kTop = 12, kBottom = 42;
 constexpr size_t kMaxPoints = 600;
-constexpr size_t kNumColours = 8;  // --line-0 ... of the page's style
+constexpr size_t kMaxDots = 40;    // a line of so few points shows each
+constexpr size_t kNumColours = 8;  // --line-0 ... of the page's style; further lines are dashed
+constexpr size_t kMaxOpenLegend = 12;
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -67,7 +69,7 @@ bool fit(const Chart& chart, Scale& scale) {
   return true;
 }
 
-std::string number(double value) { return fmt::format("{:.4g}", value); }
+std::string number(double value) { return fmt::format("{:.4g}", value == 0 ? 0.0 : value); }  // no "-0"
 
 std::string grid(const Scale& scale) {
   std::string out;
@@ -81,25 +83,32 @@ std::string grid(const Scale& scale) {
   }
   for (const double tick : ticks(scale.x.low, scale.x.high, 6)) {
     out += fmt::format(R"(<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>)", scale.px(tick),
-                       kHeight - 8, number(tick));
+                       kHeight - kBottom + 16, number(tick));
   }
-  return out;
+  return out + fmt::format(R"(<text x="{}" y="{}" text-anchor="middle">step</text>)",
+                           (kLeft + kWidth - kRight) / 2, kHeight - 6);
 }
 
 std::string path(const Line& line, size_t colour, const Scale& scale) {
-  std::string d;
+  std::string d, dots;
   bool pen_is_down = false;
   for (const Point& p : thinned(line.points, kMaxPoints)) {
     if (!scale.shows(p)) {
       pen_is_down = false;
       continue;
     }
-    d += fmt::format("{}{:.1f} {:.1f}", pen_is_down ? "L" : "M", scale.px(p.x), scale.py(p.y));
+    const double x = scale.px(p.x), y = scale.py(p.y);
+    d += fmt::format("{}{:.1f} {:.1f}", pen_is_down ? "L" : "M", x, y);
     pen_is_down = true;
+    if (line.points.size() <= kMaxDots)
+      dots += fmt::format(R"svg(<circle cx="{:.1f}" cy="{:.1f}" r="2.5" style="fill:var(--line-{})"/>)svg", x,
+                          y, colour % kNumColours);
   }
   return fmt::format(
-      R"svg(<path class="{}" style="stroke:var(--line-{})" d="{}"><title>{}</title></path>)svg",
-      line.is_faint ? "faint" : "line", colour % kNumColours, d, escaped(line.name));
+             R"svg(<path class="{}" style="stroke:var(--line-{}){}" d="{}"><title>{}</title></path>)svg",
+             line.is_faint ? "faint" : "line", colour % kNumColours,
+             colour < kNumColours ? "" : ";stroke-dasharray:5 3", d, escaped(line.name)) +
+         dots;
 }
 
 std::string legend(const Chart& chart) {
@@ -110,7 +119,9 @@ std::string legend(const Chart& chart) {
     out += fmt::format(R"svg(<li><i style="background:var(--line-{})"></i>{} <b>{}</b></li>)svg",
                        i % kNumColours, escaped(line.name), number(line.points.back().y));
   }
-  return out + "</ul>";
+  out += "</ul>";
+  if (chart.lines.size() <= kMaxOpenLegend) return out;
+  return fmt::format("<details><summary>{} lines</summary>{}</details>", chart.lines.size(), out);
 }
 
 }  // namespace

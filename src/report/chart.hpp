@@ -19,6 +19,7 @@ struct Line {
   bool is_faint = false;      ///< drawn thin and pale: the raw values behind a smoothed line
 };
 
+/// Curves over the training steps.
 struct Chart {
   std::string title;
   std::string unit;  ///< of y; may be empty
@@ -26,9 +27,9 @@ struct Chart {
   bool is_logarithmic = false;  ///< y; values that are not positive are left out
 };
 
-/// A <figure> with the chart, its legend and the last value of every line. Long lines are thinned to about
-/// 600 points, of which each run keeps its lowest and highest value, so that spikes stay visible. Without any
-/// point it says so.
+/// A <figure> with the chart, its legend (folded away when it is long) and the last value of every line. Long
+/// lines are thinned to about 600 points, of which each run keeps its lowest and highest value, so that
+/// spikes stay visible. Without any point it says so.
 std::string to_svg(const Chart& chart);
 
 /// Round numbers that cover [low, high] in about `count` steps: 1, 2 or 5 times a power of ten. Requires low

@@ -105,7 +105,7 @@ std::string media_figure(const fs::path& file, std::string_view caption) {
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   if (rows.empty()) return "";
   const auto numeric = numeric_columns(rows);
-  std::string out = "<table>";
+  std::string out = "<div class=\"wide\"><table>";
   for (size_t r = 0; r < rows.size(); ++r) {
     out += "<tr>";
     for (size_t c = 0; c < rows[r].size(); ++c) {
@@ -115,7 +115,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     }
     out += "</tr>\n";
   }
-  return out + "</table>\n";
+  return out + "</table></div>\n";
 }
 
 std::string facts(const std::vector<std::pair<std::string, std::string>>& items) {
@@ -129,7 +129,8 @@ std::string facts(const std::vector<std::pair<std::string, std::string>>& items)
 std::string page(std::string_view title, std::string_view body) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+      "<meta name=\"color-scheme\" content=\"light dark\"><title>{}</title>\n"
       "<style>{}</style></head>\n<body><main>\n{}</main></body></html>\n",
       escaped(title), kStyle, body);
 }

@@ -9,6 +9,7 @@
 #include "contract/events.hpp"
 #include "report/chart.hpp"
 #include "report/html.hpp"
+#include "report/run_charts.hpp"
 #include "report/run_report.hpp"
 #include "support/temp_folder.hpp"
 
@@ -71,6 +72,35 @@ TEST(Html, AlignsNumbersRight) {
   EXPECT_THAT(html, HasSubstr("<td>psnr</td><td class=\"number\">24.5 dB</td>"));
 }
 
+TEST(Chart, NamesItsAxisAndHasNoNegativeZero) {
+  const std::string svg = to_svg({"loss", "", {{"a", {{0, -0.001}, {100, 1}}}}});
+
+  EXPECT_THAT(svg, HasSubstr(">step</text>"));
+  EXPECT_THAT(svg, HasSubstr(">0</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr(">-0</text>")));
+}
+
+TEST(RunCharts, SayUnitsAndWhereTheTimeGoes) {
+  contract::MetricSeries series;
+  series.by_name["memory/resident_bytes"] = {{.step = 1, .value = 3.0 * 1024 * 1024}};
+  series.by_name["time/step_s"] = {{.step = 1, .value = 0.1}, {.step = 2, .value = 0.3}};
+  series.by_name["time/forward_s"] = {{.step = 1, .value = 0.04}, {.step = 2, .value = 0.08}};
+  series.by_name["time/backward_s"] = {{.step = 1, .value = 0.05}, {.step = 2, .value = 0.15}};
+
+  const auto charts = charts_of(series);
+  const auto shares = time_of_a_step(series);
+
+  ASSERT_EQ(charts.size(), 2U);
+  EXPECT_EQ(charts[1].unit, "MiB");
+  EXPECT_EQ(charts[1].lines[0].name, "resident");
+  EXPECT_EQ(charts[1].lines[0].points[0].y, 3);
+  ASSERT_EQ(shares.size(), 5U);
+  EXPECT_EQ(shares[1].name, "forward");
+  EXPECT_NEAR(shares[1].seconds, 0.06, 1e-12);
+  EXPECT_NEAR(shares[4].seconds, 0.2 - 0.06 - 0.1, 1e-12);
+  EXPECT_TRUE(time_of_a_step({}).empty());
+}
+
 contract::RunFolder make_run(const std::filesystem::path& runs) {
   contract::CreateRun options;
   options.runs_folder = runs;
@@ -100,6 +130,8 @@ TEST(RunReport, HoldsCurvesClipsEventsAndConfiguration) {
   EXPECT_THAT(html, HasSubstr("clip &lt;x&gt; is broken"));
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,cG5n"));
   EXPECT_THAT(html, HasSubstr("&lt;dance&gt;"));
+  EXPECT_LT(html.find("data:image/png"), html.find("Training loss"));  // the pictures first
+  EXPECT_THAT(html, HasSubstr("Stage 1: single pictures"));
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
 

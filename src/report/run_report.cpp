@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "config/load.hpp"
 #include "contract/events.hpp"
 #include "contract/manifest.hpp"
 #include "contract/run_state.hpp"
+#include "report/happenings.hpp"
 #include "report/html.hpp"
+#include "report/run_charts.hpp"
 
 namespace zt::report {
 namespace {
@@ -20,30 +25,99 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxClips = 12;
 constexpr size_t kMaxEvents = 60;
 
+// "2026-11-24 16:20:05" of an ISO 8601 time.
+std::string text_of_time(std::string_view iso) {
+  std::string out(iso.substr(0, 19));
+  std::replace(out.begin(), out.end(), 'T', ' ');
+  return out;
+}
+
 std::string optional_text(const std::optional<double>& value) {
   return value ? fmt::format("{:.4g}", *value) : "";
 }
 
-std::string head(const contract::Identity& id, const contract::RunState& state) {
+/// Everything a page is made of.
+struct RunRecords {
+  const contract::RunFolder& run;
+  contract::RunState state;
+  contract::MetricSeries series;
+  contract::EventLog events;
+  std::optional<config::TrainJob> job;  ///< none if its file can't be read
+};
+
+Result<RunRecords> read(const contract::RunFolder& run) {
+  ZT_TRY_ASSIGN(auto state, contract::run_state(run));
+  ZT_TRY_ASSIGN(auto series, contract::read_metrics(run.metrics()));
+  ZT_TRY_ASSIGN(auto events, contract::read_events(run.events()));
+  RunRecords records{run, std::move(state), std::move(series), std::move(events), std::nullopt};
+  if (auto job = config::thaw<config::TrainJob>(run.config_file(records.state.generation)))
+    records.job = *job;
+  return records;
+}
+
+std::string what_trains(const RunRecords& r) {
+  if (!r.job) return r.run.identity().kind;
+  const config::DataJob& data = r.job->data;
+  const std::string what =
+      r.job->stage == 1
+          ? "Stage 1: single pictures train ReferenceNet, the denoising network and the pose guider"
+          : fmt::format("Stage 2: clips of {} frames train the motion modules", data.n_sample_frames);
+  return fmt::format("{}, at {} x {} pixels, {} a batch, on {}", what, data.width, data.height, data.train_bs,
+                     r.job->device);
+}
+
+std::string parameters(const contract::EventLog& log) {
+  for (auto event = log.events.rbegin(); event != log.events.rend(); ++event)
+    if (const auto* ready = std::get_if<contract::AttemptReady>(&event->body))
+      return fmt::format("{:.3g} million", static_cast<double>(ready->trainable_parameters) / 1e6);
+  return "";
+}
+
+std::string head(const RunRecords& r) {
+  const contract::Identity& id = r.run.identity();
+  const contract::RunState& state = r.state;
+  const int64_t total = state.total_steps > 0 ? state.total_steps : r.job ? r.job->max_train_steps : 0;
   std::string out = fmt::format("<h1>{}<span class=\"state\">{}</span></h1>\n", escaped(id.run_id),
                                 contract::name(state.condition));
-  out += fmt::format("<p class=\"lead\">{}, made {}{}</p>\n", escaped(id.kind),
-                     escaped(id.created_at.substr(0, 16)),
-                     id.parent.empty() ? "" : fmt::format(" from {}", escaped(id.parent)));
+  out += fmt::format("<p class=\"lead\">{}.<br>Made {} UTC{}</p>\n", escaped(what_trains(r)),
+                     escaped(text_of_time(id.created_at)),
+                     id.parent.empty() ? "" : fmt::format(", from {}", escaped(id.parent)));
   if (!state.message.empty()) out += fmt::format("<pre>{}</pre>\n", escaped(state.message));
-  out += facts({{"step", state.total_steps > 0 ? fmt::format("{} of {}", state.step, state.total_steps)
-                                               : fmt::format("{}", state.step)},
-                {"training loss", optional_text(state.train_loss)},
-                {"validation loss", optional_text(state.validation_loss)},
-                {"best validation loss", optional_text(state.best_loss)},
-                {"launches", fmt::format("{}", state.generation)}});
-  return out;
+  return out + facts({{"step", total > 0 ? fmt::format("{} of {}", state.step, total)
+                                         : fmt::format("{}", state.step)},
+                      {"training loss", optional_text(state.train_loss)},
+                      {"validation loss", optional_text(state.validation_loss)},
+                      {"best validation loss", optional_text(state.best_loss)},
+                      {"samples per second", optional_text(state.samples_per_s)},
+                      {"parameters that train", parameters(r.events)},
+                      {"launches", fmt::format("{}", state.generation)}});
 }
 
 std::string curves(const contract::MetricSeries& series) {
+  if (series.by_name.empty()) return "<p class=\"none\">There are no numbers yet.</p>\n";
   std::string out = "<div class=\"charts\">\n";
   for (const Chart& chart : charts_of(series)) out += to_svg(chart);
   return out + "</div>\n";
+}
+
+// One bar, cut in proportion.
+std::string time_split(const contract::MetricSeries& series) {
+  const auto shares = time_of_a_step(series);
+  double total = 0;
+  for (const TimeShare& share : shares) total += share.seconds;
+  if (!(total > 0)) return "";
+  std::string bar, legend;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    const double percent = 100 * shares[i].seconds / total;
+    bar += fmt::format(R"html(<i style="width:{:.2f}%;background:var(--line-{})"></i>)html", percent, i);
+    legend += fmt::format(
+        R"html(<li><i style="background:var(--line-{})"></i>{} <b>{:.1f} %</b>, {:.4g} ms</li>)html", i,
+        escaped(shares[i].name), percent, 1e3 * shares[i].seconds);
+  }
+  return fmt::format(
+      "<h2>Where the time of a step goes</h2>\n<figure><figcaption>{:.4g} ms <small>on "
+      "average</small></figcaption><div class=\"split\">{}</div><ul class=\"legend\">{}</ul></figure>\n",
+      1e3 * total, bar, legend);
 }
 
 // Newest first, by name: names carry the step.
@@ -60,45 +134,34 @@ std::vector<fs::path> newest_samples(const fs::path& folder) {
 std::string samples(const fs::path& folder) {
   const auto found = newest_samples(folder);
   if (found.empty()) return "";
-  std::string out = "<h2>Validation samples</h2>\n<div class=\"clips\">\n";
-  for (const fs::path& file : found) out += media_figure(file, file.filename().string());
+  std::string out =
+      "<h2>Validation samples</h2>\n<p class=\"none\">From left to right: reference, pose, generated, truth. "
+      "Newest first.</p>\n<div class=\"clips\">\n";
+  for (const fs::path& file : found) out += media_figure(file, file.stem().string());
   return out + "</div>\n";
 }
 
 std::string checkpoints(const contract::RunFolder& run) {
-  std::vector<std::vector<std::string>> rows{{"checkpoint", "size", "written", "validation loss", ""}};
+  std::vector<std::vector<std::string>> rows{{"checkpoint", "size", "written (UTC)", "validation loss", ""}};
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
     const auto loss = entry.metrics.find("val_loss");
     rows.push_back({entry.folder.filename().string(), text::bytes(entry.size_bytes),
-                    entry.written_at.substr(0, 19),
+                    text_of_time(entry.written_at),
                     loss == entry.metrics.end() ? "-" : fmt::format("{:.5g}", loss->second),
                     entry.defect ? entry.defect->message : ""});
   }
   return rows.size() == 1 ? "" : "<h2>Checkpoints</h2>\n" + table(rows);
 }
 
-bool is_worth_a_row(const contract::Event& event) {
-  return !std::holds_alternative<contract::CheckpointRemoved>(event.body);
-}
-
-// The event's own fields as they stand in its line, without the common ones.
-std::string details(const contract::Event& event) {
-  const size_t body = event.json.find("\"type\"");
-  if (body == std::string::npos) return event.json;
-  const size_t next = event.json.find(',', body);
-  return next == std::string::npos ? "" : event.json.substr(next + 1, event.json.rfind('}') - next - 1);
-}
-
 std::string happenings(const contract::EventLog& log) {
-  std::vector<std::vector<std::string>> rows{{"time", "launch", "event", "details"}};
-  for (const auto& event : log.events) {
-    if (!is_worth_a_row(event)) continue;
-    rows.push_back({event.time.substr(0, 19), fmt::format("{}", event.generation),
-                    std::string(contract::type_name(event.body)), details(event)});
-  }
-  if (rows.size() == 1) return "";
-  const size_t left_out = rows.size() - 1 > kMaxEvents ? rows.size() - 1 - kMaxEvents : 0;
-  rows.erase(rows.begin() + 1, rows.begin() + 1 + static_cast<std::ptrdiff_t>(left_out));
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& event : log.events)
+    if (const std::string words = in_words(event); !words.empty())
+      rows.push_back({text_of_time(event.time), fmt::format("{}", event.generation), words});
+  if (rows.empty()) return "";
+  const size_t left_out = rows.size() > kMaxEvents ? rows.size() - kMaxEvents : 0;
+  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(left_out));
+  rows.insert(rows.begin(), {"time (UTC)", "launch", "event"});
   const std::string note =
       left_out > 0 ? fmt::format("<p class=\"none\">{} earlier events are in events/</p>\n", left_out) : "";
   return "<h2>What happened</h2>\n" + note + table(rows);
@@ -115,65 +178,16 @@ std::string configuration(const contract::RunFolder& run) {
                      yaml ? escaped(*yaml) : escaped(yaml.error().message));
 }
 
-// Which chart a series belongs to, in the order of the page. A key that ends with '/' stands for all names
-// below it.
-struct ChartRule {
-  std::string_view key, title, unit;
-};
-constexpr ChartRule kChartRules[] = {
-    {"train/loss", "Training loss", ""},
-    {"train/loss_ema", "Training loss", ""},
-    {"val/loss", "Validation loss", "fixed noise and timesteps"},
-    {"train/loss_t/", "Training loss by timestep", "smoothed"},
-    {"train/grad_norm", "Gradient norm", ""},
-    {"train/grad_norm/", "Gradient norm by module", ""},
-    {"train/lr", "Learning rate", ""},
-    {"train/samples_per_s", "Speed", "samples per second"},
-    {"time/", "Time of a step", "seconds"},
-    {"memory/", "Memory", "bytes"},
-};
-
-Chart chart_for(const std::string& name) {
-  for (const ChartRule& rule : kChartRules)
-    if (name == rule.key || (rule.key.ends_with('/') && name.starts_with(rule.key)))
-      return {std::string(rule.title), std::string(rule.unit), {}, false};
-  const size_t slash = name.rfind('/');
-  return {slash == std::string::npos ? name : name.substr(0, slash), "", {}, false};
-}
-
-size_t place_of(const Chart& chart) {
-  const auto rule = std::find_if(std::begin(kChartRules), std::end(kChartRules),
-                                 [&](const ChartRule& r) { return r.title == chart.title; });
-  return static_cast<size_t>(rule - std::begin(kChartRules));
-}
-
 }  // namespace
 
-std::vector<Chart> charts_of(const contract::MetricSeries& series) {
-  std::vector<Chart> charts;
-  for (const auto& [name, points] : series.by_name) {
-    Chart wanted = chart_for(name);
-    auto chart =
-        std::find_if(charts.begin(), charts.end(), [&](const Chart& c) { return c.title == wanted.title; });
-    if (chart == charts.end()) chart = charts.insert(charts.end(), std::move(wanted));
-    Line line{name.substr(name.rfind('/') + 1), {}, name == "train/loss"};
-    for (const auto& p : points) line.points.push_back({static_cast<double>(p.step), p.value});
-    chart->lines.push_back(std::move(line));
-  }
-  std::stable_sort(charts.begin(), charts.end(),
-                   [](const Chart& a, const Chart& b) { return place_of(a) < place_of(b); });
-  return charts;
-}
-
 Result<std::string> run_page(const contract::RunFolder& run, const std::vector<Section>& extra) {
-  ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
-  ZT_TRY_ASSIGN(const auto series, contract::read_metrics(run.metrics()));
-  ZT_TRY_ASSIGN(const auto events, contract::read_events(run.events()));
-  std::string body = head(run.identity(), state);
+  ZT_TRY_ASSIGN(const RunRecords records, read(run));
+  std::string body = head(records);
   for (const Section& section : extra)
     body += fmt::format("<h2>{}</h2>\n{}", escaped(section.title), section.html);
-  body += "<h2>Curves</h2>\n" + curves(series);
-  body += samples(run.samples()) + checkpoints(run) + happenings(events) + configuration(run);
+  body += samples(run.samples());
+  body += "<h2>Curves</h2>\n" + curves(records.series) + time_split(records.series);
+  body += checkpoints(run) + happenings(records.events) + configuration(run);
   return page(run.identity().run_id, body);
 }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run as one page: how it stands, its curves, its clips, what happened, and its configuration. Read from
-// the run folder alone, so it can be made at any time, also while the run goes on.
+// A run as one page: what was trained and how it stands, its pictures and clips, its curves, where the time
+// went, what happened, and its configuration. Read from the run folder alone, so it can be made at any time,
+// also while the run goes on.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
-#include "contract/metrics.hpp"
 #include "contract/run_folder.hpp"
-#include "report/chart.hpp"
 
 namespace zt::report {
 
@@ -24,9 +23,5 @@ Result<std::string> run_page(const contract::RunFolder& run, const std::vector<S
 
 /// Writes run_page() to <run>/report.html.
 Status write_run_report(const contract::RunFolder& run);
-
-/// Which series share a chart: those with the same words before the last '/', "train/loss" and its smoothed
-/// form by themselves. Pure.
-std::vector<Chart> charts_of(const contract::MetricSeries& series);
 
 }  // namespace zt::report
