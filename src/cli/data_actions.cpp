@@ -69,6 +69,7 @@ Result<int> ingest(const config::IngestJob& job) {
 }
 
 Result<int> pose(const config::PoseJob& job) {
+  ZT_TRY(data::plan_poses(job));  // a mistyped path is said before the networks are missed
   ZT_TRY_ASSIGN(const auto networks, data::find_blazepose(job.models_dir));
   ZT_TRY_ASSIGN(const auto factory, data::blazepose_factory(networks, data::blazepose_options(job)));
   const signals::EndAtOnce interruptible;  // complete key-point files are kept
@@ -79,10 +80,10 @@ Result<int> pose(const config::PoseJob& job) {
   bar.clear();
   for (const auto& failure : report.failures)
     note(fmt::format("left out: {}: {}", failure.video.string(), failure.error.text()));
-  print(fmt::format(
-      "{} videos ({} had key-points already, {} could not be read), {} frames, a person in {}, {}\n",
-      report.videos, report.kept, report.failures.size(), report.frames, report.frames_with_person,
-      text::duration(std::chrono::duration<double>(report.seconds))));
+  print(
+      fmt::format("{} videos ({} had key-points already, {} can't be used), {} frames, a person in {}, {}\n",
+                  report.videos, report.kept, report.failures.size(), report.frames,
+                  report.frames_with_person, text::duration(std::chrono::duration<double>(report.seconds))));
   return 0;
 }
 

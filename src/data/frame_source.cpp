@@ -53,6 +53,16 @@ Result<std::vector<image::Image>> read_files(const std::vector<fs::path>& files,
 
 }  // namespace
 
+bool is_video_name(const fs::path& path) {
+  constexpr std::array<std::string_view, 20> kEndings = {
+      ".mp4",  ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts",  ".mts",
+      ".m2ts", ".flv", ".wmv", ".3gp", ".ogv",  ".vob", ".gif", ".mxf",  ".y4m", ".asf"};
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
 Result<std::vector<fs::path>> list_frames(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);

@@ -19,6 +19,9 @@ namespace zt::data {
 /// names. Errors: NotFound if there is no such folder or no picture in it; Permission.
 Result<std::vector<std::filesystem::path>> list_frames(const std::filesystem::path& folder);
 
+/// Whether the name's ending is one of a video file's.
+bool is_video_name(const std::filesystem::path& path);
+
 class FrameSource {
  public:
   /// Errors: those of list_frames() and media::VideoReader::open().

@@ -48,6 +48,7 @@ void describe(Listing& l, PoseJob& j) {
   l.field("hands", j.hands, {.help = "find hands"});
   l.field("face", j.face, {.help = "find face points"});
   l.field("resume", j.resume, {.help = "skip videos whose key-points are complete"});
+  l.field("strict", j.strict, {.help = "the first video that can't be used is an error"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
 }
 

@@ -54,7 +54,8 @@ struct PoseJob {
   bool preview = true;         ///< also writes a pose mp4
   bool hands = true;
   bool face = true;
-  bool resume = true;  ///< skip videos whose key-points are complete
+  bool resume = true;   ///< skip videos whose key-points are complete
+  bool strict = false;  ///< the first video that can't be used is an error
   int64_t threads = 0;
 };
 
@@ -77,6 +78,7 @@ struct SynthJob {
   int64_t threads = 0;
 };
 
+/// What the worker is given to fill the cache of a training: the parts of a TrainJob that count for it.
 struct CacheJob {
   ModelJob model;
   DataJob data;

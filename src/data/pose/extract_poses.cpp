@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <set>
@@ -23,16 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 9> kVideoEndings = {".avi", ".flv",  ".m4v", ".mkv", ".mov",
-                                                           ".mp4", ".mpeg", ".mpg", ".webm"};
 constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
-
-bool is_video(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return std::find(kVideoEndings.begin(), kVideoEndings.end(), ending) != kVideoEndings.end();
-}
 
 // Videos under a folder, relative to it, in order of name.
 Result<std::vector<fs::path>> videos_under(const fs::path& root) {
@@ -42,7 +33,7 @@ Result<std::vector<fs::path>> videos_under(const fs::path& root) {
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     const bool is_hidden = entry->path().filename().string().starts_with('.');
     if (entry->is_directory() && is_hidden) entry.disable_recursion_pending();
-    if (entry->is_regular_file() && !is_hidden && is_video(entry->path())) {
+    if (entry->is_regular_file() && !is_hidden && is_video_name(entry->path())) {
       found.push_back(entry->path().lexically_relative(root));
     }
   }
@@ -100,11 +91,12 @@ class Extraction {
   }
 
   void run(const PoseTask& task, int num_threads) {
-    if (signals::stop() != signals::Stop::None) return;
+    if (signals::stop() != signals::Stop::None || (job_.strict && has_failed_)) return;
     auto status = make(task, num_threads);
     const std::lock_guard lock(mutex_);
     if (!status && status.error().code != ErrorCode::Cancelled) {
       report_.failures.push_back({task.video, std::move(status).error()});
+      has_failed_ = true;
     }
     state_.videos_done += 1;
     if (progress_) progress_(state_);
@@ -148,10 +140,20 @@ class Extraction {
   const config::PoseJob& job_;
   const FrameEstimatorFactory& factory_;
   const PoseProgressCall& progress_;
+  std::atomic<bool> has_failed_ = false;
   std::mutex mutex_;
   PoseProgress state_;
   PoseReport report_;
 };
+
+Error all_failures(const PoseReport& report) {
+  Error error{report.failures.front().error.code,
+              fmt::format("{} of {} videos can't be used:", report.failures.size(), report.videos),
+              {}};
+  for (const PoseFailure& failure : report.failures)
+    error.message += fmt::format("\n  {}: {}", failure.video.string(), failure.error.text());
+  return error;
+}
 
 }  // namespace
 
@@ -179,12 +181,14 @@ BlazePoseOptions blazepose_options(const config::PoseJob& job) {
 Result<std::vector<PoseTask>> plan_poses(const config::PoseJob& job) {
   std::vector<PoseTask> plan;
   std::set<fs::path> results;
+  if (job.inputs.empty())
+    return fail(ErrorCode::InvalidConfig, "inputs is not set: name videos, or folders of videos or pictures");
   for (const std::string& name : job.inputs) {
     fs::path input = fs::path(name).lexically_normal();
     if (!input.has_filename()) input = input.parent_path();
     std::error_code ignored;
     if (!fs::exists(input, ignored))
-      return fail(ErrorCode::NotFound, fmt::format("{} is not there", input.string()));
+      return fail(ErrorCode::NotFound, fmt::format("there is no file or folder {}", input.string()));
     const fs::path folder = job.output_dir.empty() ? input.parent_path() : fs::path(job.output_dir);
     const bool is_folder = fs::is_directory(input, ignored);
     ZT_TRY_ASSIGN(auto tasks, tasks_of(input, folder / (is_folder ? input.filename() : input.stem())));
@@ -214,11 +218,8 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
                 "stopped on request; the same command continues with the videos that are left");
   }
   PoseReport report = std::move(extraction).report();
-  if (!tasks.empty() && report.failures.size() == tasks.size()) {
-    return fail(
-        std::move(report.failures.front().error)
-            .with(fmt::format("while looking for people in {}", report.failures.front().video.string())));
-  }
+  if (!report.failures.empty() && (job.strict || report.failures.size() == tasks.size()))
+    return fail(all_failures(report));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -58,10 +58,11 @@ ClipPoseOptions clip_pose_options(const config::PoseJob& job);
 /// several are wanted.
 BlazePoseOptions blazepose_options(const config::PoseJob& job);
 
-/// Works on several videos at a time, each on its own thread. A video that can't be read is reported and
-/// passed over. Each result appears whole or not at all, and what is complete is kept (unless the job says
-/// resume: false), so that an interrupted call can be repeated. Errors: those of plan_poses(); Cancelled
-/// after Ctrl-C; what the first failure says if every video failed.
+/// Works on several videos at a time, each on its own thread. A video that can't be used is reported and
+/// passed over (job.strict: ends the work). Each result appears whole or not at all, and what is complete is
+/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Errors: those of
+/// plan_poses(); Cancelled after Ctrl-C; every failure, with the code of the first, if no video could be used
+/// or the job is strict.
 Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,
                                  const PoseProgressCall& progress = {});
 

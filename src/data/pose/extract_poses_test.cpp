@@ -18,7 +18,9 @@ namespace zt::data {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 // Sees one person standing still in every picture.
 class StandingEstimator final : public FrameEstimator {
@@ -114,11 +116,30 @@ TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
   EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/good.jsonl"));
 }
 
-TEST_F(ExtractPoses, FailsWhenEveryVideoFails) {
+TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {
   ASSERT_TRUE(files::make_folders(root()));
   std::ofstream(root() / "bad.mp4") << "no video";
+  std::ofstream(root() / "worse.mp4") << "no video either";
 
-  EXPECT_FALSE(extract_poses(job(), factory()));
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message,
+              AllOf(HasSubstr("2 of 2 videos"), HasSubstr((root() / "bad.mp4").string()),
+                    HasSubstr((root() / "worse.mp4").string())));
+}
+
+TEST_F(ExtractPoses, StrictFailsWithTheFirstBadVideo) {
+  add_video("good.mp4");
+  std::ofstream(root() / "bad.mp4") << "no video";
+  auto strict = job();
+  strict.strict = true;
+
+  const auto report = extract_poses(strict, factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message,
+              HasSubstr("1 of 2 videos can't be used:\n  " + (root() / "bad.mp4").string()));
 }
 
 TEST_F(ExtractPoses, ReportsEveryPictureAndTheEnd) {

@@ -40,7 +40,4 @@ Result<Discovery> discover(const config::IngestJob& job);
 /// single bad entries are rejects.
 Result<Discovery> read_list(const std::filesystem::path& path);
 
-/// Whether the name's ending is one of a video file's.
-bool is_video_name(const std::filesystem::path& path);
-
 }  // namespace zt::data::ingest_internal

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/files.hpp"
+#include "data/frame_source.hpp"
 #include "data/ingest/internal/candidate.hpp"
 
 namespace zt::data::ingest_internal {
@@ -178,22 +179,16 @@ IngestLayout layout_of(const fs::path& folder) {
 
 }  // namespace
 
-bool is_video_name(const fs::path& path) {
-  constexpr std::array<std::string_view, 20> kEndings = {
-      ".mp4",  ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts",  ".mts",
-      ".m2ts", ".flv", ".wmv", ".3gp", ".ogv",  ".vob", ".gif", ".mxf",  ".y4m", ".asf"};
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-}
-
 Result<Discovery> discover(const config::IngestJob& job) {
   const fs::path input = job.input;
+  if (input.empty())
+    return fail(
+        ErrorCode::InvalidConfig,
+        "input is not set: name a folder of videos, a video, a *_meta.json, or a CSV / JSONL manifest");
   std::error_code error;
   const fs::file_status status = fs::status(input, error);
   if (!fs::exists(status))
-    return fail(ErrorCode::NotFound, fmt::format("there is no {}", input.empty() ? "input" : input.string()));
+    return fail(ErrorCode::NotFound, fmt::format("there is no file or folder {}", input.string()));
   if (!fs::is_directory(status)) {
     if (is_video_name(input)) return Discovery{{one_video(input, input.parent_path())}, {}};
     const bool fits = job.layout == IngestLayout::Auto || job.layout == IngestLayout::Manifest ||
