@@ -58,6 +58,8 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
   const auto unknown = app.remaining(true);
   if (!unknown.empty()) {
     print_error(unknown_word(verb, unknown.front()));
+  } else if (verb.get_require_subcommand_min() > 0) {
+    note(app.help());
   } else {
     std::string what = error.what();
     // "A subcommand is required" goes on from our words; "RUN is required" begins with a name.
@@ -88,8 +90,10 @@ void build(CLI::App& app, Action& chosen, const Verbs& verbs) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   app.footer(
-      "Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 stopped on request and can be resumed;\n"
-      "the others are listed in docs/errors.md. `zoetrope VERB --help` shows a verb.");
+      "Start with: zoetrope quickstart\n"
+      "`zoetrope VERB --help` shows a verb. Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 "
+      "stopped on\n"
+      "request and can be resumed; docs/errors.md lists the others.");
   verbs(app, chosen);
 }
 
@@ -97,7 +101,7 @@ void build(CLI::App& app, Action& chosen, const Verbs& verbs) {
 
 int run(int argc, const char* const* argv, const Verbs& verbs) {
   signals::install(signals::OnNow::Report);
-  CLI::App app("Trains, resumes and serves AnimateAnyone-type video models.");
+  CLI::App app("Trains video models of the AnimateAnyone family and generates with them.");
   Action chosen;
   build(app, chosen, verbs);
   try {

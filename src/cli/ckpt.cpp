@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "contract/exit_codes.hpp"
@@ -104,17 +105,17 @@ void add_ckpt(CLI::App& app, Action& chosen) {
   ckpt->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = ckpt->add_subcommand(name, help);
-    verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+    add_runs_folder(*verb, options->runs_folder);
     verb->add_flag("--json", options->as_json, "Print JSON");
     verb->callback([=, &chosen] { chosen = [=] { return action(*options); }; });
     return verb;
   };
-  add("ls", "List a run's checkpoints, oldest first", list)
-      ->add_option("RUN", options->target, "Run id, a unique beginning of it, a path, or 'latest'")
-      ->required();
-  add("verify", "Check sizes and checksums; exit code 65 if one is damaged", verify)
-      ->add_option("TARGET", options->target, "A run, or one checkpoint's folder")
-      ->required();
+  auto* ls = add("ls", "List a run's checkpoints, oldest first", list);
+  ls->add_option("RUN", options->target, kRunHelp)->required();
+  ls->footer("Example: zoetrope ckpt ls latest");
+  auto* check = add("verify", "Check sizes and checksums; exit code 65 if one is damaged", verify);
+  check->add_option("TARGET", options->target, "A run, or one checkpoint's folder")->required();
+  check->footer("Example: zoetrope ckpt verify latest");
   add_ckpt_export(*ckpt, chosen);
 }
 

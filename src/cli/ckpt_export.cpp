@@ -44,13 +44,13 @@ Result<int> export_run(const Options& options, const config::LoadRequest& reques
 void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
   auto* verb = ckpt.add_subcommand("export", "Write a run's weights for other programs");
   const auto options = std::make_shared<Options>();
-  JobOptions job(*verb);
-  job.add("RUN", "run", "Run id, a unique beginning of it, a path, or 'latest'")
+  JobOptions job(*verb, config::values(config::ExportJob{}));
+  job.add("RUN", "run", kRunHelp)
       .add("--to", "output", "Folder to make")
       .add("--layout", "layout", "diffusers or moore; default diffusers")
       .add("--checkpoint", "checkpoint", "best, newest, or a name that `ckpt ls` shows; default best")
       .add_flag("--no-ema", "use_ema", "The weights themselves, not their average", /*value=*/false);
-  verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+  add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print JSON");
   verb->footer(
       "Example: zoetrope ckpt export latest --to exported --layout moore\n"

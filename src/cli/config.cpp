@@ -48,7 +48,8 @@ void add_config(CLI::App& app, Action& chosen) {
   const auto job = std::make_shared<std::string>();
   const auto add = [&](const char* name, const char* help, std::string (*JobTexts::*text)()) {
     auto* sub = verb->add_subcommand(name, help);
-    sub->add_option("JOB", *job, "train, generate, ingest, pose, synth, cache, eval or export")->required();
+    sub->add_option("JOB", *job, "train, generate, ingest, pose, synth, eval or export")->required();
+    sub->footer(fmt::format("Example: zoetrope config {} train", name));
     sub->callback([=, &chosen] { chosen = [=] { return show(*job, text); }; });
   };
   add("keys", "Keys of a job with defaults, units and meaning", &JobTexts::help);

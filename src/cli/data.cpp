@@ -18,9 +18,10 @@ namespace {
 // A verb below `data` whose whole input is a job.
 template <class Job>
 JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const char* help,
-                        Result<int> (*action)(const Job&)) {
+                        const char* example, Result<int> (*action)(const Job&)) {
   auto* verb = data.add_subcommand(name, help);
-  JobOptions options(*verb);
+  verb->footer(std::string("Example: zoetrope data ") + example);
+  JobOptions options(*verb, config::values(Job{}));
   verb->callback([=, &chosen] {
     chosen = [=]() -> Result<int> {
       ZT_TRY_ASSIGN(const auto resolved, load_job<Job>(options.request()));
@@ -31,8 +32,8 @@ JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const 
 }
 
 void add_cache(CLI::App& data, Action& chosen) {
-  auto* verb = data.add_subcommand("cache", "Encode pictures ahead of training");
-  JobOptions options(*verb);
+  auto* verb = data.add_subcommand("cache", "Encode a training's pictures ahead of it");
+  JobOptions options(*verb, config::values(config::TrainJob{}));
   options.add("--index", "data.index", "Clip index").add("--stage", "stage", "1: single pictures, 2: clips");
   verb->callback([=, &chosen] {
     chosen = [=]() -> Result<int> {
@@ -61,7 +62,8 @@ void add_inspect(CLI::App& data, Action& chosen) {
   const auto options = std::make_shared<Options>();
   auto* verb = data.add_subcommand("inspect", "Show what an index holds");
   verb->add_option("INDEX", options->index, "Index file written by ingest")->required();
-  verb->add_option("--sheet", options->sheet, "Also draw a contact sheet to this PNG");
+  verb->add_option("--sheet", options->sheet, "Also draw a contact sheet to this PNG")->type_name("FILE");
+  verb->footer("Example: zoetrope data inspect index/index.jsonl --sheet sheet.png");
   verb->callback([=, &chosen] { chosen = [=] { return inspect(options->index, options->sheet); }; });
 }
 
@@ -70,16 +72,20 @@ void add_inspect(CLI::App& data, Action& chosen) {
 void add_data(CLI::App& app, Action& chosen) {
   auto* data = app.add_subcommand("data", "Make, check and prepare training data");
   data->require_subcommand(1);
-  add_job_verb<config::IngestJob>(*data, chosen, "ingest", "Check videos and write their index", ingest)
+  add_job_verb<config::IngestJob>(*data, chosen, "ingest", "Check videos and write their index",
+                                  "ingest footage -o index", ingest)
       .add("INPUT", "input", "Folder, *_meta.json, or a CSV / JSONL manifest")
       .add("-o,--output", "output", "Folder for the index and the key-points")
       .add_flag("--strict", "strict", "The first rejected clip is an error");
   add_inspect(*data, chosen);
-  add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage", pose)
-      .add_list("INPUT", "inputs", "Videos or folders")
+  add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage",
+                                "pose films anna.mp4 -o poses", pose)
+      .add_paths("INPUT", "inputs", "Videos or folders")
       .add("-o,--output", "output_dir", "Folder for the key-points")
-      .add("--max-people", "max_people", "People kept per video");
-  add_job_verb<config::SynthJob>(*data, chosen, "synth", "Render a data set of puppets", synth)
+      .add("--max-people", "max_people", "People kept per video")
+      .add_flag("--strict", "strict", "The first video that can't be used is an error");
+  add_job_verb<config::SynthJob>(*data, chosen, "synth", "Render a data set of puppets",
+                                 "synth -o puppets --train 40", synth)
       .add("-o,--output", "output", "Folder of the data set")
       .add("--seed", "seed", "Seed")
       .add("--train", "num_train", "Training clips")

@@ -51,17 +51,17 @@ Result<int> evaluate(const Options& options, const config::LoadRequest& request)
 void add_eval(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("eval", "Measure a run, or videos, against the truth");
   const auto options = std::make_shared<Options>();
-  JobOptions job(*verb);
+  JobOptions job(*verb, config::values(config::EvalJob{}));
   job.add("--run", "run", "Run to generate from: id, path, or 'latest'")
       .add("--baseline", "baseline_run", "A second run, compared clip by clip")
       .add("--index", "index", "Clips to generate")
       .add_list("--split", "splits", "Splits of the index")
       .add("--clips", "num_clips", "Number of clips")
-      .add_list("--results", "results", "Or: videos to judge")
-      .add_list("--truths", "truths", "Their truths, in the same order")
-      .add_list("--masks", "masks", "Their foreground masks")
+      .add_paths("--results", "results", "Or: videos to judge")
+      .add_paths("--truths", "truths", "Their truths, in the same order")
+      .add_paths("--masks", "masks", "Their foreground masks")
       .add("-o,--output", "output", "Folder for clips generated | truth");
-  verb->add_option("--runs-dir", options->runs_folder, "Where --run looks for runs")->capture_default_str();
+  add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print JSON");
   verb->footer("Example: zoetrope eval --run latest --index data/index.jsonl --split val_c");
   verb->callback([=, &chosen] { chosen = [=] { return evaluate(*options, job.request()); }; });

@@ -57,7 +57,7 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
 void add_generate(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("generate", "Animate a reference picture by poses");
   const auto options = std::make_shared<Options>();
-  JobOptions job(*verb);
+  JobOptions job(*verb, config::values(config::GenerateJob{}));
   job.add("--run", "run", "Run whose weights are used: id, path, or 'latest'")
       .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
       .add("--ref", "reference_image", "Reference picture")
@@ -72,7 +72,7 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("--device", "device", "cpu, cuda or cuda:N")
       .add("-o,--out", "output", "Video to write")
       .add_flag("--align", "align", "Fit the poses to the reference's proportions");
-  verb->add_option("--runs-dir", options->runs_folder, "Where --run looks for runs")->capture_default_str();
+  add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print the result as JSON");
   verb->add_flag("--dry-run", options->dry_run, "Print the resolved job; generate nothing");
   verb->footer(

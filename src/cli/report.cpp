@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "report/run_report.hpp"
@@ -17,9 +18,9 @@ void add_report(CLI::App& app, Action& chosen) {
   };
   const auto options = std::make_shared<Options>();
   auto* verb = app.add_subcommand("report", "Write a run's report.html");
-  verb->add_option("RUN", options->run, "Run id, a unique beginning of it, a path, or 'latest'")
-      ->capture_default_str();
-  verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+  verb->add_option("RUN", options->run, kRunHelp)->capture_default_str();
+  verb->footer("Example: zoetrope report latest      (prints where the page is)");
+  add_runs_folder(*verb, options->runs_folder);
   verb->callback([=, &chosen] {
     chosen = [=]() -> Result<int> {
       ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options->runs_folder, options->run));

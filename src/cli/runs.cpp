@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
@@ -44,7 +45,6 @@ class Listing {
         {{"run_id", name}, {"path", folder.string()}, {"condition", kDamaged}, {"message", defect.text()}});
     notes_.push_back(fmt::format("{} can't be read: {}", folder.string(), defect.text()));
   }
-  if (options.as_json) {
   const Table& table() const { return table_; }
   const json& items() const { return items_; }
   /// What is wrong with the damaged ones.
@@ -68,6 +68,7 @@ Result<int> list(const Options& options) {
   Listing listing;
   for (const auto& run : found.runs) listing.add(run);
   for (const auto& run : found.damaged) listing.add_damaged(run.path, run.defect);
+  if (options.as_json) {
     print(json{{"version", kJsonVersion}, {"runs", listing.items()}}.dump(1) + "\n");
   } else if (listing.items().empty()) {
     note(fmt::format("no runs in {}", options.runs_folder));
@@ -138,14 +139,15 @@ void add_runs(CLI::App& app, Action& chosen) {
   runs->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = runs->add_subcommand(name, help);
-    verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+    add_runs_folder(*verb, options->runs_folder);
     verb->add_flag("--json", options->as_json, "Print JSON");
     verb->callback([=, &chosen] { chosen = [=] { return action(*options); }; });
     return verb;
   };
-  add("ls", "List the runs, oldest first", list);
+  add("ls", "List the runs, oldest first", list)->footer("Example: zoetrope runs ls --json");
   auto* one = add("show", "One run: state, losses, checkpoints, environment", show);
-  one->add_option("RUN", options->run, "Run id, a unique beginning of it, a path, or 'latest'")->required();
+  one->add_option("RUN", options->run, kRunHelp)->required();
+  one->footer("Example: zoetrope runs show latest");
   add_runs_compare(*runs, chosen);
 }
 

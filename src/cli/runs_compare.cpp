@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
@@ -108,7 +109,7 @@ void add_runs_compare(CLI::App& runs, Action& chosen) {
   verb->add_option("RUN", options->runs, "Two or more: run ids, unique beginnings of them, paths, 'latest'")
       ->required()
       ->expected(2, kMaxRuns);
-  verb->add_option("--runs-dir", options->runs_folder, "Folder of the runs")->capture_default_str();
+  add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print JSON; the values of settings are YAML");
   verb->footer("Example: zoetrope runs compare walk-1a2b walk-3c4d");
   verb->callback([=, &chosen] { chosen = [=] { return compare(*options); }; });

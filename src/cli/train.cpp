@@ -68,15 +68,14 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
 void add_train(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("train", "Train: start a run, or go on with one");
   const auto options = std::make_shared<Options>();
-  JobOptions job(*verb);
+  JobOptions job(*verb, config::values(config::TrainJob{}));
   job.add("--name", "name", "Name of the run")
       .add("--device", "device", "cpu, cuda or cuda:N")
       .add("--steps", "max_train_steps", "Optimizer steps")
       .add("--seed", "seed", "Seed of everything random");
   const auto* resumes = verb->add_option("--resume", options->resume,
                                          "Go on with this run: id, unique beginning, path, or 'latest'");
-  verb->add_option("--runs-dir", options->runs_folder, "Where --resume looks for runs")
-      ->capture_default_str();
+  add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--dry-run", options->dry_run,
                  "Print the resolved configuration with the origin of each value; start nothing");
   verb->footer(

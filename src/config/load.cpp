@@ -133,6 +133,8 @@ void open_sections(const std::string& key, std::string& open, std::string& out) 
 
 }  // namespace
 
+std::string list_text(std::vector<std::string> items) { return format_value({"", &items, {}}); }
+
 template <class Job>
 Result<Resolved<Job>> load(const LoadRequest& request) {
   ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(request));

@@ -36,6 +36,9 @@ struct LoadRequest {
   std::vector<std::string> sets;  ///< "a.b=c"; a list is "a.b=[1, 2]" or "a.b=1,2"
 };
 
+/// The value of a --set that makes a key exactly this list, whatever the texts hold.
+std::string list_text(std::vector<std::string> items);
+
 /// The job of a file and overrides, checked by its validate(). For TrainJob and GenerateJob the file may be
 /// Moore's; it is known by its keys. Errors: NotFound, Permission; InvalidConfig with file:line:column, the
 /// line and a caret.

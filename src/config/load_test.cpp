@@ -156,6 +156,15 @@ TEST_F(ConfigLoad, StageTwoTakesWholeFrames) {
   EXPECT_THAT(chosen->job.data.crop_scale, ElementsAre(0.5, 1.0));
 }
 
+TEST_F(ConfigLoad, AListOfHostileTextsIsSetAsItIs) {
+  const std::vector<std::string> texts{"a, b.mp4", "[c]", "it's \"d\"", "null", "", "e: f # g", "\xC3\xA4"};
+
+  const auto job = load<PoseJob>({{}, {"inputs=" + list_text(texts)}});
+
+  ASSERT_TRUE(job) << job.error().text();
+  EXPECT_EQ(job->job.inputs, texts);
+}
+
 TEST_F(ConfigLoad, MissingFileIsNotFound) {
   const auto result = load<TrainJob>({folder_ / "none.yaml", {}});
 
