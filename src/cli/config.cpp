@@ -25,8 +25,8 @@ constexpr JobTexts texts(const char* name) {
 constexpr JobTexts kJobs[] = {
     texts<config::TrainJob>("train"),   texts<config::GenerateJob>("generate"),
     texts<config::IngestJob>("ingest"), texts<config::PoseJob>("pose"),
-    texts<config::SynthJob>("synth"),   texts<config::CacheJob>("cache"),
-    texts<config::EvalJob>("eval"),     texts<config::ExportJob>("export"),
+    texts<config::SynthJob>("synth"),   texts<config::EvalJob>("eval"),
+    texts<config::ExportJob>("export"),
 };
 
 Result<int> show(const std::string& job, std::string (*JobTexts::*text)()) {

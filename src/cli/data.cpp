@@ -31,18 +31,33 @@ JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const 
   return options;
 }
 
+Result<int> fill_cache(const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(const auto training, load_train_job(request));
+  ZT_TRY(check_start(training));
+  const config::TrainJob& job = training.job;
+  config::Resolved<config::CacheJob> resolved;
+  resolved.job.model = job.model;
+  resolved.job.data = job.data;
+  resolved.job.cache = job.cache;
+  resolved.job.stage = job.stage;
+  resolved.job.device = job.device;
+  resolved.job.threads = job.threads;
+  resolved.origins = training.origins;
+  ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Cache, config::freeze(resolved)));
+  print(end.results);
+  return end.code;
+}
+
+// Takes the training's own file, so that the cache is filled for exactly what the training will ask of it.
 void add_cache(CLI::App& data, Action& chosen) {
   auto* verb = data.add_subcommand("cache", "Encode a training's pictures ahead of it");
   JobOptions options(*verb, config::values(config::TrainJob{}));
   options.add("--index", "data.index", "Clip index").add("--stage", "stage", "1: single pictures, 2: clips");
-  verb->callback([=, &chosen] {
-    chosen = [=]() -> Result<int> {
-      ZT_TRY_ASSIGN(const auto resolved, load_job<config::CacheJob>(options.request()));
-      ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Cache, config::freeze(resolved)));
-      print(end.results);
-      return end.code;
-    };
-  });
+  verb->footer(
+      "Example: zoetrope data cache --config stage1.yaml      (the file that `zoetrope train` will be "
+      "given)\n"
+      "Of the training's keys those below model, data and cache count, and stage, device, threads.");
+  verb->callback([=, &chosen] { chosen = [=] { return fill_cache(options.request()); }; });
 }
 
 Result<int> inspect(const std::string& index_file, const std::string& sheet) {

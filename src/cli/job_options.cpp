@@ -88,7 +88,6 @@ template Result<config::Resolved<config::GenerateJob>> load_job(const config::Lo
 template Result<config::Resolved<config::IngestJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::PoseJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::SynthJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::CacheJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::EvalJob>> load_job(const config::LoadRequest&);
 template Result<config::Resolved<config::ExportJob>> load_job(const config::LoadRequest&);
 

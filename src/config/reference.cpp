@@ -198,7 +198,6 @@ std::string settings_page() {
   out += job_page<IngestJob>("data ingest", "Videos into a clip index: `zoetrope data ingest`.", {});
   out += job_page<PoseJob>("data pose", "Key-points from footage: `zoetrope data pose`.", {});
   out += job_page<SynthJob>("data synth", "Puppet videos: `zoetrope data synth`.", {});
-  out += job_page<CacheJob>("data cache", "Encoded samples ahead of training: `zoetrope data cache`.", {});
   out += job_page<EvalJob>("eval", "Measures of results against the truth: `zoetrope eval`.", {});
   out += job_page<ExportJob>("ckpt export", "Weights for other programs: `zoetrope ckpt export`.", {});
   return out;
@@ -212,7 +211,6 @@ ZT_INSTANTIATE(GenerateJob)
 ZT_INSTANTIATE(IngestJob)
 ZT_INSTANTIATE(PoseJob)
 ZT_INSTANTIATE(SynthJob)
-ZT_INSTANTIATE(CacheJob)
 ZT_INSTANTIATE(EvalJob)
 ZT_INSTANTIATE(ExportJob)
 #undef ZT_INSTANTIATE

@@ -43,8 +43,7 @@ TEST(ConfigReference, SchemaNestsSectionsAndClosesThem) {
 
 template <class Job>
 class ConfigListing : public testing::Test {};
-using Jobs =
-    testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, CacheJob, EvalJob, ExportJob>;
+using Jobs = testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, EvalJob, ExportJob>;
 TYPED_TEST_SUITE(ConfigListing, Jobs);
 
 /// Bytes of the members a listing reaches, by their types.
