@@ -15,9 +15,9 @@
 
 namespace zt::media {
 
-using internal::new_frame;
 using internal::error_of;
 using internal::LogCapture;
+using internal::new_frame;
 using internal::Owned;
 using internal::text_of;
 

@@ -134,7 +134,7 @@ TEST(Puppet, TailHangsByThePastAndNotByThePlace) {
   }
 
   ASSERT_GT(pairs, 100);
-  EXPECT_GT(difference / pairs, 4.0);
+  EXPECT_GT(difference / pairs, 3.0);
 }
 
 TEST(Puppet, FillsPicturesOfAnyShape) {
