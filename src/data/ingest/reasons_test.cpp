@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/files.hpp"
+#include "support/footage.hpp"
 #include "support/ingest_fixture.hpp"
 
 namespace zt::data {
@@ -189,16 +190,16 @@ TEST_F(IngestReasons, TenBitsAreKept) {
 }
 
 TEST_F(IngestReasons, RealFootageIsKept) {
-  const fs::path footage = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
-  if (!fs::exists(footage)) GTEST_SKIP() << "Debian's opencv-doc is not installed";
+  const fs::path footage = test::footage("bikes.mp4");
+  if (!fs::exists(footage)) GTEST_SKIP() << "footage is not in .deps: run scripts/setup --dev";
   ASSERT_TRUE(
-      run_ffmpeg(fmt::format("-i {} -frames:v 12 -c copy {}", footage.string(), path("set/x.avi").string())));
-  write_pose("x.avi", 12);
+      run_ffmpeg(fmt::format("-i {} -frames:v 12 -c copy {}", footage.string(), path("set/x.mkv").string())));
+  write_pose("x.mkv", 12);
 
   const ClipRecord clip = clip_of("x");
 
-  EXPECT_EQ(clip.width, 768);
-  EXPECT_DOUBLE_EQ(clip.fps(), 10);
+  EXPECT_EQ(clip.width, 640);  // as ffprobe says
+  EXPECT_DOUBLE_EQ(clip.fps(), 25);
 }
 
 }  // namespace
