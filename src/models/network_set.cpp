@@ -5,8 +5,10 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "models/denoising_unet/frame_lags.hpp"
 #include "models/internal/network_sources.hpp"
 #include "models/vae/vae_codec.hpp"
 #include "weights/names.hpp"
@@ -19,11 +21,10 @@ using internal::NetworkSources;
 
 namespace {
 
+bool is_motion(std::string_view name) { return name.find("motion_modules.") != std::string_view::npos; }
+
 bool holds_motion(const weights::TensorFile& file) {
-  for (const weights::TensorEntry& entry : file.entries()) {
-    if (entry.name.find("motion_modules.") != std::string::npos) return true;
-  }
-  return false;
+  return std::ranges::any_of(file.entries(), is_motion, &weights::TensorEntry::name);
 }
 
 Result<weights::TensorFile> open(const NetworkSource& source) {
@@ -88,13 +89,14 @@ Status load_files(NetworkSet& set, const NetworkSources& sources, const config::
   return {};
 }
 
-/// Start values for what no file gave.
-void initialize_rest(NetworkSet& set, uint64_t seed) {
-  std::set<std::string, std::less<>> loaded;
+using Names = std::set<std::string, std::less<>>;
+
+Names loaded_names(const NetworkSet& set) {
+  Names loaded;
   for (const LoadReport& report : set.reports) {
     for (const std::string& name : report.loaded) loaded.insert(fmt::format("{}.{}", report.network, name));
   }
-  set.store->initialize(seed, [&](const params::ParamInfo& info) { return !loaded.contains(info.name); });
+  return loaded;
 }
 
 /// The denoising UNet takes ReferenceNet's weights; its head, which ReferenceNet lacks, starts at zero
@@ -169,7 +171,11 @@ Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_ch
   ZT_TRY_ASSIGN(const NetworkConfigs configs, network_configs(job, latent_channels, options.motion));
   NetworkSet set = make_networks(configs, options, /*initialize=*/false);
   ZT_TRY(load_files(set, sources, job, options));
-  initialize_rest(set, options.seed);
+  const Names loaded = loaded_names(set);
+  set.store->initialize(options.seed,
+                        [&](const params::ParamInfo& info) { return !loaded.contains(info.name); });
+  if (job.motion_init == config::MotionInit::FrameLags && std::ranges::none_of(loaded, is_motion))
+    start_with_frame_lags(*set.store, kDenoisingUNet, configs.denoising_unet.motion);
   if (!sources.denoising_unet && job.denoiser_init == config::DenoiserInit::CopyReference)
     copy_reference(*set.store);
   return set;

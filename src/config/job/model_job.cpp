@@ -92,6 +92,10 @@ void describe(Listing& l, ModelJob& m) {
            "that come from a base model; or thin lines kept as strong as they are drawn, from nothing"});
   l.field("denoiser_init", m.denoiser_init,
           {.help = "start of the denoising network where no file gives it"});
+  l.field(
+      "motion_init", m.motion_init,
+      {.help = "start of motion modules that no file gives: as the reference; or each head looking at one "
+               "neighbouring frame, for runs from nothing"});
   l.section("unet", m.unet, "Sizes of ReferenceNet and the denoising network when no config.json gives them");
   l.section("motion", m.motion, "Motion modules of the denoising network (stage 2)");
   l.section("pose_guider", m.pose_guider, "Sizes of the pose guider");

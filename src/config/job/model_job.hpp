@@ -31,6 +31,13 @@ struct EnumNames<PoseInit> {
   static constexpr std::array<std::string_view, 2> values = {"zero_output", "keep_signal"};
 };
 
+/// Start of motion modules that no file gives: see models::start_with_frame_lags.
+enum class MotionInit { Random, FrameLags };
+template <>
+struct EnumNames<MotionInit> {
+  static constexpr std::array<std::string_view, 2> values = {"random", "frame_lags"};
+};
+
 /// Start of the denoising network where no file gives it.
 enum class DenoiserInit { Random, CopyReference };
 template <>
@@ -103,6 +110,7 @@ struct ModelJob {
   bool allow_random_start = false;  ///< stage 2 on networks without trained weights: for tests of speed
   PoseInit pose_init = PoseInit::ZeroOutput;
   DenoiserInit denoiser_init = DenoiserInit::Random;
+  MotionInit motion_init = MotionInit::Random;
   UNetShape unet;
   MotionShape motion;
   PoseGuiderShape pose_guider;
