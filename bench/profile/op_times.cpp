@@ -65,7 +65,7 @@ void write_table() {
 [[maybe_unused]] const bool g_is_installed = [] {
   at::addGlobalCallback(at::RecordFunctionCallback(begin, end)
                             .scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
-  std::atexit(write_table);
+  std::at_quick_exit(write_table);  // the worker does not run other handlers
   return true;
 }();
 
