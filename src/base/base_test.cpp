@@ -10,7 +10,6 @@
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
-#include "base/temporary.hpp"
 #include "base/text.hpp"
 #include "support/temp_folder.hpp"
 
@@ -43,25 +42,6 @@ TEST(Files, FolderInPlaceOfAFileIsNothingToWaitFor) {
   const auto bytes = files::read(folder.path());
   ASSERT_FALSE(bytes);
   EXPECT_EQ(bytes.error().code, ErrorCode::InvalidArgument);
-}
-
-TEST(Files, RemovesWhatKilledProcessesLeft) {
-  constexpr const char* kGone = ".tmp.2147483646.0";  // no process number is that large
-  namespace fs = std::filesystem;
-  const test::TempFolder folder;
-  const fs::path mine = files::temporary_name(folder / "a");
-  const std::vector<fs::path> kept = {mine, folder / "a", folder / "a.tmp.x.0", folder / "a.tmp.2147483646"};
-  for (const fs::path& path : kept) ASSERT_TRUE(files::write_atomic(path, "x"));
-  ASSERT_TRUE(files::write_atomic(folder.path() / (std::string("a") + kGone), "x"));
-  ASSERT_TRUE(files::make_folders(folder.path() / (std::string("b") + kGone) / "inner"));
-
-  ASSERT_TRUE(files::remove_leftovers(folder.path(), "a"));
-  EXPECT_FALSE(fs::exists(folder.path() / (std::string("a") + kGone)));
-  EXPECT_TRUE(fs::exists(folder.path() / (std::string("b") + kGone)));
-  ASSERT_TRUE(files::remove_leftovers(folder.path()));
-  EXPECT_FALSE(fs::exists(folder.path() / (std::string("b") + kGone)));
-  for (const fs::path& path : kept) EXPECT_TRUE(fs::exists(path)) << path;
-  EXPECT_TRUE(files::remove_leftovers(folder / "nowhere"));
 }
 
 TEST(Files, AtomicFileLeavesNothingWithoutCommit) {

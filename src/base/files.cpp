@@ -13,33 +13,8 @@
 #include <cstring>
 #include <utility>
 
-#include "base/temporary.hpp"
-
 namespace zt::files {
 namespace {
-
-// Closes on scope exit; release() hands the descriptor on.
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-int open_retry(const fs::path& path, int flags, mode_t mode = 0) {
-  int fd;
-  do fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  while (fd < 0 && errno == EINTR);
-  return fd;
-}
 
 Status write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
   while (!bytes.empty()) {
@@ -84,8 +59,8 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
 }
 
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
-  Fd fd(open_retry(path, O_RDONLY));
-  if (fd.get() < 0) return fail(errno_error("open", path, errno));
+  const Descriptor fd = Descriptor::open(path, O_RDONLY);
+  if (!fd) return fail(errno_error("open", path, errno));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
   if (S_ISDIR(st.st_mode)) return fail(errno_error("read", path, EISDIR));
@@ -106,35 +81,21 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
 }
 
 Result<AtomicFile> AtomicFile::create(const fs::path& path) {
-  fs::path temp = temporary_name(path);
-  const int fd = open_retry(temp, O_WRONLY | O_CREAT | O_EXCL, 0644);
-  if (fd < 0) return fail(errno_error("create", temp, errno));
-  return AtomicFile(path, std::move(temp), fd);
+  ZT_TRY_ASSIGN(Temporary temporary, Temporary::file(path));
+  return AtomicFile(path, std::move(temporary));
 }
 
-AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), temp_(std::move(other.temp_)), fd_(std::exchange(other.fd_, -1)) {}
-
-AtomicFile::~AtomicFile() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temp_.c_str());
+Status AtomicFile::write(std::span<const std::byte> bytes) {
+  return write_all(temporary_.descriptor(), bytes, temporary_.path());
 }
-
-Status AtomicFile::write(std::span<const std::byte> bytes) { return write_all(fd_, bytes, temp_); }
 
 Status AtomicFile::write(std::string_view text) {
   return write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
 Status AtomicFile::commit() {
-  if (::fsync(fd_) != 0) return fail(errno_error("sync", temp_, errno));
-  // close() can report a late write error; the descriptor is gone either way.
-  Status done;
-  if (::close(std::exchange(fd_, -1)) != 0) done = fail(errno_error("close", temp_, errno));
-  if (done) done = rename_durable(temp_, path_);
-  if (!done) ::unlink(temp_.c_str());
-  return done;
+  if (::fsync(temporary_.descriptor()) != 0) return fail(errno_error("sync", temporary_.path(), errno));
+  return rename_durable(temporary_.path(), path_);
 }
 
 Status write_atomic(const fs::path& path, std::span<const std::byte> bytes) {
@@ -166,8 +127,8 @@ Status require_writable(const fs::path& path) {
 }
 
 Status sync_folder(const fs::path& path) {
-  Fd fd(open_retry(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY));
-  if (fd.get() < 0) return fail(errno_error("open folder", path, errno));
+  const Descriptor fd = Descriptor::open(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
+  if (!fd) return fail(errno_error("open folder", path, errno));
   if (::fsync(fd.get()) != 0 && errno != EINVAL) return fail(errno_error("sync folder", path, errno));
   return {};
 }
@@ -187,8 +148,8 @@ Result<uint64_t> free_bytes(const fs::path& path) {
 }
 
 Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {
-  Fd fd(open_retry(path, O_RDONLY));
-  if (fd.get() < 0) return fail(errno_error("open", path, errno));
+  const Descriptor fd = Descriptor::open(path, O_RDONLY);
+  if (!fd) return fail(errno_error("open", path, errno));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
   if (!S_ISREG(st.st_mode)) {
@@ -207,8 +168,8 @@ Mapping::~Mapping() {
 }
 
 Result<Lock> Lock::acquire(const fs::path& path) {
-  Fd fd(open_retry(path, O_RDWR | O_CREAT, 0644));
-  if (fd.get() < 0) return fail(errno_error("open lock", path, errno));
+  Descriptor fd = Descriptor::open(path, O_RDWR | O_CREAT, 0644);
+  if (!fd) return fail(errno_error("open lock", path, errno));
   char text[256] = {};
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(errno_error("lock", path, errno));
@@ -223,11 +184,7 @@ Result<Lock> Lock::acquire(const fs::path& path) {
   if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), holder.data(), holder.size(), 0) < 0) {
     return fail(errno_error("write lock", path, errno));
   }
-  return Lock(fd.release());
-}
-
-Lock::~Lock() {
-  if (fd_ >= 0) ::close(fd_);  // closing drops the lock; the file stays, removing it would race with a waiter
+  return Lock(std::move(fd));
 }
 
 }  // namespace zt::files

@@ -12,7 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/temporary.hpp"
 
 namespace zt::files {
 
@@ -32,19 +34,15 @@ Status write_atomic(const fs::path& path, std::string_view text);
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const fs::path& path);
-  AtomicFile(AtomicFile&& other) noexcept;
-  AtomicFile& operator=(AtomicFile&&) = delete;
-  ~AtomicFile();
   Status write(std::span<const std::byte> bytes);
   Status write(std::string_view text);
   /// Syncs, renames over `path` and syncs the folder. Call once, last.
   Status commit();
 
  private:
-  AtomicFile(fs::path path, fs::path temp, int fd)
-      : path_(std::move(path)), temp_(std::move(temp)), fd_(fd) {}
-  fs::path path_, temp_;
-  int fd_;  ///< -1 once committed or moved from
+  AtomicFile(fs::path path, Temporary temporary) : path_(std::move(path)), temporary_(std::move(temporary)) {}
+  fs::path path_;
+  Temporary temporary_;
 };
 
 /// Makes the folder and its parents; no error if it is there.
@@ -87,13 +85,10 @@ class Lock {
   /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it
   /// wrote them).
   static Result<Lock> acquire(const fs::path& path);
-  Lock(Lock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  Lock& operator=(Lock&&) = delete;
-  ~Lock();
 
  private:
-  explicit Lock(int fd) : fd_(fd) {}
-  int fd_;
+  explicit Lock(Descriptor file) : file_(std::move(file)) {}
+  Descriptor file_;  ///< closing drops the lock; the file stays, removing it would race with a waiter
 };
 
 }  // namespace zt::files

@@ -210,7 +210,7 @@ double value_in(const fs::path& folder) {
 
 void expect_nothing_left_over(const fs::path& folder) {
   for (const auto& item : fs::recursive_directory_iterator(folder))
-    EXPECT_EQ(item.path().string().find(".tmp"), std::string::npos) << item.path();
+    EXPECT_EQ(item.path().string().find(".zt-tmp."), std::string::npos) << item.path();
 }
 
 // Crashes at every point of the second save, which links the first one's frozen file; returns the number of

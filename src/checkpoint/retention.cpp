@@ -72,15 +72,10 @@ Status remove_checkpoint(const fs::path& folder) {
 }
 
 Status remove_leftovers(const fs::path& checkpoints) {
+  files::remove_leftovers(checkpoints);
   std::error_code ec;
-  std::vector<fs::path> leftovers;
-  for (const auto& item : fs::directory_iterator(checkpoints, ec)) {
-    const std::string name = item.path().filename().string();
-    const bool is_unfinished = name.starts_with("step-") && name.ends_with(".tmp");
-    const bool is_half_removed = name.starts_with("step-") && !fs::exists(item.path() / "manifest.json", ec);
-    if (is_unfinished || is_half_removed || name.starts_with("latest.tmp.")) leftovers.push_back(item.path());
-  }
-  for (const fs::path& leftover : leftovers) ZT_TRY(remove_folder(leftover));
+  for (const CheckpointEntry& entry : contract::list_checkpoints(checkpoints))
+    if (!fs::exists(entry.folder / "manifest.json", ec)) ZT_TRY(remove_folder(entry.folder));
   return {};
 }
 

@@ -70,19 +70,25 @@ TEST(Retention, OfEquallyGoodOnesTheNewestIsBest) {
 
 TEST(Retention, RemovesWhatCrashesLeftAndNothingElse) {
   const test::TempFolder folder;
-  for (const char* name : {"step-00000001", "step-00000002", "step-00000003.tmp", "notes"})
-    fs::create_directories(folder / name);
+  const fs::path killed = folder / "step-00000003.zt-tmp.0123456789abcdef";
+  for (const fs::path& name : {folder / "step-00000001", folder / "step-00000002", killed, folder / "notes"})
+    fs::create_directories(name);
+  ASSERT_TRUE(files::write_atomic(killed / "lock", ""));
   ASSERT_TRUE(files::write_atomic(folder / "step-00000001/manifest.json", "damaged, but a manifest"));
   ASSERT_TRUE(files::write_atomic(folder / "step-00000002/rank-00000.safetensors", "half removed"));
-  ASSERT_TRUE(files::write_atomic(folder / "latest.tmp.17.0", "half written"));
+  ASSERT_TRUE(files::write_atomic(folder / "latest.zt-tmp.0123456789abcdef", "half written"));
+
+  const auto held = files::Temporary::folder(folder / "step-00000004");
+  ASSERT_TRUE(held);
 
   ASSERT_TRUE(remove_leftovers(folder.path()));
 
   EXPECT_TRUE(fs::exists(folder / "step-00000001"));
   EXPECT_TRUE(fs::exists(folder / "notes"));
   EXPECT_FALSE(fs::exists(folder / "step-00000002"));
-  EXPECT_FALSE(fs::exists(folder / "step-00000003.tmp"));
-  EXPECT_FALSE(fs::exists(folder / "latest.tmp.17.0"));
+  EXPECT_FALSE(fs::exists(killed));
+  EXPECT_TRUE(fs::exists(held->path())) << "another launch is writing it";
+  EXPECT_FALSE(fs::exists(folder / "latest.zt-tmp.0123456789abcdef"));
 }
 
 }  // namespace

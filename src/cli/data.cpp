@@ -65,6 +65,7 @@ Result<int> inspect(const std::string& index_file, const std::string& sheet) {
   print(data::summarise(index).text);
   if (sheet.empty()) return 0;
   const auto picture = data::contact_sheet(index);
+  files::remove_leftovers_of(sheet);
   ZT_TRY(image::write_png(sheet, picture));
   note("contact sheet: " + sheet);
   return 0;

@@ -8,7 +8,6 @@
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
-#include "cli/job_folder.hpp"
 #include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/version.hpp"
@@ -27,6 +26,15 @@ void say_how_it_ended(const contract::RunFolder& run, int code) {
   if (code == contract::kExitOk) note(fmt::format("{} is complete", id));
   if (code == kExitResumable)
     note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
+}
+
+// Where a job without a run folder (generate, eval...) has its files while it runs: job, progress words, log.
+// What a killed program left there is removed by the next.
+Result<files::Temporary> job_folder() {
+  std::error_code ec;
+  const fs::path target = fs::temp_directory_path(ec) / "zoetrope";
+  files::remove_leftovers_of(target);
+  return files::Temporary::folder(target);
 }
 
 }  // namespace
@@ -106,7 +114,7 @@ void print_results(const WorkerEnd& end, bool as_json,
 }
 
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
-  ZT_TRY_ASSIGN(JobFolder folder, JobFolder::make(contract::name(verb)));
+  ZT_TRY_ASSIGN(files::Temporary folder, job_folder());
   WorkerSession session;
   session.call.verb = verb;
   session.call.job = folder.path() / "job.yaml";

@@ -177,6 +177,7 @@ Result<int> quickstart(const QuickstartOptions& options) {
     recipes = configs / "quickstart";
   }
   ZT_TRY(files::make_folders(options.folder));
+  files::remove_leftovers(options.folder);
   return Quickstart(options.folder, recipes).run();
 }
 

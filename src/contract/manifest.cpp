@@ -164,7 +164,7 @@ std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& check
     if (!name.starts_with(kPrefix)) continue;
     const char* digits = name.data() + kPrefix.size();
     const auto [end, error] = std::from_chars(digits, name.data() + name.size(), entry.step);
-    if (error != std::errc() || end != name.data() + name.size()) continue;  // step-N.tmp and strangers
+    if (error != std::errc() || end != name.data() + name.size()) continue;  // unfinished ones and strangers
     if (auto manifest = read_manifest(item.path()); manifest) {
       for (const auto& f : manifest->files) entry.size_bytes += f.size_bytes;
       entry.generation = manifest->generation;

@@ -5,9 +5,8 @@
 //
 //   checkpoints/step-00001200/rank-00000.safetensors ...   data, one file per rank
 //   checkpoints/step-00001200/manifest.json                written last, after every data file is synced
-//   checkpoints/step-00001200.tmp/                         an unfinished save: never read, removed by the
-//   next save checkpoints/latest                                     text: the newest folder's name, replaced
-//   atomically
+//   checkpoints/step-00001200.zt-tmp.TOKEN/                an unfinished save (base/temporary.hpp): never
+//   read checkpoints/latest                                     the newest folder's name, replaced atomically
 #pragma once
 
 #include <cstdint>

@@ -85,7 +85,7 @@ TEST(Manifest, EveryTruncationIsRefused) {
 TEST(Checkpoints, ListSkipsUnfinishedSavesAndNamesDefects) {
   const test::TempFolder folder;
   write_checkpoint(folder);
-  ASSERT_TRUE(files::make_folders(folder / "step-00001300.tmp"));
+  ASSERT_TRUE(files::make_folders(folder / "step-00001300.zt-tmp.0123456789abcdef"));
   ASSERT_TRUE(files::make_folders(folder / "step-00001250"));
 
   const auto found = list_checkpoints(folder.path());

@@ -21,6 +21,7 @@ using nlohmann::json;
 constexpr uint64_t kMaxIdentityBytes = 1 << 20;
 constexpr size_t kMaxNameLength = 80;
 constexpr std::string_view kIdentityFile = "identity.json";
+constexpr const char* kUnfinished = ".run";  // a temporary name that no listing takes for a run's
 
 bool is_run_name(const std::string& name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -39,6 +40,15 @@ Status fill(const fs::path& folder, const CreateRun& options, const Identity& id
   }
   ZT_TRY(files::write_atomic(folder / "run.yaml", options.run_yaml));
   return files::write_atomic(folder / kIdentityFile, to_json(identity));
+}
+
+Status make_whole(const fs::path& folder, const CreateRun& options, const Identity& identity) {
+  const fs::path unfinished = options.runs_folder / kUnfinished;
+  ZT_TRY(files::make_folders(options.runs_folder));
+  files::remove_leftovers_of(unfinished);
+  ZT_TRY_ASSIGN(const files::Temporary made, files::Temporary::folder(unfinished));
+  ZT_TRY(fill(made.path(), options, identity));
+  return files::rename_durable(made.path(), folder);
 }
 
 bool is_run_folder(const fs::path& folder) {
@@ -123,14 +133,8 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
   const fs::path folder = options.runs_folder / identity.run_id;
   std::error_code unknown_place;
   identity.folder = fs::absolute(folder, unknown_place).lexically_normal().string();
-  const fs::path unfinished = options.runs_folder / ("." + identity.run_id + ".tmp");
-  Status made = fill(unfinished, options, identity);
-  if (made) made = files::rename_durable(unfinished, folder);
-  if (!made) {
-    std::error_code ignored;
-    fs::remove_all(unfinished, ignored);
+  if (Status made = make_whole(folder, options, identity); !made)
     return fail(std::move(made.error()).with("while making the run folder " + folder.string()));
-  }
   return RunFolder(folder, std::move(identity));
 }
 

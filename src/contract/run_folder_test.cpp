@@ -93,7 +93,8 @@ TEST(RunFolder, ListSkipsStrangersAndUnfinishedRuns) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");
   std::filesystem::create_directories(runs / "not-a-run");
-  std::filesystem::copy(run.path(), runs / ".beta-01234567.tmp", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(run.path(), runs / ".run.zt-tmp.0123456789abcdef",
+                        std::filesystem::copy_options::recursive);
   std::filesystem::create_directories(runs / "broken");
   std::ofstream(runs / "broken" / "identity.json") << "{\"version\": 1";
 

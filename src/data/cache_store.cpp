@@ -9,7 +9,6 @@
 #include <atomic>
 #include <bit>
 #include <mutex>
-#include <random>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -46,14 +45,6 @@ struct Entry {
 
 bool is_older(const Entry& a, const Entry& b) {
   return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
-}
-
-// Differs from that of every other process, also in other containers and on other hosts that share the
-// folder.
-std::string new_temp_name() {
-  static const uint64_t token = std::uint64_t{std::random_device{}()} << 32 | std::random_device{}();
-  static std::atomic<uint64_t> next = 0;
-  return fmt::format("{:016x}-{}-{}", token, ::getpid(), next++);
 }
 
 // Space on disk of a file, by blocks of 4 KiB.
@@ -159,9 +150,7 @@ Result<std::unique_ptr<CacheStore>> CacheStore::open(CacheOptions options) {
   auto state = std::make_unique<State>(std::move(options));
   ZT_TRY(files::make_folders(state->temp_folder));
   ZT_TRY(check_format(state->options.folder));
-  std::error_code error;
-  for (fs::directory_iterator it(state->temp_folder, error), end; !error && it != end; it.increment(error))
-    internal::remove_if_abandoned(it->path());
+  files::remove_leftovers(state->temp_folder);
   state->recount_and_evict();
   return std::unique_ptr<CacheStore>(new CacheStore(std::move(state)));
 }
@@ -195,7 +184,7 @@ Status CacheStore::put(const std::string& key, std::span<const std::byte> bytes)
   if (contains(key)) return {};
   const fs::path path = s.path_of(key);
   ZT_TRY(files::make_folders(path.parent_path()));
-  ZT_TRY(internal::write_entry(path, s.temp_folder / new_temp_name(), key, bytes));
+  ZT_TRY(internal::write_entry(path, s.temp_folder, key, bytes));
   ++s.puts;
   s.note_written(bytes.size());
   return {};

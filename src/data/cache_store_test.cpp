@@ -269,13 +269,13 @@ TEST(CacheStore, SurvivesProcessesThatAreKilledWhileTheyWrite) {
 TEST(CacheStore, LeavesWhatALivingWriterWrites) {
   const test::TempFolder folder;
   open_at(folder.path());
-  const fs::path living = folder / "tmp/living", dead = folder / "tmp/dead";
-  const auto lock = files::Lock::acquire(living);
+  const auto living = files::Temporary::file(folder / "tmp" / key_of(1));
+  const fs::path dead = folder / "tmp" / (key_of(1) + ".zt-tmp.0123456789abcdef");
   std::ofstream(dead) << "half";
 
   open_at(folder.path());
 
-  EXPECT_TRUE(fs::exists(living));
+  EXPECT_TRUE(fs::exists(living->path()));
   EXPECT_FALSE(fs::exists(dead));
 }
 

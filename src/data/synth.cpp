@@ -12,7 +12,6 @@
 
 #include "base/files.hpp"
 #include "base/parallel.hpp"
-#include "base/temporary.hpp"
 #include "base/text.hpp"
 #include "data/draw_pose.hpp"
 #include "data/internal/synth_plan.hpp"
@@ -50,8 +49,8 @@ Status check(const config::SynthJob& job) {
 // A folder is ours if synth.json says so with equal values.
 Status claim_folder(const fs::path& folder, const std::string& identity) {
   ZT_TRY(files::make_folders(folder));
-  ZT_TRY(files::remove_leftovers(folder));
   const fs::path marker = folder / "synth.json";
+  files::remove_leftovers_of(marker);
   std::error_code error;
   if (!fs::exists(marker, error)) {
     if (!fs::is_empty(folder, error) && !error)
@@ -149,10 +148,7 @@ Status make_clip_folders(const fs::path& root, const std::vector<SynthClip>& cli
   for (const SynthClip& clip : clips) {
     if (clip.video.parent_path() == last) continue;
     last = clip.video.parent_path();
-    for (const fs::path& file : clip.files()) {
-      ZT_TRY(files::make_folders(root / file.parent_path()));
-      ZT_TRY(files::remove_leftovers(root / file.parent_path()));
-    }
+    for (const fs::path& file : clip.files()) ZT_TRY(files::make_folders(root / file.parent_path()));
   }
   return {};
 }
@@ -191,6 +187,7 @@ Result<SynthReport> synth(const config::SynthJob& job, const SynthProgress& prog
   const std::vector<SynthClip> clips = internal::plan_synth(job);
   ZT_TRY(check_space(job, clips.size()));
   ZT_TRY(claim_folder(job.output, internal::synth_identity(job)));
+  files::remove_leftovers(job.output);
   ZT_TRY(make_clip_folders(job.output, clips));
   SynthReport report;
   ZT_TRY_ASSIGN(report.kept, write_clips(job, clips, progress));

@@ -120,7 +120,7 @@ TEST(Synth, MakesOnlyWhatAnInterruptionLeftOut) {
 }
 
 TEST(Synth, TidiesUpAfterAKilledJob) {
-  constexpr const char* kGone = ".tmp.2147483646.0";  // no process number is that large
+  constexpr const char* kGone = ".zt-tmp.0123456789abcdef";
   const test::TempFolder folder;
   const config::SynthJob job = small_job(folder / "set");
   const fs::path set = job.output;

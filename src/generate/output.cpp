@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "base/files.hpp"
-#include "base/temporary.hpp"
 
 namespace zt::generate {
 namespace {
@@ -66,15 +65,14 @@ Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options&
                                   .fps = options.fps,
                                   .crf = options.crf,
                                   .metadata = options.metadata};
-  const fs::path folder = fs::absolute(paths.bare).parent_path();
-  ZT_TRY(files::make_folders(folder));
-  ZT_TRY(files::remove_leftovers(folder, paths.bare.filename().string()));
+  ZT_TRY(files::make_folders(fs::absolute(paths.bare).parent_path()));
+  files::remove_leftovers_of(paths.bare);
   ZT_TRY_ASSIGN(media::VideoWriter bare, media::VideoWriter::open(paths.bare, video));
   std::optional<media::VideoWriter> panels;
   if (options.write_panels) {
     video.width = kPanels * (options.canvas.width + kPanelBorder) + kPanelBorder;
     video.height = options.canvas.height + 2 * kPanelBorder;
-    ZT_TRY(files::remove_leftovers(folder, paths.panels.filename().string()));
+    files::remove_leftovers_of(paths.panels);
     ZT_TRY_ASSIGN(panels, media::VideoWriter::open(paths.panels, video));
   }
   return ResultWriter(std::move(bare), std::move(panels), std::move(reference));

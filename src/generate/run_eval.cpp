@@ -244,6 +244,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
                                                  config::Compat::None));
   ZT_TRY(files::make_folders(folder));
+  files::remove_leftovers(folder);
   return Evaluation{job,
                     hooks,
                     device,

@@ -11,7 +11,6 @@
 
 #include "base/files.hpp"
 #include "base/resources.hpp"
-#include "base/temporary.hpp"
 #include "config/enum_names.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"
@@ -56,22 +55,13 @@ Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
   return load_run(job.run, options);
 }
 
-/// A folder under a name that nobody looks for. It goes with this object, unless it was renamed.
-struct UnfinishedFolder {
-  fs::path path;
-  ~UnfinishedFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
 Status write_whole(const LoadedModel& model, const fs::path& target, config::ExportLayout layout) {
-  ZT_TRY(files::remove_leftovers(target.parent_path(), target.filename().string()));
-  const UnfinishedFolder folder{files::temporary_name(target)};
-  ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path,
+  files::remove_leftovers_of(target);
+  ZT_TRY_ASSIGN(const files::Temporary folder, files::Temporary::folder(target));
+  ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path(),
                                  layout));
   // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.
-  return files::rename_durable(folder.path, target);
+  return files::rename_durable(folder.path(), target);
 }
 
 std::string report(const config::ExportJob& job, const fs::path& target, const LoadedModel& model) {

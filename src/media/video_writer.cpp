@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/video_writer.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
+#include <optional>
 
 #include "base/files.hpp"
-#include "base/temporary.hpp"
 #include "base/text.hpp"
 #include "media/internal/ffmpeg.hpp"
 
@@ -120,27 +120,12 @@ void copy_padded(const image::Image& picture, AVFrame& rgb) {
   }
 }
 
-Status sync_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fail(files::errno_error("open", path, errno));
-  const int synced = ::fsync(fd);
-  const int error = errno;
-  ::close(fd);
-  if (synced != 0) return fail(files::errno_error("sync", path, error));
-  return {};
-}
-
 }  // namespace
 
 struct VideoWriter::State {
-  ~State() {
-    output.reset();
-    if (!temporary.empty()) ::unlink(temporary.c_str());
-  }
-
   std::filesystem::path path;
-  std::filesystem::path temporary;  // empty once the file has its name
-  int width = 0, height = 0;        // of the pictures
+  std::optional<files::Temporary> temporary;  // while the file has not got its name
+  int width = 0, height = 0;                  // of the pictures
   std::string encoder;
   std::vector<std::string> notes;
   Owned<AVCodecContext> codec;
@@ -156,9 +141,10 @@ struct VideoWriter::State {
 };
 
 Status VideoWriter::State::open_file(const AVOutputFormat& container, const VideoWriterOptions& options) {
-  temporary = files::temporary_name(path);
+  ZT_TRY_ASSIGN(files::Temporary made, files::Temporary::file(path));
+  temporary.emplace(std::move(made));
   AVFormatContext* format = nullptr;
-  avformat_alloc_output_context2(&format, &container, nullptr, internal::url_of(temporary).c_str());
+  avformat_alloc_output_context2(&format, &container, nullptr, internal::url_of(temporary->path()).c_str());
   if (!format) return fail(ErrorCode::Exhausted, "out of memory while opening a video file");
   output.reset(format);
   AVStream* stream = avformat_new_stream(format, nullptr);
@@ -268,9 +254,9 @@ Status VideoWriter::finish() {
   const int closed = avio_closep(&s.output->pb);
   if (status >= 0) status = closed;
   if (status < 0) return fail(error_of("write video", s.path, status, ErrorCode::Unavailable));
-  ZT_TRY(sync_file(s.temporary));
-  ZT_TRY(files::rename_durable(s.temporary, s.path));
-  s.temporary.clear();
+  if (::fsync(s.temporary->descriptor()) != 0) return fail(files::errno_error("sync", s.path, errno));
+  ZT_TRY(files::rename_durable(s.temporary->path(), s.path));
+  s.temporary.reset();
   return {};
 }
 

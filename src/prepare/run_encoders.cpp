@@ -76,12 +76,9 @@ Result<std::unique_ptr<models::LatentCodec>> fit_codec(const EncoderSource& sour
 /// Writes an encoder's folder so that it appears whole or not at all.
 template <class Encoder>
 Status save_whole(const Encoder& encoder, const fs::path& folder) {
-  fs::path unfinished = folder;
-  unfinished += ".tmp";
-  std::error_code ignored;
-  fs::remove_all(unfinished, ignored);
-  ZT_TRY(encoder.save(unfinished));
-  return files::rename_durable(unfinished, folder);
+  ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::folder(folder));
+  ZT_TRY(encoder.save(unfinished.path()));
+  return files::rename_durable(unfinished.path(), folder);
 }
 
 /// Saves what no path of the configuration leads to. Reading it back gives the digest that every later launch

@@ -90,6 +90,7 @@ Result<int> run_train(const contract::WorkerCall& call) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const contract::RunFolder run, contract::RunFolder::open(call.run_dir));
   ZT_TRY_ASSIGN(const files::Lock lock, run.lock());
+  files::remove_leftovers(run.path());
   ZT_TRY_ASSIGN(const contract::Attempt attempt, find_attempt(run, call.generation));
   ZT_TRY_ASSIGN(train::Journal journal, train::Journal::open(run, attempt, call.progress));
   Result<int> code = guarded([&] { return train_run(run, attempt.generation, journal, start); });

@@ -56,7 +56,7 @@ def last_checkpoint(folder):
     manifests = sorted(folder.glob("runs/*/checkpoints/step-*/manifest.json"))
     manifest = json.loads(manifests[-1].read_text())
     manifest["scalars"].pop("train.elapsed_s")
-    leftovers = [str(p) for p in folder.glob("runs/*/checkpoints/*") if ".tmp" in p.name]
+    leftovers = [str(p) for p in folder.rglob("*") if ".zt-tmp." in p.name]
     return {"step": manifest["step"], "scalars": manifest["scalars"], "leftovers": leftovers,
             "files": [(f["name"], f["xxh128"]) for f in manifest["files"]]}
 

@@ -90,16 +90,23 @@ uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
 
 enum class Sharing { Allowed, No };
 
-// Data files, then manifest; each is synced, and so is the folder. Then all of it is read back.
-Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& folder,
-                              Sharing sharing) {
+struct Unfinished {
+  files::Temporary folder;
+  uint64_t written_bytes = 0;
+};
+
+// Data files, then manifest; each is synced, and so is the folder. Then all of it is read back. On an error
+// the folder is gone at once, because the disk may be full.
+Result<Unfinished> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& target,
+                                Sharing sharing) {
   const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
   ZT_TRY_ASSIGN(const weights::WrittenFile frozen_file, weights::sum_safetensors(kFrozenFile, frozen));
   std::optional<fs::path> shared;
   if (sharing == Sharing::Allowed) shared = find_frozen(options.folder, frozen_file);
   ZT_TRY(require_space(options, snapshot.step, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
 
-  ZT_TRY(files::make_folders(folder));
+  ZT_TRY_ASSIGN(files::Temporary unfinished, files::Temporary::folder(target));
+  const fs::path folder = unfinished.path();
   contract::Manifest manifest = describe(options, snapshot);
   ZT_TRY_ASSIGN(const weights::WrittenFile file,
                 weights::write_summed_safetensors(folder / kRankFile, trained));
@@ -118,26 +125,19 @@ Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snaps
   ZT_TRY(files::write_atomic(folder / "manifest.json", text));
   if (Status whole = contract::verify_checkpoint(folder); !whole)
     return fail(std::move(whole.error()).with("while reading the new checkpoint back"));
-  return written + text.size();
+  return Unfinished{std::move(unfinished), written + text.size()};
 }
 
-// The folder is whole afterwards, or gone. What does not read back may be an earlier checkpoint's file: the
-// second try writes its own.
-Result<uint64_t> write_unfinished(const SaverOptions& options, const Snapshot& snapshot,
-                                  const fs::path& folder) {
-  Result<uint64_t> bytes;
-  for (const Sharing sharing : {Sharing::Allowed, Sharing::No}) {
-    bytes = write_folder(options, snapshot, folder, sharing);
-    if (bytes) return bytes;
-    std::error_code ignored;  // at once, because the disk may be full; else the next save does it
-    fs::remove_all(folder, ignored);
-    if (bytes.error().code != ErrorCode::Corrupt) break;
-  }
-  return bytes;
+// What does not read back may be an earlier checkpoint's file: the second try writes its own.
+Result<Unfinished> write_unfinished(const SaverOptions& options, const Snapshot& snapshot,
+                                    const fs::path& target) {
+  auto written = write_folder(options, snapshot, target, Sharing::Allowed);
+  if (written || written.error().code != ErrorCode::Corrupt) return written;
+  return write_folder(options, snapshot, target, Sharing::No);
 }
 
 // Puts `finished` in the place of `target`. A checkpoint that is there already is exchanged in one step, so
-// that there is one at every moment, and removed after.
+// that there is one at every moment; it goes with the temporary name that it then has.
 Status put_in_place(const fs::path& finished, const fs::path& target) {
   std::error_code ec;
   if (!fs::exists(target, ec)) return files::rename_durable(finished, target);
@@ -170,12 +170,12 @@ Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot) {
   ZT_TRY(remove_leftovers(options.folder));
 
   const std::string name = contract::checkpoint_name(snapshot.step);
-  const fs::path unfinished = options.folder / (name + ".tmp");
-  ZT_TRY_ASSIGN(const uint64_t bytes, write_unfinished(options, snapshot, unfinished));
+  const fs::path target = options.folder / name;
+  ZT_TRY_ASSIGN(const Unfinished unfinished, write_unfinished(options, snapshot, target));
   ZT_TRY(refuse_if_superseded(options));
-  ZT_TRY(put_in_place(unfinished, options.folder / name));
+  ZT_TRY(put_in_place(unfinished.folder.path(), target));
   ZT_TRY(files::write_atomic(options.folder / "latest", name + "\n"));
-  return bytes;
+  return unfinished.written_bytes;
 }
 
 std::vector<int64_t> prune(const SaverOptions& options, int64_t verified_step) {

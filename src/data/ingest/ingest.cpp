@@ -14,7 +14,6 @@
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
-#include "base/temporary.hpp"
 #include "data/clip_index.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
@@ -143,7 +142,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   const fs::path folder = ingest_folder(job);
   ZT_TRY(files::make_folders(folder));
   ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));
-  ZT_TRY(files::remove_leftovers(folder));
+  files::remove_leftovers(folder);
   ZT_TRY_ASSIGN(Journal journal,
                 Journal::open(folder / "journal.jsonl", digest_of(job, estimator != nullptr)));
   const std::vector<std::string> ids = make_ids(found.candidates);

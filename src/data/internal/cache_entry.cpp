@@ -2,7 +2,6 @@
 #include "data/internal/cache_entry.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,21 +27,6 @@ struct Header {
 };
 static_assert(sizeof(Header) == kEntryHeaderBytes);
 constexpr std::array<char, 8> kMagic = {'Z', 'T', 'C', 'A', 'C', 'H', 'E', '1'};
-
-/// A descriptor that is closed at scope exit, which also frees its lock.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 Header make_header(const std::string& key, std::span<const std::byte> payload) {
   hash::Xxh128 digest;
@@ -78,26 +62,21 @@ bool read_all(int fd, std::span<std::byte> bytes) {
 
 }  // namespace
 
-Status write_entry(const fs::path& path, const fs::path& temp, const std::string& key,
+Status write_entry(const fs::path& path, const fs::path& temp_folder, const std::string& key,
                    std::span<const std::byte> payload) {
   const Header header = make_header(key, payload);
-  const Descriptor file(::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (file.get() < 0) return fail(files::errno_error("create", temp, errno));
+  ZT_TRY_ASSIGN(const files::Temporary file, files::Temporary::file(temp_folder / path.filename()));
   // No fsync: an entry that a power cut tears fails its checksum and is computed again.
-  const bool is_written = ::flock(file.get(), LOCK_EX) == 0 &&
-                          write_all(file.get(), std::as_bytes(std::span(&header, 1))) &&
-                          write_all(file.get(), payload);
-  // ENOENT below: another process opened the cache between our open and flock and took the file for
-  // abandoned. The entry is then simply not stored.
-  if (is_written && (::rename(temp.c_str(), path.c_str()) == 0 || errno == ENOENT)) return {};
-  const int error = errno;
-  ::unlink(temp.c_str());
-  return fail(files::errno_error("write", path, error));
+  const bool is_written = write_all(file.descriptor(), std::as_bytes(std::span(&header, 1))) &&
+                          write_all(file.descriptor(), payload) &&
+                          ::rename(file.path().c_str(), path.c_str()) == 0;
+  if (!is_written) return fail(files::errno_error("write", path, errno));
+  return {};
 }
 
 ReadEntry read_entry(const fs::path& path, const std::string& key) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return {};
+  const auto file = files::Descriptor::open(path, O_RDONLY);
+  if (!file) return {};
   struct stat facts {};
   Header found{};
   if (::fstat(file.get(), &facts) != 0 || !read_all(file.get(), std::as_writable_bytes(std::span(&found, 1))))
@@ -110,11 +89,6 @@ ReadEntry read_entry(const fs::path& path, const std::string& key) {
     return {EntryState::Damaged, {}};
   ::futimens(file.get(), nullptr);  // a failure only makes the entry look older
   return entry;
-}
-
-void remove_if_abandoned(const fs::path& temp) {
-  const Descriptor file(::open(temp.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(temp.c_str());
 }
 
 }  // namespace zt::data::internal

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One entry of the cache as a file (docs/formats/cache.md): written under a temporary name and renamed,
-// verified when it is read. The writer holds a lock on the temporary file, so that what a dead writer left
-// can be told from what is being written.
+// verified when it is read.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +17,9 @@ namespace zt::data::internal {
 
 inline constexpr uint64_t kEntryHeaderBytes = 48;
 
-/// Puts the entry in place of whatever stands at `path`. `temp` is a name in the same file system that no
-/// other writer uses. Errors: those of the file system; the temporary file is then gone.
-Status write_entry(const std::filesystem::path& path, const std::filesystem::path& temp,
+/// Puts the entry in place of whatever stands at `path`; until it is whole it lies in `temp_folder`, of the
+/// same file system. Errors: those of the file system.
+Status write_entry(const std::filesystem::path& path, const std::filesystem::path& temp_folder,
                    const std::string& key, std::span<const std::byte> payload);
 
 enum class EntryState { Absent, Good, Damaged };
@@ -30,8 +29,5 @@ struct ReadEntry {
 };
 /// Reads and verifies; a good entry is marked as used now.
 ReadEntry read_entry(const std::filesystem::path& path, const std::string& key);
-
-/// Removes a temporary file unless its writer lives.
-void remove_if_abandoned(const std::filesystem::path& temp);
 
 }  // namespace zt::data::internal

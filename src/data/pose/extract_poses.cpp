@@ -106,6 +106,8 @@ class Extraction {
 
  private:
   Status make(const PoseTask& task, int num_threads) {
+    files::remove_leftovers_of(task.keypoints);
+    files::remove_leftovers_of(task.preview);
     KeypointClip clip;
     auto existing = job_.resume ? read_keypoints(task.keypoints) : fail(ErrorCode::NotFound, "not wanted");
     if (existing) {
