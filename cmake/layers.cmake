@@ -8,6 +8,8 @@ set(ZT_LAYERS
   "contract   common  1"
   "weights    common  1"
   "image      common  1"
+  "rendezvous common  1"
+  "exchange   common  1"
   "media      common  2"
   "quality    common  2"
   "data       common  3"

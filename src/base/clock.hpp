@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wall-clock time for files that people and other hosts read, and a watch for durations. Deadlines use
-// std::chrono::steady_clock.
+// Wall-clock time for files that people and other hosts read, a watch for durations, and deadlines.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -14,6 +14,15 @@ std::string utc_now();
 std::string utc(double seconds);
 /// Seconds since 1970-01-01T00:00Z.
 double unix_now_s();
+
+/// The instant at which a wait gives up. Steady, and of this process: it never travels to another one.
+using Deadline = std::chrono::steady_clock::time_point;
+inline Deadline in(std::chrono::milliseconds duration) { return std::chrono::steady_clock::now() + duration; }
+/// Rounded up, so that a wait of this length ends at or after the deadline; 0 once it has passed.
+inline std::chrono::milliseconds left(Deadline deadline) {
+  const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return std::max(rest, std::chrono::milliseconds(0));
+}
 
 /// Runs from where it is made. Steady: setting the clock does not change it.
 class Stopwatch {

@@ -36,6 +36,8 @@ constexpr ErrorPolicy kPolicies[] = {
      "A loss or gradient is not finite. The step is skipped; repeated cases stop the run."},
     {PeerLost, "PeerLost", false, Worker, 76,
      "Another rank is gone. The group is formed again, from the newest checkpoint if needed."},
+    {Superseded, "Superseded", false, Stop, 79,
+     "A newer launch of this run has taken over. This process ends; there is nothing to do."},
     {Unsupported, "Unsupported", false, Stop, 78,
      "The file or option is valid but not handled. The message says what is."},
     {Internal, "Internal", false, Worker, 70, "A bug of Zoetrope's. Please report it with the log."},

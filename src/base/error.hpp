@@ -27,6 +27,7 @@ enum class ErrorCode {
   Corrupt,    ///< bytes that are not what they must be
   Numeric,    ///< NaN, divergence
   PeerLost,
+  Superseded,  ///< a newer generation of the run has taken over
   Unsupported,
   Internal,  ///< our own bug
 };

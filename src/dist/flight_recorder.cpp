@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dist/flight_recorder.hpp"
+
+#include "base/clock.hpp"
+
+namespace zt::dist {
+
+void FlightRecorder::started(uint64_t sequence, Collective kind, std::string_view label, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (entries_.size() == kCapacity) {
+    entries_.pop_front();
+    if (num_ended_ > 0) --num_ended_;
+  }
+  entries_.push_back(
+      {sequence, kind, std::string(label), bytes, FlightState::Started, clock::unix_now_s(), 0});
+}
+
+void FlightRecorder::end_up_to(uint64_t sequence, FlightState state) {
+  const std::lock_guard lock(mutex_);
+  const double now_s = clock::unix_now_s();
+  for (; num_ended_ < entries_.size() && entries_[num_ended_].sequence <= sequence; ++num_ended_) {
+    entries_[num_ended_].state = state;
+    entries_[num_ended_].ended_s = now_s;
+  }
+}
+
+std::optional<FlightEntry> FlightRecorder::entry(uint64_t sequence) const {
+  const std::lock_guard lock(mutex_);
+  for (const FlightEntry& entry : entries_)
+    if (entry.sequence >= sequence) return entry;
+  return std::nullopt;
+}
+
+std::vector<FlightEntry> FlightRecorder::entries() const {
+  const std::lock_guard lock(mutex_);
+  return {entries_.begin(), entries_.end()};
+}
+
+}  // namespace zt::dist

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dist/group.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "dist/backends.hpp"
+#include "exchange/segment.hpp"
+
+namespace zt::dist {
+namespace {
+
+constexpr BackendRow kBackends[] = {
+    {"shared-memory", make_shared_memory},
+    {"gloo", make_gloo},
+};
+
+std::string system_host() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::vector<std::string> keys_of_all(const Meeting& meeting, std::string_view topic) {
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < meeting.size(); ++rank)
+    keys.push_back(fmt::format("{}{}/{}", meeting.prefix, topic, rank));
+  return keys;
+}
+
+/// Every rank's introduction is three lines: world rank, host, host identity.
+Status meet(const GroupOptions& options, Meeting& meeting) {
+  const std::vector<std::string> keys = keys_of_all(meeting, "member");
+  const std::string& mine = keys[static_cast<size_t>(meeting.rank)];
+  ZT_TRY_ASSIGN(const int64_t times, meeting.store->add(mine + "/times", 1));
+  if (times > 1) {
+    return fail(ErrorCode::AlreadyExists,
+                fmt::format("rank {} has formed group {} in generation {} before", options.world_rank,
+                            options.name, meeting.store->generation()));
+  }
+  const std::string host = options.host.empty() ? system_host() : options.host;
+  const std::string identity =
+      options.host_identity.empty() ? exchange::host_identity() : options.host_identity;
+  ZT_TRY(meeting.store->set(mine, fmt::format("{}\n{}\n{}", options.world_rank, host, identity)));
+  ZT_TRY_ASSIGN(const auto introductions, meeting.store->get(keys, meeting.deadline));
+  for (size_t rank = 0; rank < introductions.size(); ++rank) {
+    const std::string& text = introductions[rank];
+    const size_t first = text.find('\n');
+    const size_t second = first == std::string::npos ? first : text.find('\n', first + 1);
+    if (second == std::string::npos)
+      return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is no introduction", keys[rank]));
+    meeting.members[rank] = {std::atoi(text.c_str()), text.substr(first + 1, second - first - 1)};
+    meeting.host_identities.push_back(text.substr(second + 1));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Backend>> make_backend(const GroupOptions& options, const Meeting& meeting) {
+  Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend), {}};
+  for (const BackendRow& row : backend_table()) {
+    if (options.backend != "auto" && options.backend != row.name) continue;
+    auto backend = row.make(meeting);
+    if (backend) return backend;
+    reason = std::move(backend.error());
+    if (reason.code != ErrorCode::Unsupported) break;
+  }
+  return fail(std::move(reason));
+}
+
+}  // namespace
+
+std::span<const BackendRow> backend_table() { return kBackends; }
+
+Status agree(const Meeting& meeting, std::string_view topic, const Status& mine) {
+  const std::vector<std::string> keys = keys_of_all(meeting, topic);
+  ZT_TRY(meeting.store->set(keys[static_cast<size_t>(meeting.rank)], mine ? "" : mine.error().text()));
+  ZT_TRY_ASSIGN(const auto reasons, meeting.store->get(keys, meeting.deadline));
+  for (size_t rank = 0; rank < reasons.size(); ++rank) {
+    if (!reasons[rank].empty())
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("rank {}: {}", meeting.members[rank].world_rank, reasons[rank]));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Communicator>> form_group(const GroupOptions& options, clock::Deadline deadline) {
+  if (options.size < 1 || options.rank < 0 || options.rank >= options.size)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("rank {} of {} is not possible", options.rank, options.size));
+  Meeting meeting;
+  meeting.store = options.store;
+  meeting.prefix = fmt::format("group/{}/", options.name);
+  meeting.rank = options.rank;
+  meeting.members.resize(static_cast<size_t>(options.size));
+  meeting.deadline = deadline;
+  if (options.size == 1) {
+    meeting.members.front() = {options.world_rank, options.host.empty() ? system_host() : options.host};
+    const int64_t generation = options.store ? options.store->generation() : 0;
+    return std::make_unique<Communicator>(GroupIdentity{options.name, generation, 0, meeting.members},
+                                          make_alone());
+  }
+  meeting.address = options.address.empty() ? options.store->local_address() : options.address;
+  const auto forming = [&](Error error) {
+    return std::move(error).with(fmt::format("rank {} of {} forms group {}, generation {}", options.rank,
+                                             options.size, options.name, options.store->generation()));
+  };
+  if (Status met = meet(options, meeting); !met) return fail(forming(std::move(met.error())));
+  auto backend = make_backend(options, meeting);
+  if (!backend) return fail(forming(std::move(backend.error())));
+  return std::make_unique<Communicator>(
+      GroupIdentity{options.name, options.store->generation(), options.rank, meeting.members},
+      std::move(*backend));
+}
+
+}  // namespace zt::dist

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sum of several tensors in the order of the lanes' tree: neighbours first, then pairs of pairs, an odd
+// one at the end joining as it is. What train/lanes.cpp does over the lanes of a rank, this does over ranks.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+
+namespace zt::dist {
+
+/// out = the tree's sum of `parts`. Each addition rounds to the tensors' type. `out` may be one of the parts.
+/// Shapes: all equal, contiguous. Requires: at least one part; one type.
+/// Cost: each part is read once; scratch of one block (256 KiB) per level of the tree.
+void tree_sum(const at::Tensor& out, std::span<const at::Tensor> parts);
+
+}  // namespace zt::dist
