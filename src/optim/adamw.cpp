@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,6 +21,7 @@ namespace zt::optim {
 namespace {
 
 using internal::kBlock;
+using params::Range;
 using params::Segment;
 static_assert(kBlock == params::kBlockElements);
 
@@ -30,7 +32,10 @@ bool is_8bit(const Segment& segment) {
   return segment.placement.optimizer_kind == static_cast<int>(StateKind::Blockwise8Bit);
 }
 
-int64_t num_blocks(const params::StoredParam& param) { return (param.info.numel() + kBlock - 1) / kBlock; }
+int64_t num_blocks(int64_t elements) { return (elements + kBlock - 1) / kBlock; }
+
+/// The same run counted in blocks; a parameter's last block may be shorter.
+Range in_blocks(Range elements) { return {elements.begin / kBlock, num_blocks(elements.end)}; }
 
 internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, int64_t t, bool decays) {
   internal::Factors f;
@@ -46,7 +51,17 @@ internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, in
   return f;
 }
 
-/// What follows the update of a block while it is in the cache.
+/// Zeroes what lies outside `part`: gradients that other ranks step with.
+void clear_outside(const at::Tensor& flat_P, Range part) {
+  flat_P.narrow(0, 0, part.begin).zero_();
+  flat_P.narrow(0, part.end, flat_P.numel() - part.end).zero_();
+}
+
+}  // namespace
+
+namespace internal {
+
+/// What follows the update of a block while it is in the cache. Pointers are to the part's first element.
 struct BlockFinish {
   const float* value;
   float* gradient;
@@ -55,29 +70,32 @@ struct BlockFinish {
   bool clear;
 
   void operator()(int64_t at, int64_t count) const {
-    if (average) internal::move_average(weight, count, value + at, average + at);
+    if (average) move_average(weight, count, value + at, average + at);
     if (clear) std::fill_n(gradient + at, count, 0.0f);
   }
 };
 
-}  // namespace
+}  // namespace internal
 
 StateKind state_kind_8bit(int64_t num_elements) {
   return num_elements >= 4096 ? StateKind::Blockwise8Bit : StateKind::Float32;
 }
 
-AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(store), options_(options) {
+AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options, params::Shard shard)
+    : store_(store), options_(options), shard_(shard) {
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
       ZT_REQUIRE(segment.values_P.scalar_type() == at::kFloat, segment.unit,
                  ": AdamW trains fp32 parameters, got ", segment.values_P);
-      const auto options8 = segment.values_P.options().dtype(at::kByte);
-      moments.first =
-          is_8bit(segment) ? at::zeros(segment.values_P.sizes(), options8) : at::zeros_like(segment.values_P);
+      moments.part = params::part_of(shard_, segment.values_P.numel());
+      ZT_REQUIRE(moments.part.size() % kBlock == 0, segment.unit, ": ", segment.values_P,
+                 " does not divide into ", shard_.count, " shards of whole blocks");
+      const auto float32 = segment.values_P.options();
+      moments.first = at::zeros({moments.part.size()}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
       moments.second = at::zeros_like(moments.first);
       if (is_8bit(segment)) {
-        moments.first_absmax = at::zeros({segment.values_P.numel() / kBlock}, segment.values_P.options());
+        moments.first_absmax = at::zeros({moments.part.size() / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);
       }
       steps_.emplace(segment.group, 0);
@@ -108,6 +126,7 @@ void AdamW::step(const AdamWStep& step) {
 
 void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const Segment& segment = store_.segments()[s];
+  const Moments& moments = moments_[s];
   const internal::Factors f =
       factors(options_, step, steps_.at(segment.group), segment.placement.decay_group == 0);
   if (!segment.values_P.device().is_cpu()) {
@@ -116,34 +135,41 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
     if (step.clear_gradients) segment.gradients_P.zero_();
     return;
   }
-  const BlockFinish finish{segment.values_P.const_data_ptr<float>(), segment.gradients_P.data_ptr<float>(),
-                           step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
-                           step.clear_gradients};
-  float* value = segment.values_P.data_ptr<float>();
-  const float* gradient = finish.gradient;
+  if (step.clear_gradients) clear_outside(segment.gradients_P, moments.part);
+  float* value = segment.values_P.data_ptr<float>() + moments.part.begin;
+  float* gradient = segment.gradients_P.data_ptr<float>() + moments.part.begin;
+  const internal::BlockFinish finish{value, gradient,
+                                     step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr,
+                                     ema_weight, step.clear_gradients};
+  if (is_8bit(segment)) return update_8bit(s, f, finish);
+  float* first = moments.first.data_ptr<float>();
+  float* second = moments.second.data_ptr<float>();
+  at::parallel_for(0, moments.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock) {
+      internal::adamw(f, kBlock, value + at, gradient + at, first + at, second + at);
+      finish(at, kBlock);
+    }
+  });
+}
+
+// Parameter by parameter, because elements past a parameter's end have no 8-bit state.
+void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::BlockFinish& finish) {
+  const Segment& segment = store_.segments()[s];
   const Moments& moments = moments_[s];
-  if (!is_8bit(segment)) {
-    float* first = moments.first.data_ptr<float>();
-    float* second = moments.second.data_ptr<float>();
-    at::parallel_for(0, segment.values_P.numel() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock) {
-        internal::adamw(f, kBlock, value + at, gradient + at, first + at, second + at);
-        finish(at, kBlock);
-      }
-    });
-    return;
-  }
+  float* value = segment.values_P.data_ptr<float>() + moments.part.begin;
   uint8_t* first = moments.first.data_ptr<uint8_t>();
   uint8_t* second = moments.second.data_ptr<uint8_t>();
   float* first_absmax = moments.first_absmax.data_ptr<float>();
   float* second_absmax = moments.second_absmax.data_ptr<float>();
   for (const size_t index : segment.params) {
-    const params::StoredParam& param = store_.params()[index];
-    const int64_t param_end = param.offset + param.info.numel(), first_block = param.offset / kBlock;
-    at::parallel_for(0, num_blocks(param), kGrainBlocks, [&](int64_t begin, int64_t end) {
+    const Range held = params::intersect(store_.params()[index].place(), moments.part);
+    if (held.size() == 0) continue;
+    const int64_t held_end = held.end - moments.part.begin,
+                  first_block = (held.begin - moments.part.begin) / kBlock;
+    at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
-        const int64_t at = block * kBlock, count = std::min(kBlock, param_end - at);
-        internal::adamw_8bit(f, count, value + at, gradient + at,
+        const int64_t at = block * kBlock, count = std::min(kBlock, held_end - at);
+        internal::adamw_8bit(f, count, value + at, finish.gradient + at,
                              {first + at, first_absmax + block, second + at, second_absmax + block});
         finish(at, count);
       }
@@ -155,20 +181,23 @@ void AdamW::update_on_device(size_t s, const internal::Factors& f) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
   if (!is_8bit(segment)) {
-    internal::adamw_on_device(f, segment.values_P, segment.gradients_P, m.first, m.second);
+    internal::adamw_on_device(f, segment.values_P.narrow(0, m.part.begin, m.part.size()),
+                              segment.gradients_P.narrow(0, m.part.begin, m.part.size()), m.first, m.second);
     return;
   }
   for (const size_t index : segment.params) {
-    const params::StoredParam& param = store_.params()[index];
-    const auto elements = [&](const at::Tensor& flat) {
-      return flat.narrow(0, param.offset, param.info.numel());
+    const Range held = params::intersect(store_.params()[index].place(), m.part);
+    if (held.size() == 0) continue;
+    const auto of_segment = [&](const at::Tensor& flat) { return flat.narrow(0, held.begin, held.size()); };
+    const auto of_state = [&](const at::Tensor& flat) {
+      return flat.narrow(0, held.begin - m.part.begin, held.size());
     };
-    const auto blocks = [&](const at::Tensor& flat) {
-      return flat.narrow(0, param.offset / kBlock, num_blocks(param));
+    const auto of_blocks = [&](const at::Tensor& flat) {
+      return flat.narrow(0, (held.begin - m.part.begin) / kBlock, num_blocks(held.size()));
     };
     internal::adamw_8bit_on_device(
-        f, elements(segment.values_P), elements(segment.gradients_P),
-        {elements(m.first), blocks(m.first_absmax), elements(m.second), blocks(m.second_absmax)});
+        f, of_segment(segment.values_P), of_segment(segment.gradients_P),
+        {of_state(m.first), of_blocks(m.first_absmax), of_state(m.second), of_blocks(m.second_absmax)});
   }
 }
 
@@ -177,14 +206,15 @@ void AdamW::visit_state(const params::StateVisitor& visitor) const {
     const Segment& segment = store_.segments()[param.segment];
     const Moments& moments = moments_[param.segment];
     if (!segment.placement.trainable) continue;
-    const int64_t numel = param.info.numel();
+    const auto named = [&](const char* kind) {
+      return fmt::format("optimizer.{}/{}", kind, param.info.name);
+    };
     const auto visit = [&](const char* kind, const at::Tensor& flat) {
-      visitor({"optimizer." + std::string(kind) + "/" + param.info.name,
-               flat.narrow(0, param.offset, numel).view(param.info.shape)});
+      params::visit_held(visitor, named(kind), flat, moments.part, param.place(), param.info.shape);
     };
     const auto visit_absmax = [&](const char* kind, const at::Tensor& flat) {
-      visitor({"optimizer." + std::string(kind) + "/" + param.info.name,
-               flat.narrow(0, param.offset / kBlock, num_blocks(param))});
+      params::visit_held(visitor, named(kind), flat, in_blocks(moments.part), in_blocks(param.place()),
+                         {num_blocks(param.info.numel())});
     };
     if (!is_8bit(segment)) {
       visit("exp_avg", moments.first);

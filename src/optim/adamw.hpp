@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "params/shard.hpp"
 #include "params/state.hpp"
 
 namespace zt::params {
@@ -28,8 +29,9 @@ namespace zt::optim {
 
 class Ema;
 namespace internal {
+struct BlockFinish;
 struct Factors;
-}
+}  // namespace internal
 
 /// The value of params::Placement::optimizer_kind.
 enum class StateKind : int { Float32 = 0, Blockwise8Bit = 1 };
@@ -48,14 +50,14 @@ struct AdamWStep {
   double lr = 0;
   double gradient_scale = 1;     ///< clip coefficient / loss scale
   Ema* ema = nullptr;            ///< moved in the same pass; untouched segments too
-  bool clear_gradients = false;  ///< also zeroes the gradients and the touched flags
+  bool clear_gradients = false;  ///< also zeroes the gradients (all of them) and the touched flags
 };
 
 class AdamW {
  public:
-  /// Allocates the state, zero. Requires fp32 trainable segments (throws ContractError). `store` must outlive
-  /// it.
-  AdamW(params::ParamStore& store, const AdamWOptions& options);
+  /// Allocates the state of the shard, zero: only its part of each segment is stepped. Requires fp32
+  /// trainable segments (throws ContractError). `store` must outlive it.
+  AdamW(params::ParamStore& store, const AdamWOptions& options, params::Shard shard = {});
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
 
@@ -65,7 +67,8 @@ class AdamW {
 
   /// fp32: "optimizer.exp_avg/<parameter>", "optimizer.exp_avg_sq/<parameter>", of the parameter's shape.
   /// 8-bit: codes "optimizer.exp_avg_code/<parameter>" and "..._sq_code/..." (uint8, its shape) and, per 256
-  /// elements, one fp32 in "optimizer.exp_avg_absmax/<parameter>" and "..._sq_absmax/...".
+  /// elements, one fp32 in "optimizer.exp_avg_absmax/<parameter>" and "..._sq_absmax/...". A shard visits its
+  /// pieces.
   void visit_state(const params::StateVisitor& visitor) const;
   /// "optimizer.step/<gradient group>": steps that reached the group.
   std::vector<params::StateScalar> scalars() const;
@@ -77,14 +80,17 @@ class AdamW {
 
  private:
   struct Moments {
+    params::Range part;                      ///< of the segment: what the tensors below are for
     at::Tensor first, second;                ///< fp32, or uint8 codes
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
   };
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
+  void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockFinish& finish);
   void update_on_device(size_t segment, const internal::Factors& factors);
   params::ParamStore& store_;
   AdamWOptions options_;
+  params::Shard shard_;
   std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones
   std::map<std::string, int64_t> steps_;  ///< by gradient group
 };

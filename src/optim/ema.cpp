@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/scalar_lookup.hpp"
@@ -26,15 +27,27 @@ double ema_decay(const EmaOptions& options, int64_t num_updates) {
   return std::min(options.decay, (1 + n) / (10 + n));
 }
 
-Ema::Ema(params::ParamStore& store, const EmaOptions& options) : store_(store), options_(options) { reset(); }
+Ema::Ema(params::ParamStore& store, const EmaOptions& options, params::Shard shard)
+    : store_(store), options_(options), shard_(shard) {
+  reset();
+}
+
+params::Range Ema::part(size_t s) const {
+  return params::part_of(shard_, store_.segments()[s].values_P.numel());
+}
+
+at::Tensor Ema::values(size_t s) const {
+  return store_.segments()[s].values_P.narrow(0, part(s).begin, part(s).size());
+}
 
 void Ema::reset() {
   averages_.clear();
-  for (const params::Segment& segment : store_.segments()) {
+  for (size_t s = 0; s < store_.segments().size(); ++s) {
+    const params::Segment& segment = store_.segments()[s];
     const bool trains = segment.placement.trainable;
     ZT_REQUIRE(!trains || segment.values_P.scalar_type() == at::kFloat, segment.unit,
                ": averages are of fp32 parameters, got ", segment.values_P);
-    averages_.push_back(trains ? segment.values_P.clone() : at::Tensor());
+    averages_.push_back(trains ? values(s).clone() : at::Tensor());
   }
   num_updates_ = 0;
 }
@@ -43,12 +56,12 @@ float Ema::begin_update() { return static_cast<float>(1 - ema_decay(options_, nu
 
 void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
-  const at::Tensor& values_P = store_.segments()[s].values_P;
-  if (!values_P.device().is_cpu()) {
-    averages_[s].lerp_(values_P, weight);
+  const at::Tensor present = values(s);
+  if (!present.device().is_cpu()) {
+    averages_[s].lerp_(present, weight);
     return;
   }
-  const float* value = values_P.const_data_ptr<float>();
+  const float* value = present.const_data_ptr<float>();
   float* average = averages_[s].data_ptr<float>();
   at::parallel_for(0, averages_[s].numel(), kGrainElements, [&](int64_t begin, int64_t end) {
     internal::move_average(weight, end - begin, value + begin, average + begin);
@@ -64,9 +77,9 @@ void Ema::swap() {
   for (size_t s = 0; s < averages_.size(); ++s) {
     if (!averages_[s].defined()) continue;
     // Elements, not handles: the layers hold views of the store's memory.
-    const at::Tensor& values_P = store_.segments()[s].values_P;
-    const at::Tensor before = values_P.clone();
-    values_P.copy_(averages_[s]);
+    const at::Tensor present = values(s);
+    const at::Tensor before = present.clone();
+    present.copy_(averages_[s]);
     averages_[s].copy_(before);
   }
 }
@@ -75,8 +88,8 @@ void Ema::visit_state(const params::StateVisitor& visitor) const {
   for (const params::StoredParam& param : store_.params()) {
     const at::Tensor& flat = averages_[param.segment];
     if (!flat.defined()) continue;
-    visitor(
-        {"ema/" + param.info.name, flat.narrow(0, param.offset, param.info.numel()).view(param.info.shape)});
+    params::visit_held(visitor, "ema/" + param.info.name, flat, part(param.segment), param.place(),
+                       param.info.shape);
   }
 }
 
@@ -87,12 +100,14 @@ Status Ema::set_scalars(const std::vector<params::StateScalar>& scalars) {
   return {};
 }
 
-EmaScope::EmaScope(Ema* ema) : ema_(ema) {
-  if (ema_) ema_->swap();
-}
+EmaScope::EmaScope(Ema* ema, std::function<void()> share) : ema_(ema), share_(std::move(share)) { swap(); }
 
-EmaScope::~EmaScope() {
-  if (ema_) ema_->swap();
+EmaScope::~EmaScope() { swap(); }
+
+void EmaScope::swap() {
+  if (!ema_) return;
+  ema_->swap();
+  if (share_) share_();
 }
 
 }  // namespace zt::optim

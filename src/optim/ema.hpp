@@ -7,9 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/error.hpp"
+#include "params/shard.hpp"
 #include "params/state.hpp"
 
 namespace zt::params {
@@ -28,10 +30,11 @@ struct EmaOptions {
 /// The decay of update number `num_updates` (counted from 0).
 double ema_decay(const EmaOptions& options, int64_t num_updates);
 
-/// Holds one average per trainable segment; starts as a copy of the values. The store must outlive it.
+/// Holds the averages of a shard of each trainable segment; they start as a copy of the values. The store
+/// must outlive it.
 class Ema {
  public:
-  Ema(params::ParamStore& store, const EmaOptions& options);
+  Ema(params::ParamStore& store, const EmaOptions& options, params::Shard shard = {});
   Ema(const Ema&) = delete;
   Ema& operator=(const Ema&) = delete;
 
@@ -56,23 +59,30 @@ class Ema {
   float begin_update();
   void move(size_t segment, float weight);
   void swap();
+  /// The shard's part of a segment, and of the values in it.
+  params::Range part(size_t segment) const;
+  at::Tensor values(size_t segment) const;
   params::ParamStore& store_;
   EmaOptions options_;
+  params::Shard shard_;
   int64_t num_updates_ = 0;
-  std::vector<at::Tensor> averages_;  ///< by segment; undefined for frozen ones
+  std::vector<at::Tensor> averages_;  ///< of the part, by segment; undefined for frozen ones
 };
 
 /// Exchanges values and averages while it lives; the exchange back is exact. Train no step inside.
 class EmaScope {
  public:
-  /// `ema` may be null: then nothing happens.
-  explicit EmaScope(Ema* ema);
+  /// `ema` may be null: then nothing happens. An Ema of a shard exchanges its part only; `share` is then
+  /// called after each exchange and gathers the values of all ranks.
+  explicit EmaScope(Ema* ema, std::function<void()> share = {});
   ~EmaScope();
   EmaScope(const EmaScope&) = delete;
   EmaScope& operator=(const EmaScope&) = delete;
 
  private:
+  void swap();
   Ema* ema_;
+  std::function<void()> share_;
 };
 
 }  // namespace zt::optim

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cctype>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "optim/internal/adamw_kernels.hpp"
@@ -19,23 +20,83 @@ namespace zt::optim {
 namespace {
 
 using internal::kBlock;
+using params::Range;
 constexpr int64_t kGrainBlocks = 64;
 
-/// Sums of squares of every block of a flat gradient.
-std::vector<double> block_sums(const at::Tensor& gradients_P) {
+/// Sums of squares of a run of a segment's blocks.
+struct BlockSums {
+  int64_t first_block = 0;
+  std::vector<double> values;
+};
+
+/// The blocks of a segment that a shard has.
+Range held_blocks(const params::Segment& segment, params::Shard shard) {
+  const Range held = params::part_of(shard, segment.gradients_P.numel());
+  return {held.begin / kBlock, held.end / kBlock};
+}
+
+BlockSums block_sums(const params::Segment& segment, params::Shard shard) {
+  const at::Tensor& gradients_P = segment.gradients_P;
   ZT_REQUIRE(gradients_P.scalar_type() == at::kFloat, "norms are of fp32 gradients, got ", gradients_P);
-  std::vector<double> sums(static_cast<size_t>(gradients_P.numel() / kBlock));
-  if (!gradients_P.device().is_cpu()) {
-    const at::Tensor on_cpu = gradients_P.view({-1, kBlock}).to(at::kDouble).square().sum(1).cpu();
-    std::copy_n(on_cpu.const_data_ptr<double>(), sums.size(), sums.begin());
+  const Range held = held_blocks(segment, shard);
+  BlockSums sums{held.begin, std::vector<double>(static_cast<size_t>(held.size()))};
+  const at::Tensor part = gradients_P.narrow(0, held.begin * kBlock, held.size() * kBlock);
+  if (!part.device().is_cpu()) {
+    const at::Tensor on_cpu = part.view({-1, kBlock}).to(at::kDouble).square().sum(1).cpu();
+    std::copy_n(on_cpu.const_data_ptr<double>(), sums.values.size(), sums.values.begin());
     return sums;
   }
-  const float* gradient = gradients_P.const_data_ptr<float>();
-  at::parallel_for(0, static_cast<int64_t>(sums.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
+  const float* gradient = part.const_data_ptr<float>();
+  at::parallel_for(0, held.size(), kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block)
-      sums[static_cast<size_t>(block)] = internal::square_sum(gradient + block * kBlock);
+      sums.values[static_cast<size_t>(block)] = internal::square_sum(gradient + block * kBlock);
   });
   return sums;
+}
+
+/// A parameter's blocks in its segment.
+Range blocks_of(const params::StoredParam& param) {
+  const int64_t first = param.offset / kBlock;
+  return {first, first + (param.info.numel() + kBlock - 1) / kBlock};
+}
+
+/// Where tree_sum() of `count` values cuts: the left part's length.
+int64_t left_of(int64_t count) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(count)) / 2);
+}
+
+void add_nodes_inside(Range node, Range held, std::vector<Range>& out) {
+  if (params::intersect(node, held).size() == 0) return;
+  if (node.begin >= held.begin && node.end <= held.end) return out.push_back(node);
+  const int64_t middle = node.begin + left_of(node.size());
+  add_nodes_inside({node.begin, middle}, held, out);
+  add_nodes_inside({middle, node.end}, held, out);
+}
+
+/// The largest nodes of the tree over `count` values that lie inside `held`, left to right; value 0 is number
+/// `offset` of what `held` counts.
+std::vector<Range> nodes_inside(int64_t count, Range held, int64_t offset) {
+  std::vector<Range> out;
+  add_nodes_inside({0, count}, {held.begin - offset, held.end - offset}, out);
+  return out;
+}
+
+using KnownNodes = std::map<std::pair<int64_t, int64_t>, double>;
+
+/// The sum at a node of the tree, from nodes below it that cover it.
+double sum_of(Range node, const KnownNodes& known) {
+  if (const auto found = known.find({node.begin, node.end}); found != known.end()) return found->second;
+  const int64_t middle = node.begin + left_of(node.size());
+  return sum_of({node.begin, middle}, known) + sum_of({middle, node.end}, known);
+}
+
+/// Calls body(parameter, its segment) for what the last backward reached, in order of declaration.
+template <class Body>
+void for_each_param(const params::ParamStore& store, const Body& body) {
+  for (const params::StoredParam& param : store.params()) {
+    const params::Segment& segment = store.segments()[param.segment];
+    if (segment.touched) body(param, segment);
+  }
 }
 
 }  // namespace
@@ -58,27 +119,59 @@ std::string module_of(const std::string& parameter) {
   return parameter.substr(0, is_numbered ? index : block);
 }
 
-GradientNorms gradient_norms(const params::ParamStore& store, double scale) {
-  std::vector<std::vector<double>> sums_by_segment;
+std::vector<double> partial_square_sums(const params::ParamStore& store, params::Shard shard) {
+  std::vector<double> out;
+  std::vector<BlockSums> sums_by_segment;
   for (const params::Segment& segment : store.segments())
-    sums_by_segment.push_back(segment.touched ? block_sums(segment.gradients_P) : std::vector<double>{});
+    sums_by_segment.push_back(segment.touched ? block_sums(segment, shard) : BlockSums{});
+  for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
+    const BlockSums& sums = sums_by_segment[param.segment];
+    const Range blocks = blocks_of(param);
+    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin)) {
+      const int64_t first = blocks.begin + node.begin - sums.first_block;
+      out.push_back(tree_sum(
+          std::span(sums.values).subspan(static_cast<size_t>(first), static_cast<size_t>(node.size()))));
+    }
+  });
+  return out;
+}
 
+size_t num_partial_sums(const params::ParamStore& store, params::Shard shard) {
+  size_t count = 0;
+  for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
+    const Range blocks = blocks_of(param);
+    count += nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin).size();
+  });
+  return count;
+}
+
+GradientNorms gradient_norms(const params::ParamStore& store, std::span<const std::vector<double>> by_rank,
+                             double scale) {
+  std::vector<size_t> next(by_rank.size());
   GradientNorms norms;
   std::vector<double> all;
   std::map<std::string, std::vector<double>> by_module;
-  for (const params::StoredParam& param : store.params()) {
-    const std::vector<double>& sums = sums_by_segment[param.segment];
-    if (sums.empty()) continue;
-    const auto first = static_cast<size_t>(param.offset / kBlock);
-    const auto count = static_cast<size_t>((param.info.numel() + kBlock - 1) / kBlock);
-    const double sum = tree_sum(std::span(sums).subspan(first, count));
+  for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
+    const Range blocks = blocks_of(param);
+    KnownNodes known;
+    for (size_t rank = 0; rank < by_rank.size(); ++rank) {
+      const params::Shard shard{static_cast<int64_t>(rank), static_cast<int64_t>(by_rank.size())};
+      for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin))
+        known[{node.begin, node.end}] = by_rank[rank].at(next[rank]++);
+    }
+    const double sum = sum_of({0, blocks.size()}, known);
     if (!std::isfinite(sum) && norms.first_nonfinite.empty()) norms.first_nonfinite = param.info.name;
     all.push_back(sum);
     by_module[module_of(param.info.name)].push_back(sum);
-  }
+  });
   norms.total = std::sqrt(tree_sum(all)) * scale;
   for (const auto& [module, sums] : by_module) norms.by_module[module] = std::sqrt(tree_sum(sums)) * scale;
   return norms;
+}
+
+GradientNorms gradient_norms(const params::ParamStore& store, double scale) {
+  const std::vector<double> whole = partial_square_sums(store, {});
+  return gradient_norms(store, std::span(&whole, 1), scale);
 }
 
 double clip_coefficient(double norm, double max_norm) {

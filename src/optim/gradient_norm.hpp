@@ -9,6 +9,9 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "params/shard.hpp"
 
 namespace zt::params {
 class ParamStore;
@@ -26,6 +29,15 @@ struct GradientNorms {
 
 /// Norms over the gradients of touched segments, times `scale` (1 / loss scale).
 GradientNorms gradient_norms(const params::ParamStore& store, double scale = 1);
+
+/// The same where each rank has a shard of the summed gradients: what one rank knows of the trees, a few
+/// numbers per parameter, and the norms from what all ranks know, in order of rank. Every rank must have the
+/// same segments touched.
+std::vector<double> partial_square_sums(const params::ParamStore& store, params::Shard shard);
+/// How many numbers partial_square_sums() gives.
+size_t num_partial_sums(const params::ParamStore& store, params::Shard shard);
+GradientNorms gradient_norms(const params::ParamStore& store, std::span<const std::vector<double>> by_rank,
+                             double scale);
 
 /// What clip_grad_norm_ multiplies gradients by: min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0 (no
 /// clipping).

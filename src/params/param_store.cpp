@@ -20,7 +20,7 @@ namespace {
 /// Purpose word of the random streams that start values come from.
 constexpr uint32_t kInitPurpose = 0x1417;
 
-int64_t padded(int64_t elements) { return (elements + kBlockElements - 1) / kBlockElements * kBlockElements; }
+int64_t padded(int64_t elements, int64_t to) { return (elements + to - 1) / to * to; }
 
 /// Start values as a contiguous fp32 CPU tensor.
 at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
@@ -76,13 +76,14 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
     by_name_.emplace(info.name, params_.size());
     segments_[segment].params.push_back(params_.size());
     params_.push_back({info, segment, sizes[segment], {}});
-    sizes[segment] += padded(info.numel());
+    sizes[segment] += padded(info.numel(), kBlockElements);
   }
   for (size_t s = 0; s < segments_.size(); ++s) {
     Segment& segment = segments_[s];
     const auto tensor_options = at::TensorOptions().dtype(segment.placement.dtype).device(options.device);
-    segment.values_P = at::zeros({sizes[s]}, tensor_options);
-    if (segment.placement.trainable) segment.gradients_P = at::zeros({sizes[s]}, tensor_options);
+    const int64_t length = padded(sizes[s], kBlockElements * options.shards);
+    segment.values_P = at::zeros({length}, tensor_options);
+    if (segment.placement.trainable) segment.gradients_P = at::zeros({length}, tensor_options);
   }
 }
 

@@ -20,6 +20,7 @@
 
 #include "params/param_source.hpp"
 #include "params/param_table.hpp"
+#include "params/shard.hpp"
 
 namespace zt::params {
 
@@ -42,6 +43,8 @@ struct StoredParam {
   size_t segment = 0;
   int64_t offset = 0;  ///< in elements, a multiple of kBlockElements
   at::Tensor value;
+  /// The elements that are its own in its segment.
+  Range place() const { return {offset, offset + info.numel()}; }
 };
 
 struct Segment {
@@ -49,7 +52,7 @@ struct Segment {
   std::string group;  ///< gradient group
   Placement placement;
   std::vector<size_t> params;  ///< indices into ParamStore::params(), by offset
-  at::Tensor values_P;         ///< flat, P a multiple of kBlockElements
+  at::Tensor values_P;         ///< flat, P a multiple of kBlockElements * shards
   at::Tensor gradients_P;      ///< same shape and type; undefined if frozen
   /// Set by touch(): this step's backward reached the group. The optimizer leaves untouched segments alone,
   /// as the reference's skips parameters whose gradient is None.
@@ -63,6 +66,7 @@ class ParamStore {
     uint64_t seed = 0;
     bool initialize = true;  ///< false leaves zeros: every parameter will be loaded
     at::Device device = at::kCPU;
+    int64_t shards = 1;  ///< every segment's length is a multiple of 256 * shards: see params/shard.hpp
   };
   ParamStore(const ParamTable& table, const Options& options);
   ParamStore(const ParamStore&) = delete;

@@ -9,18 +9,33 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "params/shard.hpp"
+
 namespace zt::params {
 
-/// One tensor of state, e.g. "optimizer.exp_avg/denoising_unet.conv_in.weight".
+/// Where the elements of a rank's piece lie in the whole tensor.
+struct Piece {
+  std::vector<int64_t> whole_shape;
+  int64_t begin = 0;  ///< in logical (row-major) order
+};
+
+/// One tensor of state, e.g. "optimizer.exp_avg/denoising_unet.conv_in.weight", or a rank's flat piece of it.
 struct StateTensor {
   std::string name;
   at::Tensor value;
+  std::optional<Piece> piece = std::nullopt;  ///< nothing: `value` is the whole tensor
 };
 using StateVisitor = std::function<void(const StateTensor&)>;
+
+/// Calls `visitor` with what `flat`, elements `held` of a flat row, holds of the tensor at `place` of that
+/// row; not at all if that is nothing.
+void visit_held(const StateVisitor& visitor, std::string name, const at::Tensor& flat, Range held,
+                Range place, const std::vector<int64_t>& shape);
 
 /// One number of state, e.g. {"optimizer.step/denoising_unet", 1200}.
 struct StateScalar {
