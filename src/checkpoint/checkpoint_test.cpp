@@ -76,6 +76,19 @@ TEST(Checkpoint, GivesBackTheVeryTensorsAndScalars) {
   EXPECT_EQ(std::get<double>(scalars->at(1).value), 65536.0);
 }
 
+TEST(Checkpoint, GivesARankItsPiece) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(options_for(folder.path()), snapshot_of(3)).status);
+  const auto found = open_newest(folder.path());
+  const at::Tensor piece = at::zeros({4});
+
+  ASSERT_TRUE(found->reader.copy_into({"param/w", piece, params::Piece{{3, 4}, 5}}));
+
+  EXPECT_TRUE(at::equal(piece, at::arange(8, 12, at::kFloat)));  // elements 5 to 8 of 3, 4, 5, ...
+  const Status other_shape = found->reader.copy_into({"param/w", piece, params::Piece{{12}, 5}});
+  EXPECT_EQ(other_shape.error().code, ErrorCode::Corrupt);
+}
+
 TEST(Checkpoint, StoresWhatTheTensorsWereWhenSaveReturned) {
   const test::TempFolder folder;
   Snapshot s = snapshot_of(1);

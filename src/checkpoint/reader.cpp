@@ -79,30 +79,43 @@ const ManifestTensor* Reader::find(std::string_view name) const {
 Result<at::Tensor> Reader::tensor(std::string_view name) const {
   const ManifestTensor* stored = find(name);
   if (!stored) return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder_.string(), name));
-  const auto dtype = weights::parse_dtype(stored->dtype);
+  const int64_t elements = c10::multiply_integers(stored->shape);
+  ZT_TRY_ASSIGN(const at::Tensor flat, elements_of(*stored, {0, elements}));
+  return flat.view(stored->shape);
+}
+
+Result<at::Tensor> Reader::elements_of(const ManifestTensor& stored, params::Range wanted) const {
+  const auto dtype = weights::parse_dtype(stored.dtype);
   if (!dtype)
-    return fail(ErrorCode::Unsupported, fmt::format("{} has the unknown type {}", name, stored->dtype));
-  at::Tensor out = at::empty(stored->shape, at::TensorOptions().dtype(tensor::scalar_type(*dtype)));
+    return fail(ErrorCode::Unsupported, fmt::format("{} has the unknown type {}", stored.name, stored.dtype));
+  const size_t width = weights::size_bytes(*dtype);
+  at::Tensor out = at::empty({wanted.size()}, at::TensorOptions().dtype(tensor::scalar_type(*dtype)));
   auto* bytes = static_cast<std::byte*>(out.data_ptr());
-  for (const contract::ManifestChunk& chunk : stored->chunks) {
-    ZT_TRY_ASSIGN(const weights::TensorEntry entry, chunk_entry(files_[chunk.file], *stored, chunk, *dtype));
-    if (!entry.bytes.empty())
-      std::memcpy(bytes + static_cast<size_t>(chunk.begin) * weights::size_bytes(*dtype), entry.bytes.data(),
-                  entry.bytes.size());
+  for (const contract::ManifestChunk& chunk : stored.chunks) {
+    const params::Range here = params::intersect({chunk.begin, chunk.end}, wanted);
+    if (here.size() == 0) continue;
+    ZT_TRY_ASSIGN(const weights::TensorEntry entry, chunk_entry(files_[chunk.file], stored, chunk, *dtype));
+    std::memcpy(bytes + static_cast<size_t>(here.begin - wanted.begin) * width,
+                entry.bytes.data() + static_cast<size_t>(here.begin - chunk.begin) * width,
+                static_cast<size_t>(here.size()) * width);
   }
   return out;
 }
 
 Status Reader::copy_into(const params::StateTensor& target) const {
-  ZT_TRY_ASSIGN(const at::Tensor stored, tensor(target.name));
-  if (stored.sizes() != target.value.sizes() || stored.scalar_type() != target.value.scalar_type())
-    return fail(
-        ErrorCode::Corrupt,
-        fmt::format("{} is [{}] {} in {}, but this run's is [{}] {}", target.name,
-                    fmt::join(stored.sizes(), ", "), c10::toString(stored.scalar_type()), folder_.string(),
-                    fmt::join(target.value.sizes(), ", "), c10::toString(target.value.scalar_type())));
+  const ManifestTensor* stored = find(target.name);
+  if (!stored)
+    return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder_.string(), target.name));
+  const at::IntArrayRef shape = target.piece ? target.piece->whole_shape : target.value.sizes();
+  const int64_t begin = target.piece ? target.piece->begin : 0;
+  const auto dtype = weights::name(tensor::stored_dtype(target.value.scalar_type()));
+  if (stored->shape != shape || stored->dtype != dtype)
+    return fail(ErrorCode::Corrupt, fmt::format("{} is [{}] {} in {}, but this run's is [{}] {}", target.name,
+                                                fmt::join(stored->shape, ", "), stored->dtype,
+                                                folder_.string(), fmt::join(shape, ", "), dtype));
+  ZT_TRY_ASSIGN(const at::Tensor flat, elements_of(*stored, {begin, begin + target.value.numel()}));
   const at::NoGradGuard no_grad;
-  target.value.copy_(stored);
+  target.value.copy_(flat.view(target.value.sizes()));
   return {};
 }
 

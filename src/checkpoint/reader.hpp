@@ -20,6 +20,7 @@
 
 #include "base/error.hpp"
 #include "contract/manifest.hpp"
+#include "params/shard.hpp"
 #include "params/state.hpp"
 #include "weights/tensor_file.hpp"
 
@@ -39,8 +40,8 @@ class Reader {
   /// Null if there is none of that name.
   const contract::ManifestTensor* find(std::string_view name) const;
 
-  /// Overwrites `target.value` with the stored tensor `target.name`. Errors: NotFound; Corrupt if the type or
-  /// the shape differs (a resume needs the very bits).
+  /// Overwrites `target.value` with the stored tensor `target.name`, or with the piece of it that the target
+  /// is. Errors: NotFound; Corrupt if the type or the shape differs (a resume needs the very bits).
   Status copy_into(const params::StateTensor& target) const;
   /// The stored tensor as a new one.
   Result<at::Tensor> tensor(std::string_view name) const;
@@ -49,6 +50,8 @@ class Reader {
 
  private:
   Reader() = default;
+  /// Elements of a stored tensor, flat.
+  Result<at::Tensor> elements_of(const contract::ManifestTensor& stored, params::Range wanted) const;
   std::filesystem::path folder_;
   contract::Manifest manifest_;
   std::map<std::string, size_t, std::less<>> by_name_;
