@@ -142,7 +142,8 @@ void Saver::State::write(Job& writing) const {
                            result.step, result.status.error().text()));
     return;
   }
-  result.removed_steps = internal::prune(options, result.step);
+  if (!options.meeting || options.meeting->rank() == 0)
+    result.removed_steps = internal::prune(options, result.step);
 }
 
 }  // namespace zt::checkpoint

@@ -18,12 +18,15 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "checkpoint/meeting.hpp"
 #include "checkpoint/retention.hpp"
 #include "params/state.hpp"
 
 namespace zt::checkpoint {
 
-/// What one save stores. Names are unique: "param/<name>", "ema/<name>", "optimizer.exp_avg/<name>"...
+/// What one save stores. Names are unique: "param/<name>", "ema/<name>", "optimizer.exp_avg/<name>"... With
+/// several ranks each gives the pieces that are its own, and the first one scalars, metrics and frozen
+/// tensors.
 struct Snapshot {
   int64_t step = 0;  ///< optimizer steps done
   std::vector<params::StateTensor> tensors;
@@ -40,6 +43,9 @@ struct SaverOptions {
   int64_t generation = 0;  ///< of this launch
   Retention retention;
   std::chrono::milliseconds deadline = std::chrono::minutes(30);  ///< longest wait for a write in flight
+  /// Null: one rank. All ranks make the same saves in the same order; a save that one rank can't write fails
+  /// on all.
+  std::shared_ptr<Meeting> meeting = nullptr;
 };
 
 /// How a save ended.
@@ -49,7 +55,7 @@ struct SaveResult {
   /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Cancelled: a
   /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
   Status status;
-  uint64_t bytes = 0;  ///< written; what is shared with an earlier checkpoint does not count
+  uint64_t bytes = 0;  ///< written by all ranks; what is shared with an earlier checkpoint does not count
   double stall_s = 0;  ///< time save() blocked
   double write_s = 0;  ///< from the end of the stall until the checkpoint was durable and verified
   std::vector<int64_t> removed_steps;  ///< by retention

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -28,6 +29,19 @@ json tensor_json(const ManifestTensor& t) {
   json chunks = json::array();
   for (const auto& c : t.chunks) chunks.push_back(chunk_json(c));
   return json{{"name", t.name}, {"dtype", t.dtype}, {"shape", t.shape}, {"chunks", std::move(chunks)}};
+}
+
+json files_json(const std::vector<ManifestFile>& files) {
+  json out = json::array();
+  for (const auto& f : files)
+    out.push_back({{"name", f.name}, {"size_bytes", f.size_bytes}, {"xxh128", f.xxh128}});
+  return out;
+}
+
+json tensors_json(const std::vector<ManifestTensor>& tensors) {
+  json out = json::array();
+  for (const auto& t : tensors) out.push_back(tensor_json(t));
+  return out;
 }
 
 // Elements of a shape, or -1 when a size is negative or the product overflows.
@@ -87,6 +101,11 @@ ManifestTensor parse_tensor(const json& j) {
   return t;
 }
 
+void parse_lists(const json& j, std::vector<ManifestFile>& files, std::vector<ManifestTensor>& tensors) {
+  for (const auto& f : j.at("files")) files.push_back({f.at("name"), f.at("size_bytes"), f.at("xxh128")});
+  for (const auto& t : j.at("tensors")) tensors.push_back(parse_tensor(t));
+}
+
 // JSON has no NaN and no infinity: null stands for a number that is not finite.
 double parse_metric(const json& j) {
   return j.is_null() ? std::numeric_limits<double>::quiet_NaN() : j.get<double>();
@@ -104,8 +123,7 @@ Manifest parse_fields(const json& j) {
   m.world_size = j.at("world_size");
   m.scalars = j.at("scalars").get<std::map<std::string, std::string>>();
   for (const auto& [name, value] : j.at("metrics").items()) m.metrics[name] = parse_metric(value);
-  for (const auto& f : j.at("files")) m.files.push_back({f.at("name"), f.at("size_bytes"), f.at("xxh128")});
-  for (const auto& t : j.at("tensors")) m.tensors.push_back(parse_tensor(t));
+  parse_lists(j, m.files, m.tensors);
   return m;
 }
 
@@ -114,10 +132,6 @@ Manifest parse_fields(const json& j) {
 std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
 std::string to_json(const Manifest& m) {
-  json files = json::array(), tensors = json::array();
-  for (const auto& f : m.files)
-    files.push_back({{"name", f.name}, {"size_bytes", f.size_bytes}, {"xxh128", f.xxh128}});
-  for (const auto& t : m.tensors) tensors.push_back(tensor_json(t));
   const json j{{"version", m.version},
                {"step", m.step},
                {"generation", m.generation},
@@ -127,9 +141,48 @@ std::string to_json(const Manifest& m) {
                {"world_size", m.world_size},
                {"scalars", m.scalars},
                {"metrics", m.metrics},
-               {"files", std::move(files)},
-               {"tensors", std::move(tensors)}};
+               {"files", files_json(m.files)},
+               {"tensors", tensors_json(m.tensors)}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string to_json(const ManifestPart& part) {
+  const json j{{"files", files_json(part.files)}, {"tensors", tensors_json(part.tensors)}};
+  return j.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<ManifestPart> parse_manifest_part(std::string_view text) {
+  try {
+    ManifestPart part;
+    const json j = json::parse(text);
+    parse_lists(j, part.files, part.tensors);
+    for (const ManifestTensor& t : part.tensors) {
+      for (const ManifestChunk& c : t.chunks) {
+        if (c.file >= part.files.size())
+          return fail(ErrorCode::Corrupt, "a chunk names a file that is not there");
+      }
+    }
+    return part;
+  } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
+    return fail(ErrorCode::Corrupt, fmt::format("not a part of a manifest: {}", e.what()));
+  }
+}
+
+void add_part(Manifest& manifest, const ManifestPart& part) {
+  std::map<std::string, size_t, std::less<>> known;
+  for (size_t i = 0; i < manifest.tensors.size(); ++i) known.emplace(manifest.tensors[i].name, i);
+  const auto first_file = static_cast<uint32_t>(manifest.files.size());
+  manifest.files.insert(manifest.files.end(), part.files.begin(), part.files.end());
+  for (const ManifestTensor& added : part.tensors) {
+    const auto found = known.find(added.name);
+    if (found == known.end()) manifest.tensors.push_back({added.name, added.dtype, added.shape, {}});
+    ManifestTensor& tensor = found == known.end() ? manifest.tensors.back() : manifest.tensors[found->second];
+    for (ManifestChunk chunk : added.chunks) {
+      chunk.file += first_file;
+      tensor.chunks.push_back(std::move(chunk));
+    }
+    std::ranges::sort(tensor.chunks, {}, &ManifestChunk::begin);
+  }
 }
 
 Result<Manifest> parse_manifest(std::string_view text) {
@@ -205,21 +258,23 @@ Result<FileSum> sum_up(const std::filesystem::path& path) {
 
 }  // namespace
 
+Status verify_file(const std::filesystem::path& folder, const ManifestFile& file) {
+  const auto path = folder / file.name;
+  ZT_TRY_ASSIGN(const FileSum sum, sum_up(path));
+  if (sum.size_bytes != file.size_bytes) {
+    return fail(ErrorCode::Corrupt, fmt::format("{} has {} bytes, the manifest says {}", path.string(),
+                                                sum.size_bytes, file.size_bytes));
+  }
+  if (sum.xxh128 != file.xxh128) {
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
+  }
+  return {};
+}
+
 Status verify_checkpoint(const std::filesystem::path& folder) {
   ZT_TRY_ASSIGN(const Manifest manifest, read_manifest(folder));
-  for (const auto& f : manifest.files) {
-    const auto path = folder / f.name;
-    ZT_TRY_ASSIGN(const FileSum sum, sum_up(path));
-    if (sum.size_bytes != f.size_bytes) {
-      return fail(ErrorCode::Corrupt, fmt::format("{} has {} bytes, the manifest says {}", path.string(),
-                                                  sum.size_bytes, f.size_bytes));
-    }
-    if (sum.xxh128 != f.xxh128) {
-      return fail(
-          ErrorCode::Corrupt,
-          fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
-    }
-  }
+  for (const ManifestFile& file : manifest.files) ZT_TRY(verify_file(folder, file));
   return {};
 }
 

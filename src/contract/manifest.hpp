@@ -42,6 +42,12 @@ struct ManifestTensor {
   std::vector<ManifestChunk> chunks;  ///< sorted by begin, covering [0, elements) without overlap
 };
 
+/// What one rank wrote: its files, and where which elements of which tensors are in them.
+struct ManifestPart {
+  std::vector<ManifestFile> files;
+  std::vector<ManifestTensor> tensors;  ///< chunks of this rank only
+};
+
 struct Manifest {
   static constexpr int kVersion = 1;
   int version = kVersion;
@@ -61,6 +67,11 @@ struct Manifest {
 std::string checkpoint_name(int64_t step);
 
 std::string to_json(const Manifest& manifest);
+std::string to_json(const ManifestPart& part);
+/// Errors: Corrupt.
+Result<ManifestPart> parse_manifest_part(std::string_view json);
+/// Adds a rank's part. Once all are added the manifest is complete; parse_manifest() checks that.
+void add_part(Manifest& manifest, const ManifestPart& part);
 /// Refuses (Corrupt) anything but a complete manifest: unknown version, file names with separators, chunks
 /// that leave gaps, overlap or exceed the shape.
 Result<Manifest> parse_manifest(std::string_view json);
@@ -81,8 +92,10 @@ struct CheckpointEntry {
 /// Every finished checkpoint under `checkpoints/`, oldest first; an absent folder gives none.
 std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints);
 
-/// Compares every data file's size and checksum with the manifest. Errors: Corrupt naming the file and what
-/// differs, NotFound for a missing one.
+/// Compares a data file's size and checksum with what the manifest says. Errors: Corrupt naming the file and
+/// what differs, NotFound for a missing one.
+Status verify_file(const std::filesystem::path& folder, const ManifestFile& file);
+/// Reads the manifest and verifies every file that it names.
 Status verify_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace zt::contract

@@ -42,6 +42,45 @@ TEST(Manifest, SurvivesARoundTrip) {
   EXPECT_EQ(to_json(*read), to_json(two_chunk_manifest()));
 }
 
+// Three ranks: one has the first half of a tensor, the next the rest, the last another tensor. Parts come in
+// any order.
+TEST(Manifest, IsPutTogetherFromRanksParts) {
+  const ManifestPart first{{{"rank-00000.safetensors", 8, "a"}},
+                           {{"param/x", "F32", {2, 2}, {{0, "param/x", 0, 2}}}}};
+  const ManifestPart second{{{"rank-00001.safetensors", 8, "b"}},
+                            {{"param/x", "F32", {2, 2}, {{0, "param/x", 2, 4}}}}};
+  const ManifestPart third{{{"rank-00002.safetensors", 4, "c"}},
+                           {{"param/y", "F32", {1}, {{0, "param/y", 0, 1}}}}};
+  Manifest whole;
+  for (const ManifestPart& part : {second, first, third}) {
+    const auto sent = parse_manifest_part(to_json(part));
+    ASSERT_TRUE(sent) << sent.error().message;
+    add_part(whole, *sent);
+  }
+
+  const auto read = parse_manifest(to_json(whole));
+
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->tensors.size(), 2U);
+  EXPECT_EQ(read->files[read->tensors[0].chunks[0].file].name, "rank-00000.safetensors");
+  EXPECT_EQ(read->files[read->tensors[0].chunks[1].file].name, "rank-00001.safetensors");
+  EXPECT_EQ(read->files[read->tensors[1].chunks[0].file].name, "rank-00002.safetensors");
+}
+
+TEST(Manifest, WithoutARanksPartIsRefused) {
+  Manifest whole;
+  add_part(whole,
+           {{{"rank-00000.safetensors", 8, "a"}}, {{"param/x", "F32", {2, 2}, {{0, "param/x", 0, 2}}}}});
+  EXPECT_EQ(parse_manifest(to_json(whole)).error().code, ErrorCode::Corrupt);
+}
+
+TEST(Manifest, RefusesAPartThatIsNone) {
+  for (const char* text : {"", "[]", "{\"files\":[]}",
+                           "{\"files\":[],\"tensors\":[{\"name\":\"x\",\"dtype\":\"F32\",\"shape\":[1],"
+                           "\"chunks\":[{\"file\":0,\"key\":\"x\",\"begin\":0,\"end\":1}]}]}"})
+    EXPECT_EQ(parse_manifest_part(text).error().code, ErrorCode::Corrupt) << text;
+}
+
 TEST(Manifest, TakesAMetricThatIsNotFinite) {
   auto diverged = two_chunk_manifest();
   diverged.metrics["val_loss"] = std::numeric_limits<double>::quiet_NaN();

@@ -114,6 +114,22 @@ TEST(WorkerCall, ArgumentsGoThereAndBack) {
   EXPECT_EQ(back->progress, "/dev/shm/p");
 }
 
+TEST(WorkerCall, ARankKnowsItsPlace) {
+  WorkerCall call;
+  call.run_dir = "r";
+  call.place = {.rank = 2, .ranks = 4, .rendezvous = "10.0.0.7:4000"};
+
+  const auto args = to_args(call);
+  std::vector<const char*> raw;
+  for (const auto& arg : args) raw.push_back(arg.c_str());
+  const auto back = parse(raw);
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->place.rank, 2);
+  EXPECT_EQ(back->place.ranks, 4);
+  EXPECT_EQ(back->place.rendezvous, "10.0.0.7:4000");
+}
+
 TEST(WorkerCall, WhatIsMissingOrUnknownIsNamed) {
   EXPECT_NE(parse({}).error().message.find("no verb"), std::string::npos);
   EXPECT_NE(parse({"dance"}).error().message.find("'dance'"), std::string::npos);
@@ -121,6 +137,12 @@ TEST(WorkerCall, WhatIsMissingOrUnknownIsNamed) {
   EXPECT_NE(parse({"generate", "--run-dir", "x"}).error().message.find("--job"), std::string::npos);
   EXPECT_NE(parse({"train", "--run-dir"}).error().message.find("no value"), std::string::npos);
   EXPECT_NE(parse({"train", "--run-dir", "x", "--generation", "3x"}).error().message.find("'3x'"),
+            std::string::npos);
+  EXPECT_NE(parse({"train", "--run-dir", "x", "--rank", "2", "--ranks", "2", "--rendezvous", "h:1"})
+                .error()
+                .message.find("--rank 2"),
+            std::string::npos);
+  EXPECT_NE(parse({"train", "--run-dir", "x", "--ranks", "2"}).error().message.find("--rendezvous"),
             std::string::npos);
   EXPECT_NE(parse({"train", "--speed", "x"}).error().message.find("'--speed'"), std::string::npos);
 }

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kVerbs = {"train", "generate", "cache", "eval", "export"};
 
+Status assign_number(int64_t& number, std::string_view option, std::string_view text) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return {};
+  return fail(ErrorCode::InvalidArgument, fmt::format("{} wants a number from 0, found '{}'", option, text));
+}
+
 Status assign(WorkerCall& call, std::string_view option, const char* value) {
   if (option == "--run-dir") {
     call.run_dir = value;
@@ -18,13 +24,14 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     call.job = value;
   } else if (option == "--progress") {
     call.progress = value;
+  } else if (option == "--rendezvous") {
+    call.place.rendezvous = value;
   } else if (option == "--generation") {
-    const std::string_view text = value;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), call.generation);
-    if (error != std::errc() || end != text.data() + text.size() || call.generation < 0) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("--generation wants a number from 0, found '{}'", text));
-    }
+    return assign_number(call.generation, option, value);
+  } else if (option == "--rank") {
+    return assign_number(call.place.rank, option, value);
+  } else if (option == "--ranks") {
+    return assign_number(call.place.ranks, option, value);
   } else {
     return fail(ErrorCode::InvalidArgument, fmt::format("unknown option '{}'", option));
   }
@@ -44,6 +51,11 @@ std::vector<std::string> to_args(const WorkerCall& call) {
   };
   add("--run-dir", call.run_dir.string());
   if (call.generation > 0) add("--generation", fmt::format("{}", call.generation));
+  if (call.place.ranks > 1) {
+    add("--rank", fmt::format("{}", call.place.rank));
+    add("--ranks", fmt::format("{}", call.place.ranks));
+    add("--rendezvous", call.place.rendezvous);
+  }
   add("--job", call.job.string());
   add("--progress", call.progress.string());
   return args;
@@ -68,6 +80,14 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
   if (is_train ? call.run_dir.empty() : call.job.empty()) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} needs {}", verb, is_train ? "--run-dir DIR" : "--job FILE"));
+  }
+  const RankPlace& place = call.place;
+  if (place.ranks < 1 || place.rank >= place.ranks || (place.ranks > 1 && place.rendezvous.empty())) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("--rank {} --ranks {}: wanted a rank below their number, and --rendezvous HOST:PORT "
+                    "for more than one",
+                    place.rank, place.ranks));
   }
   return call;
 }

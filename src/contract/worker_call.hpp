@@ -3,6 +3,8 @@
 // worker needs is in the run folder or in the job file.
 //
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
+//                         [--rank R --ranks N --rendezvous HOST:PORT]     with the token in
+//                         ZT_RENDEZVOUS_TOKEN
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //
 // Standard error is the worker's log; standard output carries results only. Exit codes:
@@ -23,12 +25,23 @@ namespace zt::contract {
 enum class WorkerVerb { Train, Generate, Cache, Eval, Export };
 std::string_view name(WorkerVerb verb);
 
+/// Where this worker stands among those that train one run together.
+struct RankPlace {
+  int64_t rank = 0;
+  int64_t ranks = 1;
+  std::string rendezvous;  ///< host:port of the store that the launcher keeps; empty with one rank
+};
+/// The environment variable of the word that the store asks for: arguments can be seen by every user of a
+/// host.
+inline constexpr const char* kRendezvousToken = "ZT_RENDEZVOUS_TOKEN";
+
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;
   std::filesystem::path run_dir;  ///< train: the run folder
   int64_t generation = 0;         ///< train: the attempt the launcher began; 0 = the worker begins one itself
   std::filesystem::path job;      ///< the others: YAML of the job, as `zoetrope` resolved it
   std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
+  RankPlace place = {};            ///< train
 };
 
 /// The arguments behind the program's name.

@@ -2,42 +2,32 @@
 // See commit.hpp. Order of the writes and the reasons: docs/formats/checkpoint.md.
 #include "checkpoint/internal/commit.hpp"
 
-#include <ATen/ATen.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <optional>
-#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "base/resources.hpp"
+#include "base/temporary.hpp"
+#include "checkpoint/internal/part.hpp"
 #include "contract/manifest.hpp"
-#include "tensor/from_entry.hpp"
-#include "weights/safetensors.hpp"
 
 namespace zt::checkpoint::internal {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kRankFile = "rank-00000.safetensors";
-constexpr const char* kFrozenFile = "frozen.safetensors";
-
 std::string scalar_text(const std::variant<int64_t, double>& value) {
   // The alternate form always has a point or an exponent, so a reader can tell 1.0 from 1.
   if (const double* number = std::get_if<double>(&value)) return fmt::format("{:#}", *number);
   return fmt::format("{}", std::get<int64_t>(value));
-}
-
-std::vector<weights::TensorEntry> entries_of(const std::vector<params::StateTensor>& tensors) {
-  std::vector<weights::TensorEntry> entries;
-  for (const params::StateTensor& t : tensors) entries.push_back(tensor::to_entry(t.name, t.value));
-  return entries;
 }
 
 contract::Manifest describe(const SaverOptions& options, const Snapshot& snapshot) {
@@ -51,89 +41,6 @@ contract::Manifest describe(const SaverOptions& options, const Snapshot& snapsho
     m.scalars[scalar.name] = scalar_text(scalar.value);
   m.metrics = snapshot.metrics;
   return m;
-}
-
-void add_file(contract::Manifest& m, const char* name, const weights::WrittenFile& file,
-              std::span<const weights::TensorEntry> entries) {
-  const auto index = static_cast<uint32_t>(m.files.size());
-  m.files.push_back({name, file.size_bytes, file.xxh128});
-  for (const weights::TensorEntry& e : entries) {
-    const int64_t numel = weights::element_count(e.shape).value_or(0);
-    m.tensors.push_back({e.name, std::string(weights::name(e.dtype)), e.shape, {{index, e.name, 0, numel}}});
-  }
-}
-
-// The file of frozen tensors in an earlier checkpoint, if it should hold these very bytes.
-std::optional<fs::path> find_frozen(const fs::path& checkpoints, const weights::WrittenFile& wanted) {
-  for (const contract::CheckpointEntry& entry : newest_first(contract::list_checkpoints(checkpoints))) {
-    const auto manifest = contract::read_manifest(entry.folder);
-    if (!manifest) continue;
-    for (const contract::ManifestFile& file : manifest->files) {
-      if (file.name == kFrozenFile && file.size_bytes == wanted.size_bytes && file.xxh128 == wanted.xxh128)
-        return entry.folder / file.name;
-    }
-  }
-  return std::nullopt;
-}
-
-Status require_space(const SaverOptions& options, int64_t step, uint64_t bytes) {
-  const resources::Demand demand{fmt::format("checkpoint of step {}", step), bytes};
-  return resources::require_disk(options.folder, std::span(&demand, 1),
-                                 "free some space, or lower checkpoint.keep_last");
-}
-
-uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
-  uint64_t sum = 0;
-  for (const weights::TensorEntry& e : entries) sum += e.bytes.size();
-  return sum;
-}
-
-enum class Sharing { Allowed, No };
-
-struct Unfinished {
-  files::Temporary folder;
-  uint64_t written_bytes = 0;
-};
-
-// Data files, then manifest; each is synced, and so is the folder. Then all of it is read back. On an error
-// the folder is gone at once, because the disk may be full.
-Result<Unfinished> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& target,
-                                Sharing sharing) {
-  const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
-  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_file, weights::sum_safetensors(kFrozenFile, frozen));
-  std::optional<fs::path> shared;
-  if (sharing == Sharing::Allowed) shared = find_frozen(options.folder, frozen_file);
-  ZT_TRY(require_space(options, snapshot.step, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
-
-  ZT_TRY_ASSIGN(files::Temporary unfinished, files::Temporary::folder(target));
-  const fs::path folder = unfinished.path();
-  contract::Manifest manifest = describe(options, snapshot);
-  ZT_TRY_ASSIGN(const weights::WrittenFile file,
-                weights::write_summed_safetensors(folder / kRankFile, trained));
-  add_file(manifest, kRankFile, file, trained);
-  uint64_t written = file.size_bytes;
-  if (!frozen.empty()) {
-    std::error_code no_link;  // a file system without hard links
-    if (shared) fs::create_hard_link(*shared, folder / kFrozenFile, no_link);
-    if (!shared || no_link) {
-      ZT_TRY(weights::write_summed_safetensors(folder / kFrozenFile, frozen));
-      written += frozen_file.size_bytes;
-    }
-    add_file(manifest, kFrozenFile, frozen_file, frozen);
-  }
-  const std::string text = contract::to_json(manifest);
-  ZT_TRY(files::write_atomic(folder / "manifest.json", text));
-  if (Status whole = contract::verify_checkpoint(folder); !whole)
-    return fail(std::move(whole.error()).with("while reading the new checkpoint back"));
-  return Unfinished{std::move(unfinished), written + text.size()};
-}
-
-// What does not read back may be an earlier checkpoint's file: the second try writes its own.
-Result<Unfinished> write_unfinished(const SaverOptions& options, const Snapshot& snapshot,
-                                    const fs::path& target) {
-  auto written = write_folder(options, snapshot, target, Sharing::Allowed);
-  if (written || written.error().code != ErrorCode::Corrupt) return written;
-  return write_folder(options, snapshot, target, Sharing::No);
 }
 
 // Puts `finished` in the place of `target`. A checkpoint that is there already is exchanged in one step, so
@@ -162,20 +69,118 @@ Status refuse_if_superseded(const SaverOptions& options) {
   return {};
 }
 
-}  // namespace
+// What ranks tell each other during the save of a step. An error goes as text behind kFailed.
+constexpr std::string_view kFailed = "failed: ";
+constexpr uint64_t kMaxPartBytes = uint64_t{256} << 20;
 
-Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot) {
+std::string key(int64_t step, std::string_view what) { return fmt::format("{}/{}", step, what); }
+std::string part_key(int64_t step, int rank) { return key(step, fmt::format("part/{}", rank)); }
+
+Result<std::string> unless_failed(std::string text, std::string_view who) {
+  if (!text.starts_with(kFailed)) return text;
+  return fail(ErrorCode::Unavailable, fmt::format("{}: {}", who, text.substr(kFailed.size())));
+}
+
+// What a rank wrote is told in a file beside it, which is gone before the checkpoint is whole.
+fs::path part_file(const fs::path& folder, int rank) { return folder / fmt::format("rank-{:05}.json", rank); }
+
+Result<contract::ManifestPart> take_part(const fs::path& file) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(file, kMaxPartBytes));
+  ZT_TRY_ASSIGN(contract::ManifestPart part, contract::parse_manifest_part(text));
+  std::error_code ec;
+  if (!fs::remove(file, ec)) return fail(files::errno_error("remove", file, ec.value()));
+  return part;
+}
+
+// The parts of the other ranks.
+Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& options, int64_t step,
+                                                          const fs::path& folder) {
+  std::vector<contract::ManifestPart> parts;
+  if (!options.meeting) return parts;
+  std::vector<std::string> keys;
+  for (int rank = 1; rank < options.meeting->size(); ++rank) keys.push_back(part_key(step, rank));
+  ZT_TRY_ASSIGN(const auto texts, options.meeting->await(keys, options.deadline));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    options.meeting->forget(keys[i]);
+    ZT_TRY(unless_failed(texts[i], fmt::format("rank {} could not save", i + 1)));
+    ZT_TRY_ASSIGN(contract::ManifestPart part, take_part(part_file(folder, static_cast<int>(i) + 1)));
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+// Data files, then manifest; each is synced, read back, and so is the folder.
+Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& folder) {
+  if (options.meeting) ZT_TRY(options.meeting->post(key(snapshot.step, "folder"), folder.string()));
+  auto own = write_part(options, snapshot, /*rank=*/0, folder);
+  // Whatever became of it: the others' files are in the folder, so it stays until they are done.
+  auto parts = collect_parts(options, snapshot.step, folder);
+  if (!own) return fail(own.error());
+  if (!parts) return fail(parts.error());
+  contract::Manifest manifest = describe(options, snapshot);
+  manifest.world_size = static_cast<int>(parts->size()) + 1;
+  contract::add_part(manifest, own->part);
+  uint64_t bytes = own->bytes;
+  for (const contract::ManifestPart& part : *parts) {
+    contract::add_part(manifest, part);
+    for (const contract::ManifestFile& file : part.files) bytes += file.size_bytes;
+  }
+  const std::string text = contract::to_json(manifest);
+  ZT_TRY(files::write_atomic(folder / "manifest.json", text));
+  if (auto whole = contract::read_manifest(folder); !whole)
+    return fail(std::move(whole).error().with("while reading the new checkpoint back"));
+  return bytes + text.size();
+}
+
+Result<uint64_t> commit_as_first(const SaverOptions& options, const Snapshot& snapshot) {
   ZT_TRY(files::make_folders(options.folder));
   ZT_TRY(refuse_if_superseded(options));
   ZT_TRY(remove_leftovers(options.folder));
 
   const std::string name = contract::checkpoint_name(snapshot.step);
   const fs::path target = options.folder / name;
-  ZT_TRY_ASSIGN(const Unfinished unfinished, write_unfinished(options, snapshot, target));
+  // Gone at once after an error, because the disk may be full.
+  ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::folder(target));
+  ZT_TRY_ASSIGN(const uint64_t bytes, write_folder(options, snapshot, unfinished.path()));
   ZT_TRY(refuse_if_superseded(options));
-  ZT_TRY(put_in_place(unfinished.folder.path(), target));
+  ZT_TRY(put_in_place(unfinished.path(), target));
   ZT_TRY(files::write_atomic(options.folder / "latest", name + "\n"));
-  return unfinished.written_bytes;
+  return bytes;
+}
+
+Result<uint64_t> commit_as_other(const SaverOptions& options, const Snapshot& snapshot) {
+  Meeting& meeting = *options.meeting;
+  const auto hear = [&](std::string_view what) -> Result<std::string> {
+    ZT_TRY_ASSIGN(auto texts, meeting.await({key(snapshot.step, what)}, options.deadline));
+    return unless_failed(std::move(texts.front()), "rank 0 could not save");
+  };
+  ZT_TRY_ASSIGN(const fs::path folder, hear("folder"));
+  const auto write = [&]() -> Result<uint64_t> {
+    ZT_TRY_ASSIGN(const WrittenPart written, write_part(options, snapshot, meeting.rank(), folder));
+    ZT_TRY(files::write_atomic(part_file(folder, meeting.rank()), contract::to_json(written.part)));
+    return written.bytes;
+  };
+  const Result<uint64_t> written = write();
+  const std::string told = written ? "written" : std::string(kFailed) + written.error().text();
+  ZT_TRY(meeting.post(part_key(snapshot.step, meeting.rank()), told));
+  if (!written) return fail(written.error());
+  ZT_TRY(hear("end"));
+  return written;
+}
+
+}  // namespace
+
+Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot) {
+  if (!options.meeting) return commit_as_first(options, snapshot);
+  if (options.meeting->rank() != 0) return commit_as_other(options, snapshot);
+  auto bytes = commit_as_first(options, snapshot);
+  const std::string end = bytes ? "saved" : std::string(kFailed) + bytes.error().text();
+  Status told = options.meeting->post(key(snapshot.step, "end"), end);
+  // Before the folder was named the others wait for that.
+  if (told && !bytes) told = options.meeting->post(key(snapshot.step, "folder"), end);
+  if (!told)
+    log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
+  return bytes;
 }
 
 std::vector<int64_t> prune(const SaverOptions& options, int64_t verified_step) {

@@ -35,7 +35,8 @@ std::shared_ptr<std::byte> map_memory(size_t bytes) {
 
 std::vector<params::StateTensor> views(const std::vector<params::StateTensor>& tensors) {
   std::vector<params::StateTensor> out;
-  for (const params::StateTensor& t : tensors) out.push_back({t.name, t.value.detach().cpu().contiguous()});
+  for (const params::StateTensor& t : tensors)
+    out.push_back({t.name, t.value.detach().cpu().contiguous(), t.piece});
   return out;
 }
 
@@ -54,7 +55,7 @@ std::optional<Snapshot> copied(const Snapshot& snapshot) {
     const at::Tensor copy = at::from_blob(
         memory.get() + offset, live.sizes(), [memory](void*) {}, live.options().device(at::kCPU));
     copy.copy_(live);
-    out.tensors.push_back({t.name, copy});
+    out.tensors.push_back({t.name, copy, t.piece});
     offset += aligned(live.nbytes());
   }
   return out;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rank's files in a checkpoint that is being written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "checkpoint/saver.hpp"
+#include "contract/manifest.hpp"
+
+namespace zt::checkpoint::internal {
+
+struct WrittenPart {
+  contract::ManifestPart part;
+  uint64_t bytes = 0;  ///< written; a link to an earlier checkpoint's file does not count
+};
+
+/// Writes the snapshot's tensors into `folder`, syncs them and reads them back. Frozen tensors that an
+/// earlier checkpoint of options.folder holds are linked. Errors: Exhausted, with the arithmetic, if the disk
+/// can't hold them; Corrupt if what was written does not read back.
+Result<WrittenPart> write_part(const SaverOptions& options, const Snapshot& snapshot, int rank,
+                               const std::filesystem::path& folder);
+
+}  // namespace zt::checkpoint::internal

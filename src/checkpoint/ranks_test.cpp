@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several ranks save one checkpoint together, on threads of this process.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+#include "checkpoint/reader.hpp"
+#include "checkpoint/saver.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+/// What the launcher's store is to real ranks.
+struct Board {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::string, std::string> texts;
+};
+
+class BoardMeeting : public Meeting {
+ public:
+  BoardMeeting(Board& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  Status post(const std::string& key, const std::string& text) override {
+    const std::lock_guard lock(board_.mutex);
+    board_.texts[key] = text;
+    board_.changed.notify_all();
+    return {};
+  }
+  Result<std::vector<std::string>> await(const std::vector<std::string>& keys,
+                                         std::chrono::milliseconds limit) override {
+    std::unique_lock lock(board_.mutex);
+    const auto are_there = [&] {
+      return std::ranges::all_of(keys, [&](const std::string& key) { return board_.texts.contains(key); });
+    };
+    if (!board_.changed.wait_for(lock, limit, are_there))
+      return fail(ErrorCode::Timeout, "a rank did not come");
+    std::vector<std::string> out;
+    for (const std::string& key : keys) out.push_back(board_.texts[key]);
+    return out;
+  }
+  void forget(const std::string& key) override {
+    const std::lock_guard lock(board_.mutex);
+    board_.texts.erase(key);
+  }
+
+ private:
+  Board& board_;
+  int rank_, size_;
+};
+
+const at::Tensor kWhole = at::arange(70, at::kFloat).view({7, 10});
+
+/// The elements of `kWhole` that a rank of `size` has: thirds that are no rows.
+params::StateTensor piece_of(int rank, int size) {
+  const int64_t begin = 70 * rank / size, end = 70 * (rank + 1) / size;
+  return {"param/w", kWhole.view(-1).slice(0, begin, end).clone(), params::Piece{{7, 10}, begin}};
+}
+
+Snapshot snapshot_of(int64_t step, int rank, int size) {
+  Snapshot s;
+  s.step = step;
+  s.tensors = {piece_of(rank, size)};
+  if (rank == size - 1) s.tensors.push_back({"param/small", at::full({2}, 5.0)});
+  if (rank == 0) s.scalars = {{"train.step", step}};
+  if (rank == 0) s.frozen = {{"param/frozen", at::ones({3})}};
+  return s;
+}
+
+/// Saves on `size` ranks at once; `change` may spoil a rank's snapshot.
+std::vector<SaveResult> save(const fs::path& folder, int64_t step, int size,
+                             const std::function<void(int, Snapshot&)>& change = {},
+                             std::chrono::milliseconds deadline = std::chrono::seconds(20)) {
+  Board board;
+  std::vector<std::unique_ptr<Saver>> savers;
+  for (int rank = 0; rank < size; ++rank) {
+    SaverOptions options{
+        .folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+    options.deadline = deadline;
+    options.meeting = std::make_shared<BoardMeeting>(board, rank, size);
+    savers.push_back(std::make_unique<Saver>(options));
+    Snapshot snapshot = snapshot_of(step, rank, size);
+    if (change) change(rank, snapshot);
+    savers.back()->save(snapshot);
+  }
+  std::vector<SaveResult> results;
+  for (const auto& saver : savers) {
+    EXPECT_TRUE(saver->wait());
+    results.push_back(saver->take_results().at(0));
+  }
+  return results;
+}
+
+class SavedBy : public ::testing::TestWithParam<int> {};
+
+TEST_P(SavedBy, RanksIsReadWholeAndByAnyOtherNumberOfRanks) {
+  const test::TempFolder folder;
+  for (const SaveResult& result : save(folder.path(), 4, GetParam()))
+    ASSERT_TRUE(result.status) << result.status.error().text();
+
+  const auto found = open_newest(folder.path());
+
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->reader.manifest().world_size, GetParam());
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/w"), kWhole));
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/small"), at::full({2}, 5.0)));
+  EXPECT_TRUE(at::equal(*found->reader.tensor("param/frozen"), at::ones({3})));
+  for (int readers = 1; readers <= 5; ++readers) {
+    for (int rank = 0; rank < readers; ++rank) {
+      params::StateTensor target = piece_of(rank, readers);
+      const at::Tensor wanted = target.value.clone();
+      target.value.zero_();
+      ASSERT_TRUE(found->reader.copy_into(target));
+      EXPECT_TRUE(at::equal(target.value, wanted)) << rank << " of " << readers;
+    }
+  }
+  EXPECT_FALSE(fs::exists(found->reader.folder() / "rank-00001.json"));
+}
+
+INSTANTIATE_TEST_SUITE_P(OneToFour, SavedBy, ::testing::Values(1, 2, 3, 4));
+
+TEST(SavedByRanks, FailsOnAllIfOneCannotWrite) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(save(folder.path(), 1, 3).at(0).status);
+
+  const auto results = save(folder.path(), 2, 3, [](int rank, Snapshot& snapshot) {
+    if (rank == 1) snapshot.tensors.push_back(snapshot.tensors.front());  // a name given twice
+  });
+
+  for (const SaveResult& result : results) EXPECT_FALSE(result.status);
+  EXPECT_THAT(results[0].status.error().text(), HasSubstr("rank 1 could not save"));
+  EXPECT_THAT(results[2].status.error().text(), HasSubstr("rank 0 could not save"));
+  EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 1);
+  ASSERT_TRUE(save(folder.path(), 3, 3).at(0).status);  // and the next one is saved again
+  EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 3);
+}
+
+TEST(SavedByRanks, FailsIfTheFirstCannot) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "checkpoints", "a file where the folder should be"));
+
+  for (const SaveResult& result : save(folder / "checkpoints", 1, 2)) EXPECT_FALSE(result.status);
+}
+
+TEST(SavedByRanks, DoesNotWaitForeverForOneThatIsGone) {
+  const test::TempFolder folder;
+  Board board;
+  SaverOptions options{
+      .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+  options.meeting = std::make_shared<BoardMeeting>(board, 0, 2);
+  options.deadline = std::chrono::milliseconds(100);
+  Saver saver(options);
+
+  saver.save_in_place(snapshot_of(1, 0, 2));
+
+  EXPECT_EQ(saver.take_results().at(0).status.error().code, ErrorCode::Timeout);
+  EXPECT_EQ(open_newest(folder.path()).error().code, ErrorCode::NotFound);
+}
+
+}  // namespace
+}  // namespace zt::checkpoint
