@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
@@ -14,6 +16,7 @@
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "data/clip_index.hpp"
+#include "rendezvous/server.hpp"
 #include "report/run_report.hpp"
 
 namespace zt::cli {
@@ -35,6 +38,30 @@ Result<files::Temporary> job_folder() {
   const fs::path target = fs::temp_directory_path(ec) / "zoetrope";
   files::remove_leftovers_of(target);
   return files::Temporary::folder(target);
+}
+
+std::string random_token() {
+  std::random_device device;
+  std::string token;
+  for (int i = 0; i < 4; ++i) token += fmt::format("{:08x}", device());
+  return token;
+}
+
+// Makes of a worker's session that of `ranks` workers, which find each other through the store that is
+// returned and must outlive them.
+Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
+                                                      const contract::Attempt& attempt, int64_t ranks) {
+  rendezvous::ServerOptions options;
+  options.token = session.rendezvous_token = random_token();
+  ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
+  session.call.place = {0, ranks, fmt::format("{}:{}", options.address, store->port())};
+  for (int rank = 1; rank < ranks; ++rank) {
+    OtherRank other{session.call, attempt.log(rank)};
+    other.call.place.rank = rank;
+    other.call.progress = attempt.progress(rank);
+    session.others.push_back(std::move(other));
+  }
+  return store;
 }
 
 }  // namespace
@@ -85,7 +112,8 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
   return contract::RunFolder::create(options);
 }
 
-Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml) {
+Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml,
+                       int64_t ranks) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   WorkerSession session;
@@ -95,6 +123,10 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   session.call.progress = attempt.progress();
   session.log = attempt.log();
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
+  std::unique_ptr<rendezvous::Server> store;
+  if (ranks > 1) {
+    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks));
+  }
   ZT_TRY_ASSIGN(const WorkerEnd end, supervise(session));
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());

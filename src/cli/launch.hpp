@@ -29,8 +29,10 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved);
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
-/// configuration of this and later launches, where it is not the run's own. Returns the exit code.
-Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {});
+/// configuration of this and later launches, where it is not the run's own. `ranks`: worker processes that
+/// train it together, on this host. Returns the exit code.
+Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
+                       int64_t ranks = 1);
 
 /// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. Job and log are kept only
 /// where the worker could not say why it ended; where they are stands on stderr then.

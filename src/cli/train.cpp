@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <bit>
 #include <memory>
 
 #include "cli/job_options.hpp"
@@ -19,16 +20,37 @@ struct Options {
   std::string resume;
   std::string runs_folder = "runs";
   bool dry_run = false;
+  int64_t ranks = 1;
 };
 
-Result<int> start(const config::LoadRequest& request, bool dry_run) {
-  ZT_TRY_ASSIGN(const auto resolved, load_train_job(request));
-  if (dry_run) {
+/// How `ranks` divide the lanes. Errors: InvalidConfig if some would have none.
+Status check_lanes(int64_t lanes, int64_t ranks) {
+  if (lanes < ranks)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
+                            lanes, ranks, lanes));
+  const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
+  if (!is_even)
+    note(fmt::format(
+        "zoetrope: note: {} lanes do not divide into {} ranks by a power of two: this trains as well, "
+        "but rounds sums in another order than other numbers of ranks",
+        lanes, ranks));
+  return {};
+}
+
+Result<int> start(config::LoadRequest request, const Options& options) {
+  ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
+  if (options.ranks > 1 && resolved.origins.find("lanes")->second == "default") {
+    request.sets.push_back(fmt::format("lanes={}", options.ranks));
+    ZT_TRY_ASSIGN(resolved, load_train_job(request));
+  }
+  ZT_TRY(check_lanes(resolved.job.lanes, options.ranks));
+  if (options.dry_run) {
     print(config::freeze(resolved));
     return 0;
   }
   ZT_TRY_ASSIGN(const auto run, create_run(resolved));
-  return launch_run(run);
+  return launch_run(run, {}, options.ranks);
 }
 
 // What the run goes on with: its own configuration, changed where the command line says so and where that is
@@ -60,7 +82,10 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
     if (changed) print(*changed);
     return 0;
   }
-  return launch_run(run, changed);
+  ZT_TRY_ASSIGN(const auto job,
+                config::thaw_run(run.config_file(state.generation), {run.identity().folder, run.path()}));
+  ZT_TRY(check_lanes(job.lanes, options.ranks));
+  return launch_run(run, changed, options.ranks);
 }
 
 }  // namespace
@@ -76,6 +101,10 @@ void add_train(CLI::App& app, Action& chosen) {
   const auto* resumes = verb->add_option("--resume", options->resume,
                                          "Go on with this run: id, unique beginning, path, or 'latest'");
   add_runs_folder(*verb, options->runs_folder);
+  verb->add_option("--ranks", options->ranks,
+                   "Processes that train the run together on this host; --resume may use another number")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   verb->add_flag("--dry-run", options->dry_run,
                  "Print the resolved configuration with the origin of each value; start nothing");
   verb->footer(
@@ -85,7 +114,7 @@ void add_train(CLI::App& app, Action& chosen) {
     chosen = [=]() -> Result<int> {
       // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
       // run.
-      return resumes->count() > 0 ? resume(*options, job.request()) : start(job.request(), options->dry_run);
+      return resumes->count() > 0 ? resume(*options, job.request()) : start(job.request(), *options);
     };
   });
 }

@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include "base/error_policy.hpp"
+#include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
@@ -16,6 +18,7 @@
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
 #include "cli/sibling.hpp"
+#include "cli/worker_group.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/progress.hpp"
 
@@ -26,8 +29,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 constexpr auto kTick = 100ms;
-constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
 constexpr auto kStopNowLimit = 5s;
+constexpr std::string_view kErrorMark = "zoetrope-worker: error: ";
+constexpr uint64_t kMaxLogBytes = uint64_t{64} << 20;
 
 // Passes the launcher's stop state on to the worker, each step of it once.
 class StopRelay {
@@ -35,18 +39,18 @@ class StopRelay {
   explicit StopRelay(contract::WorkerVerb verb) : verb_(verb) {}
 
   // A line to show when the state changed.
-  std::string_view pass_on(const process::Child& worker) {
+  std::string_view pass_on(const WorkerGroup& workers) {
     const signals::Stop now = signals::stop();
     if (now == passed_) return {};
     passed_ = now;
     if (now == signals::Stop::Requested) {
-      (void)worker.send(signals::requested_by());
+      workers.send(signals::requested_by());
       return verb_ == contract::WorkerVerb::Train
                  ? "stopping: the step is finished and saved first (Ctrl-C again stops now)\n"
                  : "stopping after this step (Ctrl-C again stops now)\n";
     }
     deadline_ = Clock::now() + kStopNowLimit;
-    (void)worker.send(SIGINT);
+    workers.send(SIGINT);
     return "stopping now\n";
   }
   bool is_overdue() const { return deadline_ && Clock::now() > *deadline_; }
@@ -58,7 +62,7 @@ class StopRelay {
 };
 
 // What the worker's own log can't tell of its end: a signal, or an exit code without words.
-WorkerEnd conclude(const process::Exit& exit, const fs::path& log) {
+WorkerEnd conclude(const process::Exit& exit, std::string_view who, const fs::path& log) {
   if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
   // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
   if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
@@ -67,11 +71,27 @@ WorkerEnd conclude(const process::Exit& exit, const fs::path& log) {
   const bool has_said = error && *error != ErrorCode::Internal;
   if (!has_said) {
     const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
-    note(fmt::format("zoetrope: error: the worker ended {} {}{}; its log is {}",
+    note(fmt::format("zoetrope: error: {} ended {} {}{}; its log is {}", who,
                      exit.signal != 0 ? "by" : "with", exit.text(), likely, log.string()));
   }
   if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
   return {exit.shell_code(), has_said};
+}
+
+// The last error that a log holds; empty if none.
+std::string last_error(const fs::path& log) {
+  const auto text = files::read(log, kMaxLogBytes);
+  const size_t said = text ? text->rfind(kErrorMark) : std::string::npos;
+  if (said == std::string::npos) return {};
+  const size_t begin = said + kErrorMark.size();
+  return text->substr(begin, text->find('\n', begin) - begin);
+}
+
+// The first cause in one line, where the terminal has not shown it: another rank's.
+void say_first_cause(int rank, const fs::path& log) {
+  const std::string words = last_error(log);
+  if (!words.empty())
+    note(fmt::format("zoetrope: error: rank {} failed first: {} (its log is {})", rank, words, log.string()));
 }
 
 }  // namespace
@@ -82,44 +102,33 @@ Result<fs::path> find_worker() {
 }
 
 Result<WorkerEnd> supervise(const WorkerSession& session) {
-  ZT_TRY_ASSIGN(const fs::path worker, find_worker());
-  process::SpawnOptions options;
-  options.argv = contract::to_args(session.call);
-  options.argv.insert(options.argv.begin(), worker.string());
-  options.err = process::Stream::to_file(session.log);
-  if (session.keep_results) options.out = process::Stream::pipe();
-  // Threads that wait sleep instead of spinning: on a machine with other work a spinning one takes the core
-  // from the thread it waits for (a step of the quickstart then took several times as long).
-  if (!std::getenv(kWaitPolicy)) options.env = {{kWaitPolicy, "passive"}};
-  options.parent_death_signal = SIGTERM;  // without its launcher a run saves and ends
   LogTail log(session.log);
-  ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
+  ZT_TRY_ASSIGN(auto workers, WorkerGroup::start(session));
 
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
   StopRelay relay(session.call.verb);
-  std::optional<process::Exit> exit;
+  std::optional<GroupEnd> ended;
   std::string results;
-  while (!exit) {
-    if (session.keep_results) results += child.read_out();
+  while (!ended) {
+    if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
-    line.print_above(relay.pass_on(child));
-    if (relay.is_overdue()) (void)child.send(SIGKILL);
+    line.print_above(relay.pass_on(workers));
+    if (relay.is_overdue()) workers.send(SIGKILL);
     if (const auto progress = contract::read_progress(session.call.progress)) {
       line.update(progress_text(*progress, traits.width - 1));
     }
-    auto ended = child.wait(kTick);
-    if (ended) {
-      exit = *ended;
-    } else if (ended.error().code != ErrorCode::Timeout) {
-      return fail(std::move(ended.error()));
-    }
+    ZT_TRY_ASSIGN(ended, workers.wait(kTick));
   }
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
-  if (session.keep_results) results += child.read_out();
-  WorkerEnd end = conclude(*exit, session.log);
+  if (session.keep_results) results += workers.read_out();
+  const bool is_first = ended->rank == 0;
+  const fs::path& its_log = is_first ? session.log : session.others[static_cast<size_t>(ended->rank) - 1].log;
+  if (!is_first) say_first_cause(ended->rank, its_log);
+  const std::string who = session.others.empty() ? "the worker" : fmt::format("rank {}", ended->rank);
+  WorkerEnd end = conclude(ended->exit, who, its_log);
   end.results = std::move(results);
   return end;
 }

@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run of zoetrope-worker seen from the terminal: starts it, draws its progress words, shows its log above
-// them, passes signals on, and says how it ended.
+// One run of zoetrope-worker, or of several as the ranks of one training, seen from the terminal: starts
+// them, draws the first one's progress words, shows its log above them, passes signals on, and says how it
+// ended.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "contract/worker_call.hpp"
 
 namespace zt::cli {
 
+/// A rank beyond the first.
+struct OtherRank {
+  contract::WorkerCall call;
+  std::filesystem::path log;
+};
+
 struct WorkerSession {
   contract::WorkerCall call;  ///< call.progress is where the progress words will be
   std::filesystem::path log;  ///< takes the worker's standard error, which is also shown
   /// Keep what the worker writes to standard output (a job's result, as JSON) instead of passing it on.
   bool keep_results = false;
+  std::vector<OtherRank> others = {};
+  std::string rendezvous_token = {};  ///< what the ranks show to the store; empty without others
 };
 
 struct WorkerEnd {
@@ -29,8 +39,9 @@ struct WorkerEnd {
 Result<std::filesystem::path> find_worker();
 
 /// The worker runs until it ends by itself or by signals passed on: a request to stop has no deadline (it
-/// saves first), stopping now has five seconds before it is killed. Errors: NotFound or Permission if it
-/// can't be started. How it failed stands on stderr already.
+/// saves first), stopping now has five seconds before it is killed. When one of several ranks fails the
+/// others have ten seconds to end as well, and the one that failed first is named. Errors: NotFound or
+/// Permission if one can't be started. How it failed stands on stderr already.
 Result<WorkerEnd> supervise(const WorkerSession& session);
 
 }  // namespace zt::cli

@@ -156,7 +156,8 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
                                                    params::ParamStore::Options{.placement = options.placement,
                                                                                .seed = options.seed,
                                                                                .initialize = initialize,
-                                                                               .device = options.device});
+                                                                               .device = options.device,
+                                                                               .shards = options.shards});
   set.reference_net =
       std::make_unique<ReferenceNet>(configs.reference_unet, set.store->source(kReferenceUNet));
   set.denoising_unet =

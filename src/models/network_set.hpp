@@ -55,6 +55,7 @@ struct BuildOptions {
   params::PlacementRule placement = {};  ///< default: trainable fp32
   uint64_t seed = 0;                     ///< of start values that no file gives
   at::Device device = at::kCPU;
+  int64_t shards = 1;  ///< ranks that share state: see params/shard.hpp
   /// Motion modules must come from a file, and mm_zero_proj_out does not apply.
   bool for_generation = false;
 };

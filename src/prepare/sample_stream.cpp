@@ -24,11 +24,14 @@ constexpr std::chrono::milliseconds kPoll{50};
 }  // namespace
 
 struct SampleStream::State {
-  State(const SampleEncoder& sample_encoder, StreamOptions stream_options, uint64_t first)
-      : encoder(sample_encoder),
-        options(std::move(stream_options)),
-        next_to_make(first),
-        next_to_give(first) {}
+  State(const SampleEncoder& sample_encoder, StreamOptions stream_options, uint64_t first_sample)
+      : encoder(sample_encoder), options(std::move(stream_options)), first(first_sample) {}
+
+  /// Global number of the sample that is made as `count` (from 0).
+  uint64_t number(uint64_t count) const {
+    const StreamShare& share = options.share;
+    return first + count / share.size * share.period + share.begin + count % share.size;
+  }
 
   /// One sample; a clip that can't be read is replaced by the plan's next attempt.
   Result<EncodedSample> make(uint64_t sample) {
@@ -66,26 +69,28 @@ struct SampleStream::State {
   void work() {
     at::set_num_threads(1);
     for (;;) {
-      uint64_t sample = 0;
+      uint64_t count = 0;
       {
         std::unique_lock lock(mutex);
         room.wait(lock, [&] { return stopping || next_to_make < next_to_give + options.prefetch; });
         if (stopping) return;
-        sample = next_to_make++;
+        count = next_to_make++;
       }
-      Result<EncodedSample> made = make_safely(sample);
+      Result<EncodedSample> made = make_safely(number(count));
       const std::lock_guard lock(mutex);
-      ready.emplace(sample, std::move(made));
+      ready.emplace(count, std::move(made));
       arrived.notify_all();
     }
   }
 
   const SampleEncoder& encoder;
   const StreamOptions options;
+  const uint64_t first;
   mutable std::mutex mutex;
   std::condition_variable room, arrived;
+  // Counts of this stream's own samples.
   std::map<uint64_t, Result<EncodedSample>> ready;
-  uint64_t next_to_make, next_to_give;
+  uint64_t next_to_make = 0, next_to_give = 0;
   StreamStats stats;
   std::set<size_t> broken_clips;
   bool stopping = false;
@@ -116,7 +121,7 @@ Result<EncodedSample> SampleStream::next() {
     if (s.options.should_stop && s.options.should_stop())
       return fail(ErrorCode::Cancelled, "stopped on request");
     if (std::chrono::steady_clock::now() >= deadline)
-      return fail(ErrorCode::Timeout, "sample " + std::to_string(wanted) + " was not ready after " +
+      return fail(ErrorCode::Timeout, "sample " + std::to_string(s.number(wanted)) + " was not ready after " +
                                           std::to_string(s.options.deadline.count() / 1000) +
                                           " s: is the disk that holds the clips still there?");
   }
@@ -130,7 +135,7 @@ Result<EncodedSample> SampleStream::next() {
 
 uint64_t SampleStream::cursor() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->next_to_give;
+  return state_->number(state_->next_to_give);
 }
 
 StreamStats SampleStream::stats() const {

@@ -16,8 +16,16 @@
 
 namespace zt::prepare {
 
+/// The samples of a stream that are made: of every `period` those from `begin` on, `size` of them.
+struct StreamShare {
+  uint64_t period = 1;
+  uint64_t begin = 0;
+  uint64_t size = 1;
+};
+
 struct StreamOptions {
   data::PlanOptions plan;
+  StreamShare share = {};
   size_t num_threads = 1;
   size_t prefetch = 8;                          ///< finished samples that may wait: bounds the memory
   std::chrono::milliseconds deadline{300'000};  ///< longest wait for one sample
@@ -33,7 +41,7 @@ struct StreamStats {
 /// Threads: next() from one thread.
 class SampleStream {
  public:
-  /// Starts at global sample number `first`. The encoder must outlive the stream.
+  /// Starts at global sample number `first`, where a period begins. The encoder must outlive the stream.
   SampleStream(const SampleEncoder& encoder, StreamOptions options, uint64_t first);
   ~SampleStream();
   SampleStream(const SampleStream&) = delete;
@@ -42,7 +50,7 @@ class SampleStream {
   /// Errors: Timeout after the deadline; Cancelled when asked to stop; a clip's own error when no replacement
   /// could be read either.
   Result<EncodedSample> next();
-  /// Global number of the sample that next() gives: the cursor that a checkpoint saves.
+  /// Global number of the sample that next() gives.
   uint64_t cursor() const;
   StreamStats stats() const;
 

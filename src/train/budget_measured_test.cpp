@@ -68,11 +68,12 @@ Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& config
   options.motion = job.stage == 2;
   options.placement = placement_rule(job, models::declare_networks(configs));
   ModelState state = make_model_state(models::make_networks(configs, options), job);
-  Stepper stepper(state, schedule, forward_rules(job, *state.networks.store), {});
+  Ranks one;
+  Stepper stepper(state, one, schedule, forward_rules(job, *state.networks.store), {});
   const StepBatches batches = noise_batches(job);
   const int64_t live = tensor::memory_stats().live_bytes;
   tensor::reset_peak();
-  stepper.step(batches, 1e-4);
+  EXPECT_TRUE(stepper.step(batches, 1e-4));
   const int64_t peak = tensor::memory_stats().peak_bytes;
   return {static_cast<double>(peak - live), static_cast<double>(peak - before)};
 }

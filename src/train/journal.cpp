@@ -18,16 +18,19 @@ constexpr const char* kWriter = "rank0";
 }  // namespace
 
 Result<Journal> Journal::open(const contract::RunFolder& run, const contract::Attempt& attempt,
-                              const std::filesystem::path& progress) {
+                              const std::filesystem::path& progress, int rank) {
+  ZT_TRY_ASSIGN(auto page,
+                contract::ProgressWriter::open(progress.empty() ? attempt.progress(rank) : progress));
+  Journal journal(std::move(page), attempt.generation);
+  if (rank != 0) return journal;
   ZT_TRY_ASSIGN(auto events, contract::EventWriter::create(run.events(), attempt.generation, kWriter));
   ZT_TRY_ASSIGN(auto metrics, contract::MetricWriter::create(run.metrics(), attempt.generation, kWriter));
-  ZT_TRY_ASSIGN(auto page, contract::ProgressWriter::open(progress.empty() ? attempt.progress() : progress));
-  return Journal(std::move(events), std::move(metrics), std::move(page), attempt.generation);
+  journal.events_.emplace(std::move(events));
+  journal.metrics_.emplace(std::move(metrics));
+  return journal;
 }
 
-Journal::Journal(contract::EventWriter events, contract::MetricWriter metrics,
-                 contract::ProgressWriter progress, int64_t generation)
-    : events_(std::move(events)), metrics_(std::move(metrics)), progress_(std::move(progress)) {
+Journal::Journal(contract::ProgressWriter progress, int64_t generation) : progress_(std::move(progress)) {
   state_.generation = generation;
   state_.pid = ::getpid();
   state_.loss = std::numeric_limits<double>::quiet_NaN();
@@ -41,12 +44,15 @@ void Journal::check(const Status& status) {
   log::error("train", "events or metrics can't be written: " + status.error().text());
 }
 
-void Journal::event(const contract::EventBody& body) { check(events_.write(body)); }
+void Journal::event(const contract::EventBody& body) {
+  if (events_) check(events_->write(body));
+}
 
 void Journal::metrics(int64_t step, const std::map<std::string, double>& values) {
+  if (!metrics_) return;
   std::vector<contract::MetricValue> row;
   for (const auto& [name, value] : values) row.push_back({name, value});
-  check(metrics_.write(step, row));
+  check(metrics_->write(step, row));
 }
 
 void Journal::publish(const contract::Progress& state) {
@@ -73,8 +79,8 @@ void Journal::progress_step(int64_t step, int64_t total_steps, double loss, doub
 }
 
 void Journal::sync() {
-  check(events_.sync());
-  check(metrics_.sync());
+  if (events_) check(events_->sync());
+  if (metrics_) check(metrics_->sync());
 }
 
 }  // namespace zt::train

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
@@ -18,9 +19,10 @@ namespace zt::train {
 
 class Journal {
  public:
-  /// `progress` empty = the attempt's own page. Errors: AlreadyExists if this generation was written before.
+  /// `progress` empty = the attempt's own page of that rank. Only rank 0 writes events and metrics, which are
+  /// of all ranks. Errors: AlreadyExists if this generation was written before.
   static Result<Journal> open(const contract::RunFolder& run, const contract::Attempt& attempt,
-                              const std::filesystem::path& progress);
+                              const std::filesystem::path& progress, int rank = 0);
 
   /// Events and metrics that can't be written (disk full) are logged once; training goes on.
   void event(const contract::EventBody& body);
@@ -34,11 +36,10 @@ class Journal {
   void sync();
 
  private:
-  Journal(contract::EventWriter events, contract::MetricWriter metrics, contract::ProgressWriter progress,
-          int64_t generation);
+  Journal(contract::ProgressWriter progress, int64_t generation);
   void check(const Status& status);
-  contract::EventWriter events_;
-  contract::MetricWriter metrics_;
+  std::optional<contract::EventWriter> events_;  ///< rank 0
+  std::optional<contract::MetricWriter> metrics_;
   contract::ProgressWriter progress_;
   contract::Progress state_;
   bool has_warned_ = false;

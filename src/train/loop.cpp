@@ -25,8 +25,14 @@ prepare::StreamOptions stream_options(const Setup& setup, const std::function<bo
   prepare::StreamOptions options;
   options.plan = setup.plan;
   options.num_threads = data::decode_threads(setup.job.data);
-  options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches * samples_per_step(setup.job));
-  options.should_stop = should_stop;
+  const auto of_step = static_cast<uint64_t>(samples_per_step(setup.job));
+  const uint64_t of_lane = of_step / static_cast<uint64_t>(setup.job.lanes);
+  const params::Range lanes = setup.ranks.lanes(setup.job.lanes);
+  options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
+                   static_cast<uint64_t>(lanes.size()) * of_lane};
+  options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches) * options.share.size;
+  // Several ranks stop between steps, all at the same one.
+  if (setup.ranks.size() == 1) options.should_stop = should_stop;
   return options;
 }
 
@@ -39,7 +45,8 @@ Loop::Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Jou
       run_(run),
       journal_(journal),
       should_stop_(std::move(should_stop)),
-      stepper_(setup.state, setup.schedule, forward_rules(setup.job, *setup.state.networks.store),
+      stepper_(setup.state, setup.ranks, setup.schedule,
+               forward_rules(setup.job, *setup.state.networks.store),
                {.max_grad_norm = setup.job.optimizer.max_grad_norm,
                 .num_lanes = setup.job.lanes,
                 .num_threads = static_cast<int64_t>(setup.num_threads)}),
@@ -47,7 +54,8 @@ Loop::Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Jou
               .run_id = run.identity().run_id,
               .config_digest = run.identity().config_digest,
               .generation = generation,
-              .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best}}),
+              .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best},
+              .meeting = setup.ranks.meeting()}),
       elapsed_before_s_(setup.cursor.elapsed_s),
       first_step_(setup.cursor.step),
       saved_step_(setup.resumed_from.empty() ? -1 : setup.cursor.step) {}
@@ -67,17 +75,9 @@ Result<Outcome> Loop::run() {
                                                     setup_.cursor.next_sample);
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {
-    if (should_stop_()) {
-      journal_.event(contract::StopRequested{setup_.cursor.step, signals::requested_by()});
-      outcome = Outcome::Stopped;
-      break;
-    }
-    if (is_over(time_cap(), elapsed_s())) {
-      journal_.event(
-          contract::ScheduleChanged{setup_.cursor.step, setup_.cursor.step, "the time cap is reached"});
-      break;
-    }
-    look_at_clock();
+    ZT_TRY_ASSIGN(const Course course, next_course());
+    if (course == Course::Stop) outcome = Outcome::Stopped;
+    if (course != Course::GoOn) break;
     const clock::Stopwatch waiting;
     const Result<StepBatches> batches = next_batches();
     if (!batches && batches.error().code == ErrorCode::Cancelled) continue;  // asked to stop meanwhile
@@ -88,9 +88,36 @@ Result<Outcome> Loop::run() {
   return outcome;
 }
 
+Loop::Course Loop::decide() {
+  if (should_stop_()) {
+    journal_.event(contract::StopRequested{setup_.cursor.step, signals::requested_by()});
+    return Course::Stop;
+  }
+  if (is_over(time_cap(), elapsed_s())) {
+    journal_.event(
+        contract::ScheduleChanged{setup_.cursor.step, setup_.cursor.step, "the time cap is reached"});
+    return Course::End;
+  }
+  look_at_clock();
+  return Course::GoOn;
+}
+
+Result<Loop::Course> Loop::next_course() {
+  const Course mine = setup_.ranks.is_first() ? decide() : Course::GoOn;
+  Cursor& cursor = setup_.cursor;
+  const optim::EarlyDecay decay = cursor.early_decay.value_or(optim::EarlyDecay{-1, -1});
+  ZT_TRY_ASSIGN(const auto decided,
+                setup_.ranks.from_first({static_cast<double>(mine), static_cast<double>(decay.start),
+                                         static_cast<double>(decay.end)},
+                                        "whether to go on"));
+  if (decided[1] >= 0)
+    cursor.early_decay = {static_cast<int64_t>(decided[1]), static_cast<int64_t>(decided[2])};
+  return static_cast<Course>(decided[0]);
+}
+
 Result<StepBatches> Loop::next_batches() {
   const auto micro_batches = static_cast<size_t>(job_.optimizer.gradient_accumulation_steps);
-  StepBatches batches(static_cast<size_t>(job_.lanes));
+  StepBatches batches(static_cast<size_t>(setup_.ranks.lanes(job_.lanes).size()));
   for (std::vector<Batch>& lane : batches) {
     for (size_t m = 0; m < micro_batches; ++m) {
       std::vector<prepare::EncodedSample> samples;
@@ -101,20 +128,20 @@ Result<StepBatches> Loop::next_batches() {
       lane.push_back(assemble(samples, roll_samples(samples, setup_.batch_rules), setup_.batch_rules));
     }
   }
-  setup_.cursor.next_sample = stream_->cursor();
   return batches;
 }
 
 Status Loop::train_step(const StepBatches& batches, double data_s) {
   const clock::Stopwatch watch;
   const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
-  const StepReport report = stepper_.step(batches, lr);
+  ZT_TRY_ASSIGN(const StepReport report, stepper_.step(batches, lr));
   StepCost cost;
   cost.data_s = data_s;
   cost.total_s = data_s + watch.seconds();
   cost.save_s = std::exchange(save_stall_s_, 0.0);
   cost.samples = samples_per_step(job_);
   ++setup_.cursor.step;
+  setup_.cursor.next_sample += static_cast<uint64_t>(samples_per_step(job_));
   count_losses(setup_.cursor, report);
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
@@ -181,8 +208,10 @@ void Loop::save(bool is_last) {
   journal_.progress(contract::Phase::Saving);
   checkpoint::Snapshot snapshot;
   snapshot.step = setup_.cursor.step;
-  snapshot.tensors = state_tensors(setup_.state);
-  snapshot.frozen = frozen_tensors(setup_.state);
+  // What all ranks have the first one saves.
+  const bool is_first = setup_.ranks.is_first();
+  if (is_first || setup_.state.shard.count > 1) snapshot.tensors = state_tensors(setup_.state);
+  if (is_first) snapshot.frozen = frozen_tensors(setup_.state);
   snapshot.scalars = state_scalars(setup_.state);
   const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
   snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());

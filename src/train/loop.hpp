@@ -37,6 +37,10 @@ class Loop {
   Result<Outcome> run();
 
  private:
+  enum class Course { GoOn, Stop, End };
+  /// What the first rank's clock and signals say before a step; the same on every rank.
+  Result<Course> next_course();
+  Course decide();
   /// Errors: Cancelled when a stop is requested while samples are waited for.
   Result<StepBatches> next_batches();
   Status train_step(const StepBatches& batches, double data_s);

@@ -9,24 +9,38 @@
 namespace zt::train {
 namespace {
 
-std::vector<params::StateTensor> param_tensors(const params::ParamStore& store, bool trainable) {
+/// Parameters, trainable or frozen ones; of each what `shard` has.
+std::vector<params::StateTensor> param_tensors(const params::ParamStore& store, bool trainable,
+                                               params::Shard shard = {}) {
   std::vector<params::StateTensor> tensors;
   for (const params::StoredParam& param : store.params()) {
-    if (store.segments()[param.segment].placement.trainable == trainable)
-      tensors.push_back({"param/" + param.info.name, param.value.variable_data()});
+    const params::Segment& segment = store.segments()[param.segment];
+    if (segment.placement.trainable != trainable) continue;
+    const params::Range held = params::part_of(shard, segment.values_P.numel());
+    params::visit_held([&](const params::StateTensor& tensor) { tensors.push_back(tensor); },
+                       "param/" + param.info.name, segment.values_P.narrow(0, held.begin, held.size()), held,
+                       param.place(), param.info.shape);
   }
   return tensors;
 }
 
+/// Moments and averages.
+void add_moments(const ModelState& state, std::vector<params::StateTensor>& tensors) {
+  const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
+  state.optimizer->visit_state(add);
+  if (state.ema) state.ema->visit_state(add);
+}
+
 }  // namespace
 
-ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job) {
+ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job, params::Shard shard) {
   ModelState state;
+  state.shard = shard;
   state.networks = std::move(networks);
   params::ParamStore& store = *state.networks.store;
-  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job.optimizer));
+  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job.optimizer), shard);
   if (job.optimizer.ema_decay > 0)
-    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer));
+    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer), shard);
   if (job.precision.mixed_precision == config::MixedPrecision::Fp16)
     state.scaler = std::make_unique<optim::LossScaler>(scaler_options(job.precision));
   return state;
@@ -37,10 +51,9 @@ std::vector<params::StateTensor> frozen_tensors(const ModelState& state) {
 }
 
 std::vector<params::StateTensor> state_tensors(const ModelState& state) {
-  std::vector<params::StateTensor> tensors = param_tensors(*state.networks.store, /*trainable=*/true);
-  const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
-  state.optimizer->visit_state(add);
-  if (state.ema) state.ema->visit_state(add);
+  std::vector<params::StateTensor> tensors =
+      param_tensors(*state.networks.store, /*trainable=*/true, state.shard);
+  add_moments(state, tensors);
   return tensors;
 }
 
@@ -55,7 +68,10 @@ std::vector<params::StateScalar> state_scalars(const ModelState& state) {
 }
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
-  for (const params::StateTensor& tensor : state_tensors(state)) ZT_TRY(reader.copy_into(tensor));
+  const params::ParamStore& store = *state.networks.store;
+  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true);
+  add_moments(state, tensors);
+  for (const params::StateTensor& tensor : tensors) ZT_TRY(reader.copy_into(tensor));
   for (const params::StateTensor& tensor : frozen_tensors(state)) ZT_TRY(reader.copy_into(tensor));
   ZT_TRY_ASSIGN(const std::vector<params::StateScalar> scalars, reader.scalars());
   ZT_TRY(state.optimizer->set_scalars(scalars));

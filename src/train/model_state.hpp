@@ -22,19 +22,23 @@ struct ModelState {
   std::unique_ptr<optim::AdamW> optimizer;
   std::unique_ptr<optim::Ema> ema;            ///< null: no averages
   std::unique_ptr<optim::LossScaler> scaler;  ///< null: no loss scale (fp32, bf16)
+  params::Shard shard;                        ///< of the optimizer, the averages and what is saved
 };
 
-/// Optimizer, averages and scaler for loaded networks.
-ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job);
+/// Optimizer and averages of a rank's shard, and scaler, for loaded networks, whose store must be laid out
+/// for as many shards.
+ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job,
+                            params::Shard shard = {});
 
 /// Live views of the parameters and buffers that the run leaves as they are.
 std::vector<params::StateTensor> frozen_tensors(const ModelState& state);
-/// Live views of every other parameter, of the moments and of the averages.
+/// Live views of every other parameter, of the moments and of the averages: what this rank's shard has of
+/// them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
 std::vector<params::StateScalar> state_scalars(const ModelState& state);
 
-/// Overwrites the whole state with a checkpoint's. Errors: those of the reader; Corrupt for a missing
-/// counter. The state is then partly overwritten and must not be used.
+/// Overwrites the whole state, and every parameter whatever the shard, with a checkpoint's. Errors: those of
+/// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.
 Status restore(ModelState& state, const checkpoint::Reader& reader);
 
 }  // namespace zt::train

@@ -20,6 +20,22 @@
 namespace zt::train {
 namespace {
 
+/// Threads of libtorch: `wanted`, or an equal share of the cores (ranks of other hosts are not told apart, so
+/// there each takes less than it could).
+size_t threads_of_rank(int64_t wanted, int64_t ranks) {
+  if (wanted > 0) return static_cast<size_t>(wanted);
+  return std::max<size_t>(1, resources::cores() / static_cast<size_t>(ranks));
+}
+
+/// Runs `work` on the first rank, then on the others. An error of the first reaches them as the end of its
+/// group.
+template <class Work>
+Status in_turn(Ranks& ranks, const Work& work) {
+  if (ranks.is_first()) ZT_TRY(work());
+  ZT_TRY(ranks.barrier("what the first rank prepares"));
+  return ranks.is_first() ? Status() : work();
+}
+
 Status open_data(Setup& setup) {
   const config::TrainJob& job = setup.job;
   ZT_TRY_ASSIGN(setup.clips, data::open_clips(job.data));
@@ -132,30 +148,35 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
   options.placement = placement_rule(job, table);
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
+  options.shards = setup.ranks.shard().count;
   if (contract::list_checkpoints(run.checkpoints()).empty()) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
-    setup.state = make_model_state(std::move(networks), job);
+    setup.state = make_model_state(std::move(networks), job, setup.ranks.shard());
     return {};
   }
   ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
-  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job,
+                                 setup.ranks.shard());
   return resume(setup, found, journal);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
-                                      at::Device device, Journal& journal) {
+                                      at::Device device, Ranks ranks, Journal& journal) {
   ZT_TRY_ASSIGN(diffusion::NoiseSchedule schedule,
                 diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
-  auto setup = std::make_unique<Setup>(job, device, std::move(schedule));
-  setup->num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+  auto setup = std::make_unique<Setup>(job, device, std::move(ranks), std::move(schedule));
+  setup->num_threads = threads_of_rank(job.threads, setup->ranks.size());
   ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
   journal.progress(contract::Phase::Loading, "data");
   ZT_TRY(open_data(*setup));
   journal.progress(contract::Phase::Loading, "encoders");
-  ZT_TRY(open_encoders(*setup, run));
-  ZT_TRY(fill_cache(*setup, journal));
+  const auto prepare = [&]() -> Status {
+    ZT_TRY(open_encoders(*setup, run));
+    return setup->ranks.is_first() ? fill_cache(*setup, journal) : Status();
+  };
+  ZT_TRY(in_turn(setup->ranks, prepare));
   journal.progress(contract::Phase::Loading, "networks");
   ZT_TRY(open_networks(*setup, run, journal));
   return setup;

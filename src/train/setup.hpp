@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
@@ -23,14 +24,17 @@
 #include "train/cursor.hpp"
 #include "train/journal.hpp"
 #include "train/model_state.hpp"
+#include "train/ranks.hpp"
 
 namespace zt::train {
 
 /// Members refer to earlier ones: never moved.
 struct Setup {
-  Setup(const config::TrainJob& train_job, at::Device on_device, diffusion::NoiseSchedule noise_schedule)
+  Setup(const config::TrainJob& train_job, at::Device on_device, Ranks all_ranks,
+        diffusion::NoiseSchedule noise_schedule)
       : job(train_job),
         device(on_device),
+        ranks(std::move(all_ranks)),
         schedule(std::move(noise_schedule)),
         cursor(job.schedule.num_train_timesteps) {}
   Setup(const Setup&) = delete;
@@ -38,6 +42,7 @@ struct Setup {
 
   const config::TrainJob job;
   const at::Device device;
+  Ranks ranks;
   const diffusion::NoiseSchedule schedule;
   size_t num_threads = 1;
   optim::LrSchedule lr;
@@ -55,7 +60,9 @@ struct Setup {
 
 /// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
+/// Every rank calls it; what is written (the run's encoders, the cache) the first writes before the others
+/// read.
 Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
-                                      at::Device device, Journal& journal);
+                                      at::Device device, Ranks ranks, Journal& journal);
 
 }  // namespace zt::train

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "tensor/require.hpp"
@@ -33,13 +34,14 @@ struct Stepper::LaneReport {
   double forward_s = 0, backward_s = 0;
 };
 
-Stepper::Stepper(ModelState& state, const diffusion::NoiseSchedule& schedule, const ForwardRules& rules,
-                 const StepSettings& settings)
+Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule& schedule,
+                 const ForwardRules& rules, const StepSettings& settings)
     : state_(state),
+      ranks_(ranks),
       schedule_(schedule),
       rules_(rules),
       settings_(settings),
-      lanes_(state.networks, settings.num_lanes, settings.num_threads) {}
+      lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads) {}
 
 void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
   store.touch(models::kDenoisingUNet);
@@ -64,38 +66,80 @@ void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, cons
   }
 }
 
-StepReport Stepper::step(const StepBatches& batches, double lr) {
+Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
   ZT_REQUIRE(batches.size() == lanes_.size() && !batches.front().empty(), "wanted micro batches for ",
              lanes_.size(), " lanes, got ", batches.size());
   StepReport report;
   report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
-  const double parts = static_cast<double>(batches.size() * batches.front().size());
+  const double parts = static_cast<double>(settings_.num_lanes) * static_cast<double>(batches.front().size());
   std::vector<LaneReport> lane_reports(lanes_.size());
   lanes_.run([&](size_t lane, const StepNetworks& nets) {
     run_lane(nets, lanes_.store(lane), batches[lane], report.loss_scale / parts, lane_reports[lane]);
   });
+  report.forward_s = lane_reports.front().forward_s;
+  report.backward_s = lane_reports.front().backward_s;
+  LapClock clock;
+  lanes_.reduce();
+  ZT_TRY(share(lane_reports));
   for (const LaneReport& lane : lane_reports) {
     report.loss += lane.loss / parts;
     report.samples.insert(report.samples.end(), lane.samples.begin(), lane.samples.end());
   }
-  report.forward_s = lane_reports.front().forward_s;
-  report.backward_s = lane_reports.front().backward_s;
-  LapClock clock;
-  update(report, lr);
+  ZT_TRY(update(report, lr));
   report.optimizer_s = clock.lap();
   return report;
 }
 
-void Stepper::update(StepReport& report, double lr) {
-  lanes_.reduce();
+Status Stepper::share(std::vector<LaneReport>& lanes) {
+  if (ranks_.size() == 1) return {};
+  const std::span<params::Segment> segments = state_.networks.store->segments();
+  const size_t lane_width = 1 + 2 * lanes.front().samples.size();
+  std::vector<double> mine;
+  for (const params::Segment& segment : segments) mine.push_back(segment.touched ? 1 : 0);
+  for (const LaneReport& lane : lanes) {
+    mine.push_back(lane.loss);
+    for (const SampleLoss& sample : lane.samples) {
+      mine.push_back(static_cast<double>(sample.timestep));
+      mine.push_back(sample.mse);
+    }
+  }
+  const size_t longest = segments.size() + static_cast<size_t>(settings_.num_lanes) * lane_width;
+  ZT_TRY_ASSIGN(const auto by_rank, ranks_.gather(mine, longest, "losses of the lanes"));
+  lanes.clear();
+  for (const std::vector<double>& row : by_rank) {
+    for (size_t s = 0; s < segments.size(); ++s) segments[s].touched = segments[s].touched || row[s] != 0;
+    for (size_t at = segments.size(); at < row.size(); at += lane_width) {
+      LaneReport& lane = lanes.emplace_back();
+      lane.loss = row[at];
+      for (size_t i = at + 1; i < at + lane_width; i += 2)
+        lane.samples.push_back({static_cast<int64_t>(row[i]), row[i + 1]});
+    }
+  }
+  return {};
+}
+
+Result<optim::GradientNorms> Stepper::norms(double scale) {
+  const params::ParamStore& store = *state_.networks.store;
+  const int64_t shards = ranks_.shard().count;
+  if (shards == 1) return optim::gradient_norms(store, scale);
+  size_t longest = 0;
+  for (int64_t i = 0; i < shards; ++i)
+    longest = std::max(longest, optim::num_partial_sums(store, {i, shards}));
+  ZT_TRY_ASSIGN(const auto by_rank,
+                ranks_.gather(optim::partial_square_sums(store, ranks_.shard()), longest, "gradient norms"));
+  return optim::gradient_norms(store, by_rank, scale);
+}
+
+Status Stepper::update(StepReport& report, double lr) {
   params::ParamStore& store = *state_.networks.store;
-  report.norms = optim::gradient_norms(store, 1.0 / report.loss_scale);
+  ZT_TRY(ranks_.sum_gradients(store));
+  ZT_TRY_ASSIGN(report.norms, norms(1.0 / report.loss_scale));
   const bool may_step =
       state_.scaler ? state_.scaler->update(report.norms.is_finite()) : report.norms.is_finite();
   report.is_skipped = !may_step;
   if (!may_step) {
     store.zero_gradients();
-    return;
+    return {};
   }
   optim::AdamWStep step;
   step.lr = lr;
@@ -104,6 +148,7 @@ void Stepper::update(StepReport& report, double lr) {
   step.ema = state_.ema.get();
   step.clear_gradients = true;
   state_.optimizer->step(step);
+  return ranks_.gather_values(store);
 }
 
 }  // namespace zt::train

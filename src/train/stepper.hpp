@@ -13,6 +13,7 @@
 #include "train/forward.hpp"
 #include "train/lanes.hpp"
 #include "train/model_state.hpp"
+#include "train/ranks.hpp"
 
 namespace zt::train {
 
@@ -31,25 +32,26 @@ struct StepReport {
   optim::GradientNorms norms;  ///< before clipping
   double loss_scale = 1;
   bool is_skipped = false;  ///< a gradient was not finite: nothing was changed
-  double forward_s = 0;     ///< of lane 0
-  double backward_s = 0;    ///< of lane 0
-  double optimizer_s = 0;   ///< sum over lanes, norms, update
+  double forward_s = 0;     ///< of this rank's first lane
+  double backward_s = 0;    ///< of this rank's first lane
+  double optimizer_s = 0;   ///< sum over lanes and ranks, norms, update
 };
 
 struct StepSettings {
   double max_grad_norm = 0;  ///< 0 = no clipping
-  int64_t num_lanes = 1;
+  int64_t num_lanes = 1;     ///< of the run, over all ranks
   int64_t num_threads = 1;
 };
 
 class Stepper {
  public:
-  /// State and schedule must outlive the stepper.
-  Stepper(ModelState& state, const diffusion::NoiseSchedule& schedule, const ForwardRules& rules,
-          const StepSettings& settings);
+  /// State, schedule and ranks must outlive the stepper.
+  Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule& schedule,
+          const ForwardRules& rules, const StepSettings& settings);
 
-  /// Requires as many lanes as the settings say, each with the same number of micro batches.
-  StepReport step(const StepBatches& batches, double lr);
+  /// Requires the batches of this rank's lanes, each with the same number of micro batches. The report is of
+  /// all ranks' lanes. Errors: those of Ranks.
+  Result<StepReport> step(const StepBatches& batches, double lr);
 
   const ForwardRules& rules() const { return rules_; }
 
@@ -58,8 +60,12 @@ class Stepper {
   void run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
                 double factor, LaneReport& report) const;
   void touch(params::ParamStore& store, const Batch& batch) const;
-  void update(StepReport& report, double lr);
+  /// Makes of this rank's lanes and touched segments those of all ranks.
+  Status share(std::vector<LaneReport>& lanes);
+  Result<optim::GradientNorms> norms(double scale);
+  Status update(StepReport& report, double lr);
   ModelState& state_;
+  Ranks& ranks_;
   const diffusion::NoiseSchedule& schedule_;
   ForwardRules rules_;
   StepSettings settings_;

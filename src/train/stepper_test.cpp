@@ -23,7 +23,7 @@ struct Trainer {
       : job(train_job),
         schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
         state(make_model_state(test::tiny_networks(job), job)),
-        stepper(state, schedule, forward_rules(job, *state.networks.store),
+        stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = job.optimizer.max_grad_norm,
                  .num_lanes = job.lanes,
                  .num_threads = num_threads}) {}
@@ -48,12 +48,15 @@ struct Trainer {
     }
     return all;
   }
-  StepReport step(uint64_t first) { return stepper.step(batches(first), job.optimizer.learning_rate); }
+  StepReport step(uint64_t first) {
+    return stepper.step(batches(first), job.optimizer.learning_rate).value();
+  }
   std::string digest(std::string_view prefix = "") const { return state.networks.store->digest(prefix); }
 
   config::TrainJob job;
   diffusion::NoiseSchedule schedule;
   ModelState state;
+  Ranks ranks;  ///< one
   Stepper stepper;
 };
 
@@ -149,7 +152,7 @@ TEST(Stepper, ANonFiniteGradientChangesNothing) {
   const std::string before = trainer.digest();
   StepBatches batches = trainer.batches(0);
   batches[0][0].latents_BCFHW.fill_(std::numeric_limits<float>::quiet_NaN());
-  const StepReport report = trainer.stepper.step(batches, 1e-3);
+  const StepReport report = trainer.stepper.step(batches, 1e-3).value();
 
   EXPECT_TRUE(report.is_skipped);
   EXPECT_FALSE(report.norms.first_nonfinite.empty());

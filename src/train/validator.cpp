@@ -14,7 +14,7 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
                                   Journal& journal, const std::function<bool()>& should_stop) {
   Validator validator(setup, rules, std::move(samples), journal);
   const config::ValidationJob& job = setup.job.validation;
-  if (job.every_steps == 0 || job.num_loss_samples == 0) return validator;
+  if (job.every_steps == 0 || job.num_loss_samples == 0 || !setup.ranks.is_first()) return validator;
   journal.progress(contract::Phase::Loading, "validation samples");
   ZT_TRY_ASSIGN(ValidationSet set, ValidationSet::open(*setup.validation_encoder, setup.job, should_stop));
   if (set.num_unreadable() > 0)
@@ -31,12 +31,30 @@ std::optional<double> Validator::loss_at(int64_t step) const {
 
 Status Validator::run(bool with_clips) {
   const int64_t step = setup_.cursor.step;
+  const bool is_first = setup_.ranks.is_first();
   const bool wants_loss = set_ && loss_step_ != step;
-  const bool wants_clips = with_clips && setup_.job.validation.every_steps > 0 && clips_step_ != step;
-  if (!wants_loss && !wants_clips) return {};
-  const clock::Stopwatch watch;
+  const bool wants_clips =
+      is_first && with_clips && setup_.job.validation.every_steps > 0 && clips_step_ != step;
+  ZT_TRY_ASSIGN(const auto wanted,
+                setup_.ranks.from_first({wants_loss || wants_clips ? 1.0 : 0.0}, "whether to validate"));
+  if (wanted.front() == 0) return {};
   journal_.progress(contract::Phase::Validating);
-  const optim::EmaScope averages(setup_.state.ema.get());
+  Status shared;  // a scope's end can't return it
+  const auto share = [&] {
+    if (shared) shared = setup_.ranks.gather_values(*setup_.state.networks.store);
+  };
+  Status measured;
+  {
+    const optim::EmaScope averages(setup_.state.ema.get(), share);
+    if (is_first && shared) measured = measure(wants_loss, wants_clips);
+  }
+  ZT_TRY(shared);
+  return measured;
+}
+
+Status Validator::measure(bool wants_loss, bool wants_clips) {
+  const int64_t step = setup_.cursor.step;
+  const clock::Stopwatch watch;
   const models::NetworkSet& set = setup_.state.networks;
   const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
   if (wants_loss) measure_loss(nets);

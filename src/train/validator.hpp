@@ -20,11 +20,12 @@ class Validator {
  public:
   /// Encodes the samples of the loss, if the configuration wants it. Everything given by reference must
   /// outlive the validator. `samples`: folder of the clips. Errors: those of ValidationSet::open.
+  /// With several ranks the first validates and the others lend it their averages.
   static Result<Validator> open(Setup& setup, const ForwardRules& rules, std::filesystem::path samples,
                                 Journal& journal, const std::function<bool()>& should_stop);
 
-  /// What the configuration wants validated at the cursor's step and has not been yet. Errors: that of making
-  /// the clips' folder.
+  /// What the configuration wants validated at the cursor's step and has not been yet. Every rank calls it.
+  /// Errors: that of making the clips' folder; those of Ranks.
   Status run(bool with_clips);
   /// The loss of the weights at `step`; nothing if they were not validated.
   std::optional<double> loss_at(int64_t step) const;
@@ -35,6 +36,7 @@ class Validator {
   Validator(Setup& setup, const ForwardRules& rules, std::filesystem::path samples, Journal& journal)
       : setup_(setup), rules_(rules), samples_(std::move(samples)), journal_(journal) {}
   void measure_loss(const StepNetworks& nets);
+  Status measure(bool wants_loss, bool wants_clips);
   Setup& setup_;
   const ForwardRules& rules_;
   std::filesystem::path samples_;

@@ -57,6 +57,20 @@ void describe(Listing& l, CheckpointJob& c) {
       {.help = "kept for their validation loss", .unit = "checkpoints", .min = 0, .resume = Resume::Allow});
 }
 
+void describe(Listing& l, ParallelJob& j) {
+  l.field("zero_stage", j.zero_stage,
+          {.help = "what ranks share: 0 nothing; 1 optimizer state and averaged weights (ZeRO-1)",
+           .min = 0,
+           .max = 1,
+           .resume = Resume::Allow});
+  l.field("timeout_s", j.timeout_s,
+          {.help = "longest wait for the other ranks",
+           .unit = "s",
+           .min = 1,
+           .max = 86400,
+           .resume = Resume::Allow});
+}
+
 void describe(Listing& l, TrainJob& j) {
   l.field("name", j.name, {.help = "the run's folder is this and 8 digits"});
   l.field("stage", j.stage,
@@ -99,6 +113,7 @@ void describe(Listing& l, TrainJob& j) {
   l.section("precision", j.precision, "Number formats");
   l.section("validation", j.validation, "Validation during training");
   l.section("checkpoint", j.checkpoint, "Saving");
+  l.section("parallel", j.parallel, "Several ranks");
 }
 
 namespace {

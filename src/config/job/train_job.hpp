@@ -60,6 +60,12 @@ struct CheckpointJob {
   int64_t keep_best = 1;  ///< by the fixed-noise validation loss
 };
 
+/// How ranks share a run (`zoetrope train --ranks N`).
+struct ParallelJob {
+  int64_t zero_stage = 1;    ///< 0: every rank keeps all state; 1: optimizer state and averages are shared
+  int64_t timeout_s = 1800;  ///< longest wait for the other ranks in one exchange
+};
+
 struct TrainJob {
   std::string name = "run";
   int64_t stage = 1;  ///< 1: pictures, all networks; 2: clips, motion modules
@@ -85,11 +91,13 @@ struct TrainJob {
   PrecisionJob precision;
   ValidationJob validation;
   CheckpointJob checkpoint;
+  ParallelJob parallel;
 };
 
 void describe(Listing& listing, ConditionJob& job);
 void describe(Listing& listing, ValidationJob& job);
 void describe(Listing& listing, CheckpointJob& job);
+void describe(Listing& listing, ParallelJob& job);
 void describe(Listing& listing, TrainJob& job);
 
 /// Rules between fields, after every value was read. InvalidConfig names the keys and what to change.
