@@ -24,6 +24,8 @@ constexpr double kShortShare = 0.6;
 constexpr double kRecomputeShare = 0.3;
 /// Likewise of the copies in the short type that a step makes of trained weights.
 constexpr double kRecomputeCopies = 0.15;
+/// Of a worker with libtorch, encoders and samples.
+constexpr uint64_t kProcessBytes = uint64_t{300} << 20;
 constexpr uint64_t kRoomForSamples = uint64_t{64} << 20;
 
 std::string count_text(int64_t elements, double bytes_each) {
@@ -75,29 +77,40 @@ uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig&
 }
 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
-                                              const models::NetworkConfigs& configs, int64_t scale_factor) {
+                                              const models::NetworkConfigs& configs, int64_t scale_factor,
+                                              int64_t ranks) {
   const params::ParamTable table = models::declare_networks(configs);
   const ParamCounts counts = count_params(job, table);
-  const auto lanes = static_cast<uint64_t>(job.lanes);
   const double moments = moment_bytes_each(job);
+  const auto copies = static_cast<uint64_t>(ranks);
+  const uint64_t shared_copies = job.parallel.zero_stage == 0 ? copies : 1;
+  const std::string times = ranks > 1 ? " x " + std::to_string(ranks) + " ranks" : "";
+  const std::string shared_times = shared_copies > 1 ? times : "";
+  const auto lanes = static_cast<uint64_t>(job.lanes);
   std::vector<resources::Demand> demands = {
-      {"trained weights (" + count_text(counts.trainable, kFloatBytes) + ")",
-       bytes(counts.trainable, kFloatBytes)},
-      {"frozen weights (" + count_text(counts.frozen, static_cast<double>(frozen_bytes_each(job))) + ")",
-       bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)))},
+      {"trained weights (" + count_text(counts.trainable, kFloatBytes) + ")" + times,
+       copies * bytes(counts.trainable, kFloatBytes)},
+      {"frozen weights (" + count_text(counts.frozen, static_cast<double>(frozen_bytes_each(job))) + ")" +
+           times,
+       copies * bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)))},
       {"gradients (" + std::to_string(job.lanes) + " lanes)", lanes * bytes(counts.trainable, kFloatBytes)},
-      {"optimizer state (" + count_text(counts.trainable, moments) + ")", bytes(counts.trainable, moments)},
+      {"optimizer state (" + count_text(counts.trainable, moments) + ")" + shared_times,
+       shared_copies * bytes(counts.trainable, moments)},
   };
   if (job.optimizer.ema_decay > 0)
-    demands.push_back({"averaged weights", bytes(counts.trainable, kFloatBytes)});
+    demands.push_back(
+        {"averaged weights" + shared_times, shared_copies * bytes(counts.trainable, kFloatBytes)});
   if (is_short(job)) {
     const double each = kFloatBytes / 2 * (job.gradient_checkpointing ? kRecomputeCopies : 1.0);
-    demands.push_back({"copies of weights in the short type (estimate)", bytes(counts.trainable, each)});
+    demands.push_back(
+        {"copies of weights in the short type (estimate)" + times, copies * bytes(counts.trainable, each)});
   }
-  const int64_t threads = job.threads > 0 ? job.threads : resources::cores();
-  const auto side_by_side = static_cast<uint64_t>(divide_threads(job.lanes, threads).side_by_side);
-  demands.push_back(
-      {"activations (estimate)", side_by_side * activation_bytes(job, configs.denoising_unet, scale_factor)});
+  const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
+  const int64_t lanes_of_rank = (job.lanes + ranks - 1) / ranks;
+  const auto side_by_side = static_cast<uint64_t>(divide_threads(lanes_of_rank, threads).side_by_side);
+  demands.push_back({"activations (estimate)" + times,
+                     copies * side_by_side * activation_bytes(job, configs.denoising_unet, scale_factor)});
+  if (ranks > 1) demands.push_back({"processes of the other ranks", (copies - 1) * kProcessBytes});
   return demands;
 }
 

@@ -27,9 +27,11 @@ ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& 
 uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig& unet, int64_t scale_factor);
 
 /// What the networks and a step take beyond what the process holds already (libtorch, encoders, samples: 230
-/// to 300 MB resident in the quickstart's runs).
+/// to 300 MB resident in the quickstart's runs); with several ranks, all of them on this host together, their
+/// processes included.
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
-                                              const models::NetworkConfigs& configs, int64_t scale_factor);
+                                              const models::NetworkConfigs& configs, int64_t scale_factor,
+                                              int64_t ranks = 1);
 /// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 

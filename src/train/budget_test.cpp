@@ -38,6 +38,17 @@ TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
   EXPECT_EQ(bytes_of(demands, "averaged weights"), 0U);
 }
 
+TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
+  config::TrainJob job;
+  job.lanes = 4;
+  const auto shared = memory_demands(job, published(1), 8, /*ranks=*/4);
+  EXPECT_EQ(bytes_of(shared, "trained weights"), 4 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(shared, "gradients"), 4 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(shared, "optimizer state"), 8 * 1'701'305'684ULL);
+  job.parallel.zero_stage = 0;
+  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, 4), "optimizer state"), 4 * 8 * 1'701'305'684ULL);
+}
+
 TEST(Budget, EightBitStateIsAboutAQuarter) {
   config::TrainJob job;
   const uint64_t full = bytes_of(memory_demands(job, published(1), 8), "optimizer state");

@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/resources.hpp"
 #include "models/network_set.hpp"
 
 namespace zt::train {
@@ -61,6 +62,11 @@ params::PlacementRule placement_rule(const config::TrainJob& job, const params::
       placement.dtype = scalar_type(job.precision.frozen_dtype);
     return placement;
   };
+}
+
+size_t threads_of_rank(int64_t wanted, int64_t ranks) {
+  if (wanted > 0) return static_cast<size_t>(wanted);
+  return std::max<size_t>(1, static_cast<size_t>(resources::cores()) / static_cast<size_t>(ranks));
 }
 
 int64_t samples_per_step(const config::TrainJob& job) {

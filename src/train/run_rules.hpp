@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -28,6 +29,9 @@ params::PlacementRule placement_rule(const config::TrainJob& job, const params::
 
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
 int64_t samples_per_step(const config::TrainJob& job);
+
+/// Threads of libtorch: `wanted`, or an equal share of the cores. Ranks of other hosts are not told apart.
+size_t threads_of_rank(int64_t wanted, int64_t ranks);
 
 /// Errors: InvalidConfig for piecewise rules that can't be read.
 Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job);

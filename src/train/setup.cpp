@@ -20,13 +20,6 @@
 namespace zt::train {
 namespace {
 
-/// Threads of libtorch: `wanted`, or an equal share of the cores (ranks of other hosts are not told apart, so
-/// there each takes less than it could).
-size_t threads_of_rank(int64_t wanted, int64_t ranks) {
-  if (wanted > 0) return static_cast<size_t>(wanted);
-  return std::max<size_t>(1, resources::cores() / static_cast<size_t>(ranks));
-}
-
 /// Runs `work` on the first rank, then on the others. An error of the first reaches them as the end of its
 /// group.
 template <class Work>
@@ -139,9 +132,14 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
   const int64_t channels = setup.encoders.codec->channels();
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
   const params::ParamTable table = models::declare_networks(configs);
-  ZT_TRY(resources::require_memory(memory_demands(job, configs, setup.encoders.codec->scale_factor()),
-                                   kMemoryAdvice));
-  ZT_TRY(resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice));
+  const auto check_budget = [&]() -> Status {
+    if (!setup.ranks.is_first()) return {};
+    ZT_TRY(resources::require_memory(
+        memory_demands(job, configs, setup.encoders.codec->scale_factor(), setup.ranks.size()),
+        kMemoryAdvice));
+    return resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice);
+  };
+  ZT_TRY(in_turn(setup.ranks, check_budget));
 
   models::BuildOptions options;
   options.motion = motion;
