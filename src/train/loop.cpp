@@ -134,12 +134,14 @@ Result<StepBatches> Loop::next_batches() {
 Status Loop::train_step(const StepBatches& batches, double data_s) {
   const clock::Stopwatch watch;
   const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
+  const int64_t sent_before = setup_.ranks.traffic().total().bytes_sent;
   ZT_TRY_ASSIGN(const StepReport report, stepper_.step(batches, lr));
   StepCost cost;
   cost.data_s = data_s;
   cost.total_s = data_s + watch.seconds();
   cost.save_s = std::exchange(save_stall_s_, 0.0);
   cost.samples = samples_per_step(job_);
+  cost.sent_bytes = setup_.ranks.traffic().total().bytes_sent - sent_before;
   ++setup_.cursor.step;
   setup_.cursor.next_sample += static_cast<uint64_t>(samples_per_step(job_));
   count_losses(setup_.cursor, report);

@@ -52,6 +52,8 @@ class Ranks {
   /// Every rank's shard of the trainable values to all. Nothing with stage 0, where all have them.
   Status gather_values(params::ParamStore& store);
 
+  /// What this rank sent and received so far.
+  dist::Traffic traffic() const { return group_ ? group_->traffic() : dist::Traffic(); }
   /// How the ranks' savers meet; nothing with one rank.
   std::shared_ptr<checkpoint::Meeting> meeting() const { return meeting_; }
 

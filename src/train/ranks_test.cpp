@@ -73,10 +73,13 @@ class Rank {
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
 
+  StepReport step() {
+    const auto lanes = static_cast<uint64_t>(job.lanes);
+    return stepper.step(batches(next_++ * lanes), 1e-3).value();
+  }
   void train(uint64_t steps, Trained& out) {
     for (uint64_t i = 0; i < steps; ++i) {
-      const StepReport report = stepper.step(batches(next_ * static_cast<uint64_t>(job.lanes)), 1e-3).value();
-      ++next_;
+      const StepReport report = step();
       out.losses.push_back(report.loss);
       out.norms.push_back(report.norms.total);
     }
@@ -85,6 +88,8 @@ class Rank {
                                    [&] { EXPECT_TRUE(ranks.gather_values(*state.networks.store)); });
     out.averages = state.networks.store->digest();
   }
+  int64_t sent() const { return ranks.traffic().total().elements_sent; }
+  int64_t num_trainable() const { return state.networks.store->num_trainable(); }
   void resume(const checkpoint::Reader& reader) {
     const Status restored = restore(state, reader);
     ASSERT_TRUE(restored) << restored.error().text();
@@ -179,6 +184,24 @@ TEST_P(SameBits, AsOneProcess) {
 INSTANTIATE_TEST_SUITE_P(OfRanks, SameBits,
                          ::testing::Values(Case{1, 0, 2}, Case{1, 1, 2}, Case{1, 1, 4}, Case{2, 0, 4},
                                            Case{2, 1, 2}));
+
+// Both ways of sharing send 2 (N - 1) / N elements per parameter and step; the losses and norms that go with
+// them are small.
+TEST(Traffic, IsTwoExchangesOfEveryParameter) {
+  for (const int64_t zero_stage : {0, 1}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.condition.uncond_ratio = 0;
+    run_ranks(job, 4, [&](int, Rank& one) {
+      const int64_t before = one.sent();
+      one.step();
+      const double parameters = static_cast<double>(one.num_trainable());
+      const double sent = static_cast<double>(one.sent() - before) / parameters;
+      EXPECT_GE(sent, 2 * 0.75) << "ZeRO stage " << zero_stage;
+      EXPECT_LE(sent, 2 * 0.75 * 1.1)
+          << "ZeRO stage " << zero_stage;  // padding to 256 x 4 elements, losses, norms
+    });
+  }
+}
 
 TEST(SameBits, WithAnUnevenNumberOfRanksUpToRounding) {
   const config::TrainJob job = job_of(1, 1);

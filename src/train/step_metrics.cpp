@@ -41,6 +41,7 @@ std::map<std::string, double> step_metrics(const StepReport& report, const Curso
       {"time/save_s", cost.save_s},
   };
   if (const auto average = cursor.loss.average(0)) values["train/loss_ema"] = *average;
+  if (cost.sent_bytes > 0) values["comm/sent_bytes"] = static_cast<double>(cost.sent_bytes);
   if (report.loss_scale != 1.0) values["train/loss_scale"] = report.loss_scale;
   for (const auto& [module, norm] : report.norms.by_module) values["train/grad_norm/" + module] = norm;
   for (size_t i = 0; i < cursor.losses.buckets().size(); ++i) {

@@ -17,6 +17,7 @@ struct StepCost {
   double total_s = 0;
   double save_s = 0;  ///< stall of a save since the step before
   int64_t samples = 0;
+  int64_t sent_bytes = 0;  ///< to other ranks, by this one
 };
 
 /// Adds a step's losses to the moving averages.
