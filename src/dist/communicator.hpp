@@ -102,7 +102,8 @@ class Communicator {
   std::string_view backend() const;
 
   /// Gives the group up: waits here end with Cancelled, waits of the other ranks with PeerLost naming this
-  /// one. From any thread, also during a wait.
+  /// one (with Gloo: in all groups of the generation). From any thread, also during a wait. A rank that ends
+  /// because of an error of its own calls it, so that the others need not wait for their deadlines.
   void abort();
   /// Set once the group has failed.
   const std::optional<Failure>& failure() const { return failure_; }

@@ -3,14 +3,20 @@
 // every operation is a direct exchange with each peer. That moves no more than Gloo's own collectives (its
 // reduce-scatter is an all-reduce), works for every type, sums in our order, and a failing wait tells which
 // peer it was for. Gloo's thread moves the bytes while the caller computes.
+//
+// Gloo does not always tell a wait that its connection broke (seen with 2.13's when a peer died in the middle
+// of a transfer: the wait ended at its timeout), so a thread of ours waits for the rendezvous to record a
+// lost rank, and interrupts.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <utility>
 
@@ -27,6 +33,8 @@ using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
 /// How long after a connection broke the rendezvous may take to notice which process has ended.
 constexpr milliseconds kLostNameGrace(250);
+/// How long a peer that gives up at about the same time may take to say for whom it waited.
+constexpr milliseconds kGaveUpGrace(100);
 
 struct Transfer {
   int peer = 0;
@@ -45,9 +53,15 @@ struct Running {
 
 class Gloo final : public Backend {
  public:
-  Gloo(Meeting meeting, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
-      : meeting_(std::move(meeting)), group_(std::move(group)) {}
-  ~Gloo() override { Gloo::abort(); }
+  Gloo(Meeting meeting, std::unique_ptr<rendezvous::Client> watching,
+       c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
+      : meeting_(std::move(meeting)), watching_(std::move(watching)), group_(std::move(group)) {
+    watcher_ = std::thread([this] { watch(); });
+  }
+  ~Gloo() override {
+    stop_watching();
+    close();
+  }
 
   std::string_view name() const override { return "gloo"; }
   void start(Operation operation) override;
@@ -56,6 +70,10 @@ class Gloo final : public Backend {
 
  private:
   int size() const { return meeting_.size(); }
+  void watch();
+  void stop_watching();
+  /// Ends the current wait and all later ones; the first call counts.
+  void end_with(Outcome outcome);
   void begin_ready();
   void begin(Running& running);
   void receive(Running& running, const at::Tensor& into, int peer);
@@ -65,16 +83,24 @@ class Gloo final : public Backend {
   /// Waits for the transfers of the operation.
   Outcome complete(Running& running, clock::Deadline deadline);
   bool wait_for(const Transfer& transfer, clock::Deadline deadline, std::string& reason);
-  Outcome peer_lost(const Running& running, int peer, std::string reason) const;
+  /// What a failed transfer with `peer` means.
+  Outcome explain(const Running& running, int peer, bool is_timeout, std::string reason) const;
+  std::optional<int> lost_member(clock::Deadline deadline) const;
+  std::optional<int> rank_named(const std::string& member) const;
+  int first_missing(int peer) const;
+  std::string gave_up_key(int rank) const { return fmt::format("{}gave-up/{}", meeting_.prefix, rank); }
   void close();
 
   const Meeting meeting_;
+  const std::unique_ptr<rendezvous::Client> watching_;
   std::mutex use_;  ///< held by start() and finish(); abort() takes it to close
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;  ///< null once closed
   std::deque<Running> queue_;                         ///< not complete, in order
   std::mutex current_mutex_;
-  WorkPtr current_;  ///< being waited for
-  std::atomic<bool> is_aborted_ = false;
+  WorkPtr current_;               ///< being waited for
+  std::optional<Outcome> ended_;  ///< why nothing is waited for any more
+  std::once_flag watch_stopped_;
+  std::thread watcher_;
 };
 
 /// Gloo matches sends and receives of a pair by a number of 31 bits. With the fingerprint in it, ranks that
@@ -83,6 +109,35 @@ int tag_of(const Operation& operation) {
   constexpr int kSequenceBits = 16;
   const auto sequence = static_cast<uint32_t>(operation.sequence) & ((1u << kSequenceBits) - 1);
   return static_cast<int>(((operation.fingerprint & 0x7FFFu) << kSequenceBits) | sequence);
+}
+
+void Gloo::watch() {
+  constexpr std::chrono::hours kForAsLongAsItTakes(24 * 365);
+  const auto first = watching_->get(rendezvous::kFirstLostKey, clock::in(kForAsLongAsItTakes));
+  if (!first) {
+    if (first.error().code == ErrorCode::Superseded)
+      end_with({Outcome::Kind::Cancelled, 0, {}, first.error().text()});
+    return;  // else the rendezvous is gone, or this group: deadlines remain
+  }
+  const std::optional<int> rank = rank_named(*first);
+  if (!rank)  // of another group: its peers give up theirs, so nobody may be left to take part in this one
+    end_with({Outcome::Kind::PeerLost, 0, {}, fmt::format("rank {} of the run is gone", *first)});
+  else if (*rank != meeting_.rank)
+    end_with({Outcome::Kind::PeerLost, 0, {*rank}, {}});
+}
+
+void Gloo::stop_watching() {
+  std::call_once(watch_stopped_, [this] {
+    watching_->abort();
+    watcher_.join();
+  });
+}
+
+void Gloo::end_with(Outcome outcome) {
+  const std::lock_guard lock(current_mutex_);
+  if (ended_) return;
+  ended_ = std::move(outcome);
+  if (current_) current_->abort();
 }
 
 void Gloo::start(Operation operation) {
@@ -176,21 +231,21 @@ Outcome Gloo::finish(uint64_t sequence, clock::Deadline deadline) {
     queue_.pop_front();
   }
   begin_ready();
-  return {is_aborted_ ? Outcome::Kind::Cancelled : Outcome::Kind::Done, sequence, {}, {}};
+  return {Outcome::Kind::Done, sequence, {}, {}};
 }
 
 Outcome Gloo::complete(Running& running, clock::Deadline deadline) {
-  const uint64_t sequence = running.operation.sequence;
-  if (running.broken_peer >= 0) return peer_lost(running, running.broken_peer, running.broken_reason);
+  if (running.broken_peer >= 0) return explain(running, running.broken_peer, false, running.broken_reason);
   for (const Transfer& transfer : running.transfers) {
     std::string reason;
     if (wait_for(transfer, deadline, reason)) continue;
-    if (is_aborted_) return {Outcome::Kind::Cancelled, sequence, {}, {}};
-    if (clock::left(deadline) == milliseconds(0))
-      return {Outcome::Kind::Timeout, sequence, {transfer.peer}, std::move(reason)};
-    return peer_lost(running, transfer.peer, std::move(reason));
+    if (const std::lock_guard lock(current_mutex_); ended_) {
+      ended_->sequence = running.operation.sequence;
+      return *ended_;
+    }
+    const bool is_timeout = clock::left(deadline) == milliseconds(0);
+    return explain(running, transfer.peer, is_timeout, std::move(reason));
   }
-  if (is_aborted_) return {Outcome::Kind::Cancelled, sequence, {}, {}};
   const Operation& operation = running.operation;
   if (operation.kind == Primitive::ReduceScatter) tree_sum(operation.output, running.parts);
   if (operation.kind == Primitive::AllGather && operation.output.numel() > 0) {
@@ -199,13 +254,13 @@ Outcome Gloo::complete(Running& running, clock::Deadline deadline) {
     if (mine.data_ptr() != operation.input.data_ptr()) mine.copy_(operation.input);
   }
   if (operation.then) operation.then();
-  return {Outcome::Kind::Done, sequence, {}, {}};
+  return {Outcome::Kind::Done, running.operation.sequence, {}, {}};
 }
 
 bool Gloo::wait_for(const Transfer& transfer, clock::Deadline deadline, std::string& reason) {
   {
     const std::lock_guard lock(current_mutex_);
-    if (is_aborted_) return false;
+    if (ended_) return false;
     current_ = transfer.work;
   }
   bool is_done = false;
@@ -220,22 +275,51 @@ bool Gloo::wait_for(const Transfer& transfer, clock::Deadline deadline, std::str
   return is_done;
 }
 
-// A process that ends breaks its connections, and survivors that give up break theirs: whoever's connection
-// broke first here need not be the cause. The rendezvous knows whose process ended.
-Outcome Gloo::peer_lost(const Running& running, int peer, std::string reason) const {
-  const auto first = meeting_.store->get(rendezvous::kFirstLostKey, clock::in(kLostNameGrace));
-  for (int rank = 0; first && rank < size(); ++rank) {
-    if (std::to_string(meeting_.members[static_cast<size_t>(rank)].world_rank) == *first) peer = rank;
+// A process that ends breaks its connections, and survivors that give up break theirs: the peer whose
+// connection broke first here need not be the cause. The rendezvous knows whose process ended.
+Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::string reason) const {
+  const uint64_t sequence = running.operation.sequence;
+  if (!is_timeout) {
+    if (const std::optional<int> lost = lost_member(clock::in(kLostNameGrace)))
+      return {Outcome::Kind::PeerLost, sequence, {*lost}, std::move(reason)};
+  } else {
+    // Should the rendezvous be gone too, the others name this rank; there is nothing better to do.
+    [[maybe_unused]] const Status ignored =
+        meeting_.store->set(gave_up_key(meeting_.rank), std::to_string(peer));
   }
-  return {Outcome::Kind::PeerLost, running.operation.sequence, {peer}, std::move(reason)};
+  const int missing = first_missing(peer);
+  const bool was_waiting = is_timeout || missing != peer;
+  return {
+      was_waiting ? Outcome::Kind::Timeout : Outcome::Kind::PeerLost, sequence, {missing}, std::move(reason)};
+}
+
+std::optional<int> Gloo::lost_member(clock::Deadline deadline) const {
+  const auto first = meeting_.store->get(rendezvous::kFirstLostKey, deadline);
+  return first ? rank_named(*first) : std::nullopt;
+}
+
+std::optional<int> Gloo::rank_named(const std::string& member) const {
+  for (int rank = 0; rank < size(); ++rank)
+    if (std::to_string(meeting_.members[static_cast<size_t>(rank)].world_rank) == member) return rank;
+  return std::nullopt;
+}
+
+// The peer may itself have waited in vain for somebody else, whose data this rank had already got.
+int Gloo::first_missing(int peer) const {
+  for (int followed = 0; followed < size(); ++followed) {
+    const auto next = meeting_.store->get(gave_up_key(peer), clock::in(kGaveUpGrace));
+    if (!next) break;
+    peer = std::clamp(std::atoi(next->c_str()), 0, size() - 1);
+  }
+  return peer;
 }
 
 void Gloo::abort() {
-  {
-    const std::lock_guard lock(current_mutex_);
-    is_aborted_ = true;
-    if (current_) current_->abort();
-  }
+  end_with({Outcome::Kind::Cancelled, 0, {}, {}});
+  stop_watching();
+  const std::string me = std::to_string(meeting_.members[static_cast<size_t>(meeting_.rank)].world_rank);
+  // Their watchers read it; without the rendezvous they see the broken connection, or their deadline.
+  [[maybe_unused]] const auto ignored = meeting_.store->compare_and_set(rendezvous::kFirstLostKey, "", me);
   const std::lock_guard lock(use_);
   close();
 }
@@ -248,14 +332,21 @@ void Gloo::close() {
 }  // namespace
 
 Result<std::unique_ptr<Backend>> make_gloo(const Meeting& meeting) {
+  struct sigaction on_broken_pipe {};
+  ::sigaction(SIGPIPE, nullptr, &on_broken_pipe);
+  if (on_broken_pipe.sa_handler != SIG_IGN)  // Gloo writes without MSG_NOSIGNAL
+    return fail(ErrorCode::Internal,
+                "Gloo needs SIGPIPE ignored (base/signals.hpp), or a dead peer kills this rank");
   try {  // third-party leaf
     const milliseconds timeout = std::max(clock::left(meeting.deadline), milliseconds(1));
     auto options = c10d::ProcessGroupGloo::Options::create(timeout);
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(meeting.address));
     options->threads = 1;  // for collectives, which are not used
+    ZT_TRY_ASSIGN(auto watching, meeting.store->another(meeting.deadline));
     auto store = c10::make_intrusive<StoreAdapter>(meeting.store, meeting.prefix + "gloo/", timeout);
     return std::make_unique<Gloo>(
-        meeting, c10::make_intrusive<c10d::ProcessGroupGloo>(store, meeting.rank, meeting.size(), options));
+        meeting, std::move(watching),
+        c10::make_intrusive<c10d::ProcessGroupGloo>(store, meeting.rank, meeting.size(), options));
   } catch (const StoreError& e) {
     return fail(e.error);
   } catch (const std::exception& e) {

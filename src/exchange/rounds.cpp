@@ -13,7 +13,8 @@
 #include <climits>
 #include <cstring>
 #include <ctime>
-#include <thread>
+
+#include "base/resources.hpp"
 
 namespace zt::exchange {
 namespace {
@@ -58,7 +59,7 @@ Rounds::Rounds(std::shared_ptr<Segment> segment, const Layout& layout, size_t me
     : segment_(std::move(segment)),
       layout_(layout),
       me_(me),
-      spins_(layout.members <= std::thread::hardware_concurrency() ? kSpins : 0),
+      spins_(layout.members <= static_cast<size_t>(resources::cores()) ? kSpins : 0),
       pidfds_(layout.members, -1) {
   static_assert(sizeof(Control) == 64);
   control(me_).pid.store(::getpid());

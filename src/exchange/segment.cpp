@@ -12,6 +12,9 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <utility>
+
+#include "base/resources.hpp"
 
 namespace zt::exchange {
 namespace {
@@ -58,6 +61,9 @@ std::optional<Segment::Offer> Segment::Offer::parse(std::string_view text) {
 
 Result<std::shared_ptr<Segment>> Segment::create(size_t bytes) {
   const size_t total = kHeaderBytes + bytes;
+  // Asked first: a memory file has no limit of its own, so the kernel would kill processes to find the pages.
+  const resources::Demand demand{"shared memory between ranks", total};
+  ZT_TRY(resources::require_memory({&demand, 1}, "run fewer ranks on this host"));
   const int fd = ::memfd_create("zoetrope-exchange", MFD_CLOEXEC);
   if (fd < 0)
     return fail(ErrorCode::Exhausted, fmt::format("cannot make a memory file: {}", std::strerror(errno)));

@@ -119,6 +119,12 @@ Client::~Client() {
   ::close(fd_);
 }
 
+Result<std::unique_ptr<Client>> Client::another(clock::Deadline deadline) const {
+  ClientOptions options = options_;
+  options.member.clear();
+  return connect(options, deadline);
+}
+
 void Client::abort() {
   is_aborted_ = true;
   ::shutdown(fd_, SHUT_RDWR);

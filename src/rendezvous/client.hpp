@@ -39,6 +39,8 @@ class Client {
   Client& operator=(const Client&) = delete;
   /// Says goodbye, unless abort() was called.
   ~Client();
+  /// One more connection of the same generation, of no member: for a thread that waits on its own.
+  Result<std::unique_ptr<Client>> another(clock::Deadline deadline) const;
 
   /// Errors: Exhausted if the store is full.
   Status set(std::string_view key, std::string_view value);

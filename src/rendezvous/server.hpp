@@ -14,7 +14,8 @@
 
 namespace zt::rendezvous {
 
-/// Holds the name of the first member of the current generation that was lost; absent while none is.
+/// Holds the name of the first member of the current generation that was lost; absent while none is. A member
+/// that gives up without ending may say so by setting it to its own name, if nobody else has.
 inline constexpr char kFirstLostKey[] = "rendezvous/first-lost";
 
 struct ServerOptions {
