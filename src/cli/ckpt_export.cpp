@@ -54,8 +54,9 @@ void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
   verb->add_flag("--json", options->as_json, "Print JSON");
   verb->footer(
       "Example: zoetrope ckpt export latest --to exported --layout moore\n"
-      "There is no import: `zoetrope generate --weights DIR` and the paths under `model` of a training file "
-      "read\nboth layouts and published weights as they are.");
+      "`zoetrope generate --weights DIR`, the paths under `model` of a training file and `zoetrope ckpt "
+      "import` "
+      "read\nboth layouts and published weights.");
   verb->callback([=, &chosen] { chosen = [=] { return export_run(*options, job.request()); }; });
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <utility>
 
 #include "base/files.hpp"
 #include "cli/environment.hpp"
@@ -23,22 +24,6 @@ namespace zt::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-void say_how_it_ended(const contract::RunFolder& run, int code) {
-  const std::string id = run.identity().run_id;
-  if (code == contract::kExitOk) note(fmt::format("{} is complete", id));
-  if (code == kExitResumable)
-    note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
-}
-
-// Where a job without a run folder (generate, eval...) has its files while it runs: job, progress words, log.
-// What a killed program left there is removed by the next.
-Result<files::Temporary> job_folder() {
-  std::error_code ec;
-  const fs::path target = fs::temp_directory_path(ec) / "zoetrope";
-  files::remove_leftovers_of(target);
-  return files::Temporary::folder(target);
-}
 
 std::string random_token() {
   std::random_device device;
@@ -62,6 +47,38 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
     session.others.push_back(std::move(other));
   }
   return store;
+}
+
+// Starts the worker, or `ranks` of them, on a run's new attempt and stays with it. Errors: as of supervise().
+Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt& attempt,
+                         contract::WorkerCall call, int64_t ranks = 1) {
+  WorkerSession session;
+  session.call = std::move(call);
+  session.call.run_dir = run.path();
+  session.call.generation = attempt.generation;
+  session.call.progress = attempt.progress();
+  session.log = attempt.log();
+  std::unique_ptr<rendezvous::Server> store;
+  if (ranks > 1) {
+    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks));
+  }
+  return supervise(session);
+}
+
+void say_how_it_ended(const contract::RunFolder& run, int code) {
+  const std::string id = run.identity().run_id;
+  if (code == contract::kExitOk) note(fmt::format("{} is complete", id));
+  if (code == kExitResumable)
+    note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
+}
+
+// Where a job without a run folder (generate, eval...) has its files while it runs: job, progress words, log.
+// What a killed program left there is removed by the next.
+Result<files::Temporary> job_folder() {
+  std::error_code ec;
+  const fs::path target = fs::temp_directory_path(ec) / "zoetrope";
+  files::remove_leftovers_of(target);
+  return files::Temporary::folder(target);
 }
 
 }  // namespace
@@ -96,7 +113,6 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
 
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved) {
   const config::TrainJob& job = resolved.job;
-  ZT_TRY(check_start(resolved));
   contract::CreateRun options;
   if (!job.model.stage1_run.empty()) {
     ZT_TRY_ASSIGN(const auto parent, contract::RunFolder::open(job.model.stage1_run));
@@ -116,24 +132,22 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
                        int64_t ranks) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
-  WorkerSession session;
-  session.call.verb = contract::WorkerVerb::Train;
-  session.call.run_dir = run.path();
-  session.call.generation = attempt.generation;
-  session.call.progress = attempt.progress();
-  session.log = attempt.log();
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
-  std::unique_ptr<rendezvous::Server> store;
-  if (ranks > 1) {
-    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks));
-  }
-  ZT_TRY_ASSIGN(const WorkerEnd end, supervise(session));
+  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, {.verb = contract::WorkerVerb::Train}, ranks));
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());
   } else {
     note("report: " + run.report().string());
   }
   say_how_it_ended(run, end.code);
+  return end.code;
+}
+
+Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
+  ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
+  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, {.verb = contract::WorkerVerb::Import, .step = step}));
+  std::error_code ignored;
+  if (end.code != contract::kExitOk && end.has_said) fs::remove_all(run.path(), ignored);
   return end.code;
 }
 

@@ -24,8 +24,8 @@ Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequ
 /// NotFound naming the key whose file is missing, those of reading the index.
 Status check_start(const config::Resolved<config::TrainJob>& resolved);
 
-/// Makes the run folder of such a job, if check_start() agrees; the run in model.stage1_run becomes the
-/// parent. Errors: also those of the file system.
+/// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. Errors: those of the
+/// file system.
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
@@ -33,6 +33,10 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
 /// train it together, on this host. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
                        int64_t ranks = 1);
+
+/// The launch that fills a new run with the weights its configuration names, as the checkpoint of `step`. A
+/// run that can't be filled is removed, unless the worker could not say why.
+Result<int> launch_import(const contract::RunFolder& run, int64_t step);
 
 /// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. Job and log are kept only
 /// where the worker could not say why it ended; where they are stands on stderr then.

@@ -94,6 +94,7 @@ class Quickstart {
       note(fmt::format("{} is complete already", run.identity().run_id));
       return kExitOk;
     }
+    ZT_TRY(check_start(resolved));
     ZT_TRY_ASSIGN(const auto run, create_run(resolved));
     run_path = run.path().string();
     return launch_run(run);

@@ -49,6 +49,7 @@ Result<int> start(config::LoadRequest request, const Options& options) {
     print(config::freeze(resolved));
     return 0;
   }
+  ZT_TRY(check_start(resolved));
   ZT_TRY_ASSIGN(const auto run, create_run(resolved));
   return launch_run(run, {}, options.ranks);
 }

@@ -98,19 +98,20 @@ TEST(RunState, LossesAndStepsComeFromTheNewestRecords) {
 Result<WorkerCall> parse(std::vector<const char*> args) { return parse_worker_call(args); }
 
 TEST(WorkerCall, ArgumentsGoThereAndBack) {
-  const WorkerCall call{WorkerVerb::Train, "runs/a", 3, {}, "/dev/shm/p"};
+  const WorkerCall call{WorkerVerb::Import, "runs/a", 3, 1200, {}, "/dev/shm/p"};
 
   const auto args = to_args(call);
   std::vector<const char*> raw;
   for (const auto& arg : args) raw.push_back(arg.c_str());
   const auto back = parse(raw);
 
-  EXPECT_EQ(args, (std::vector<std::string>{"train", "--run-dir", "runs/a", "--generation", "3", "--progress",
-                                            "/dev/shm/p"}));
+  EXPECT_EQ(args, (std::vector<std::string>{"import", "--run-dir", "runs/a", "--generation", "3", "--step",
+                                            "1200", "--progress", "/dev/shm/p"}));
   ASSERT_TRUE(back);
-  EXPECT_EQ(back->verb, WorkerVerb::Train);
+  EXPECT_EQ(back->verb, WorkerVerb::Import);
   EXPECT_EQ(back->run_dir, "runs/a");
   EXPECT_EQ(back->generation, 3);
+  EXPECT_EQ(back->step, 1200);
   EXPECT_EQ(back->progress, "/dev/shm/p");
 }
 

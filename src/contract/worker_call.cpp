@@ -9,7 +9,7 @@
 namespace zt::contract {
 namespace {
 
-constexpr std::array<std::string_view, 5> kVerbs = {"train", "generate", "cache", "eval", "export"};
+constexpr std::array<std::string_view, 6> kVerbs = {"train", "import", "generate", "cache", "eval", "export"};
 
 Status assign_number(int64_t& number, std::string_view option, std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -32,6 +32,8 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     return assign_number(call.place.rank, option, value);
   } else if (option == "--ranks") {
     return assign_number(call.place.ranks, option, value);
+  } else if (option == "--step") {
+    return assign_number(call.step, option, value);
   } else {
     return fail(ErrorCode::InvalidArgument, fmt::format("unknown option '{}'", option));
   }
@@ -56,6 +58,7 @@ std::vector<std::string> to_args(const WorkerCall& call) {
     add("--ranks", fmt::format("{}", call.place.ranks));
     add("--rendezvous", call.place.rendezvous);
   }
+  if (call.step > 0) add("--step", fmt::format("{}", call.step));
   add("--job", call.job.string());
   add("--progress", call.progress.string());
   return args;
@@ -76,10 +79,9 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
       return fail(ErrorCode::InvalidArgument, fmt::format("'{}' has no value", args[i]));
     ZT_TRY(assign(call, args[i], args[i + 1]));
   }
-  const bool is_train = call.verb == WorkerVerb::Train;
-  if (is_train ? call.run_dir.empty() : call.job.empty()) {
+  if (has_run(call.verb) ? call.run_dir.empty() : call.job.empty()) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} needs {}", verb, is_train ? "--run-dir DIR" : "--job FILE"));
+                fmt::format("{} needs {}", verb, has_run(call.verb) ? "--run-dir DIR" : "--job FILE"));
   }
   const RankPlace& place = call.place;
   if (place.ranks < 1 || place.rank >= place.ranks || (place.ranks > 1 && place.rendezvous.empty())) {

@@ -5,6 +5,7 @@
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
 //                         [--rank R --ranks N --rendezvous HOST:PORT]     with the token in
 //                         ZT_RENDEZVOUS_TOKEN
+//   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //
 // Standard error is the worker's log; standard output carries results only. Exit codes:
@@ -22,8 +23,10 @@
 
 namespace zt::contract {
 
-enum class WorkerVerb { Train, Generate, Cache, Eval, Export };
+enum class WorkerVerb { Train, Import, Generate, Cache, Eval, Export };
 std::string_view name(WorkerVerb verb);
+/// Whether the call names a run folder, where the others name a job file.
+inline bool has_run(WorkerVerb verb) { return verb <= WorkerVerb::Import; }
 
 /// Where this worker stands among those that train one run together.
 struct RankPlace {
@@ -37,9 +40,10 @@ inline constexpr const char* kRendezvousToken = "ZT_RENDEZVOUS_TOKEN";
 
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;
-  std::filesystem::path run_dir;  ///< train: the run folder
-  int64_t generation = 0;         ///< train: the attempt the launcher began; 0 = the worker begins one itself
-  std::filesystem::path job;      ///< the others: YAML of the job, as `zoetrope` resolved it
+  std::filesystem::path run_dir;  ///< train, import: the run folder
+  int64_t generation = 0;     ///< of a run: the attempt the launcher began; 0 = the worker begins one itself
+  int64_t step = 0;           ///< import: what the checkpoint counts as
+  std::filesystem::path job;  ///< the others: YAML of the job, as `zoetrope` resolved it
   std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
   RankPlace place = {};            ///< train
 };

@@ -10,9 +10,9 @@
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "checkpoint/reader.hpp"
+#include "config/weights_folder.hpp"
 #include "contract/manifest.hpp"
 #include "contract/run_folder.hpp"
-#include "generate/internal/weights_folder.hpp"
 #include "models/run_model.hpp"
 
 namespace zt::generate {
@@ -132,7 +132,7 @@ Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions
   if (!job.run.empty()) return load_run(job.run, options);
   config::ModelJob files = job.model;
   if (!job.weights.empty()) {
-    ZT_TRY_ASSIGN(files, internal::files_of_folder(job.weights, job.model));
+    ZT_TRY_ASSIGN(files, config::files_of_folder(job.weights, job.model));
   }
   ZT_TRY(models::require_trained_weights(files));
 

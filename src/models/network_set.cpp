@@ -192,7 +192,7 @@ Status require_trained_weights(const config::ModelJob& job) {
                                                          : nullptr;
   if (!missing) return {};
   return fail(ErrorCode::InvalidConfig,
-              fmt::format("generation needs trained weights, but {} is not set", missing));
+              fmt::format("trained weights are wanted for every network, but {} is not set", missing));
 }
 
 bool needs_codec_fit(const config::ModelJob& job) {

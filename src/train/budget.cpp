@@ -48,6 +48,8 @@ double moment_bytes_each(const config::TrainJob& job) {
   return job.optimizer.use_8bit_adam ? k8BitStateBytes : 2.0 * kFloatBytes;
 }
 
+std::string times(int64_t ranks) { return ranks > 1 ? " x " + std::to_string(ranks) + " ranks" : ""; }
+
 }  // namespace
 
 ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table) {
@@ -76,22 +78,19 @@ uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig&
   return static_cast<uint64_t>(kept * each * (job.gradient_checkpointing ? kRecomputeShare : 1.0));
 }
 
-std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
-                                              const models::NetworkConfigs& configs, int64_t scale_factor,
-                                              int64_t ranks) {
-  const params::ParamTable table = models::declare_networks(configs);
+std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table,
+                                             int64_t ranks) {
   const ParamCounts counts = count_params(job, table);
   const double moments = moment_bytes_each(job);
   const auto copies = static_cast<uint64_t>(ranks);
   const uint64_t shared_copies = job.parallel.zero_stage == 0 ? copies : 1;
-  const std::string times = ranks > 1 ? " x " + std::to_string(ranks) + " ranks" : "";
-  const std::string shared_times = shared_copies > 1 ? times : "";
+  const std::string shared_times = shared_copies > 1 ? times(ranks) : "";
   const auto lanes = static_cast<uint64_t>(job.lanes);
   std::vector<resources::Demand> demands = {
-      {"trained weights (" + count_text(counts.trainable, kFloatBytes) + ")" + times,
+      {"trained weights (" + count_text(counts.trainable, kFloatBytes) + ")" + times(ranks),
        copies * bytes(counts.trainable, kFloatBytes)},
       {"frozen weights (" + count_text(counts.frozen, static_cast<double>(frozen_bytes_each(job))) + ")" +
-           times,
+           times(ranks),
        copies * bytes(counts.frozen, static_cast<double>(frozen_bytes_each(job)))},
       {"gradients (" + std::to_string(job.lanes) + " lanes)", lanes * bytes(counts.trainable, kFloatBytes)},
       {"optimizer state (" + count_text(counts.trainable, moments) + ")" + shared_times,
@@ -100,15 +99,24 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
   if (job.optimizer.ema_decay > 0)
     demands.push_back(
         {"averaged weights" + shared_times, shared_copies * bytes(counts.trainable, kFloatBytes)});
+  return demands;
+}
+
+std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
+                                              const models::NetworkConfigs& configs, int64_t scale_factor,
+                                              int64_t ranks) {
+  const params::ParamTable table = models::declare_networks(configs);
+  std::vector<resources::Demand> demands = state_demands(job, table, ranks);
+  const auto copies = static_cast<uint64_t>(ranks);
   if (is_short(job)) {
     const double each = kFloatBytes / 2 * (job.gradient_checkpointing ? kRecomputeCopies : 1.0);
-    demands.push_back(
-        {"copies of weights in the short type (estimate)" + times, copies * bytes(counts.trainable, each)});
+    demands.push_back({"copies of weights in the short type (estimate)" + times(ranks),
+                       copies * bytes(count_params(job, table).trainable, each)});
   }
   const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
   const int64_t lanes_of_rank = (job.lanes + ranks - 1) / ranks;
   const auto side_by_side = static_cast<uint64_t>(divide_threads(lanes_of_rank, threads).side_by_side);
-  demands.push_back({"activations (estimate)" + times,
+  demands.push_back({"activations (estimate)" + times(ranks),
                      copies * side_by_side * activation_bytes(job, configs.denoising_unet, scale_factor)});
   if (ranks > 1) demands.push_back({"processes of the other ranks", (copies - 1) * kProcessBytes});
   return demands;

@@ -26,6 +26,9 @@ ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& 
 /// 76 % too high (quarter width, stage 2).
 uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig& unet, int64_t scale_factor);
 
+/// What the networks take with all that a checkpoint stores of them, and their gradients.
+std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table,
+                                             int64_t ranks = 1);
 /// What the networks and a step take beyond what the process holds already (libtorch, encoders, samples: 230
 /// to 300 MB resident in the quickstart's runs); with several ranks, all of them on this host together, their
 /// processes included.

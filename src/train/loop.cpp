@@ -208,15 +208,7 @@ void Loop::save(bool is_last) {
   if (saved_step_ == setup_.cursor.step) return;
   const clock::Stopwatch watch;
   journal_.progress(contract::Phase::Saving);
-  checkpoint::Snapshot snapshot;
-  snapshot.step = setup_.cursor.step;
-  // What all ranks have the first one saves.
-  const bool is_first = setup_.ranks.is_first();
-  if (is_first || setup_.state.shard.count > 1) snapshot.tensors = state_tensors(setup_.state);
-  if (is_first) snapshot.frozen = frozen_tensors(setup_.state);
-  snapshot.scalars = state_scalars(setup_.state);
-  const std::vector<params::StateScalar> cursor = to_scalars(setup_.cursor);
-  snapshot.scalars.insert(snapshot.scalars.end(), cursor.begin(), cursor.end());
+  checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.is_first());
   if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync();

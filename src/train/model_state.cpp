@@ -31,6 +31,10 @@ void add_moments(const ModelState& state, std::vector<params::StateTensor>& tens
   if (state.ema) state.ema->visit_state(add);
 }
 
+std::vector<params::StateTensor> frozen_tensors(const ModelState& state) {
+  return param_tensors(*state.networks.store, /*trainable=*/false);
+}
+
 }  // namespace
 
 ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job, params::Shard shard) {
@@ -46,10 +50,6 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
   return state;
 }
 
-std::vector<params::StateTensor> frozen_tensors(const ModelState& state) {
-  return param_tensors(*state.networks.store, /*trainable=*/false);
-}
-
 std::vector<params::StateTensor> state_tensors(const ModelState& state) {
   std::vector<params::StateTensor> tensors =
       param_tensors(*state.networks.store, /*trainable=*/true, state.shard);
@@ -57,14 +57,19 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state) {
   return tensors;
 }
 
-std::vector<params::StateScalar> state_scalars(const ModelState& state) {
-  std::vector<params::StateScalar> scalars = state.optimizer->scalars();
-  const auto append = [&](std::vector<params::StateScalar> more) {
-    scalars.insert(scalars.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank) {
+  checkpoint::Snapshot snapshot;
+  snapshot.step = cursor.step;
+  if (is_first_rank || state.shard.count > 1) snapshot.tensors = state_tensors(state);
+  if (is_first_rank) snapshot.frozen = frozen_tensors(state);
+  snapshot.scalars = state.optimizer->scalars();
+  const auto append = [&](const std::vector<params::StateScalar>& more) {
+    snapshot.scalars.insert(snapshot.scalars.end(), more.begin(), more.end());
   };
   if (state.ema) append(state.ema->scalars());
   if (state.scaler) append(state.scaler->scalars());
-  return scalars;
+  append(to_scalars(cursor));
+  return snapshot;
 }
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {

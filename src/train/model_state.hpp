@@ -8,12 +8,14 @@
 
 #include "base/error.hpp"
 #include "checkpoint/reader.hpp"
+#include "checkpoint/saver.hpp"
 #include "config/job/train_job.hpp"
 #include "models/network_set.hpp"
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/loss_scaler.hpp"
 #include "params/state.hpp"
+#include "train/cursor.hpp"
 
 namespace zt::train {
 
@@ -30,12 +32,12 @@ struct ModelState {
 ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job,
                             params::Shard shard = {});
 
-/// Live views of the parameters and buffers that the run leaves as they are.
-std::vector<params::StateTensor> frozen_tensors(const ModelState& state);
-/// Live views of every other parameter, of the moments and of the averages: what this rank's shard has of
+/// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has of
 /// them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
-std::vector<params::StateScalar> state_scalars(const ModelState& state);
+/// What a checkpoint stores: live views, those of the parameters and buffers that the run leaves as they are
+/// too; no metrics. What all ranks have the first one saves.
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank = true);
 
 /// Overwrites the whole state, and every parameter whatever the shard, with a checkpoint's. Errors: those of
 /// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.

@@ -79,7 +79,8 @@ Result<int> run_job(const contract::WorkerCall& call) {
     case contract::WorkerVerb::Export:
       return perform<config::ExportJob>(call, generate::run_export);
     case contract::WorkerVerb::Train:
-      break;  // has a run folder instead of a job file
+    case contract::WorkerVerb::Import:
+      break;  // have a run folder instead of a job file
   }
   return fail(ErrorCode::Unsupported,
               "zoetrope-worker has no job '" + std::string(contract::name(call.verb)) + "'");

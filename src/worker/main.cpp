@@ -12,14 +12,13 @@
 #include "tensor/memory.hpp"
 #include "worker/guard.hpp"
 #include "worker/job_verbs.hpp"
-#include "worker/train_verb.hpp"
+#include "worker/run_verbs.hpp"
 
 namespace {
 
 zt::Result<int> perform(std::span<const char* const> args) {
   ZT_TRY_ASSIGN(const zt::contract::WorkerCall call, zt::contract::parse_worker_call(args));
-  return call.verb == zt::contract::WorkerVerb::Train ? zt::worker::run_train(call)
-                                                      : zt::worker::run_job(call);
+  return zt::contract::has_run(call.verb) ? zt::worker::run_launch(call) : zt::worker::run_job(call);
 }
 
 /// Leaves without the destructors of libtorch's statics: taking its operators apart one by one is 0.15 s of

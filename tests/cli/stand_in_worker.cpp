@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for zoetrope-worker in command-line tests: the same command line, run folder, events, progress
 // words and exit codes, but no computing, and it can be told to fail. ZT_STAND_IN names what it does:
-//   complete   a few steps, one checkpoint, exit 0
+//   complete   a few steps (none for an import), one checkpoint, exit 0
 //   wait       runs until it is asked to stop, then saves and exits 75 (a second Ctrl-C: 130)
 //   bare       a job's result as of a generation without panels
 //   refuse     logs an error and exits 72 (Exhausted)
@@ -77,7 +77,7 @@ Result<int> act(const RunFolder& run, int64_t generation, const std::string& par
   return part == "wait" ? kExitResumable : kExitOk;
 }
 
-Result<int> train(const WorkerCall& call, const std::string& part) {
+Result<int> launch(const WorkerCall& call, const std::string& part) {
   ZT_TRY_ASSIGN(const auto run, RunFolder::open(call.run_dir));
   ZT_TRY_ASSIGN(const auto lock, run.lock());
   ZT_TRY_ASSIGN(auto events, EventWriter::create(run.events(), call.generation, "rank0"));
@@ -97,6 +97,10 @@ Result<int> train(const WorkerCall& call, const std::string& part) {
     ZT_TRY(events.write(finished));
     return fail(ErrorCode::Exhausted, finished.message);
   }
+  if (call.verb == WorkerVerb::Import) {
+    ZT_TRY(save_checkpoint(run, call.generation, call.step));
+    return kExitOk;
+  }
   ZT_TRY_ASSIGN(const int code, act(run, call.generation, part, progress));
   finished.outcome = code == kExitOk ? "completed" : "stopped";
   finished.exit_code = code;
@@ -106,7 +110,7 @@ Result<int> train(const WorkerCall& call, const std::string& part) {
 
 Result<int> perform(std::span<const char* const> args, const std::string& part) {
   ZT_TRY_ASSIGN(const WorkerCall call, parse_worker_call(args));
-  if (call.verb == WorkerVerb::Train) return train(call, part);
+  if (has_run(call.verb)) return launch(call, part);
   if (part == "die") ::raise(SIGKILL);
   ZT_TRY_ASSIGN(const std::string job, files::read(call.job));
   if (part == "refuse") return fail(ErrorCode::NotFound, "no such picture");

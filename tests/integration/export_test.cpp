@@ -7,25 +7,13 @@
 
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
+#include "support/worker_job.hpp"
 #include "weights/tensor_file.hpp"
 
 namespace zt {
 namespace {
 
 namespace fs = std::filesystem;
-
-void run_export(const config::ExportJob& job, const fs::path& folder) {
-  config::Resolved<config::ExportJob> resolved;
-  resolved.job = job;
-  test::expect_ok(files::write_atomic(folder / "job.yaml", config::freeze(resolved)));
-  process::SpawnOptions options;
-  options.argv = {ZT_WORKER, "export", "--job", (folder / "job.yaml").string()};
-  options.out = process::Stream::discard();
-  options.err = process::Stream::to_file(folder / "log");
-  process::Child child = test::value_of(process::Child::spawn(options));
-  ASSERT_EQ(test::value_of(child.wait(std::chrono::seconds(60))).shell_code(), 0)
-      << files::read(folder / "log").value_or("");
-}
 
 /// The files of one checkpoint.
 struct StoredTensors {
@@ -68,7 +56,7 @@ TEST(Export, WritesTheAveragedWeightsOfACheckpointBitForBit) {
   const config::ExportJob job{.run = run.run().path().string(),
                               .output = (folder.path() / "exported").string(),
                               .layout = config::ExportLayout::Moore};
-  run_export(job, folder.path());
+  test::run_worker_job("export", job, folder.path());
 
   const auto averages_of = [&](const char* file, const char* network) {
     return expect_same_bits(test::value_of(weights::TensorFile::open(fs::path(job.output) / file)),

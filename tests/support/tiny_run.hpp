@@ -30,17 +30,17 @@ class TinyRun {
 
   const contract::RunFolder& run() const { return run_; }
 
+  /// The launch that `zoetrope ckpt import --step` makes, to its end; its exit code.
+  int import(int64_t step) {
+    process::Child child = launch({"import", "--step", std::to_string(step)}, value_of(run_.begin_attempt()));
+    return value_of(child.wait(kDeadline)).shell_code();
+  }
+
   /// Starts a launch; `changes` are what a resume may change.
   process::Child start(const std::vector<std::string>& changes = {}) {
     const contract::Attempt attempt = value_of(run_.begin_attempt());
     if (!changes.empty()) expect_ok(files::write_atomic(attempt.run_yaml(), resolve(changes)));
-    process::SpawnOptions options;
-    options.argv = {ZT_WORKER,      "train",
-                    "--run-dir",    run_.path().string(),
-                    "--generation", std::to_string(attempt.generation)};
-    options.out = process::Stream::discard();
-    options.err = process::Stream::to_file(attempt.log());
-    return value_of(process::Child::spawn(options));
+    return launch({"train"}, attempt);
   }
 
   /// Runs a launch to its end and returns its exit code.
@@ -78,6 +78,18 @@ class TinyRun {
 
  private:
   static constexpr std::chrono::seconds kDeadline{60};
+
+  process::Child launch(const std::vector<std::string>& verb, const contract::Attempt& attempt) {
+    process::SpawnOptions options;
+    options.argv = {ZT_WORKER};
+    options.argv.insert(options.argv.end(), verb.begin(), verb.end());
+    for (const std::string& word : {std::string("--run-dir"), run_.path().string(),
+                                    std::string("--generation"), std::to_string(attempt.generation)})
+      options.argv.push_back(word);
+    options.out = process::Stream::discard();
+    options.err = process::Stream::to_file(attempt.log());
+    return value_of(process::Child::spawn(options));
+  }
 
   std::string resolve(const std::vector<std::string>& changes) {
     settings_.insert(settings_.end(), changes.begin(), changes.end());

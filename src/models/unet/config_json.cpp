@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "models/internal/config_reader.hpp"
 #include "models/unet/config.hpp"
@@ -72,11 +73,11 @@ void write_3d_keys(Json& out, const UNetConfig& config) {
 
 std::string to_json(const UNetConfig& config, UNetClass kind) {
   const bool is_3d = kind == UNetClass::Denoising3D;
-  Json out = internal::with_foreign(
-      {{"_class_name", is_3d ? "UNet3DConditionModel" : "UNet2DConditionModel"}}, config.foreign_json);
+  Json out = {{"_class_name", is_3d ? "UNet3DConditionModel" : "UNet2DConditionModel"}};
   write_2d_keys(out, config, is_3d ? "3D" : "2D");
   if (is_3d) write_3d_keys(out, config);
-  return out.dump(2) + "\n";
+  // Last, so that what was written here and read again is written in the same order.
+  return internal::with_foreign(std::move(out), config.foreign_json).dump(2) + "\n";
 }
 
 }  // namespace zt::models

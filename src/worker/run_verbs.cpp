@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See train_verb.hpp.
-#include "worker/train_verb.hpp"
+// See run_verbs.hpp.
+#include "worker/run_verbs.hpp"
 
 #include <ATen/Parallel.h>
 #include <unistd.h>
@@ -24,6 +24,7 @@
 #include "dist/group.hpp"
 #include "rendezvous/client.hpp"
 #include "tensor/device.hpp"
+#include "train/import_weights.hpp"
 #include "train/journal.hpp"
 #include "train/loop.hpp"
 #include "train/setup.hpp"
@@ -45,12 +46,17 @@ Result<contract::Attempt> find_attempt(const contract::RunFolder& run, int64_t g
   return generation > 0 ? run.attempt(generation) : run.begin_attempt();
 }
 
-contract::AttemptStarted started(const train::Setup& setup) {
+contract::AttemptStarted started(at::Device device) {
   contract::AttemptStarted event;
   event.host = host_name();
   event.pid = ::getpid();
+  event.device = device.str();
+  return event;
+}
+
+contract::AttemptStarted started(const train::Setup& setup) {
+  contract::AttemptStarted event = started(setup.device);
   event.threads = static_cast<int64_t>(setup.num_threads);
-  event.device = setup.device.str();
   event.from_step = setup.cursor.step;
   event.checkpoint = setup.resumed_from;
   return event;
@@ -103,10 +109,22 @@ Result<train::Ranks> join_ranks(const contract::RankPlace& place, int64_t genera
   return train::Ranks(std::move(formed), std::move(saves), job);
 }
 
+Result<config::TrainJob> job_of(const contract::RunFolder& run, int64_t generation) {
+  return config::thaw_run(run.config_file(generation), {run.identity().folder, run.path()});
+}
+
+Result<int> import_run(const contract::RunFolder& run, int64_t generation, int64_t step,
+                       train::Journal& journal) {
+  ZT_TRY_ASSIGN(const config::TrainJob job, job_of(run, generation));
+  ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  journal.event(started(device));
+  ZT_TRY(train::import_weights(job, run, generation, step, device, journal));
+  return contract::kExitOk;
+}
+
 Result<int> train_run(const contract::RunFolder& run, const contract::RankPlace& place, int64_t generation,
                       train::Journal& journal, std::chrono::steady_clock::time_point start) {
-  ZT_TRY_ASSIGN(const config::TrainJob job,
-                config::thaw_run(run.config_file(generation), {run.identity().folder, run.path()}));
+  ZT_TRY_ASSIGN(const config::TrainJob job, job_of(run, generation));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(place, generation, job.parallel));
   ZT_TRY_ASSIGN(const auto setup, train::set_up(job, run, device, std::move(ranks), journal));
@@ -128,7 +146,7 @@ Result<int> train_run(const contract::RunFolder& run, const contract::RankPlace&
 
 }  // namespace
 
-Result<int> run_train(const contract::WorkerCall& call) {
+Result<int> run_launch(const contract::WorkerCall& call) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const contract::RunFolder run, contract::RunFolder::open(call.run_dir));
   std::optional<files::Lock> lock;  // the first rank's, for all
@@ -140,7 +158,11 @@ Result<int> run_train(const contract::WorkerCall& call) {
   ZT_TRY_ASSIGN(const contract::Attempt attempt, find_attempt(run, call.generation));
   ZT_TRY_ASSIGN(train::Journal journal,
                 train::Journal::open(run, attempt, call.progress, static_cast<int>(call.place.rank)));
-  Result<int> code = guarded([&] { return train_run(run, call.place, attempt.generation, journal, start); });
+  Result<int> code = guarded([&] {
+    return call.verb == contract::WorkerVerb::Import
+               ? import_run(run, attempt.generation, call.step, journal)
+               : train_run(run, call.place, attempt.generation, journal, start);
+  });
   // A request to stop that came before the first step: nothing to save, everything can be resumed.
   if (!code && code.error().code == ErrorCode::Cancelled && signals::stop() != signals::Stop::None)
     code = kExitResumable;
