@@ -44,4 +44,15 @@ json run_json(const contract::RunFolder& run, const contract::RunState& state) {
           {"message", state.message}};
 }
 
+json damaged_json(const std::filesystem::path& folder, const Error& defect) {
+  return {{"run_id", folder.filename().string()},
+          {"path", folder.string()},
+          {"condition", kDamaged},
+          {"message", defect.text()}};
+}
+
+std::string damaged_text(const std::filesystem::path& folder, const Error& defect) {
+  return fmt::format("{} can't be read: {}", folder.string(), defect.text());
+}
+
 }  // namespace zt::cli

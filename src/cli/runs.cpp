@@ -39,11 +39,9 @@ class Listing {
     items_.push_back(run_json(run, *state));
   }
   void add_damaged(const std::filesystem::path& folder, const Error& defect) {
-    const std::string name = folder.filename().string();
-    table_.add({name, "", kDamaged});
-    items_.push_back(
-        {{"run_id", name}, {"path", folder.string()}, {"condition", kDamaged}, {"message", defect.text()}});
-    notes_.push_back(fmt::format("{} can't be read: {}", folder.string(), defect.text()));
+    table_.add({folder.filename().string(), "", kDamaged});
+    items_.push_back(damaged_json(folder, defect));
+    notes_.push_back(damaged_text(folder, defect));
   }
   const Table& table() const { return table_; }
   const json& items() const { return items_; }
@@ -51,7 +49,6 @@ class Listing {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  static constexpr const char* kDamaged = "damaged";
   Table table_{{{"RUN"},
                 {"KIND"},
                 {"STATE"},

@@ -33,22 +33,32 @@ struct Compared {
   std::vector<config::KeyValue> settings;
 };
 
-// One setting of all runs, in their order.
+struct Damaged {
+  contract::RunFolder run;
+  Error defect;
+};
+
+// Those that can't be read come last, so that the others' values stand below their names.
+struct Runs {
+  std::vector<Compared> whole;
+  std::vector<Damaged> damaged;
+};
+
+// One setting of all whole runs, in their order.
 struct Difference {
   std::string key;
   std::vector<std::string> values;
 };
 
-Result<Compared> read(const std::string& runs_folder, const std::string& named) {
-  ZT_TRY_ASSIGN(auto run, contract::RunFolder::find(runs_folder, named));
+Result<Compared> read(const contract::RunFolder& run) {
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
   ZT_TRY_ASSIGN(const auto job, config::thaw<config::TrainJob>(run.config_file(state.generation)));
-  return Compared{std::move(run), state, config::values(job)};
+  return Compared{run, state, config::values(job)};
 }
 
 std::vector<Difference> differences(const std::vector<Compared>& runs) {
   std::vector<Difference> out;
-  for (size_t i = 0; i < runs.front().settings.size(); ++i) {
+  for (size_t i = 0; !runs.empty() && i < runs.front().settings.size(); ++i) {
     Difference setting{runs.front().settings[i].key, {}};
     for (const Compared& run : runs) setting.values.push_back(run.settings[i].value);
     const auto& values = setting.values;
@@ -58,16 +68,24 @@ std::vector<Difference> differences(const std::vector<Compared>& runs) {
   return out;
 }
 
-std::string for_people(const std::vector<Compared>& runs, const std::vector<Difference>& settings) {
+std::string for_people(const Runs& runs, const std::vector<Difference>& settings) {
   std::vector<Table::Column> columns = {{"RUN"}};
-  for (const Compared& run : runs) columns.push_back({run.run.identity().run_id});
+  std::vector<std::string> states = {"state"};
+  for (const Compared& run : runs.whole) {
+    columns.push_back({run.run.identity().run_id});
+    states.emplace_back(contract::name(run.state.condition));
+  }
+  for (const Damaged& run : runs.damaged) {
+    columns.push_back({run.run.identity().run_id});
+    states.emplace_back(kDamaged);
+  }
   Table table(std::move(columns));
+  table.add(std::move(states));
   const auto row = [&](const char* title, const std::function<std::string(const Compared&)>& cell) {
     std::vector<std::string> cells = {title};
-    for (const Compared& run : runs) cells.push_back(cell(run));
+    for (const Compared& run : runs.whole) cells.push_back(cell(run));
     table.add(std::move(cells));
   };
-  row("state", [](const Compared& r) { return std::string(contract::name(r.state.condition)); });
   row("step", [](const Compared& r) { return step_text(r.state); });
   row("train loss", [](const Compared& r) { return number_text(r.state.train_loss); });
   row("validation loss", [](const Compared& r) { return number_text(r.state.validation_loss); });
@@ -81,23 +99,29 @@ std::string for_people(const std::vector<Compared>& runs, const std::vector<Diff
   return table.text(table_width());
 }
 
-std::string for_programs(const std::vector<Compared>& runs, const std::vector<Difference>& settings) {
+std::string for_programs(const Runs& runs, const std::vector<Difference>& settings) {
   json out{{"version", kJsonVersion}, {"runs", json::array()}, {"differences", json::array()}};
-  for (const Compared& run : runs) out["runs"].push_back(run_json(run.run, run.state));
+  for (const Compared& run : runs.whole) out["runs"].push_back(run_json(run.run, run.state));
+  for (const Damaged& run : runs.damaged) out["runs"].push_back(damaged_json(run.run.path(), run.defect));
   for (const Difference& setting : settings)
     out["differences"].push_back({{"key", setting.key}, {"values", setting.values}});
   return out.dump(1) + "\n";
 }
 
 Result<int> compare(const Options& options) {
-  std::vector<Compared> runs;
+  Runs runs;
   for (const std::string& named : options.runs) {
-    ZT_TRY_ASSIGN(Compared run, read(options.runs_folder, named));
-    runs.push_back(std::move(run));
+    ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, named));
+    if (auto whole = read(run))
+      runs.whole.push_back(*std::move(whole));
+    else
+      runs.damaged.push_back({run, std::move(whole).error()});
   }
-  const std::vector<Difference> settings = differences(runs);
+  const std::vector<Difference> settings = differences(runs.whole);
   print(options.as_json ? for_programs(runs, settings) : for_people(runs, settings));
-  if (settings.empty()) note("the settings are the same");
+  if (settings.empty() && runs.whole.size() > 1) note("the settings are the same");
+  if (options.as_json) return 0;
+  for (const Damaged& run : runs.damaged) note(damaged_text(run.run.path(), run.defect));
   return 0;
 }
 
