@@ -54,8 +54,7 @@ Result<Source> read_source(const std::filesystem::path& file) {
 }
 
 template <class Job>
-Result<Reading> read_file(const Listing& listing, const std::filesystem::path& file) {
-  ZT_TRY_ASSIGN(const Source source, read_source(file));
+Result<Reading> read_text(const Listing& listing, const Source& source) {
   ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
   if constexpr (std::is_same_v<Job, TrainJob>) {
     if (is_moore_train(root)) {
@@ -98,12 +97,12 @@ Result<Resolved<Job>> resolve(const std::vector<Batch>& batches) {
 }
 
 template <class Job>
-Result<std::vector<Resolved<Job>>> load_all(const LoadRequest& request) {
+Result<std::vector<Resolved<Job>>> load_all(const Source& source, const std::vector<std::string>& overrides) {
   Job keys;
   const Listing listing = list(keys);
-  ZT_TRY_ASSIGN(Reading reading, read_file<Job>(listing, request.file));
+  ZT_TRY_ASSIGN(Reading reading, read_text<Job>(listing, source));
   std::vector<Batch> sets;
-  for (const std::string& assignment : request.sets) {
+  for (const std::string& assignment : overrides) {
     ZT_TRY_ASSIGN(Batch batch, parse_set(listing, assignment));
     sets.push_back(std::move(batch));
   }
@@ -137,7 +136,8 @@ std::string list_text(std::vector<std::string> items) { return format_value({"",
 
 template <class Job>
 Result<Resolved<Job>> load(const LoadRequest& request) {
-  ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(request));
+  ZT_TRY_ASSIGN(const Source source, read_source(request.file));
+  ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(source, request.sets));
   if (jobs.size() != 1)
     return fail(ErrorCode::InvalidConfig,
                 fmt::format("{}: wanted one job, found {}", request.file.string(), jobs.size()));
@@ -145,7 +145,8 @@ Result<Resolved<Job>> load(const LoadRequest& request) {
 }
 
 Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request) {
-  return load_all<GenerateJob>(request);
+  ZT_TRY_ASSIGN(const Source source, read_source(request.file));
+  return load_all<GenerateJob>(source, request.sets);
 }
 
 template <class Job>
@@ -172,6 +173,12 @@ template <class Job>
 Result<Job> thaw(const std::filesystem::path& file) {
   ZT_TRY_ASSIGN(Resolved<Job> resolved, load<Job>({file, {}}));
   return std::move(resolved.job);
+}
+
+template <class Job>
+Status check(const Job& job) {
+  ZT_TRY(load_all<Job>(Source{"the job", freeze(Resolved<Job>{job, {}, {}})}, {}));
+  return {};
 }
 
 template <class Job>
@@ -211,6 +218,7 @@ Status check_resume(const Job& frozen, const Job& wanted) {
   template Result<Resolved<Job>> load<Job>(const LoadRequest&); \
   template std::string freeze<Job>(const Resolved<Job>&);       \
   template Result<Job> thaw<Job>(const std::filesystem::path&); \
+  template Status check<Job>(const Job&);                       \
   template std::vector<KeyValue> values<Job>(const Job&);       \
   template std::string digest<Job>(const Job&);                 \
   template Status check_resume<Job>(const Job&, const Job&);

@@ -58,6 +58,11 @@ std::string freeze(const Resolved<Job>& resolved);
 template <class Job>
 Result<Job> thaw(const std::filesystem::path& file);
 
+/// What load() checks, for a job that was made in code: InvalidConfig names the first value that is out of
+/// range.
+template <class Job>
+Status check(const Job& job);
+
 /// A key and its value as YAML that reads back to the same value.
 struct KeyValue {
   std::string key;  ///< dotted

@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/parallel.hpp"
 #include "base/text.hpp"
+#include "config/load.hpp"
 #include "data/draw_pose.hpp"
 #include "data/internal/synth_plan.hpp"
 #include "data/keypoints.hpp"
@@ -25,25 +26,10 @@ namespace {
 namespace fs = std::filesystem;
 using internal::SynthClip;
 
-constexpr int64_t kMaxSide = 4096;
-
 Status check(const config::SynthJob& job) {
-  const auto need = [](bool is_met, std::string_view what, auto value) -> Status {
-    if (is_met) return {};
-    return fail(ErrorCode::InvalidArgument, fmt::format("synth: {}, not {}", what, value));
-  };
-  ZT_TRY(need(!job.output.empty(), "output must name a folder", "\"\""));
-  ZT_TRY(need(job.num_train >= 1, "num_train must be at least 1", job.num_train));
-  ZT_TRY(need(std::min({job.num_val_a, job.num_val_b, job.num_val_c}) >= 0, "num_val_* must be at least 0",
-              "less"));
-  ZT_TRY(need(job.num_frames >= 1 && job.num_frames <= 4096, "num_frames must be 1..4096", job.num_frames));
-  ZT_TRY(need(job.width >= 16 && job.width <= kMaxSide, "width must be 16..4096", job.width));
-  ZT_TRY(need(job.height >= 16 && job.height <= kMaxSide, "height must be 16..4096", job.height));
-  ZT_TRY(need(job.fps >= 1 && job.fps <= 240, "fps must be 1..240", job.fps));
-  ZT_TRY(need(job.crf >= 0 && job.crf <= 51, "crf must be 0..51", job.crf));
-  ZT_TRY(need(job.puppet_height > 0 && job.puppet_height <= 1.5, "puppet_height must be within (0, 1.5]",
-              job.puppet_height));
-  return need(job.threads >= 0, "threads must be at least 0", job.threads);
+  if (job.output.empty())
+    return fail(ErrorCode::InvalidConfig, "output is not set: which folder is to be made?");
+  return config::check(job);
 }
 
 // A folder is ours if synth.json says so with equal values.

@@ -157,15 +157,19 @@ TEST(Synth, RefusesAFolderWithOtherThings) {
   EXPECT_EQ(report.error().code, ErrorCode::AlreadyExists);
 }
 
-TEST(Synth, RefusesSizesOutOfRange) {
+TEST(Synth, TakesWhatTheConfigurationTakesAndNothingElse) {
   const test::TempFolder folder;
   config::SynthJob job = small_job(folder / "set");
-  job.width = 8;
+  job.num_train = job.num_val_a = job.num_val_b = 0;
+  job.num_val_c = 1;
+  EXPECT_TRUE(synth(job)) << "a set for validation alone";
 
+  job.width = 8;
   const auto report = synth(job);
 
   ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(report.error().code, ErrorCode::InvalidConfig);
+  EXPECT_NE(report.error().message.find("width"), std::string::npos) << report.error().text();
 }
 
 }  // namespace
