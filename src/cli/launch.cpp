@@ -104,6 +104,7 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   if (wanted.index.empty() && wanted.meta_paths.empty())
     return fail(ErrorCode::InvalidConfig,
                 "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
+  ZT_TRY(config::require_encoders(resolved.job.model));
   ZT_TRY(config::check_inputs(resolved));
   if (wanted.index.empty()) return {};
   ZT_TRY_ASSIGN(auto clips, data::read_index(wanted.index));

@@ -20,8 +20,8 @@ namespace zt::cli {
 /// load_job() and of the name.
 Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequest& request);
 
-/// What the worker would stumble over and this program can see already. Errors: InvalidConfig without data,
-/// NotFound naming the key whose file is missing, those of reading the index.
+/// What the worker would stumble over and this program can see already. Errors: InvalidConfig without data or
+/// trained encoders, NotFound naming the key whose file is missing, those of reading the index.
 Status check_start(const config::Resolved<config::TrainJob>& resolved);
 
 /// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. Errors: those of the

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/internal/rules.hpp"
 #include "config/listing.hpp"
 
 namespace zt::config {
@@ -67,6 +68,21 @@ Status check_inputs(const Resolved<TrainJob>& resolved) {
                 fmt::format("{}: there is no {} ({})", named.key, *named.path,
                             origin == resolved.origins.end() ? "default" : origin->second));
   }
+  return {};
+}
+
+Status require_encoders(const ModelJob& model) {
+  if (model.allow_random_start || !model.stage1_run.empty()) return {};
+  constexpr std::string_view kForTests = "(model.allow_random_start: true for a test of speed or memory)";
+  if (model.vae_model_path.empty() && model.codec.kind == CodecKind::Vae)
+    return broken(fmt::format(
+        "the codec of pictures has no trained weights: set model.vae_model_path, or model.codec.kind: "
+        "linear, which is fitted to the data {}",
+        kForTests));
+  if (model.image_encoder_path.empty() && !model.base_model_path.empty())
+    return broken(fmt::format(
+        "model.base_model_path was trained with an image encoder: set model.image_encoder_path {}",
+        kForTests));
   return {};
 }
 

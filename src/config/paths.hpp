@@ -17,6 +17,12 @@ void make_paths_absolute(TrainJob& job, const std::filesystem::path& base);
 /// NotFound for the first input that is not there, with its key and the origin of its value.
 Status check_inputs(const Resolved<TrainJob>& resolved);
 
+/// Encoders never train, so a random one is no start. InvalidConfig, naming the key, if the codec would be a
+/// random VAE, or the image encoder random beside a base model, unless model.allow_random_start. Accepted
+/// without a path: a linear codec, which is fitted to the data; a random image encoder in a training from
+/// nothing; what stage1_run brings.
+Status require_encoders(const ModelJob& model);
+
 /// Where a run's folder was made, and where it is.
 struct RunPlaces {
   std::filesystem::path made;  ///< empty: not known, nothing follows

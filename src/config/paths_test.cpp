@@ -47,6 +47,27 @@ TEST(Paths, AMissingInputIsNamedWithItsKeyAndOrigin) {
               HasSubstr("model.vae_model_path: there is no " + (folder / "vae").string() + " (job.yaml:3)"));
 }
 
+TEST(Encoders, ARandomOneIsNoStartUnlessItIsAskedFor) {
+  ModelJob model;
+  ASSERT_FALSE(require_encoders(model));
+  EXPECT_EQ(require_encoders(model).error().code, ErrorCode::InvalidConfig);
+  EXPECT_THAT(require_encoders(model).error().message,
+              HasSubstr("set model.vae_model_path, or model.codec.kind"));
+  model.vae_model_path = "vae";
+  EXPECT_TRUE(require_encoders(model)) << "an image encoder may be random where all is";
+  model.base_model_path = "sd15";
+  ASSERT_FALSE(require_encoders(model));
+  EXPECT_THAT(require_encoders(model).error().message, HasSubstr("set model.image_encoder_path"));
+  model.image_encoder_path = "clip";
+  EXPECT_TRUE(require_encoders(model));
+
+  ModelJob linear, random, second;
+  linear.codec.kind = CodecKind::Linear;
+  random.allow_random_start = true;
+  second.stage1_run = "runs/one";
+  for (const ModelJob& job : {linear, random, second}) EXPECT_TRUE(require_encoders(job));
+}
+
 /// A project folder with an index, and a configuration frozen in it.
 class MovedRun : public testing::Test {
  protected:

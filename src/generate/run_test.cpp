@@ -37,7 +37,6 @@ class RunFolderOfARun : public ::testing::Test {
     config::Resolved<config::TrainJob> run;
     run.job.stage = stage;
     run.job.model = test::small_model();
-    run.job.model.allow_random_start = true;
     run.job.model.motion.levels = motion_levels;
     run.job.data.width = run.job.data.height = 64;
     run.job.data.n_sample_frames = 4;

@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "config/paths.hpp"
 #include "data/from_job.hpp"
 #include "data/load_sample.hpp"
 #include "models/linear_codec/linear_codec.hpp"
@@ -105,9 +106,12 @@ Result<Encoders> open_run_encoders(const EncoderSource& source, const data::Clip
   Encoders encoders;
   encoders.device = source.device;
   ZT_TRY_ASSIGN(const config::ModelJob model, models::locate_encoders(source.run, source.model));
+  ZT_TRY(config::require_encoders(model));
   ZT_TRY_ASSIGN(encoders.codec, models::needs_codec_fit(model)
                                     ? fit_codec(source, clips)
                                     : models::build_codec(model, source.seed, source.device));
+  if (model.image_encoder_path.empty())
+    log::info("prepare", "model.image_encoder_path is not set: the image encoder has random weights");
   ZT_TRY_ASSIGN(encoders.image_encoder, models::build_image_encoder(model, source.seed, source.device));
   ZT_TRY(keep_in_run(source, encoders));
   return encoders;

@@ -27,8 +27,8 @@ struct EncoderSource {
 };
 
 /// Opens each encoder where models::locate_encoders finds it; else makes it and saves it in the run's folder.
-/// `clips` is read only where a codec must be fitted. Errors: those of locate_encoders and of the readers;
-/// NotFound or Corrupt if pictures to fit to can't be read.
+/// `clips` is read only where a codec must be fitted. Errors: those of locate_encoders, of
+/// config::require_encoders and of the readers; NotFound or Corrupt if pictures to fit to can't be read.
 Result<Encoders> open_run_encoders(const EncoderSource& source, const data::ClipIndex& clips);
 
 /// The image embedding of a step without condition (D): zero, or what the encoder makes of an all-zero

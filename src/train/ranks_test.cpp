@@ -102,12 +102,9 @@ class Rank {
                              .generation = 1,
                              .retention = {},
                              .meeting = ranks.meeting()});
-    checkpoint::Snapshot snapshot;
-    snapshot.step = static_cast<int64_t>(next_);
-    if (ranks.is_first() || state.shard.count > 1) snapshot.tensors = state_tensors(state);
-    if (ranks.is_first()) snapshot.frozen = frozen_tensors(state);
-    snapshot.scalars = state_scalars(state);
-    saver.save_in_place(snapshot);
+    Cursor cursor(job.schedule.num_train_timesteps);
+    cursor.step = static_cast<int64_t>(next_);
+    saver.save_in_place(snapshot_of(state, cursor, ranks.is_first()));
     const checkpoint::SaveResult saved = saver.take_results().at(0);
     EXPECT_TRUE(saved.status) << saved.status.error().text();
   }

@@ -8,6 +8,7 @@ namespace zt::test {
 
 inline config::ModelJob small_model() {
   config::ModelJob job;
+  job.allow_random_start = true;
   job.unet.block_out_channels = {32, 32};
   job.unet.layers_per_block = 1;
   job.unet.num_heads = 2;

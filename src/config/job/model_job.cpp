@@ -84,7 +84,8 @@ void describe(Listing& l, ModelJob& m) {
   l.field("stage1_ckpt_step", m.stage1_ckpt_step,
           {.help = "STEP of stage1_ckpt_dir", .unit = "steps", .min = 0});
   l.field("allow_random_start", m.allow_random_start,
-          {.help = "stage 2 may train on networks without trained weights: for tests of speed or memory"});
+          {.help = "encoders, and in stage 2 all networks, may be without trained weights: for tests of "
+                   "speed or memory"});
   l.field(
       "pose_init", m.pose_init,
       {.help =

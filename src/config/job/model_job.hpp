@@ -107,7 +107,8 @@ struct ModelJob {
   std::string stage1_run;       ///< run folder: its best verified checkpoint
   std::string stage1_ckpt_dir;  ///< folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth
   int64_t stage1_ckpt_step = 0;
-  bool allow_random_start = false;  ///< stage 2 on networks without trained weights: for tests of speed
+  bool allow_random_start =
+      false;  ///< train on random encoders, in stage 2 on random networks: for tests of speed
   PoseInit pose_init = PoseInit::ZeroOutput;
   DenoiserInit denoiser_init = DenoiserInit::Random;
   MotionInit motion_init = MotionInit::Random;
