@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/files.hpp"
 #include "contract/events.hpp"
@@ -16,6 +18,7 @@
 #include "data/clip_index.hpp"
 #include "data/keypoints.hpp"
 #include "image/file.hpp"
+#include "rendezvous/wire.hpp"
 
 namespace zt::fuzz {
 namespace {
@@ -33,6 +36,20 @@ Status write(const fs::path& path, std::span<const std::byte> bytes) {
 }
 Status write(const fs::path& path, std::string_view text) {
   return write(path, std::as_bytes(std::span(text)));
+}
+
+/// Two clients, in turn: they meet, one waits for what the other sets.
+std::string conversation() {
+  using rendezvous::RequestKind;
+  const auto frame = [](RequestKind kind, int64_t number, std::vector<std::string> strings) {
+    return rendezvous::encode({static_cast<uint8_t>(kind), number, std::move(strings)});
+  };
+  const std::string protocol(rendezvous::kProtocol);
+  return frame(RequestKind::Hello, 1, {protocol, "", "0"}) +
+         frame(RequestKind::Hello, 1, {protocol, "", "1"}) + frame(RequestKind::Get, 1000, {"key"}) +
+         frame(RequestKind::Set, 0, {"key", "value"}) + frame(RequestKind::Add, 1, {"n"}) +
+         frame(RequestKind::CompareAndSet, 0, {"n", "1", "2"}) + frame(RequestKind::Erase, 0, {"key"}) +
+         frame(RequestKind::Goodbye, 0, {});
 }
 
 std::string manifest() {
@@ -110,6 +127,7 @@ Status write_all(const fs::path& root) {
                "pretrained_vae_path: v\ntest_cases:\n  a.png:\n    - \"b.mp4\"\n"));
   ZT_TRY(write(root / "manifest" / "a.json", manifest()));
   ZT_TRY(write(root / "identity" / "a.json", identity()));
+  ZT_TRY(write(root / "rendezvous" / "a", conversation()));
   ZT_TRY(write_pictures(root / "picture"));
   ZT_TRY(write_streams(root));
   return write_data(root);

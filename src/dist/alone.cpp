@@ -2,6 +2,9 @@
 // The backend of a group of one.
 #include <ATen/ATen.h>
 
+#include <atomic>
+#include <utility>
+
 #include "dist/backends.hpp"
 
 namespace zt::dist {

@@ -91,7 +91,6 @@ Operation Communicator::gather_and_reduce(const at::Tensor& buffer, Reduction re
   const at::Tensor all = at::empty({buffer.numel() * size()}, buffer.options().requires_grad(false));
   Operation gather{Primitive::AllGather, buffer, all};
   gather.then = [buffer, all, reduction, ranks = size()] {
-    const at::NoGradGuard no_grad;
     if (reduction == Reduction::Sum)
       tree_sum(buffer, all.chunk(ranks));
     else
@@ -104,6 +103,7 @@ Pending Communicator::start(Collective counted_as, std::string_view label, const
                             std::vector<Operation> parts) {
   ZT_REQUIRE(larger.device().type() == backend_->device_type(), "wanted a tensor on ",
              at::DeviceTypeName(backend_->device_type()), ", got one on ", larger.device().str());
+  const at::NoGradGuard no_grad;  // parameters and their views may require gradients
   const uint64_t last = started_ + parts.size();
   traffic_.add_operation(counted_as);
   flight_.started(last, counted_as, label, static_cast<int64_t>(larger.nbytes()));
@@ -136,6 +136,7 @@ void Communicator::count(Collective counted_as, const Operation& part) {
 Status Communicator::wait(uint64_t sequence, clock::Deadline deadline) {
   if (failure_) return fail(failure_->error);
   if (sequence <= completed_) return {};
+  const at::NoGradGuard no_grad;
   const clock::Stopwatch watch;
   const Outcome outcome = backend_->finish(sequence, deadline);
   if (outcome.kind != Outcome::Kind::Done) return fail_group(outcome, watch.seconds());

@@ -255,6 +255,20 @@ INSTANTIATE_TEST_SUITE_P(Backends, Collectives,
                                           testing::Values(std::string("shared-memory"), std::string("gloo"))),
                          name_of);
 
+TEST(Communicator, LeavesThatRequireGradientsAreWrittenWithoutAGraph) {
+  RankProcesses ranks(2, [](const RankSeat& seat) -> std::string {
+    const auto group = form(seat, "shared-memory");
+    const at::Tensor leaf = at::full({6}, 1.0F).requires_grad_();
+    WANT_OK(group->all_reduce(leaf, Reduction::Sum, "small").wait(soon()));
+    const at::Tensor large = at::full({10'000}, 1.0F).requires_grad_();
+    WANT_OK(group->all_reduce(large, Reduction::Sum, "large").wait(soon()));
+    WANT(leaf.is_leaf() && at::equal(leaf.detach(), at::full({6}, 2.0F)), "small");
+    WANT(large.is_leaf() && at::equal(large.detach(), at::full({10'000}, 2.0F)), "large");
+    return "ok";
+  });
+  ranks.expect_all_ok();
+}
+
 TEST(Communicator, ShapesThatDoNotFitThrow) {
   GroupOptions options;
   const auto group = std::move(*form_group(options, soon()));

@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 
 /// Bounds how late the death of a peer and an abort are noticed.
 constexpr milliseconds kSlice(20);
-/// About 20 us: a peer that is a moment late is not worth a trip to the kernel.
+/// Some microseconds: a peer that is a moment late is not worth a trip to the kernel.
 constexpr int kSpins = 400;
 /// With fewer processors than members spinning takes the peer's processor away; giving it up helps.
 constexpr int kYields = 2;
