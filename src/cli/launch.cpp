@@ -146,7 +146,8 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 
 Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
-  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, {.verb = contract::WorkerVerb::Import, .step = step}));
+  ZT_TRY_ASSIGN(const WorkerEnd end,
+                attend(run, attempt, {.verb = contract::WorkerVerb::Import, .step = step}));
   std::error_code ignored;
   if (end.code != contract::kExitOk && end.has_said) fs::remove_all(run.path(), ignored);
   return end.code;

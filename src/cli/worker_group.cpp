@@ -68,6 +68,16 @@ void WorkerGroup::note_failure(int rank) {
     failed_first_ = rank;
 }
 
+int WorkerGroup::decisive_rank() const {
+  const int failed = failed_first_.value_or(0);
+  if (!is_consequence(*ranks_[static_cast<size_t>(failed)].exit)) return failed;
+  // One that was asked to stop while it loaded leaves the others without their first rank: that is no
+  // failure.
+  for (size_t i = 0; i < ranks_.size(); ++i)
+    if (ranks_[i].exit->code == kExitResumable) return static_cast<int>(i);
+  return failed;
+}
+
 Result<std::optional<GroupEnd>> WorkerGroup::wait(std::chrono::milliseconds moment) {
   const Clock::time_point until = Clock::now() + moment;
   bool all_ended = true;
@@ -91,8 +101,8 @@ Result<std::optional<GroupEnd>> WorkerGroup::wait(std::chrono::milliseconds mome
     if (failed_first_ && Clock::now() > kill_at_) send(SIGKILL);
     return std::optional<GroupEnd>{};
   }
-  const int decisive = failed_first_.value_or(0);
-  return std::optional(GroupEnd{*ranks_[static_cast<size_t>(decisive)].exit, decisive});
+  const int rank = decisive_rank();
+  return std::optional(GroupEnd{*ranks_[static_cast<size_t>(rank)].exit, rank});
 }
 
 }  // namespace zt::cli

@@ -13,7 +13,7 @@
 
 namespace zt::cli {
 
-/// How a group ended: by the first rank that failed, or else by rank 0.
+/// How a group ended: by the first rank that failed, unless it only lost another, or else by rank 0.
 struct GroupEnd {
   process::Exit exit;
   int rank = 0;
@@ -40,6 +40,8 @@ class WorkerGroup {
   };
   WorkerGroup() = default;
   void note_failure(int rank);
+  /// Requires: all have ended.
+  int decisive_rank() const;
   std::vector<Rank> ranks_;
   std::optional<int> failed_first_;
   Clock::time_point kill_at_;

@@ -32,8 +32,8 @@ struct ModelState {
 ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job,
                             params::Shard shard = {});
 
-/// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has of
-/// them.
+/// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has
+/// of them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
 /// What a checkpoint stores: live views, those of the parameters and buffers that the run leaves as they are
 /// too; no metrics. What all ranks have the first one saves.
