@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "generate/internal/side_by_side.hpp"
 #include "generate/pipeline.hpp"
 
 namespace zt::generate {
@@ -12,8 +13,9 @@ namespace {
 
 constexpr uint64_t kFloatBytes = 4;
 /// Maps of the first level's size alive at once in a forward pass without gradients: its skips and those of
-/// the lower levels (about 6), a feed-forward layer's two halves of 4 widths each, and what attention holds.
-constexpr uint64_t kMapsAtWork = 18;
+/// the lower levels (about 6), a feed-forward layer's two halves of 4 widths and their product, and what
+/// attention holds. Measured by the allocator: 28 at tiny64, 31 at quarter width.
+constexpr uint64_t kMapsAtWork = 30;
 /// Channels at picture size that a codec's decoder holds at once: input, output and convolution buffer of its
 /// widest full-size layer (128 channels in Stable Diffusion's).
 constexpr uint64_t kDecoderChannels = 384;
@@ -34,14 +36,16 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
   const int64_t window = std::min(job.context.frames, num_frames);
   const int64_t chunk = std::min(job.decode_chunk_frames, num_frames);
   const int64_t base = unet.block_out_channels.front();
+  const bool are_doubled = job.guidance_scale > 1 &&
+                           internal::fits_side_by_side(unet, window * height * width, at::Device(job.device));
   const int64_t weights = models::declare_networks(configs).num_elements();
   const uint64_t pose_bytes = product({num_frames, base, height, width}) * kFloatBytes;
   const auto pose_limit = static_cast<uint64_t>(SampleOptions{}.pose_memory_bytes);
   return {
       {fmt::format("weights ({} x 4 B)", weights), product({weights}) * kFloatBytes},
-      {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels, estimate)", window,
-                   width, height, base),
-       product({window, height, width, base}) * kFloatBytes * kMapsAtWork},
+      {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels{}, estimate)", window,
+                   width, height, base, are_doubled ? ", both halves of guidance at once" : ""),
+       product({window, height, width, base, are_doubled ? 2 : 1}) * kFloatBytes * kMapsAtWork},
       {fmt::format("decoding {} frames of {} x {} (estimate)", chunk, canvas.padded_width,
                    canvas.padded_height),
        product({chunk, canvas.padded_height, canvas.padded_width}) * kFloatBytes * kDecoderChannels},

@@ -2,16 +2,14 @@
 #include "generate/pipeline.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <ATen/ThreadLocalState.h>
 #include <fmt/format.h>
 
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "base/parallel.hpp"
 #include "generate/internal/pose_features.hpp"
+#include "generate/internal/side_by_side.hpp"
 #include "generate/windows.hpp"
 #include "tensor/autocast.hpp"
 #include "tensor/noise.hpp"
@@ -24,23 +22,6 @@ namespace {
 struct Prediction {
   at::Tensor conditional, unconditional;
 };
-
-/// First-level maps of a window up to this size count as small: there two threads with a half each beat two
-/// threads inside every operation. Larger ones fill the threads, and their halves would need twice the
-/// memory.
-constexpr int64_t kSmallMapBytes = int64_t{4} << 20;
-
-/// body(0) and body(1), each on half of the threads, with the caller's autocast and gradient mode.
-void side_by_side(const std::function<void(size_t)>& body) {
-  const int threads = at::get_num_threads();
-  const at::ThreadLocalState state;
-  parallel_for(2, 2, [&](size_t half) {
-    const at::ThreadLocalStateGuard as_caller(state);
-    at::set_num_threads(threads / 2);
-    body(half);
-  });
-  at::set_num_threads(threads);
-}
 
 /// Everything one generation holds between steps.
 class Sampling {
@@ -56,7 +37,6 @@ class Sampling {
   config::ContextJob context() const;
   Result<Prediction> predict(size_t step, const at::Tensor& latents_CFHW);
   Result<Prediction> predict_window(int64_t timestep, const at::Tensor& latents_CFHW, const Window& window);
-  bool fits_side_by_side(const at::Tensor& x_BCFHW) const;
   at::Tensor combine(const Prediction& prediction) const;
   void report(size_t step, const std::string& action) const;
 
@@ -129,19 +109,14 @@ Result<Prediction> Sampling::predict_window(int64_t timestep, const at::Tensor& 
   blind.projected = nullptr;
   blind.context_BLD = at::zeros_like(context_11D_);
   // Never as one batch: the halves attend to different keys.
-  if (!fits_side_by_side(input.x_BCFHW)) return Prediction{forward(input), forward(blind)};
+  const int64_t positions = input.x_BCFHW.numel() / input.x_BCFHW.size(1);
+  if (!internal::fits_side_by_side(networks_.denoising_unet.config(), positions, device_))
+    return Prediction{forward(input), forward(blind)};
   Prediction prediction;
-  side_by_side([&](size_t half) {
+  internal::side_by_side([&](size_t half) {
     (half == 0 ? prediction.conditional : prediction.unconditional) = forward(half == 0 ? input : blind);
   });
   return prediction;
-}
-
-bool Sampling::fits_side_by_side(const at::Tensor& x_BCFHW) const {
-  const int64_t positions = x_BCFHW.numel() / x_BCFHW.size(1);
-  const int64_t channels = networks_.denoising_unet.config().block_out_channels.front();
-  const auto map_bytes = positions * channels * static_cast<int64_t>(sizeof(float));
-  return device_.is_cpu() && at::get_num_threads() > 1 && map_bytes <= kSmallMapBytes;
 }
 
 Result<Prediction> Sampling::predict(size_t step, const at::Tensor& latents_CFHW) {

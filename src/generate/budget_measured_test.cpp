@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory estimate against the allocator's count of a real denoising step, at the sizes of tiny64
+// (bench/peer).
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "generate/budget.hpp"
+#include "generate/pipeline.hpp"
+#include "support/small_model.hpp"
+#include "tensor/memory.hpp"
+
+namespace zt::generate {
+namespace {
+
+/// Before the first tensor of this program.
+const bool is_counting = (tensor::install_counting_allocator(), true);
+
+constexpr int64_t kScaleFactor = 4, kChannels = 4;
+
+config::GenerateJob tiny64() {
+  config::GenerateJob job;
+  job.model = test::small_model();
+  job.model.unet.block_out_channels = {32, 64, 96, 96};
+  job.model.unet.cross_attention_dim = 64;
+  job.model.motion.max_len = 24;
+  job.model.pose_guider.block_out_channels = {16, 32, 64};
+  job.width = job.height = 64;
+  job.length = 8;
+  job.steps = 1;
+  return job;
+}
+
+/// What sampling takes and gives back: everything but weights and decoding.
+double measured(const config::GenerateJob& job, const models::NetworkConfigs& configs) {
+  const models::NetworkSet set = models::make_networks(configs, {.motion = true});
+  const auto sampler = make_sampler(job.schedule, {.steps = job.steps}).value();
+  const int64_t side = job.width / kScaleFactor;
+  const SampleInput input{.reference_latents_CHW = at::randn({kChannels, side, side}),
+                          .image_embedding_D = at::randn({job.model.unet.cross_attention_dim}),
+                          .pose = pose_frames(at::rand({3, job.length, job.height, job.width})),
+                          .num_frames = job.length};
+  SampleOptions options;
+  options.guidance_scale = job.guidance_scale;
+  options.context = job.context;
+  const int64_t live = tensor::memory_stats().live_bytes;
+  tensor::reset_peak();
+  EXPECT_TRUE(
+      sample_latents({*set.reference_net, *set.denoising_unet, *set.pose_guider}, sampler, input, options));
+  return static_cast<double>(tensor::memory_stats().peak_bytes - live);
+}
+
+double estimated(const config::GenerateJob& job, const models::NetworkConfigs& configs) {
+  const Canvas canvas = make_canvas(job.width, job.height, kScaleFactor, job.compat).value();
+  double bytes = 0;
+  for (const resources::Demand& demand : memory_demands(job, configs, canvas, kScaleFactor, job.length))
+    if (!demand.what.starts_with("weights") && !demand.what.starts_with("decoding"))
+      bytes += static_cast<double>(demand.bytes);
+  return bytes;
+}
+
+/// Runs `body` with that many libtorch threads.
+template <class Body>
+void with_threads(int threads, const Body& body) {
+  ASSERT_TRUE(is_counting);
+  const int before = at::get_num_threads();
+  at::set_num_threads(threads);
+  body(models::network_configs(tiny64().model, kChannels, /*motion=*/true).value());
+  at::set_num_threads(before);
+}
+
+TEST(GenerateBudgetMeasured, OneHalfAfterTheOtherIsAsEstimated) {
+  with_threads(1, [](const models::NetworkConfigs& configs) {
+    EXPECT_NEAR(estimated(tiny64(), configs) / measured(tiny64(), configs), 1, 0.1);
+  });
+}
+
+TEST(GenerateBudgetMeasured, HalvesSideBySideTakeNoMoreThanEstimated) {
+  with_threads(2, [](const models::NetworkConfigs& configs) {
+    config::GenerateJob unguided = tiny64();
+    unguided.guidance_scale = 1;
+    const double both = estimated(tiny64(), configs), one = estimated(unguided, configs);
+    EXPECT_NEAR(both / one, 2, 0.1);
+    EXPECT_LE(measured(tiny64(), configs), both);
+    EXPECT_NEAR(one / measured(unguided, configs), 1, 0.1);
+  });
+}
+
+}  // namespace
+}  // namespace zt::generate
