@@ -22,7 +22,7 @@ uint64_t bytes_of(const std::vector<resources::Demand>& demands, const std::stri
 
 TEST(Budget, CountsWhatTheReferenceTrains) {
   config::TrainJob job;
-  // spec/animate-anyone.md section 1.0: trainable in stage 1 and in stage 2.
+  // Moore-AnimateAnyone: what train_stage_1.py leaves with requires_grad, and what train_stage_2.py prints.
   EXPECT_EQ(count_params(job, models::declare_networks(published(1))).trainable, 1'701'305'684);
   job.stage = 2;
   EXPECT_EQ(count_params(job, models::declare_networks(published(2))).trainable, 453'209'280);

@@ -2,7 +2,7 @@
 // One forward pass of training and its loss, the same for both stages: noise the latents, let ReferenceNet
 // write the bank, guide by the pose, predict, compare. A network without trainable parameters runs without a
 // graph (stage 2: ReferenceNet and the pose guider). Source: Moore-AnimateAnyone's train_stage_1.py,
-// train_stage_2.py (spec/animate-anyone.md section 4).
+// train_stage_2.py.
 #pragma once
 
 #include <ATen/core/Tensor.h>

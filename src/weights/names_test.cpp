@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pairs of names written from the published files (spec: section 2) and diffusers' conversion script.
+// Pairs of names written from the published files and diffusers' conversion script.
 #include "weights/names.hpp"
 
 #include "weights/testing.hpp"

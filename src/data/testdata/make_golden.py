@@ -5,8 +5,8 @@
   /tmp/v/bin/python src/data/testdata/make_golden.py FIXTURES     # folder with m_transforms.safetensors
 
 Drawing: the sequence of OpenCV calls of Moore-AnimateAnyone's src/dwpose (draw_pose, util.draw_bodypose, draw_handpose,
-draw_facepose). The puppet style: coverage = clip(radius - distance + 1/2, 0, 1). Alignment: section 7.5 of the
-reference's description, that is MusePose's pose_align.py; MimicMotion's rescale by numpy.polyfit. Cropping: FIXTURES were
+draw_facepose). The puppet style: coverage = clip(radius - distance + 1/2, 0, 1). Alignment: MusePose's
+pose_align.py; MimicMotion's rescale by numpy.polyfit. Cropping: FIXTURES were
 made by torchvision's RandomResizedCrop in the reference's own data set class; here they only become bytes again.
 """
 import colorsys

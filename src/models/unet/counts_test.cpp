@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and sizes without allocating anything. Expected counts: spec/animate-anyone.md section 1.0, which
-// agrees with what the reference prints.
+// Names and sizes without allocating anything. Expected counts: of the modules that
+// Moore-AnimateAnyone builds (its src/models, configs/inference/inference_v2.yaml, SD 1.5's config.json).
 #include <gtest/gtest.h>
 
 #include "models/clip_vision/clip_vision.hpp"
