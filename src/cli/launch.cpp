@@ -51,9 +51,10 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
 
 // Starts the worker, or `ranks` of them, on a run's new attempt and stays with it. Errors: as of supervise().
 Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt& attempt,
-                         contract::WorkerCall call, int64_t ranks = 1) {
+                         contract::WorkerVerb verb, int64_t step = 0, int64_t ranks = 1) {
   WorkerSession session;
-  session.call = std::move(call);
+  session.call.verb = verb;
+  session.call.step = step;
   session.call.run_dir = run.path();
   session.call.generation = attempt.generation;
   session.call.progress = attempt.progress();
@@ -134,7 +135,7 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
-  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, {.verb = contract::WorkerVerb::Train}, ranks));
+  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, ranks));
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());
   } else {
@@ -146,8 +147,7 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 
 Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
-  ZT_TRY_ASSIGN(const WorkerEnd end,
-                attend(run, attempt, {.verb = contract::WorkerVerb::Import, .step = step}));
+  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Import, step));
   std::error_code ignored;
   if (end.code != contract::kExitOk && end.has_said) fs::remove_all(run.path(), ignored);
   return end.code;
