@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ATen.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "config/load.hpp"
 #include "data/cache_store.hpp"
@@ -149,7 +154,7 @@ TEST(BuildCache, HoldsEveryVariantOfARandomCrop) {
 
 TEST(SampleStream, GivesTheSameSamplesForAnyNumberOfThreads) {
   const Prepared prepared;
-  const SampleEncoder encoder = prepared.encoder(prepared.store.get());
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(prepared.store.get()));
   SampleStream one(encoder, {.plan = prepared.plan, .num_threads = 1, .prefetch = 2}, 4);
   SampleStream three(encoder, {.plan = prepared.plan, .num_threads = 3, .prefetch = 6}, 4);
   for (uint64_t number = 4; number < 16; ++number) {
@@ -163,7 +168,7 @@ TEST(SampleStream, GivesTheSameSamplesForAnyNumberOfThreads) {
 TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
   Prepared prepared;
   std::filesystem::remove(prepared.folder / prepared.clips.clips[1].video);
-  const SampleEncoder encoder = prepared.encoder(nullptr);
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
   SampleStream stream(encoder, {.plan = prepared.plan, .num_threads = 2}, 0);
   for (int i = 0; i < 10; ++i) EXPECT_NE(value_of(stream.next()).plan.clip, 1U);
   EXPECT_GE(stream.stats().replaced, 2U);
@@ -171,7 +176,7 @@ TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
 
 TEST(SampleStream, StopsWaitingWhenAskedToOrAtTheDeadline) {
   const Prepared prepared;
-  const SampleEncoder encoder = prepared.encoder(nullptr);
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
   StreamOptions options{.plan = prepared.plan, .prefetch = 0};  // no sample is ever made
   options.deadline = std::chrono::milliseconds(1);
   EXPECT_EQ(SampleStream(encoder, options, 0).next().error().code, ErrorCode::Timeout);
@@ -179,6 +184,30 @@ TEST(SampleStream, StopsWaitingWhenAskedToOrAtTheDeadline) {
   options.deadline = std::chrono::hours(1);
   options.should_stop = [] { return true; };
   EXPECT_EQ(SampleStream(encoder, options, 0).next().error().code, ErrorCode::Cancelled);
+}
+
+TEST(SampleStream, EndsThoughAThreadHangsInADeadDisk) {
+  const Prepared prepared;
+  for (const data::ClipRecord& clip : prepared.clips.clips) {
+    const std::filesystem::path keypoints = prepared.clips.path(clip.keypoints);
+    std::filesystem::remove(keypoints);
+    ASSERT_EQ(::mkfifo(keypoints.c_str(), 0600), 0);  // opening it to read waits for a writer
+  }
+  auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
+  const std::weak_ptr<SampleEncoder> still_used = encoder;
+  {
+    StreamOptions options{.plan = prepared.plan, .prefetch = 1};
+    options.deadline = options.end_deadline = std::chrono::milliseconds(50);
+    SampleStream stream(std::move(encoder), options, 0);
+    EXPECT_EQ(stream.next().error().code, ErrorCode::Timeout);
+  }
+  EXPECT_FALSE(still_used.expired()) << "the thread that hangs may wake up";
+
+  while (!still_used.expired()) {  // the disk is back: empty files
+    for (const data::ClipRecord& clip : prepared.clips.clips)
+      ::close(::open(prepared.clips.path(clip.keypoints).c_str(), O_WRONLY | O_NONBLOCK));
+    std::this_thread::yield();
+  }
 }
 
 TEST(RunEncoders, AreTheSameWhenReadBack) {

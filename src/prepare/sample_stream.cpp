@@ -24,8 +24,9 @@ constexpr std::chrono::milliseconds kPoll{50};
 }  // namespace
 
 struct SampleStream::State {
-  State(const SampleEncoder& sample_encoder, StreamOptions stream_options, uint64_t first_sample)
-      : encoder(sample_encoder), options(std::move(stream_options)), first(first_sample) {}
+  State(std::shared_ptr<const SampleEncoder> sample_encoder, StreamOptions stream_options,
+        uint64_t first_sample)
+      : encoder(std::move(sample_encoder)), options(std::move(stream_options)), first(first_sample) {}
 
   /// Global number of the sample that is made as `count` (from 0).
   uint64_t number(uint64_t count) const {
@@ -38,8 +39,8 @@ struct SampleStream::State {
     Error last;
     for (uint32_t attempt = 0; attempt < options.max_attempts; ++attempt) {
       ZT_TRY_ASSIGN(const data::SamplePlan plan,
-                    data::plan_sample(options.plan, encoder.index(), sample, attempt));
-      Result<EncodedSample> made = encoder.encode(plan);
+                    data::plan_sample(options.plan, encoder->index(), sample, attempt));
+      Result<EncodedSample> made = encoder->encode(plan);
       if (made) return made;
       last = std::move(made).error();
       if (!is_fault_of_clip(last)) break;
@@ -73,7 +74,7 @@ struct SampleStream::State {
       {
         std::unique_lock lock(mutex);
         room.wait(lock, [&] { return stopping || next_to_make < next_to_give + options.prefetch; });
-        if (stopping) return;
+        if (stopping) break;
         count = next_to_make++;
       }
       Result<EncodedSample> made = make_safely(number(count));
@@ -81,35 +82,48 @@ struct SampleStream::State {
       ready.emplace(count, std::move(made));
       arrived.notify_all();
     }
+    const std::lock_guard lock(mutex);
+    --at_work;
+    ended.notify_all();
   }
 
-  const SampleEncoder& encoder;
+  const std::shared_ptr<const SampleEncoder> encoder;
   const StreamOptions options;
   const uint64_t first;
   mutable std::mutex mutex;
-  std::condition_variable room, arrived;
+  std::condition_variable room, arrived, ended;
   // Counts of this stream's own samples.
   std::map<uint64_t, Result<EncodedSample>> ready;
   uint64_t next_to_make = 0, next_to_give = 0;
   StreamStats stats;
   std::set<size_t> broken_clips;
   bool stopping = false;
+  size_t at_work = 0;  ///< threads
   std::vector<std::thread> threads;
 };
 
-SampleStream::SampleStream(const SampleEncoder& encoder, StreamOptions options, uint64_t first)
-    : state_(std::make_unique<State>(encoder, std::move(options), first)) {
-  for (size_t i = 0; i < std::max<size_t>(1, state_->options.num_threads); ++i)
-    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+SampleStream::SampleStream(std::shared_ptr<const SampleEncoder> encoder, StreamOptions options,
+                           uint64_t first)
+    : state_(std::make_shared<State>(std::move(encoder), std::move(options), first)) {
+  const size_t num_threads = std::max<size_t>(1, state_->options.num_threads);
+  state_->at_work = num_threads;
+  for (size_t i = 0; i < num_threads; ++i) state_->threads.emplace_back([state = state_] { state->work(); });
 }
 
 SampleStream::~SampleStream() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
+  State& s = *state_;
+  std::unique_lock lock(s.mutex);
+  s.stopping = true;
+  s.room.notify_all();
+  const bool is_over = s.ended.wait_for(lock, s.options.end_deadline, [&] { return s.at_work == 0; });
+  if (!is_over) {
+    log::error("prepare", std::to_string(s.at_work) + " threads did not finish their sample in " +
+                              std::to_string(s.options.end_deadline.count() / 1000) +
+                              " s and are left to themselves: is the disk that holds the clips still there?");
   }
-  state_->room.notify_all();
-  for (std::thread& thread : state_->threads) thread.join();
+  std::vector<std::thread> threads = std::move(s.threads);
+  lock.unlock();
+  for (std::thread& thread : threads) is_over ? thread.join() : thread.detach();
 }
 
 Result<EncodedSample> SampleStream::next() {

@@ -27,10 +27,11 @@ struct StreamOptions {
   data::PlanOptions plan;
   StreamShare share = {};
   size_t num_threads = 1;
-  size_t prefetch = 8;                          ///< finished samples that may wait: bounds the memory
-  std::chrono::milliseconds deadline{300'000};  ///< longest wait for one sample
-  uint32_t max_attempts = 8;                    ///< clips tried for one sample when files can't be read
-  std::function<bool()> should_stop = {};       ///< asked while next() waits; may be empty
+  size_t prefetch = 8;                             ///< finished samples that may wait: bounds the memory
+  std::chrono::milliseconds deadline{300'000};     ///< longest wait for one sample
+  uint32_t max_attempts = 8;                       ///< clips tried for one sample when files can't be read
+  std::function<bool()> should_stop = {};          ///< asked while next() waits; may be empty
+  std::chrono::milliseconds end_deadline{60'000};  ///< longest wait at the end for samples in the making
 };
 
 struct StreamStats {
@@ -41,8 +42,11 @@ struct StreamStats {
 /// Threads: next() from one thread.
 class SampleStream {
  public:
-  /// Starts at global sample number `first`, where a period begins. The encoder must outlive the stream.
-  SampleStream(const SampleEncoder& encoder, StreamOptions options, uint64_t first);
+  /// Starts at global sample number `first`, where a period begins. The encoder is shared, with all that it
+  /// reads, because of a thread that outlives the stream.
+  SampleStream(std::shared_ptr<const SampleEncoder> encoder, StreamOptions options, uint64_t first);
+  /// Waits for the samples in the making. A thread that hangs in a dead disk is left to itself after the
+  /// deadline.
   ~SampleStream();
   SampleStream(const SampleStream&) = delete;
   SampleStream& operator=(const SampleStream&) = delete;
@@ -56,7 +60,7 @@ class SampleStream {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  ///< the threads' too
 };
 
 }  // namespace zt::prepare

@@ -38,27 +38,28 @@ prepare::StreamOptions stream_options(const Setup& setup, const std::function<bo
 
 }  // namespace
 
-Loop::Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
+Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
            std::function<bool()> should_stop)
-    : setup_(setup),
-      job_(setup.job),
+    : owner_(std::move(setup)),
+      setup_(*owner_),
+      job_(setup_.job),
       run_(run),
       journal_(journal),
       should_stop_(std::move(should_stop)),
-      stepper_(setup.state, setup.ranks, setup.schedule,
-               forward_rules(setup.job, *setup.state.networks.store),
-               {.max_grad_norm = setup.job.optimizer.max_grad_norm,
-                .num_lanes = setup.job.lanes,
-                .num_threads = static_cast<int64_t>(setup.num_threads)}),
+      stepper_(setup_.state, setup_.ranks, setup_.schedule,
+               forward_rules(job_, *setup_.state.networks.store),
+               {.max_grad_norm = job_.optimizer.max_grad_norm,
+                .num_lanes = job_.lanes,
+                .num_threads = static_cast<int64_t>(setup_.num_threads)}),
       saver_({.folder = run.checkpoints(),
               .run_id = run.identity().run_id,
               .config_digest = run.identity().config_digest,
               .generation = generation,
               .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best},
-              .meeting = setup.ranks.meeting()}),
-      elapsed_before_s_(setup.cursor.elapsed_s),
-      first_step_(setup.cursor.step),
-      saved_step_(setup.resumed_from.empty() ? -1 : setup.cursor.step) {}
+              .meeting = setup_.ranks.meeting()}),
+      elapsed_before_s_(setup_.cursor.elapsed_s),
+      first_step_(setup_.cursor.step),
+      saved_step_(setup_.resumed_from.empty() ? -1 : setup_.cursor.step) {}
 
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
@@ -71,7 +72,8 @@ Result<Outcome> Loop::run() {
   ZT_TRY_ASSIGN(Validator validator,
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
-  stream_ = std::make_unique<prepare::SampleStream>(*setup_.encoder, stream_options(setup_, should_stop_),
+  const std::shared_ptr<const prepare::SampleEncoder> encoder(owner_, setup_.encoder.get());
+  stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, should_stop_),
                                                     setup_.cursor.next_sample);
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {

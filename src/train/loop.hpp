@@ -27,9 +27,9 @@ enum class Outcome { Completed, Stopped };
 
 class Loop {
  public:
-  /// Everything must outlive the loop. `should_stop` is asked before every step and while samples are waited
-  /// for; once true it must stay so.
-  Loop(Setup& setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
+  /// The run and the journal must outlive the loop. `should_stop` is asked before every step and while
+  /// samples are waited for; once true it must stay so.
+  Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
        std::function<bool()> should_stop);
 
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
@@ -56,6 +56,7 @@ class Loop {
   double elapsed_s() const;
   bool is_due(int64_t every) const { return every > 0 && setup_.cursor.step % every == 0; }
 
+  const std::shared_ptr<Setup> owner_;
   Setup& setup_;
   const config::TrainJob& job_;
   const contract::RunFolder& run_;

@@ -160,11 +160,11 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
 
 }  // namespace
 
-Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
+Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
                                       at::Device device, Ranks ranks, Journal& journal) {
   ZT_TRY_ASSIGN(diffusion::NoiseSchedule schedule,
                 diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
-  auto setup = std::make_unique<Setup>(job, device, std::move(ranks), std::move(schedule));
+  auto setup = std::make_shared<Setup>(job, device, std::move(ranks), std::move(schedule));
   setup->num_threads = threads_of_rank(job.threads, setup->ranks.size());
   ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
   journal.progress(contract::Phase::Loading, "data");

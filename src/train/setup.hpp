@@ -28,7 +28,8 @@
 
 namespace zt::train {
 
-/// Members refer to earlier ones: never moved.
+/// Members refer to earlier ones: never moved. Shared with threads that read samples and may hang in a dead
+/// disk.
 struct Setup {
   Setup(const config::TrainJob& train_job, at::Device on_device, Ranks all_ranks,
         diffusion::NoiseSchedule noise_schedule)
@@ -62,7 +63,7 @@ struct Setup {
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
 /// Every rank calls it; what is written (the run's encoders, the cache) the first writes before the others
 /// read.
-Result<std::unique_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
+Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
                                       at::Device device, Ranks ranks, Journal& journal);
 
 }  // namespace zt::train

@@ -139,7 +139,7 @@ Result<int> train_run(const contract::RunFolder& run, const contract::RankPlace&
   log::info("train", "ready after " + std::to_string(loading.count()) +
                          " s, step=" + std::to_string(setup->cursor.step) +
                          " trainable=" + std::to_string(store.num_trainable()));
-  train::Loop loop(*setup, run, generation, journal, [] { return signals::stop() != signals::Stop::None; });
+  train::Loop loop(setup, run, generation, journal, [] { return signals::stop() != signals::Stop::None; });
   ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());
   return outcome == train::Outcome::Completed ? contract::kExitOk : kExitResumable;
 }
