@@ -209,6 +209,24 @@ TEST_P(Collectives, CompleteInOrderWhateverIsWaitedForFirst) {
   });
 }
 
+TEST_P(Collectives, ManyLargeSumsMayBeUnderWayAtOnce) {
+  on_every_rank([](Communicator& group) -> std::string {
+    const int64_t part = 4'000'000 / group.size();  // 16 MB each, 160 MB in all
+    const at::Tensor whole = at::full({part * group.size()}, static_cast<float>(group.rank() + 1));
+    std::vector<at::Tensor> sums;
+    std::vector<Pending> pending;
+    for (int i = 0; i < 10; ++i) {
+      sums.push_back(at::zeros({part}));
+      pending.push_back(group.reduce_scatter_into(sums.back(), whole, "t"));
+    }
+    WANT_OK(pending.back().wait(soon()));
+    const auto wanted = static_cast<float>(group.size() * (group.size() + 1) / 2);
+    for (const at::Tensor& sum : sums)
+      WANT(at::equal(sum, at::full_like(sum, wanted)), "rank {}", group.rank());
+    return "";
+  });
+}
+
 TEST_P(Collectives, BarrierHoldsUntilAllAreThere) {
   const auto& [size, backend] = GetParam();
   if (size == 1) return;  // nobody to wait for

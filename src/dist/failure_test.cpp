@@ -153,6 +153,7 @@ TEST_P(Backends, AbortFromAnotherThreadEndsTheWaitAndTellsThePeers) {
     if (seat.rank == 1) {
       const Status status = group->barrier("t").wait(clock::in(seconds(20)));
       if (!status) return "too early";
+      seat.parent->say("through");
       seat.parent->hear(clock::in(seconds(20)));
       // The first may still complete: the other had entered it before it gave up.
       Status after = group->barrier("t").wait(clock::in(seconds(20)));
@@ -171,6 +172,7 @@ TEST_P(Backends, AbortFromAnotherThreadEndsTheWaitAndTellsThePeers) {
     return !status && status.error().code == ErrorCode::Cancelled ? "ok" : "wait did not end";
   });
   ASSERT_EQ(ranks.hear(0), "waiting");
+  ASSERT_EQ(ranks.hear(1), "through");
   ranks.say(0, "abort");
   EXPECT_EQ(ranks.hear(0, seconds(1)), "ok");
   ranks.say(1, "go on");

@@ -33,6 +33,8 @@ using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
 /// How long after a connection broke the rendezvous may take to notice which process has ended.
 constexpr milliseconds kLostNameGrace(250);
+/// Reduce-scatters that have begun hold what they receive; further ones begin as earlier ones complete.
+constexpr int64_t kMaxReceivedBytes = int64_t{64} << 20;
 /// How long a peer that gives up at about the same time may take to say for whom it waited.
 constexpr milliseconds kGaveUpGrace(100);
 
@@ -147,10 +149,12 @@ void Gloo::start(Operation operation) {
 }
 
 void Gloo::begin_ready() {
-  for (size_t i = 0; i < queue_.size() && group_; ++i) {
-    if (queue_[i].has_begun) continue;
-    if (queue_[i].operation.follows && i > 0) continue;  // later ones have buffers of their own
-    begin(queue_[i]);
+  int64_t received_bytes = 0;
+  for (size_t i = 0; i < queue_.size() && group_ && received_bytes <= kMaxReceivedBytes; ++i) {
+    Running& running = queue_[i];
+    const bool must_wait = running.operation.follows && i > 0;  // later ones have buffers of their own
+    if (!running.has_begun && !must_wait) begin(running);
+    for (const at::Tensor& part : running.parts) received_bytes += static_cast<int64_t>(part.nbytes());
   }
 }
 
