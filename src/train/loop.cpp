@@ -154,7 +154,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
   if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validator_->run(wants_clips));
   if (is_due(job_.checkpoint.every_steps)) save(is_last);
-  return take_saves(/*is_last=*/false);
+  return take_saves(is_last);
 }
 
 void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) {
@@ -222,7 +222,9 @@ Status Loop::take_saves(bool is_last) {
     if (!done.status) {
       journal_.event(contract::Warning{
           "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
-      // A later launch owns the folder, or the run would end without its last weights.
+      // A later launch owns the folder, or the run would end without its last weights. The first rank says
+      // so.
+      if (!setup_.ranks.is_first()) continue;
       if (done.status.error().code == ErrorCode::Cancelled || (is_last && done.step == setup_.cursor.step))
         return fail(done.status.error());
       continue;

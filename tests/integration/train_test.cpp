@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error_policy.hpp"
+#include "base/files.hpp"
 #include "contract/events.hpp"
 #include "contract/manifest.hpp"
 #include "contract/metrics.hpp"
@@ -135,6 +136,17 @@ TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
   };
   EXPECT_TRUE(has_loss(half));
   EXPECT_FALSE(has_loss(none));
+}
+
+// Saving falls due with the last step here, which is saved in the step itself and not at the end.
+TEST(Train, ARunWhoseLastSaveFailsHasFailed) {
+  test::TinyRun run(clips_folder(), "unsaved",
+                    {"max_train_steps=2", "checkpoint.every_steps=2", "validation.every_steps=0"});
+  std::filesystem::remove(run.run().checkpoints());
+  ASSERT_TRUE(files::write_atomic(run.run().checkpoints(), "a file where the folder should be"));
+
+  EXPECT_NE(run.finish(), 0) << run.log();
+  EXPECT_NE(run.log().find("NOT saved"), std::string::npos) << run.log();
 }
 
 TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
