@@ -20,6 +20,7 @@ namespace zt::checkpoint {
 
 struct Saver::State {
   struct Job {
+    int64_t number = 0;  ///< counts saves
     Snapshot snapshot;
     SaveResult result;
   };
@@ -61,6 +62,7 @@ void Saver::save_in_place(const Snapshot& snapshot) { save(snapshot, Staging::In
 void Saver::save(const Snapshot& snapshot, Staging staging) {
   const clock::Stopwatch watch;
   State::Job job;
+  job.number = ++num_saves_;
   job.result.step = snapshot.step;
   job.result.name = contract::checkpoint_name(snapshot.step);
   job.result.status = wait();
@@ -127,7 +129,7 @@ void Saver::State::write(Job& writing) const {
   const clock::Stopwatch watch;
   SaveResult& result = writing.result;
   try {
-    if (auto bytes = internal::commit(options, writing.snapshot)) {
+    if (auto bytes = internal::commit(options, writing.number, writing.snapshot)) {
       result.bytes = *bytes;
     } else {
       result.status = fail(std::move(bytes.error()));

@@ -90,6 +90,7 @@ class Saver {
   void save(const Snapshot& snapshot, Staging staging);
   std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
+  int64_t num_saves_ = 0;
   bool is_stuck_ = false;  ///< a wait came to its deadline
 };
 

@@ -154,7 +154,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
   if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validator_->run(wants_clips));
   if (is_due(job_.checkpoint.every_steps)) save(is_last);
-  return take_saves(is_last);
+  return take_saves(/*is_last=*/false);  // what failed is tried again at the end
 }
 
 void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) {
@@ -222,6 +222,7 @@ Status Loop::take_saves(bool is_last) {
     if (!done.status) {
       journal_.event(contract::Warning{
           "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
+      if (done.step == saved_step_) saved_step_ = -1;
       // A later launch owns the folder, or the run would end without its last weights. The first rank says
       // so.
       if (!setup_.ranks.is_first()) continue;
@@ -240,6 +241,8 @@ Status Loop::take_saves(bool is_last) {
 Status Loop::finish(Outcome outcome) {
   stream_.reset();
   if (outcome == Outcome::Completed) ZT_TRY(validator_->run(/*with_clips=*/true));
+  // A save of this very step may still be under way, or have failed.
+  if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   save(/*is_last=*/true);
   const Status written = saver_.wait();
   ZT_TRY(take_saves(/*is_last=*/true));

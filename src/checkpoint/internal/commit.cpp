@@ -69,12 +69,12 @@ Status refuse_if_superseded(const SaverOptions& options) {
   return {};
 }
 
-// What ranks tell each other during the save of a step. An error goes as text behind kFailed.
+// What ranks tell each other during a save. An error goes as text behind kFailed.
 constexpr std::string_view kFailed = "failed: ";
 constexpr uint64_t kMaxPartBytes = uint64_t{256} << 20;
 
-std::string key(int64_t step, std::string_view what) { return fmt::format("{}/{}", step, what); }
-std::string part_key(int64_t step, int rank) { return key(step, fmt::format("part/{}", rank)); }
+std::string key(int64_t save, std::string_view what) { return fmt::format("{}/{}", save, what); }
+std::string part_key(int64_t save, int rank) { return key(save, fmt::format("part/{}", rank)); }
 
 Result<std::string> unless_failed(std::string text, std::string_view who) {
   if (!text.starts_with(kFailed)) return text;
@@ -93,12 +93,12 @@ Result<contract::ManifestPart> take_part(const fs::path& file) {
 }
 
 // The parts of the other ranks.
-Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& options, int64_t step,
+Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& options, int64_t save,
                                                           const fs::path& folder) {
   std::vector<contract::ManifestPart> parts;
   if (!options.meeting) return parts;
   std::vector<std::string> keys;
-  for (int rank = 1; rank < options.meeting->size(); ++rank) keys.push_back(part_key(step, rank));
+  for (int rank = 1; rank < options.meeting->size(); ++rank) keys.push_back(part_key(save, rank));
   ZT_TRY_ASSIGN(const auto texts, options.meeting->await(keys, options.deadline));
   for (size_t i = 0; i < texts.size(); ++i) {
     options.meeting->forget(keys[i]);
@@ -110,11 +110,12 @@ Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& op
 }
 
 // Data files, then manifest; each is synced, read back, and so is the folder.
-Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snapshot, const fs::path& folder) {
-  if (options.meeting) ZT_TRY(options.meeting->post(key(snapshot.step, "folder"), folder.string()));
+Result<uint64_t> write_folder(const SaverOptions& options, int64_t save, const Snapshot& snapshot,
+                              const fs::path& folder) {
+  if (options.meeting) ZT_TRY(options.meeting->post(key(save, "folder"), folder.string()));
   auto own = write_part(options, snapshot, /*rank=*/0, folder);
   // Whatever became of it: the others' files are in the folder, so it stays until they are done.
-  auto parts = collect_parts(options, snapshot.step, folder);
+  auto parts = collect_parts(options, save, folder);
   if (!own) return fail(own.error());
   if (!parts) return fail(parts.error());
   contract::Manifest manifest = describe(options, snapshot);
@@ -132,7 +133,7 @@ Result<uint64_t> write_folder(const SaverOptions& options, const Snapshot& snaps
   return bytes + text.size();
 }
 
-Result<uint64_t> commit_as_first(const SaverOptions& options, const Snapshot& snapshot) {
+Result<uint64_t> commit_as_first(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
   ZT_TRY(files::make_folders(options.folder));
   ZT_TRY(refuse_if_superseded(options));
   ZT_TRY(remove_leftovers(options.folder));
@@ -141,17 +142,17 @@ Result<uint64_t> commit_as_first(const SaverOptions& options, const Snapshot& sn
   const fs::path target = options.folder / name;
   // Gone at once after an error, because the disk may be full.
   ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::folder(target));
-  ZT_TRY_ASSIGN(const uint64_t bytes, write_folder(options, snapshot, unfinished.path()));
+  ZT_TRY_ASSIGN(const uint64_t bytes, write_folder(options, save, snapshot, unfinished.path()));
   ZT_TRY(refuse_if_superseded(options));
   ZT_TRY(put_in_place(unfinished.path(), target));
   ZT_TRY(files::write_atomic(options.folder / "latest", name + "\n"));
   return bytes;
 }
 
-Result<uint64_t> commit_as_other(const SaverOptions& options, const Snapshot& snapshot) {
+Result<uint64_t> commit_as_other(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
   Meeting& meeting = *options.meeting;
   const auto hear = [&](std::string_view what) -> Result<std::string> {
-    ZT_TRY_ASSIGN(auto texts, meeting.await({key(snapshot.step, what)}, options.deadline));
+    ZT_TRY_ASSIGN(auto texts, meeting.await({key(save, what)}, options.deadline));
     return unless_failed(std::move(texts.front()), "rank 0 could not save");
   };
   ZT_TRY_ASSIGN(const fs::path folder, hear("folder"));
@@ -162,7 +163,7 @@ Result<uint64_t> commit_as_other(const SaverOptions& options, const Snapshot& sn
   };
   const Result<uint64_t> written = write();
   const std::string told = written ? "written" : std::string(kFailed) + written.error().text();
-  ZT_TRY(meeting.post(part_key(snapshot.step, meeting.rank()), told));
+  ZT_TRY(meeting.post(part_key(save, meeting.rank()), told));
   if (!written) return fail(written.error());
   ZT_TRY(hear("end"));
   return written;
@@ -170,14 +171,14 @@ Result<uint64_t> commit_as_other(const SaverOptions& options, const Snapshot& sn
 
 }  // namespace
 
-Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot) {
-  if (!options.meeting) return commit_as_first(options, snapshot);
-  if (options.meeting->rank() != 0) return commit_as_other(options, snapshot);
-  auto bytes = commit_as_first(options, snapshot);
+Result<uint64_t> commit(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
+  if (!options.meeting) return commit_as_first(options, save, snapshot);
+  if (options.meeting->rank() != 0) return commit_as_other(options, save, snapshot);
+  auto bytes = commit_as_first(options, save, snapshot);
   const std::string end = bytes ? "saved" : std::string(kFailed) + bytes.error().text();
-  Status told = options.meeting->post(key(snapshot.step, "end"), end);
+  Status told = options.meeting->post(key(save, "end"), end);
   // Before the folder was named the others wait for that.
-  if (told && !bytes) told = options.meeting->post(key(snapshot.step, "folder"), end);
+  if (told && !bytes) told = options.meeting->post(key(save, "folder"), end);
   if (!told)
     log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
   return bytes;

@@ -10,8 +10,9 @@
 namespace zt::checkpoint::internal {
 
 /// Writes `snapshot`, whose tensors are contiguous and on the CPU, reads it back and only then gives it its
-/// name. Returns the bytes written. Errors: as SaveResult::status; the folder then holds what it held before.
-Result<uint64_t> commit(const SaverOptions& options, const Snapshot& snapshot);
+/// name. `save`: counts the saves of this launch, the same on all ranks. Returns the bytes written. Errors:
+/// as SaveResult::status; the folder then holds what it held before.
+Result<uint64_t> commit(const SaverOptions& options, int64_t save, const Snapshot& snapshot);
 
 /// Removes what retention no longer wants now that `verified_step` reads back. Returns the steps removed;
 /// what can't be removed is logged and tried again by the next save.
