@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <bit>
+#include <charconv>
 #include <memory>
 
 #include "cli/job_options.hpp"
@@ -22,6 +23,14 @@ struct Options {
   bool dry_run = false;
   int64_t ranks = 1;
 };
+
+std::string is_rank_count(const std::string& text) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool is_good =
+      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= 4096;
+  return is_good ? "" : fmt::format("wanted a whole number from 1 to 4096, found '{}'", text);
+}
 
 /// How `ranks` divide the lanes. Errors: InvalidConfig if some would have none.
 Status check_lanes(int64_t lanes, int64_t ranks) {
@@ -104,7 +113,7 @@ void add_train(CLI::App& app, Action& chosen) {
   add_runs_folder(*verb, options->runs_folder);
   verb->add_option("--ranks", options->ranks,
                    "Processes that train the run together on this host; --resume may use another number")
-      ->check(CLI::Range(1, 4096))
+      ->check(is_rank_count)
       ->capture_default_str();
   verb->add_flag("--dry-run", options->dry_run,
                  "Print the resolved configuration with the origin of each value; start nothing");

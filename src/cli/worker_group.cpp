@@ -13,7 +13,9 @@ namespace zt::cli {
 namespace {
 
 constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
-constexpr std::chrono::seconds kEndLimit{10};
+/// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
+/// they load they would wait for it.
+constexpr std::chrono::seconds kEndLimit{1};
 
 bool is_failure(const process::Exit& exit) {
   return exit.signal != 0 || (exit.code != 0 && exit.code != kExitResumable);

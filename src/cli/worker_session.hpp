@@ -40,7 +40,7 @@ Result<std::filesystem::path> find_worker();
 
 /// The worker runs until it ends by itself or by signals passed on: a request to stop has no deadline (it
 /// saves first), stopping now has five seconds before it is killed. When one of several ranks fails the
-/// others have ten seconds to end as well, and the one that failed first is named. Errors: NotFound or
+/// others have a second to end as well, and the one that failed first is named. Errors: NotFound or
 /// Permission if one can't be started. How it failed stands on stderr already.
 Result<WorkerEnd> supervise(const WorkerSession& session);
 
