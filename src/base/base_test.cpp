@@ -10,10 +10,18 @@
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
+#include "base/random_hex.hpp"
 #include "base/text.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt {
+
+TEST(RandomHex, HasTheDigitsAskedForAndDiffersEachTime) {
+  const std::string one = random_hex(13), other = random_hex(13);
+  EXPECT_EQ(one.size(), 13U);
+  EXPECT_EQ(one.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(one, other);
+}
 
 TEST(ErrorPolicy, HasOneRowPerCodeInOrder) {
   const auto rows = error_policies();

@@ -9,11 +9,11 @@
 
 #include <cerrno>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 
 #include "base/files.hpp"
+#include "base/random_hex.hpp"
 
 namespace zt::files {
 namespace {
@@ -25,8 +25,7 @@ constexpr const char* kLock = "lock";
 constexpr int kTries = 100;
 
 fs::path new_name(const fs::path& target) {
-  std::random_device device;
-  return target.string() + fmt::format("{}{:08x}{:08x}", kMark, device(), device());
+  return target.string() + fmt::format("{}{}", kMark, random_hex(kTokenDigits));
 }
 
 // What a path under a temporary name is to become; empty for any other path.

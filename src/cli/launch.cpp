@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <utility>
 
 #include "base/files.hpp"
+#include "base/random_hex.hpp"
 #include "cli/environment.hpp"
 #include "cli/job_options.hpp"
 #include "cli/output.hpp"
@@ -25,19 +25,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string random_token() {
-  std::random_device device;
-  std::string token;
-  for (int i = 0; i < 4; ++i) token += fmt::format("{:08x}", device());
-  return token;
-}
-
 // Makes of a worker's session that of `ranks` workers, which find each other through the store that is
 // returned and must outlive them.
 Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
                                                       const contract::Attempt& attempt, int64_t ranks) {
   rendezvous::ServerOptions options;
-  options.token = session.rendezvous_token = random_token();
+  options.token = session.rendezvous_token = random_hex(32);
   ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
   session.call.place = {0, ranks, fmt::format("{}:{}", options.address, store->port())};
   for (int rank = 1; rank < ranks; ++rank) {

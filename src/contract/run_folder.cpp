@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <charconv>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "base/clock.hpp"
+#include "base/random_hex.hpp"
 #include "base/text.hpp"
 
 namespace zt::contract {
@@ -27,11 +27,6 @@ bool is_run_name(const std::string& name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   return !name.empty() && name.size() <= kMaxNameLength && name.front() != '.' && name.front() != '-' &&
          name.find_first_not_of(kAllowed) == std::string::npos;
-}
-
-std::string random_hex() {
-  std::random_device device;
-  return fmt::format("{:08x}", device() & 0xffffffffu);
 }
 
 Status fill(const fs::path& folder, const CreateRun& options, const Identity& identity) {
@@ -122,7 +117,7 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
                 fmt::format("'{}' is no name for a run: use up to {} letters, digits, '.', '_' and '-'",
                             options.name, kMaxNameLength));
   }
-  Identity identity{.run_id = options.name + "-" + random_hex(),
+  Identity identity{.run_id = options.name + "-" + random_hex(8),
                     .name = options.name,
                     .kind = options.kind,
                     .parent = options.parent,
