@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <bit>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 
 #include "cli/job_options.hpp"
@@ -63,19 +64,28 @@ Result<int> start(config::LoadRequest request, const Options& options) {
   return launch_run(run, {}, options.ranks);
 }
 
+// A run's own configuration.
+struct Frozen {
+  std::filesystem::path file;
+  config::RunPlaces places;
+  config::TrainJob job;
+};
+
+Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
+  Frozen own{run.config_file(generation), {run.identity().folder, run.path()}, {}};
+  ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
+  return own;
+}
+
 // What the run goes on with: its own configuration, changed where the command line says so and where that is
 // safe.
-Result<std::optional<std::string>> changed_configuration(const contract::RunFolder& run, int64_t generation,
-                                                         config::LoadRequest request) {
+Result<std::optional<std::string>> changed_configuration(const Frozen& own, config::LoadRequest request) {
   if (request.file.empty() && request.sets.empty()) return std::optional<std::string>{};
-  const config::RunPlaces places{run.identity().folder, run.path()};
-  const auto frozen_file = run.config_file(generation);
-  ZT_TRY_ASSIGN(const auto frozen, config::thaw_run(frozen_file, places));
-  if (request.file.empty()) request.file = frozen_file;
+  if (request.file.empty()) request.file = own.file;
   ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
-  config::follow_move(wanted.job, places);
-  ZT_TRY(config::check_resume(frozen, wanted.job));
-  if (config::digest(frozen) == config::digest(wanted.job)) return std::optional<std::string>{};
+  config::follow_move(wanted.job, own.places);
+  ZT_TRY(config::check_resume(own.job, wanted.job));
+  if (config::digest(own.job) == config::digest(wanted.job)) return std::optional<std::string>{};
   return std::optional<std::string>{config::freeze(wanted)};
 }
 
@@ -85,16 +95,15 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   // The lock, not the state, which goes by the worker's number: that may be a zombie's, or another process's
   // by now.
   if (const auto lock = run.lock(); !lock) return fail(lock.error());
-  ZT_TRY_ASSIGN(const auto changed, changed_configuration(run, state.generation, request));
+  ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
+  ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
+  ZT_TRY(check_lanes(own.job.lanes, options.ranks));
   if (options.dry_run) {
     note(changed ? "the run would go on with this configuration:"
                  : "the run would go on with its own configuration");
     if (changed) print(*changed);
     return 0;
   }
-  ZT_TRY_ASSIGN(const auto job,
-                config::thaw_run(run.config_file(state.generation), {run.identity().folder, run.path()}));
-  ZT_TRY(check_lanes(job.lanes, options.ranks));
   return launch_run(run, changed, options.ranks);
 }
 
