@@ -18,7 +18,6 @@ namespace {
 
 using Names = std::unordered_set<std::string_view>;
 
-bool is_motion(std::string_view name) { return name.find("motion_modules.") != std::string_view::npos; }
 bool is_mid_motion(std::string_view name) { return name.starts_with("mid_block.motion_modules."); }
 bool is_motion_output(std::string_view name) {
   return name.find(".temporal_transformer.proj_out.") != std::string_view::npos;
@@ -94,6 +93,8 @@ Status check(const LoadReport& report, bool wants_motion, bool has_motion) {
 }
 
 }  // namespace
+
+bool is_motion(std::string_view name) { return name.find("motion_modules.") != std::string_view::npos; }
 
 std::string LoadReport::summary() const {
   return fmt::format("{} from {}: {} loaded, {} missing, {} unexpected, {} of another shape", network, file,

@@ -15,6 +15,9 @@
 
 namespace zt::models {
 
+/// Whether a state-dict name is a motion module's.
+bool is_motion(std::string_view name);
+
 /// What a file holds of a network.
 enum class Contents {
   Whole,

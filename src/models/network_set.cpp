@@ -21,8 +21,6 @@ using internal::NetworkSources;
 
 namespace {
 
-bool is_motion(std::string_view name) { return name.find("motion_modules.") != std::string_view::npos; }
-
 bool holds_motion(const weights::TensorFile& file) {
   return std::ranges::any_of(file.entries(), is_motion, &weights::TensorEntry::name);
 }

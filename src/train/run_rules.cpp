@@ -12,8 +12,6 @@
 namespace zt::train {
 namespace {
 
-constexpr std::string_view kMotionModules = "motion_modules";
-
 at::ScalarType scalar_type(config::MixedPrecision precision) {
   switch (precision) {
     case config::MixedPrecision::Fp32:
@@ -43,7 +41,7 @@ bool has_trainable(const params::ParamStore& store, std::string_view network) {
 }  // namespace
 
 bool is_trainable(const config::TrainJob& job, const std::string& parameter) {
-  if (job.stage == 2 && parameter.find(kMotionModules) == std::string::npos) return false;
+  if (job.stage == 2 && !models::is_motion(parameter)) return false;
   return std::none_of(job.freeze.begin(), job.freeze.end(),
                       [&](const std::string& part) { return parameter.find(part) != std::string::npos; });
 }

@@ -95,7 +95,7 @@ Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
   ZT_TRY_ASSIGN(const generate::RunWeights weights,
                 generate::copy_run_weights(job.model.stage1_run, {}, store));
   for (const std::string& name : weights.missing) {
-    if (name.find("motion_modules") == std::string::npos)
+    if (!models::is_motion(name))
       return fail(ErrorCode::InvalidConfig, "model.stage1_run: " + weights.checkpoint.string() + " lacks " +
                                                 name +
                                                 "; the model section must describe the networks of that run");
