@@ -150,12 +150,15 @@ params::ParamTable declare_networks(const NetworkConfigs& configs) {
 
 NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& options, bool initialize) {
   NetworkSet set;
-  set.store = std::make_unique<params::ParamStore>(declare_networks(configs),
-                                                   params::ParamStore::Options{.placement = options.placement,
-                                                                               .seed = options.seed,
-                                                                               .initialize = initialize,
-                                                                               .device = options.device,
-                                                                               .shards = options.shards});
+  params::ParamStore::Options layout;
+  layout.placement = options.placement;
+  layout.seed = options.seed;
+  layout.initialize = initialize;
+  layout.device = options.device;
+  layout.shard = options.shard;
+  layout.residency = options.residency;
+  layout.starts_whole = options.starts_whole;
+  set.store = std::make_unique<params::ParamStore>(declare_networks(configs), layout);
   set.reference_net =
       std::make_unique<ReferenceNet>(configs.reference_unet, set.store->source(kReferenceUNet));
   set.denoising_unet =
@@ -168,7 +171,9 @@ Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_ch
                                   const BuildOptions& options) {
   const NetworkSources sources = internal::network_sources(job);
   ZT_TRY_ASSIGN(const NetworkConfigs configs, network_configs(job, latent_channels, options.motion));
-  NetworkSet set = make_networks(configs, options, /*initialize=*/false);
+  BuildOptions whole = options;
+  whole.starts_whole = true;  // a network may start as a copy of another
+  NetworkSet set = make_networks(configs, whole, /*initialize=*/false);
   ZT_TRY(load_files(set, sources, job, options));
   const Names loaded = loaded_names(set);
   set.store->initialize(options.seed,

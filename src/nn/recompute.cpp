@@ -20,6 +20,7 @@ using torch::autograd::variable_list;
 /// What backward needs besides the inputs.
 struct Recipe final : torch::CustomClassHolder {
   Piece piece;
+  BackwardBorders borders;
   at::DeviceType device = at::kCPU;
   tensor::AutocastState autocast;
 };
@@ -46,6 +47,7 @@ class RecomputeFunction final : public torch::autograd::Function<RecomputeFuncti
   static variable_list backward(AutogradContext* ctx, const variable_list& output_gradients) {
     const auto capsule = ctx->saved_data["recipe"].toCapsule();
     const auto& recipe = static_cast<const Recipe&>(*capsule);
+    if (recipe.borders.before) recipe.borders.before();
     const variable_list leaves = as_leaves(ctx->get_saved_variables());
     variable_list outputs, gradients;
     {
@@ -59,6 +61,7 @@ class RecomputeFunction final : public torch::autograd::Function<RecomputeFuncti
       }
     }
     if (!outputs.empty()) torch::autograd::backward(outputs, gradients);
+    if (recipe.borders.after) recipe.borders.after();
     variable_list input_gradients = {at::Tensor()};  // the recipe's place in forward's arguments
     for (const at::Tensor& leaf : leaves) input_gradients.push_back(leaf.grad());
     return input_gradients;
@@ -67,10 +70,12 @@ class RecomputeFunction final : public torch::autograd::Function<RecomputeFuncti
 
 }  // namespace
 
-std::vector<at::Tensor> recompute(Piece piece, const std::vector<at::Tensor>& inputs) {
+std::vector<at::Tensor> recompute(Piece piece, const std::vector<at::Tensor>& inputs,
+                                  BackwardBorders borders) {
   if (!at::GradMode::is_enabled()) return piece(inputs);
   ZT_REQUIRE(!inputs.empty(), "a recomputed piece needs an input");
   auto recipe = c10::make_intrusive<Recipe>();
+  recipe->borders = std::move(borders);
   recipe->device = inputs.front().device().type();
   recipe->autocast = tensor::AutocastState::current(recipe->device);
   // The anchor makes autograd record the function also where only captured parameters want gradients.

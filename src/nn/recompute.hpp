@@ -15,8 +15,15 @@ namespace zt::nn {
 
 using Piece = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>;
 
+/// Called around what backward does for a piece; both or none.
+struct BackwardBorders {
+  std::function<void()> before = {};
+  std::function<void()> after = {};
+};
+
 /// Runs piece(inputs); inputs and outputs must be defined. Captured layers must outlive backward. Without
 /// gradient mode it is a plain call. The piece must be a pure function of inputs and parameters.
-std::vector<at::Tensor> recompute(Piece piece, const std::vector<at::Tensor>& inputs);
+std::vector<at::Tensor> recompute(Piece piece, const std::vector<at::Tensor>& inputs,
+                                  BackwardBorders borders = {});
 
 }  // namespace zt::nn

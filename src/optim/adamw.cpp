@@ -52,9 +52,11 @@ internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, in
 }
 
 /// Zeroes what lies outside `part`: gradients that other ranks step with.
-void clear_outside(const at::Tensor& flat_P, Range part) {
-  flat_P.narrow(0, 0, part.begin).zero_();
-  flat_P.narrow(0, part.end, flat_P.numel() - part.end).zero_();
+void clear_outside(const Segment& segment) {
+  if (!segment.keeps_gradients) return;
+  const at::Tensor& all_P = segment.gradients_P;
+  all_P.narrow(0, 0, segment.part.begin).zero_();
+  all_P.narrow(0, segment.part.end, all_P.numel() - segment.part.end).zero_();
 }
 
 }  // namespace
@@ -81,21 +83,18 @@ StateKind state_kind_8bit(int64_t num_elements) {
   return num_elements >= 4096 ? StateKind::Blockwise8Bit : StateKind::Float32;
 }
 
-AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options, params::Shard shard)
-    : store_(store), options_(options), shard_(shard) {
+AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(store), options_(options) {
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
-      ZT_REQUIRE(segment.values_P.scalar_type() == at::kFloat, segment.unit,
-                 ": AdamW trains fp32 parameters, got ", segment.values_P);
-      moments.part = params::part_of(shard_, segment.values_P.numel());
-      ZT_REQUIRE(moments.part.size() % kBlock == 0, segment.unit, ": ", segment.values_P,
-                 " does not divide into ", shard_.count, " shards of whole blocks");
-      const auto float32 = segment.values_P.options();
-      moments.first = at::zeros({moments.part.size()}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
+      ZT_REQUIRE(segment.values_S.scalar_type() == at::kFloat, segment.unit,
+                 ": AdamW trains fp32 parameters, got ", segment.placement.dtype);
+      const auto float32 = segment.values_S.options();
+      const int64_t size = segment.part.size();
+      moments.first = at::zeros({size}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
       moments.second = at::zeros_like(moments.first);
       if (is_8bit(segment)) {
-        moments.first_absmax = at::zeros({moments.part.size() / kBlock}, float32);
+        moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);
       }
       steps_.emplace(segment.group, 0);
@@ -129,22 +128,22 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const Moments& moments = moments_[s];
   const internal::Factors f =
       factors(options_, step, steps_.at(segment.group), segment.placement.decay_group == 0);
-  if (!segment.values_P.device().is_cpu()) {
+  if (!segment.values_S.device().is_cpu()) {
     update_on_device(s, f);
     if (step.ema) step.ema->move(s, ema_weight);
-    if (step.clear_gradients) segment.gradients_P.zero_();
+    if (step.clear_gradients) segment.kept_gradients().zero_();
     return;
   }
-  if (step.clear_gradients) clear_outside(segment.gradients_P, moments.part);
-  float* value = segment.values_P.data_ptr<float>() + moments.part.begin;
-  float* gradient = segment.gradients_P.data_ptr<float>() + moments.part.begin;
+  if (step.clear_gradients) clear_outside(segment);
+  float* value = segment.values_S.data_ptr<float>();
+  float* gradient = segment.gradients_S.data_ptr<float>();
   const internal::BlockFinish finish{value, gradient,
                                      step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr,
                                      ema_weight, step.clear_gradients};
   if (is_8bit(segment)) return update_8bit(s, f, finish);
   float* first = moments.first.data_ptr<float>();
   float* second = moments.second.data_ptr<float>();
-  at::parallel_for(0, moments.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock) {
       internal::adamw(f, kBlock, value + at, gradient + at, first + at, second + at);
       finish(at, kBlock);
@@ -156,16 +155,16 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
 void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::BlockFinish& finish) {
   const Segment& segment = store_.segments()[s];
   const Moments& moments = moments_[s];
-  float* value = segment.values_P.data_ptr<float>() + moments.part.begin;
+  float* value = segment.values_S.data_ptr<float>();
   uint8_t* first = moments.first.data_ptr<uint8_t>();
   uint8_t* second = moments.second.data_ptr<uint8_t>();
   float* first_absmax = moments.first_absmax.data_ptr<float>();
   float* second_absmax = moments.second_absmax.data_ptr<float>();
   for (const size_t index : segment.params) {
-    const Range held = params::intersect(store_.params()[index].place(), moments.part);
+    const Range held = params::intersect(store_.params()[index].place(), segment.part);
     if (held.size() == 0) continue;
-    const int64_t held_end = held.end - moments.part.begin,
-                  first_block = (held.begin - moments.part.begin) / kBlock;
+    const int64_t held_end = held.end - segment.part.begin,
+                  first_block = (held.begin - segment.part.begin) / kBlock;
     at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t at = block * kBlock, count = std::min(kBlock, held_end - at);
@@ -181,23 +180,20 @@ void AdamW::update_on_device(size_t s, const internal::Factors& f) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
   if (!is_8bit(segment)) {
-    internal::adamw_on_device(f, segment.values_P.narrow(0, m.part.begin, m.part.size()),
-                              segment.gradients_P.narrow(0, m.part.begin, m.part.size()), m.first, m.second);
+    internal::adamw_on_device(f, segment.values_S, segment.gradients_S, m.first, m.second);
     return;
   }
   for (const size_t index : segment.params) {
-    const Range held = params::intersect(store_.params()[index].place(), m.part);
+    const Range held = params::intersect(store_.params()[index].place(), segment.part);
     if (held.size() == 0) continue;
-    const auto of_segment = [&](const at::Tensor& flat) { return flat.narrow(0, held.begin, held.size()); };
-    const auto of_state = [&](const at::Tensor& flat) {
-      return flat.narrow(0, held.begin - m.part.begin, held.size());
-    };
+    const int64_t begin = held.begin - segment.part.begin;
+    const auto of_part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, held.size()); };
     const auto of_blocks = [&](const at::Tensor& flat) {
-      return flat.narrow(0, (held.begin - m.part.begin) / kBlock, num_blocks(held.size()));
+      return flat.narrow(0, begin / kBlock, num_blocks(held.size()));
     };
     internal::adamw_8bit_on_device(
-        f, of_segment(segment.values_P), of_segment(segment.gradients_P),
-        {of_state(m.first), of_blocks(m.first_absmax), of_state(m.second), of_blocks(m.second_absmax)});
+        f, of_part(segment.values_S), of_part(segment.gradients_S),
+        {of_part(m.first), of_blocks(m.first_absmax), of_part(m.second), of_blocks(m.second_absmax)});
   }
 }
 
@@ -210,10 +206,10 @@ void AdamW::visit_state(const params::StateVisitor& visitor) const {
       return fmt::format("optimizer.{}/{}", kind, param.info.name);
     };
     const auto visit = [&](const char* kind, const at::Tensor& flat) {
-      params::visit_held(visitor, named(kind), flat, moments.part, param.place(), param.info.shape);
+      params::visit_held(visitor, named(kind), flat, segment.part, param.place(), param.info.shape);
     };
     const auto visit_absmax = [&](const char* kind, const at::Tensor& flat) {
-      params::visit_held(visitor, named(kind), flat, in_blocks(moments.part), in_blocks(param.place()),
+      params::visit_held(visitor, named(kind), flat, in_blocks(segment.part), in_blocks(param.place()),
                          {num_blocks(param.info.numel())});
     };
     if (!is_8bit(segment)) {

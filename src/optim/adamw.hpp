@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "params/shard.hpp"
 #include "params/state.hpp"
 
 namespace zt::params {
@@ -55,9 +54,9 @@ struct AdamWStep {
 
 class AdamW {
  public:
-  /// Allocates the state of the shard, zero: only its part of each segment is stepped. Requires fp32
+  /// Allocates the state of the store's part of each segment, zero: only that is stepped. Requires fp32
   /// trainable segments (throws ContractError). `store` must outlive it.
-  AdamW(params::ParamStore& store, const AdamWOptions& options, params::Shard shard = {});
+  AdamW(params::ParamStore& store, const AdamWOptions& options);
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
 
@@ -79,8 +78,8 @@ class AdamW {
   int64_t num_bytes() const;
 
  private:
+  /// Of the segment's part.
   struct Moments {
-    params::Range part;                      ///< of the segment: what the tensors below are for
     at::Tensor first, second;                ///< fp32, or uint8 codes
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
   };
@@ -90,7 +89,6 @@ class AdamW {
   void update_on_device(size_t segment, const internal::Factors& factors);
   params::ParamStore& store_;
   AdamWOptions options_;
-  params::Shard shard_;
   std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones
   std::map<std::string, int64_t> steps_;  ///< by gradient group
 };

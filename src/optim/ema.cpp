@@ -27,27 +27,15 @@ double ema_decay(const EmaOptions& options, int64_t num_updates) {
   return std::min(options.decay, (1 + n) / (10 + n));
 }
 
-Ema::Ema(params::ParamStore& store, const EmaOptions& options, params::Shard shard)
-    : store_(store), options_(options), shard_(shard) {
-  reset();
-}
-
-params::Range Ema::part(size_t s) const {
-  return params::part_of(shard_, store_.segments()[s].values_P.numel());
-}
-
-at::Tensor Ema::values(size_t s) const {
-  return store_.segments()[s].values_P.narrow(0, part(s).begin, part(s).size());
-}
+Ema::Ema(params::ParamStore& store, const EmaOptions& options) : store_(store), options_(options) { reset(); }
 
 void Ema::reset() {
   averages_.clear();
-  for (size_t s = 0; s < store_.segments().size(); ++s) {
-    const params::Segment& segment = store_.segments()[s];
+  for (const params::Segment& segment : store_.segments()) {
     const bool trains = segment.placement.trainable;
-    ZT_REQUIRE(!trains || segment.values_P.scalar_type() == at::kFloat, segment.unit,
-               ": averages are of fp32 parameters, got ", segment.values_P);
-    averages_.push_back(trains ? values(s).clone() : at::Tensor());
+    ZT_REQUIRE(!trains || segment.values_S.scalar_type() == at::kFloat, segment.unit,
+               ": averages are of fp32 parameters, got ", segment.values_S);
+    averages_.push_back(trains ? segment.values_S.clone() : at::Tensor());
   }
   num_updates_ = 0;
 }
@@ -56,7 +44,7 @@ float Ema::begin_update() { return static_cast<float>(1 - ema_decay(options_, nu
 
 void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
-  const at::Tensor present = values(s);
+  const at::Tensor& present = store_.segments()[s].values_S;
   if (!present.device().is_cpu()) {
     averages_[s].lerp_(present, weight);
     return;
@@ -77,7 +65,7 @@ void Ema::swap() {
   for (size_t s = 0; s < averages_.size(); ++s) {
     if (!averages_[s].defined()) continue;
     // Elements, not handles: the layers hold views of the store's memory.
-    const at::Tensor present = values(s);
+    const at::Tensor& present = store_.segments()[s].values_S;
     const at::Tensor before = present.clone();
     present.copy_(averages_[s]);
     averages_[s].copy_(before);
@@ -88,8 +76,8 @@ void Ema::visit_state(const params::StateVisitor& visitor) const {
   for (const params::StoredParam& param : store_.params()) {
     const at::Tensor& flat = averages_[param.segment];
     if (!flat.defined()) continue;
-    params::visit_held(visitor, "ema/" + param.info.name, flat, part(param.segment), param.place(),
-                       param.info.shape);
+    params::visit_held(visitor, "ema/" + param.info.name, flat, store_.segments()[param.segment].part,
+                       param.place(), param.info.shape);
   }
 }
 

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "params/shard.hpp"
 #include "params/state.hpp"
 
 namespace zt::params {
@@ -30,11 +29,11 @@ struct EmaOptions {
 /// The decay of update number `num_updates` (counted from 0).
 double ema_decay(const EmaOptions& options, int64_t num_updates);
 
-/// Holds the averages of a shard of each trainable segment; they start as a copy of the values. The store
-/// must outlive it.
+/// Holds the averages of the store's part of each trainable segment; they start as a copy of the values. The
+/// store must outlive it.
 class Ema {
  public:
-  Ema(params::ParamStore& store, const EmaOptions& options, params::Shard shard = {});
+  Ema(params::ParamStore& store, const EmaOptions& options);
   Ema(const Ema&) = delete;
   Ema& operator=(const Ema&) = delete;
 
@@ -59,12 +58,8 @@ class Ema {
   float begin_update();
   void move(size_t segment, float weight);
   void swap();
-  /// The shard's part of a segment, and of the values in it.
-  params::Range part(size_t segment) const;
-  at::Tensor values(size_t segment) const;
   params::ParamStore& store_;
   EmaOptions options_;
-  params::Shard shard_;
   int64_t num_updates_ = 0;
   std::vector<at::Tensor> averages_;  ///< of the part, by segment; undefined for frozen ones
 };
@@ -72,7 +67,7 @@ class Ema {
 /// Exchanges values and averages while it lives; the exchange back is exact. Train no step inside.
 class EmaScope {
  public:
-  /// `ema` may be null: then nothing happens. An Ema of a shard exchanges its part only; `share` is then
+  /// `ema` may be null: then nothing happens. Of several ranks each exchanges its part only; `share` is then
   /// called after each exchange and gathers the values of all ranks.
   explicit EmaScope(Ema* ema, std::function<void()> share = {});
   ~EmaScope();

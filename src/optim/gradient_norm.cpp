@@ -35,19 +35,19 @@ Range held_blocks(const params::Segment& segment, params::Shard shard) {
   return {held.begin / kBlock, held.end / kBlock};
 }
 
-BlockSums block_sums(const params::Segment& segment, params::Shard shard) {
-  const at::Tensor& gradients_P = segment.gradients_P;
-  ZT_REQUIRE(gradients_P.scalar_type() == at::kFloat, "norms are of fp32 gradients, got ", gradients_P);
-  const Range held = held_blocks(segment, shard);
-  BlockSums sums{held.begin, std::vector<double>(static_cast<size_t>(held.size()))};
-  const at::Tensor part = gradients_P.narrow(0, held.begin * kBlock, held.size() * kBlock);
+/// Of the store's part.
+BlockSums block_sums(const params::Segment& segment) {
+  const at::Tensor& part = segment.gradients_S;
+  ZT_REQUIRE(part.scalar_type() == at::kFloat, "norms are of fp32 gradients, got ", part);
+  const int64_t num_blocks = part.numel() / kBlock;
+  BlockSums sums{segment.part.begin / kBlock, std::vector<double>(static_cast<size_t>(num_blocks))};
   if (!part.device().is_cpu()) {
     const at::Tensor on_cpu = part.view({-1, kBlock}).to(at::kDouble).square().sum(1).cpu();
     std::copy_n(on_cpu.const_data_ptr<double>(), sums.values.size(), sums.values.begin());
     return sums;
   }
   const float* gradient = part.const_data_ptr<float>();
-  at::parallel_for(0, held.size(), kGrainBlocks, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block)
       sums.values[static_cast<size_t>(block)] = internal::square_sum(gradient + block * kBlock);
   });
@@ -119,15 +119,15 @@ std::string module_of(const std::string& parameter) {
   return parameter.substr(0, is_numbered ? index : block);
 }
 
-std::vector<double> partial_square_sums(const params::ParamStore& store, params::Shard shard) {
+std::vector<double> partial_square_sums(const params::ParamStore& store) {
   std::vector<double> out;
   std::vector<BlockSums> sums_by_segment;
   for (const params::Segment& segment : store.segments())
-    sums_by_segment.push_back(segment.touched ? block_sums(segment, shard) : BlockSums{});
+    sums_by_segment.push_back(segment.touched ? block_sums(segment) : BlockSums{});
   for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
     const BlockSums& sums = sums_by_segment[param.segment];
     const Range blocks = blocks_of(param);
-    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin)) {
+    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, store.shard()), blocks.begin)) {
       const int64_t first = blocks.begin + node.begin - sums.first_block;
       out.push_back(tree_sum(
           std::span(sums.values).subspan(static_cast<size_t>(first), static_cast<size_t>(node.size()))));
@@ -170,7 +170,7 @@ GradientNorms gradient_norms(const params::ParamStore& store, std::span<const st
 }
 
 GradientNorms gradient_norms(const params::ParamStore& store, double scale) {
-  const std::vector<double> whole = partial_square_sums(store, {});
+  const std::vector<double> whole = partial_square_sums(store);
   return gradient_norms(store, std::span(&whole, 1), scale);
 }
 

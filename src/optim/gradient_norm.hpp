@@ -27,14 +27,15 @@ struct GradientNorms {
   bool is_finite() const { return first_nonfinite.empty(); }
 };
 
-/// Norms over the gradients of touched segments, times `scale` (1 / loss scale).
+/// Norms over the gradients of touched segments of a store that has them whole, times `scale` (1 / loss
+/// scale).
 GradientNorms gradient_norms(const params::ParamStore& store, double scale = 1);
 
 /// The same where each rank has a shard of the summed gradients: what one rank knows of the trees, a few
 /// numbers per parameter, and the norms from what all ranks know, in order of rank. Every rank must have the
 /// same segments touched.
-std::vector<double> partial_square_sums(const params::ParamStore& store, params::Shard shard);
-/// How many numbers partial_square_sums() gives.
+std::vector<double> partial_square_sums(const params::ParamStore& store);
+/// How many numbers partial_square_sums() gives on the rank of that shard.
 size_t num_partial_sums(const params::ParamStore& store, params::Shard shard);
 GradientNorms gradient_norms(const params::ParamStore& store, std::span<const std::vector<double>> by_rank,
                              double scale);

@@ -38,6 +38,8 @@ class ParamSource {
   at::Tensor buffer(std::string_view name, at::IntArrayRef shape, Init init) const;
 
   bool is_declaring() const { return table_ != nullptr; }
+  /// Null while declaring.
+  const ParamStore* store() const { return store_; }
   const std::string& network() const { return network_; }
   const std::string& unit_name() const { return unit_; }
 

@@ -5,11 +5,13 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <span>
 #include <tuple>
 
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
+#include "params/lent_memory.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/require.hpp"
 #include "tensor/sine_positions.hpp"
@@ -19,6 +21,8 @@ namespace {
 
 /// Purpose word of the random streams that start values come from.
 constexpr uint32_t kInitPurpose = 0x1417;
+
+std::string values_of(const Segment& segment) { return "the weights of " + segment.unit; }
 
 int64_t padded(int64_t elements, int64_t to) { return (elements + to - 1) / to * to; }
 
@@ -47,7 +51,9 @@ at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
 
 }  // namespace
 
-ParamStore::ParamStore(const ParamTable& table, const Options& options) {
+ParamStore::ParamStore(const ParamTable& table, const Options& options)
+    : shard_(options.shard), residency_(options.residency) {
+  if (!residency_) residency_ = [](const std::string&) { return Residency{}; };
   const at::NoGradGuard no_grad;
   lay_out(table, options);
   bind_views();
@@ -69,7 +75,10 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
                   place.trainable, place.decay_group, place.optimizer_kind};
     const auto [found, is_new] = segment_of.emplace(key, segments_.size());
     if (is_new) {
-      segments_.push_back({info.unit, info.group, place, {}, {}, {}, false});
+      Segment& added = segments_.emplace_back();
+      added.unit = info.unit;
+      added.group = info.group;
+      added.placement = place;
       sizes.push_back(0);
     }
     const size_t segment = found->second;
@@ -78,12 +87,43 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
     params_.push_back({info, segment, sizes[segment], {}});
     sizes[segment] += padded(info.numel(), kBlockElements);
   }
-  for (size_t s = 0; s < segments_.size(); ++s) {
-    Segment& segment = segments_[s];
-    const auto tensor_options = at::TensorOptions().dtype(segment.placement.dtype).device(options.device);
-    const int64_t length = padded(sizes[s], kBlockElements * options.shards);
+  for (size_t s = 0; s < segments_.size(); ++s)
+    allocate(segments_[s], padded(sizes[s], kBlockElements * shard_.count), options);
+}
+
+void ParamStore::allocate(Segment& segment, int64_t length, const Options& options) const {
+  const auto tensor_options = at::TensorOptions().dtype(segment.placement.dtype).device(options.device);
+  const auto part_of_whole = [&](const at::Tensor& whole_P) {
+    return whole_P.narrow(0, segment.part.begin, segment.part.size());
+  };
+  const Residency wanted = residency_(segment.unit);
+  segment.part = part_of(shard_, length);
+  segment.keeps_values = wanted.whole_values || options.starts_whole;
+  segment.keeps_gradients = wanted.whole_gradients;
+  if (segment.keeps_values) {
     segment.values_P = at::zeros({length}, tensor_options);
-    if (segment.placement.trainable) segment.gradients_P = at::zeros({length}, tensor_options);
+    segment.values_S = part_of_whole(segment.values_P);
+  } else {
+    segment.values_P = lent_tensor(length, tensor_options, values_of(segment));
+    segment.values_S = at::zeros({segment.part.size()}, tensor_options);
+  }
+  if (!segment.placement.trainable) return;
+  if (segment.keeps_gradients) {
+    segment.gradients_P = at::zeros({length}, tensor_options);
+    segment.gradients_S = part_of_whole(segment.gradients_P);
+  } else {
+    segment.gradients_P = lent_tensor(length, tensor_options, "the gradients of " + segment.unit);
+    segment.gradients_S = at::zeros({segment.part.size()}, tensor_options);
+  }
+}
+
+void ParamStore::shed() {
+  const at::NoGradGuard no_grad;
+  for (Segment& segment : segments_) {
+    if (!segment.keeps_values || residency_(segment.unit).whole_values) continue;
+    segment.values_S = segment.values_S.clone();
+    segment.keeps_values = false;
+    take_back(segment.values_P, values_of(segment));
   }
 }
 
@@ -108,9 +148,15 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
   other->params_ = params_;
   other->segments_ = segments_;
   other->by_name_ = by_name_;
+  other->shard_ = shard_;
+  other->residency_ = residency_;
+  other->gate_ = gate_;
   for (Segment& segment : other->segments_) {
     segment.touched = false;
-    if (segment.placement.trainable) segment.gradients_P = at::zeros_like(segment.gradients_P);
+    if (!segment.placement.trainable) continue;
+    ZT_REQUIRE(segment.keeps_gradients, segment.unit, ": gradients that are not kept can't be summed");
+    segment.gradients_P = at::zeros_like(segment.gradients_P);
+    segment.gradients_S = segment.gradients_P.narrow(0, segment.part.begin, segment.part.size());
   }
   other->bind_views();
   return other;
@@ -122,10 +168,8 @@ void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamI
     if (wanted(param.info)) chosen.push_back(&param);
   }
   // Each parameter's numbers depend on its name alone, so threads share the work as it comes.
-  parallel_for(chosen.size(), static_cast<size_t>(at::get_num_threads()), [&](size_t i) {
-    const at::NoGradGuard no_grad;
-    chosen[i]->value.variable_data().copy_(start_values(chosen[i]->info, seed));
-  });
+  parallel_for(chosen.size(), static_cast<size_t>(at::get_num_threads()),
+               [&](size_t i) { put(*chosen[i], start_values(chosen[i]->info, seed)); });
 }
 
 const StoredParam* ParamStore::find(std::string_view name) const {
@@ -141,7 +185,7 @@ void ParamStore::touch(std::string_view group) {
 
 void ParamStore::zero_gradients() {
   for (Segment& segment : segments_) {
-    if (segment.touched) segment.gradients_P.zero_();
+    if (segment.touched) segment.kept_gradients().zero_();
     segment.touched = false;
   }
 }
@@ -150,8 +194,20 @@ void ParamStore::assign(std::string_view name, const at::Tensor& value) {
   const StoredParam* param = find(name);
   ZT_REQUIRE(param, "the store has no parameter ", name);
   ZT_REQUIRE(param->value.sizes() == value.sizes(), name, ": wanted ", param->value, ", got ", value);
+  put(*param, value);
+}
+
+void ParamStore::put(const StoredParam& param, const at::Tensor& value) const {
   const at::NoGradGuard no_grad;
-  param->value.variable_data().copy_(value);
+  const Segment& segment = segments_[param.segment];
+  if (segment.keeps_values) {
+    param.value.variable_data().copy_(value);
+    return;
+  }
+  const Range here = intersect(segment.part, param.place());
+  if (here.size() == 0) return;
+  segment.values_S.narrow(0, here.begin - segment.part.begin, here.size())
+      .copy_(value.reshape(-1).narrow(0, here.begin - param.offset, here.size()));
 }
 
 std::string ParamStore::digest(std::string_view prefix) const {
@@ -166,6 +222,12 @@ std::string ParamStore::digest(std::string_view prefix) const {
   return hash.hex();
 }
 
+bool ParamStore::trains(std::string_view unit) const {
+  return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {
+    return segment.placement.trainable && segment.unit == unit;
+  });
+}
+
 int64_t ParamStore::num_trainable() const {
   int64_t sum = 0;
   for (const StoredParam& param : params_) {
@@ -177,8 +239,8 @@ int64_t ParamStore::num_trainable() const {
 int64_t ParamStore::num_bytes() const {
   int64_t sum = 0;
   for (const Segment& segment : segments_) {
-    sum += static_cast<int64_t>(segment.values_P.nbytes());
-    if (segment.gradients_P.defined()) sum += static_cast<int64_t>(segment.gradients_P.nbytes());
+    sum += static_cast<int64_t>(segment.kept_values().nbytes());
+    if (segment.placement.trainable) sum += static_cast<int64_t>(segment.kept_gradients().nbytes());
   }
   return sum;
 }

@@ -5,6 +5,10 @@
 // parameters; the padding is zero and stays zero. Parameters are views of their segment and their gradients
 // views of its flat gradient, each its own leaf: backward adds in place and nothing is copied. What touches
 // state (optimizer, EMA, checkpoint, checksum) walks segments.
+//
+// Of several ranks each is responsible for an equal part of every segment, its shard. Where a residency rule
+// says so, a rank keeps no more of a unit's gradients, or of its values, than its part; the whole is then
+// there only while somebody lends memory for it (params/lent_memory.hpp).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,6 +25,7 @@
 #include "params/param_source.hpp"
 #include "params/param_table.hpp"
 #include "params/shard.hpp"
+#include "params/unit_gate.hpp"
 
 namespace zt::params {
 
@@ -37,6 +42,13 @@ struct Placement {
 /// Asked once per parameter (not for buffers, which are frozen fp32).
 using PlacementRule = std::function<Placement(const ParamInfo&)>;
 
+/// What of a unit is kept whole between its uses; of the rest a rank has its part only.
+struct Residency {
+  bool whole_values = true;
+  bool whole_gradients = true;
+};
+using ResidencyRule = std::function<Residency(const std::string& unit)>;
+
 /// One parameter's place. `value` is the leaf that layers use.
 struct StoredParam {
   ParamInfo info;
@@ -52,8 +64,16 @@ struct Segment {
   std::string group;  ///< gradient group
   Placement placement;
   std::vector<size_t> params;  ///< indices into ParamStore::params(), by offset
-  at::Tensor values_P;         ///< flat, P a multiple of kBlockElements * shards
-  at::Tensor gradients_P;      ///< same shape and type; undefined if frozen
+  bool keeps_values = true;    ///< the whole of them
+  bool keeps_gradients = true;
+  Range part;              ///< of the elements: this rank's
+  at::Tensor values_P;     ///< flat, P a multiple of kBlockElements * shards
+  at::Tensor gradients_P;  ///< same shape and type; undefined if frozen
+  at::Tensor values_S;     ///< this rank's part: of values_P, or all that is kept
+  at::Tensor gradients_S;
+  /// What has memory of its own.
+  const at::Tensor& kept_values() const { return keeps_values ? values_P : values_S; }
+  const at::Tensor& kept_gradients() const { return keeps_gradients ? gradients_P : gradients_S; }
   /// Set by touch(): this step's backward reached the group. The optimizer leaves untouched segments alone,
   /// as the reference's skips parameters whose gradient is None.
   bool touched = false;
@@ -66,7 +86,10 @@ class ParamStore {
     uint64_t seed = 0;
     bool initialize = true;  ///< false leaves zeros: every parameter will be loaded
     at::Device device = at::kCPU;
-    int64_t shards = 1;  ///< every segment's length is a multiple of 256 * shards: see params/shard.hpp
+    Shard shard = {};              ///< this rank's; every segment's length is a multiple of 256 * shard.count
+    ResidencyRule residency = {};  ///< default: all whole
+    /// Values are whole, whatever the residency, until shed() is called: for whoever loads weights.
+    bool starts_whole = false;
   };
   ParamStore(const ParamTable& table, const Options& options);
   ParamStore(const ParamStore&) = delete;
@@ -75,6 +98,15 @@ class ParamStore {
   /// A store over the same values with gradients of its own (zero, untouched): networks bound to it can run
   /// backward beside those bound to this one. Values stay shared whichever store lives longer.
   std::unique_ptr<ParamStore> with_own_gradients() const;
+
+  const Shard& shard() const { return shard_; }
+  /// Frees what the residency rule does not keep of the values.
+  void shed();
+
+  /// Told about the work of every unit bound to this store or to one made by with_own_gradients() later;
+  /// null: nobody. Must outlive the layers' calls.
+  void set_gate(UnitGate* gate) { gate_ = gate; }
+  UnitGate* gate() const { return gate_; }
 
   /// For constructing a network whose parameters were declared under `network`.
   ParamSource source(std::string_view network) const { return ParamSource(*this, network); }
@@ -90,8 +122,8 @@ class ParamStore {
   /// Fills the gradients of touched segments with zero and clears the flags.
   void zero_gradients();
 
-  /// Copies values (any float type, any layout) over a parameter. Throws ContractError on another shape or
-  /// unknown name.
+  /// Copies values (any float type, any layout) over a parameter, or what this rank has of it. Throws
+  /// ContractError on another shape or unknown name.
   void assign(std::string_view name, const at::Tensor& value);
 
   /// Start values, as with Options::initialize, for the parameters that `wanted` picks.
@@ -99,15 +131,22 @@ class ParamStore {
 
   /// XXH3-128 over names, shapes and logical values of what starts with `prefix`; 32 hex digits.
   std::string digest(std::string_view prefix = "") const;
+  /// Whether any parameter of the unit is trainable.
+  bool trains(std::string_view unit) const;
   /// Elements of trainable parameters.
   int64_t num_trainable() const;
-  /// Bytes of values and of gradients, padding included.
+  /// Bytes of values and of gradients that are kept, padding included.
   int64_t num_bytes() const;
 
  private:
   ParamStore() = default;
   void lay_out(const ParamTable& table, const Options& options);
+  void allocate(Segment& segment, int64_t length, const Options& options) const;
   void bind_views();
+  void put(const StoredParam& param, const at::Tensor& value) const;
+  Shard shard_;
+  UnitGate* gate_ = nullptr;
+  ResidencyRule residency_;
   std::vector<StoredParam> params_;
   std::vector<Segment> segments_;
   std::map<std::string, size_t, std::less<>> by_name_;

@@ -13,13 +13,33 @@
 
 namespace zt::train {
 
+namespace {
+
+/// libtorch's threads for the length of a scope.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int64_t wanted) : before_(at::get_num_threads()) {
+    at::set_num_threads(static_cast<int>(wanted));
+  }
+  ~ThreadCount() { at::set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
+
 LaneThreads divide_threads(int64_t num_lanes, int64_t num_threads) {
   const int64_t side_by_side = std::clamp<int64_t>(num_threads, 1, std::max<int64_t>(1, num_lanes));
   return {side_by_side, std::max<int64_t>(1, num_threads / side_by_side)};
 }
 
-LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t num_threads)
-    : lanes_(static_cast<size_t>(num_lanes)), threads_(divide_threads(num_lanes, num_threads)) {
+LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t num_threads, bool one_by_one)
+    : lanes_(static_cast<size_t>(num_lanes)),
+      threads_(divide_threads(num_lanes, num_threads)),
+      one_by_one_(one_by_one) {
   ZT_REQUIRE(num_lanes >= 1, "wanted at least one lane, got ", num_lanes);
   lanes_[0].store = networks.store.get();
   lanes_[0].networks = std::make_unique<StepNetworks>(
@@ -37,13 +57,14 @@ LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t nu
     lane.networks = std::make_unique<StepNetworks>(
         StepNetworks{*lane.own_reference_net, *lane.own_denoising_unet, *lane.own_pose_guider});
   }
-  if (threads_.side_by_side > 1)
+  if (!one_by_one_ && threads_.side_by_side > 1)
     pool_ = std::make_unique<ThreadPool>(static_cast<size_t>(threads_.side_by_side - 1));
 }
 
 void LaneGroup::run(const std::function<void(size_t, const StepNetworks&)>& body) {
   const auto run_lane = [&](size_t lane) { body(lane, *lanes_[lane].networks); };
   if (pool_) return run_on_threads(run_lane);
+  const ThreadCount threads(one_by_one_ ? threads_.per_lane : at::get_num_threads());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) run_lane(lane);
 }
 
@@ -59,7 +80,7 @@ void LaneGroup::run_on_threads(const std::function<void(size_t)>& body) {
       }
     }
   };
-  const int callers_threads = at::get_num_threads();
+  const ThreadCount callers_threads(at::get_num_threads());
   std::latch done(threads_.side_by_side - 1);
   for (size_t first = 1; first < static_cast<size_t>(threads_.side_by_side); ++first) {
     pool_->submit([&, first] {
@@ -69,7 +90,6 @@ void LaneGroup::run_on_threads(const std::function<void(size_t)>& body) {
   }
   run_share(0);
   done.wait();
-  at::set_num_threads(callers_threads);
   for (const std::exception_ptr& exception : thrown) {
     if (exception) std::rethrow_exception(exception);
   }

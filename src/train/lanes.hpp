@@ -28,8 +28,9 @@ LaneThreads divide_threads(int64_t num_lanes, int64_t num_threads);
 class LaneGroup {
  public:
   /// Lane 0 uses `networks` and its store itself; the others are bound to the same values. `networks` must
-  /// outlive this.
-  LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t num_threads);
+  /// outlive this. `one_by_one`: on the caller's thread only, each with the threads that it would have had
+  /// beside others, so that its numbers are the same bits.
+  LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t num_threads, bool one_by_one = false);
 
   size_t size() const { return lanes_.size(); }
 
@@ -54,6 +55,7 @@ class LaneGroup {
   void run_on_threads(const std::function<void(size_t)>& body);
   std::vector<Lane> lanes_;
   LaneThreads threads_;
+  bool one_by_one_ = false;
   std::unique_ptr<ThreadPool> pool_;  ///< null when lanes run one after the other on the caller's thread
 };
 

@@ -2,6 +2,8 @@
 // See model_state.hpp.
 #include "train/model_state.hpp"
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "train/run_rules.hpp"
@@ -9,17 +11,22 @@
 namespace zt::train {
 namespace {
 
-/// Parameters, trainable or frozen ones; of each what `shard` has.
+constexpr std::string_view kParam = "param/";
+
+/// Parameters, trainable or frozen ones; of each what is kept here, or of the trainable ones no more than
+/// this rank's part of it.
+enum class Extent { Kept, Part };
 std::vector<params::StateTensor> param_tensors(const params::ParamStore& store, bool trainable,
-                                               params::Shard shard = {}) {
+                                               Extent extent) {
   std::vector<params::StateTensor> tensors;
+  const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
   for (const params::StoredParam& param : store.params()) {
     const params::Segment& segment = store.segments()[param.segment];
     if (segment.placement.trainable != trainable) continue;
-    const params::Range held = params::part_of(shard, segment.values_P.numel());
-    params::visit_held([&](const params::StateTensor& tensor) { tensors.push_back(tensor); },
-                       "param/" + param.info.name, segment.values_P.narrow(0, held.begin, held.size()), held,
-                       param.place(), param.info.shape);
+    const bool is_whole = extent == Extent::Kept && segment.keeps_values;
+    const params::Range held = is_whole ? params::Range{0, segment.values_P.numel()} : segment.part;
+    params::visit_held(add, std::string(kParam) + param.info.name,
+                       is_whole ? segment.values_P : segment.values_S, held, param.place(), param.info.shape);
   }
   return tensors;
 }
@@ -31,20 +38,26 @@ void add_moments(const ModelState& state, std::vector<params::StateTensor>& tens
   if (state.ema) state.ema->visit_state(add);
 }
 
-std::vector<params::StateTensor> frozen_tensors(const ModelState& state) {
-  return param_tensors(*state.networks.store, /*trainable=*/false);
+/// Of what every rank has whole the first one speaks.
+std::vector<params::StateTensor> frozen_tensors(const params::ParamStore& store, bool is_first_rank) {
+  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/false, Extent::Kept);
+  if (!is_first_rank)
+    std::erase_if(tensors, [&](const params::StateTensor& tensor) {
+      const params::StoredParam* param = store.find(tensor.name.substr(kParam.size()));
+      return store.segments()[param->segment].keeps_values;
+    });
+  return tensors;
 }
 
 }  // namespace
 
-ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job, params::Shard shard) {
+ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job) {
   ModelState state;
-  state.shard = shard;
   state.networks = std::move(networks);
   params::ParamStore& store = *state.networks.store;
-  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job.optimizer), shard);
+  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job.optimizer));
   if (job.optimizer.ema_decay > 0)
-    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer), shard);
+    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer));
   if (job.precision.mixed_precision == config::MixedPrecision::Fp16)
     state.scaler = std::make_unique<optim::LossScaler>(scaler_options(job.precision));
   return state;
@@ -52,7 +65,7 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
 
 std::vector<params::StateTensor> state_tensors(const ModelState& state) {
   std::vector<params::StateTensor> tensors =
-      param_tensors(*state.networks.store, /*trainable=*/true, state.shard);
+      param_tensors(*state.networks.store, /*trainable=*/true, Extent::Part);
   add_moments(state, tensors);
   return tensors;
 }
@@ -60,8 +73,9 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state) {
 checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank) {
   checkpoint::Snapshot snapshot;
   snapshot.step = cursor.step;
-  if (is_first_rank || state.shard.count > 1) snapshot.tensors = state_tensors(state);
-  if (is_first_rank) snapshot.frozen = frozen_tensors(state);
+  const params::ParamStore& store = *state.networks.store;
+  if (is_first_rank || store.shard().count > 1) snapshot.tensors = state_tensors(state);
+  snapshot.frozen = frozen_tensors(store, is_first_rank);
   snapshot.scalars = state.optimizer->scalars();
   const auto append = [&](const std::vector<params::StateScalar>& more) {
     snapshot.scalars.insert(snapshot.scalars.end(), more.begin(), more.end());
@@ -74,10 +88,11 @@ checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, 
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
   const params::ParamStore& store = *state.networks.store;
-  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true);
+  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true, Extent::Kept);
   add_moments(state, tensors);
   for (const params::StateTensor& tensor : tensors) ZT_TRY(reader.copy_into(tensor));
-  for (const params::StateTensor& tensor : frozen_tensors(state)) ZT_TRY(reader.copy_into(tensor));
+  for (const params::StateTensor& tensor : param_tensors(store, /*trainable=*/false, Extent::Kept))
+    ZT_TRY(reader.copy_into(tensor));
   ZT_TRY_ASSIGN(const std::vector<params::StateScalar> scalars, reader.scalars());
   ZT_TRY(state.optimizer->set_scalars(scalars));
   if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));

@@ -24,22 +24,19 @@ struct ModelState {
   std::unique_ptr<optim::AdamW> optimizer;
   std::unique_ptr<optim::Ema> ema;            ///< null: no averages
   std::unique_ptr<optim::LossScaler> scaler;  ///< null: no loss scale (fp32, bf16)
-  params::Shard shard;                        ///< of the optimizer, the averages and what is saved
 };
 
-/// Optimizer and averages of a rank's shard, and scaler, for loaded networks, whose store must be laid out
-/// for as many shards.
-ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job,
-                            params::Shard shard = {});
+/// Optimizer and averages of the store's shard, and scaler, for loaded networks.
+ModelState make_model_state(models::NetworkSet networks, const config::TrainJob& job);
 
 /// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has
 /// of them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
 /// What a checkpoint stores: live views, those of the parameters and buffers that the run leaves as they are
-/// too; no metrics. What all ranks have the first one saves.
+/// too; no metrics. What all ranks have whole the first one saves.
 checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank = true);
 
-/// Overwrites the whole state, and every parameter whatever the shard, with a checkpoint's. Errors: those of
+/// Overwrites all that is kept of the state with a checkpoint's. Errors: those of
 /// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.
 Status restore(ModelState& state, const checkpoint::Reader& reader);
 

@@ -9,14 +9,10 @@
 #include <utility>
 
 #include "tensor/require.hpp"
+#include "train/unit_order.hpp"
 
 namespace zt::train {
 namespace {
-
-at::Tensor shard_of(const at::Tensor& flat_P, params::Shard shard) {
-  const params::Range part = params::part_of(shard, flat_P.numel());
-  return flat_P.narrow(0, part.begin, part.size());
-}
 
 /// Savers meet in the launcher's store.
 class StoreMeeting : public checkpoint::Meeting {
@@ -52,6 +48,12 @@ Ranks::Ranks(std::unique_ptr<dist::Communicator> group, std::unique_ptr<rendezvo
 
 params::Shard Ranks::shard() const {
   return job_.zero_stage == 0 ? params::Shard{} : params::Shard{rank(), size()};
+}
+
+params::ResidencyRule Ranks::residency(bool adds_up) const {
+  const bool alone = size() == 1;
+  const params::Residency kept{alone || job_.zero_stage < 3, alone || job_.zero_stage < 2 || adds_up};
+  return [kept](const std::string&) { return kept; };
 }
 
 params::Range Ranks::lanes(int64_t num_lanes) const {
@@ -94,16 +96,33 @@ Status Ranks::barrier(std::string_view what) {
   return group_ ? group_->barrier(what).wait(deadline()) : Status();
 }
 
+void Ranks::share_units(params::ParamStore& store) {
+  if (!group_) return;
+  units_ = std::make_unique<dist::UnitExchange>(store, *group_, unit_order(store),
+                                                std::chrono::seconds(job_.timeout_s));
+  if (!units_->shares_values() && !units_->shares_gradients()) units_.reset();
+}
+
+Status Ranks::walk(const std::function<void()>& pass) {
+  if (units_) return units_->walk(pass);
+  pass();
+  return {};
+}
+
+Status Ranks::on_first(const std::function<Status()>& work) {
+  if (units_) return units_->lead(work);
+  return is_first() ? work() : Status();
+}
+
 Status Ranks::sum_gradients(params::ParamStore& store) {
   if (!group_) return {};
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
-    if (!segment.touched) continue;
+    if (!segment.touched || !segment.keeps_gradients) continue;
     const std::string what = segment.unit + " gradients";
-    started.push_back(
-        job_.zero_stage == 0
-            ? group_->all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
-            : group_->reduce_scatter_into(shard_of(segment.gradients_P, shard()), segment.gradients_P, what));
+    started.push_back(job_.zero_stage == 0
+                          ? group_->all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
+                          : group_->reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
   }
   return wait_all(std::move(started));
 }
@@ -112,9 +131,8 @@ Status Ranks::gather_values(params::ParamStore& store) {
   if (!group_ || job_.zero_stage == 0) return {};
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
-    if (!segment.placement.trainable) continue;
-    started.push_back(group_->all_gather_into(segment.values_P, shard_of(segment.values_P, shard()),
-                                              segment.unit + " values"));
+    if (!segment.placement.trainable || !segment.keeps_values) continue;
+    started.push_back(group_->all_gather_into(segment.values_P, segment.values_S, segment.unit + " values"));
   }
   return wait_all(std::move(started));
 }

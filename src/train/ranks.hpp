@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "checkpoint/meeting.hpp"
 #include "config/job/train_job.hpp"
 #include "dist/communicator.hpp"
+#include "dist/unit_exchange.hpp"
 #include "params/param_store.hpp"
 #include "params/shard.hpp"
 #include "rendezvous/client.hpp"
@@ -35,9 +37,14 @@ class Ranks {
   bool is_first() const { return rank() == 0; }
   /// What of the optimizer's state is this rank's: all of it with ZeRO stage 0.
   params::Shard shard() const;
+  /// What the rank keeps whole: gradients below ZeRO stage 2, or where it adds up several (`adds_up`: of
+  /// lanes or micro batches); values below stage 3.
+  params::ResidencyRule residency(bool adds_up) const;
   /// Which of the run's lanes this rank computes: neighbours, so that the sum over ranks is the upper part of
   /// the tree over lanes.
   params::Range lanes(int64_t num_lanes) const;
+  /// Of any rank.
+  int64_t most_lanes(int64_t num_lanes) const { return (num_lanes + size() - 1) / size(); }
 
   /// Every rank's numbers, in order of rank. `longest`: an upper bound of all their counts, the same on all.
   Result<std::vector<std::vector<double>>> gather(const std::vector<double>& mine, size_t longest,
@@ -46,10 +53,22 @@ class Ranks {
   Result<std::vector<double>> from_first(std::vector<double> mine, std::string_view what);
   Status barrier(std::string_view what);
 
-  /// Sums the touched segments' gradients over ranks: everywhere (stage 0), or this rank's shard alone (the
-  /// rest is then of no use). Every rank must have the same segments touched.
+  /// Brings the store's units whose values or gradients are shared, for as long as this and the store live;
+  /// nothing where none are.
+  void share_units(params::ParamStore& store);
+  /// Runs `pass`, a forward and backward pass, with the units' weights there and their gradients taken away.
+  /// Every rank calls it as often; one without a batch with an empty pass. Throws what the pass throws.
+  Status walk(const std::function<void()>& pass);
+  /// Runs `work` on the first rank, which may use all networks forward; the others bring their shards
+  /// meanwhile. Returns its status there.
+  Status on_first(const std::function<Status()>& work);
+  /// Whether values are shared: forward passes need walk() or on_first().
+  bool shares_values() const { return units_ && units_->shares_values(); }
+
+  /// Sums the touched segments' gradients over ranks, where walk() has not: everywhere (stage 0), or this
+  /// rank's shard alone (the rest is then of no use). Every rank must have the same segments touched.
   Status sum_gradients(params::ParamStore& store);
-  /// Every rank's shard of the trainable values to all. Nothing with stage 0, where all have them.
+  /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
   /// What this rank sent and received so far.
@@ -62,6 +81,7 @@ class Ranks {
   Status wait_all(std::vector<dist::Pending> operations) const;
   std::unique_ptr<dist::Communicator> group_;
   std::shared_ptr<checkpoint::Meeting> meeting_;
+  std::unique_ptr<dist::UnitExchange> units_;
   config::ParallelJob job_;
 };
 

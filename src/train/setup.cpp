@@ -110,6 +110,7 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
   ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, latent_channels, options));
   for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
   if (!job.model.stage1_run.empty()) ZT_TRY(copy_stage1(job, *networks.store));
+  networks.store->shed();
   return networks;
 }
 
@@ -124,6 +125,19 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
   return {};
+}
+
+/// Whether a rank adds up gradients of several passes before they are exchanged.
+bool adds_up(const config::TrainJob& job, const Ranks& ranks) {
+  return ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1;
+}
+
+void say_what_is_kept(const config::TrainJob& job, const Ranks& ranks) {
+  if (ranks.size() > 1 && job.parallel.zero_stage >= 2 && adds_up(job, ranks))
+    log::info(
+        "train",
+        "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
+        "that gives the same bits for every number of ranks, and exchanges them once a step");
 }
 
 Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& journal) {
@@ -146,15 +160,18 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
   options.placement = placement_rule(job, table);
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
-  options.shards = setup.ranks.shard().count;
+  say_what_is_kept(job, setup.ranks);
+  options.shard = setup.ranks.shard();
+  options.residency = setup.ranks.residency(adds_up(job, setup.ranks));
   if (contract::list_checkpoints(run.checkpoints()).empty()) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
-    setup.state = make_model_state(std::move(networks), job, setup.ranks.shard());
+    setup.state = make_model_state(std::move(networks), job);
+    setup.ranks.share_units(*setup.state.networks.store);
     return {};
   }
   ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
-  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job,
-                                 setup.ranks.shard());
+  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  setup.ranks.share_units(*setup.state.networks.store);
   return resume(setup, found, journal);
 }
 

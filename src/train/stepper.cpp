@@ -32,6 +32,7 @@ struct Stepper::LaneReport {
   double loss = 0;  ///< sum over micro batches
   std::vector<SampleLoss> samples;
   double forward_s = 0, backward_s = 0;
+  Status status;  ///< of the exchanges meanwhile
 };
 
 Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule& schedule,
@@ -41,7 +42,8 @@ Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule
       schedule_(schedule),
       rules_(rules),
       settings_(settings),
-      lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads) {}
+      lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads,
+             /*one_by_one=*/ranks.shares_values()) {}
 
 void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
   store.touch(models::kDenoisingUNet);
@@ -51,19 +53,36 @@ void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
 
 void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
                        double factor, LaneReport& report) const {
-  LapClock clock;
   for (const Batch& batch : batches) {
-    const diffusion::DiffusionLoss loss = forward_loss(nets, schedule_, batch, rules_);
-    report.loss += loss.loss.item<double>();
-    report.forward_s += clock.lap();
-    (loss.loss * factor).backward();
-    touch(store, batch);
-    const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
-    const at::Tensor timesteps_B = batch.timesteps_B.to(at::kCPU);
-    for (int64_t i = 0; i < batch.size(); ++i)
-      report.samples.push_back({timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
-    report.backward_s += clock.lap();
+    if (report.status) report.status = ranks_.walk([&] { run_batch(nets, store, batch, factor, report); });
   }
+}
+
+void Stepper::run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch,
+                        double factor, LaneReport& report) const {
+  LapClock clock;
+  const diffusion::DiffusionLoss loss = forward_loss(nets, schedule_, batch, rules_);
+  report.loss += loss.loss.item<double>();
+  report.forward_s += clock.lap();
+  (loss.loss * factor).backward();
+  touch(store, batch);
+  const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
+  const at::Tensor timesteps_B = batch.timesteps_B.to(at::kCPU);
+  for (int64_t i = 0; i < batch.size(); ++i)
+    report.samples.push_back({timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
+  report.backward_s += clock.lap();
+}
+
+Status Stepper::run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports) {
+  lanes_.run([&](size_t lane, const StepNetworks& nets) {
+    run_lane(nets, lanes_.store(lane), batches[lane], factor, reports[lane]);
+  });
+  for (const LaneReport& report : reports) ZT_TRY(report.status);
+  if (!ranks_.shares_values()) return {};
+  // Ranks with a lane less bring their shards for the others' last one.
+  const auto missing = static_cast<size_t>(ranks_.most_lanes(settings_.num_lanes)) - lanes_.size();
+  for (size_t i = 0; i < missing * batches.front().size(); ++i) ZT_TRY(ranks_.walk([] {}));
+  return {};
 }
 
 Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
@@ -73,9 +92,7 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
   report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
   const double parts = static_cast<double>(settings_.num_lanes) * static_cast<double>(batches.front().size());
   std::vector<LaneReport> lane_reports(lanes_.size());
-  lanes_.run([&](size_t lane, const StepNetworks& nets) {
-    run_lane(nets, lanes_.store(lane), batches[lane], report.loss_scale / parts, lane_reports[lane]);
-  });
+  ZT_TRY(run_lanes(batches, report.loss_scale / parts, lane_reports));
   report.forward_s = lane_reports.front().forward_s;
   report.backward_s = lane_reports.front().backward_s;
   LapClock clock;
@@ -126,7 +143,7 @@ Result<optim::GradientNorms> Stepper::norms(double scale) {
   for (int64_t i = 0; i < shards; ++i)
     longest = std::max(longest, optim::num_partial_sums(store, {i, shards}));
   ZT_TRY_ASSIGN(const auto by_rank,
-                ranks_.gather(optim::partial_square_sums(store, ranks_.shard()), longest, "gradient norms"));
+                ranks_.gather(optim::partial_square_sums(store), longest, "gradient norms"));
   return optim::gradient_norms(store, by_rank, scale);
 }
 

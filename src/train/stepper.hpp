@@ -59,6 +59,9 @@ class Stepper {
   struct LaneReport;
   void run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
                 double factor, LaneReport& report) const;
+  void run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch, double factor,
+                 LaneReport& report) const;
+  Status run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports);
   void touch(params::ParamStore& store, const Batch& batch) const;
   /// Makes of this rank's lanes and touched segments those of all ranks.
   Status share(std::vector<LaneReport>& lanes);

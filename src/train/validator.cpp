@@ -46,7 +46,7 @@ Status Validator::run(bool with_clips) {
   Status measured;
   {
     const optim::EmaScope averages(setup_.state.ema.get(), share);
-    if (is_first && shared) measured = measure(wants_loss, wants_clips);
+    if (shared) measured = setup_.ranks.on_first([&] { return measure(wants_loss, wants_clips); });
   }
   ZT_TRY(shared);
   return measured;

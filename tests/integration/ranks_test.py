@@ -73,11 +73,11 @@ def main():
         runs.finish(runs.train("one"))
         wanted = runs.weights("one")
         assert wanted, "nothing was exported"
-        for name, more in {"two": ["--ranks", 2], "four": ["--ranks", 4, "--set", "parallel.zero_stage=0"]}.items():
-            runs.finish(runs.train(name, *more))
+        for name, ranks, zero_stage in (("two", 2, 1), ("four", 4, 0), ("shared", 2, 3)):
+            runs.finish(runs.train(name, "--ranks", ranks, "--set", f"parallel.zero_stage={zero_stage}"))
             assert runs.weights(name) == wanted, f"{name} ranks have other weights than one"
         kill_a_rank(runs)
-        runs.finish(runs.start("train", "--resume", "killed", "--ranks", 4))
+        runs.finish(runs.start("train", "--resume", "killed", "--ranks", 4, "--set", "parallel.zero_stage=2"))
         assert runs.weights("killed") == wanted, "the resumed run has other weights"
         assert runs.start("train", "--resume", "killed", "--ranks", 9).wait(DEADLINE_S) != 0
         assert "at most 4 ranks" in runs.log(), runs.log()

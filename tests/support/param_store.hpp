@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "params/param_store.hpp"
@@ -23,14 +24,16 @@ struct TestParam {
 /// A CPU store of these parameters, values normal with standard deviation 1.
 inline std::unique_ptr<params::ParamStore> make_store(const std::vector<TestParam>& wanted,
                                                       params::PlacementRule placement = {},
-                                                      int64_t shards = 1) {
+                                                      params::Shard shard = {},
+                                                      params::ResidencyRule residency = {}) {
   params::ParamTable table;
   for (const TestParam& p : wanted)
     table.add({p.name, p.shape, params::Init::normal(1), p.unit, p.group, /*is_buffer=*/false});
   params::ParamStore::Options options;
   options.placement = std::move(placement);
   options.seed = 7;
-  options.shards = shards;
+  options.shard = shard;
+  options.residency = std::move(residency);
   return std::make_unique<params::ParamStore>(table, options);
 }
 

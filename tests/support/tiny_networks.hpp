@@ -56,16 +56,21 @@ inline config::TrainJob tiny_job(int64_t stage = 1) {
   return job;
 }
 
-/// The job's networks at start values, laid out for as many ranks.
-inline models::NetworkSet tiny_networks(const config::TrainJob& job, int64_t shards = 1) {
+/// The job's networks at start values, as the rank of `shard` keeps them.
+inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Shard shard = {},
+                                        const params::ResidencyRule& residency = {}) {
   const auto configs = models::network_configs(job.model, kTinyChannels, job.stage == 2);
   if (!configs) throw std::runtime_error(configs.error().text());
   models::BuildOptions options;
   options.motion = job.stage == 2;
   options.placement = train::placement_rule(job, models::declare_networks(*configs));
   options.seed = static_cast<uint64_t>(job.seed);
-  options.shards = shards;
-  return models::make_networks(*configs, options);
+  options.shard = shard;
+  options.residency = residency;
+  options.starts_whole = true;
+  models::NetworkSet set = models::make_networks(*configs, options);
+  set.store->shed();
+  return set;
 }
 
 /// Samples number first, first + 1, ... with latents and poses made of noise.

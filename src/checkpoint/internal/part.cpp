@@ -20,7 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using Tensors = std::span<const params::StateTensor>;
-constexpr const char* kFrozenFile = "frozen.safetensors";
+
+/// Of frozen tensors; each rank that gives some has its own.
+std::string frozen_name(int rank) {
+  return rank == 0 ? "frozen.safetensors" : fmt::format("frozen-{:05}.safetensors", rank);
+}
 
 std::vector<weights::TensorEntry> entries_of(Tensors tensors) {
   std::vector<weights::TensorEntry> entries;
@@ -50,7 +54,7 @@ std::optional<fs::path> find_frozen(const fs::path& checkpoints, const contract:
     const auto manifest = contract::read_manifest(entry.folder);
     if (!manifest) continue;
     for (const contract::ManifestFile& file : manifest->files) {
-      if (file.name == kFrozenFile && file.size_bytes == wanted.size_bytes && file.xxh128 == wanted.xxh128)
+      if (file.name == wanted.name && file.size_bytes == wanted.size_bytes && file.xxh128 == wanted.xxh128)
         return entry.folder / file.name;
     }
   }
@@ -60,10 +64,10 @@ std::optional<fs::path> find_frozen(const fs::path& checkpoints, const contract:
 /// Links an earlier checkpoint's file, if it is still whole.
 bool link_frozen(const fs::path& earlier, const fs::path& folder, const contract::ManifestFile& wanted) {
   std::error_code ec;  // a file system without hard links
-  fs::create_hard_link(earlier, folder / kFrozenFile, ec);
+  fs::create_hard_link(earlier, folder / wanted.name, ec);
   if (ec) return false;
   if (contract::verify_file(folder, wanted)) return true;
-  fs::remove(folder / kFrozenFile, ec);
+  fs::remove(folder / wanted.name, ec);
   return false;
 }
 
@@ -90,8 +94,8 @@ uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
 Result<WrittenPart> write_part(const SaverOptions& options, const Snapshot& snapshot, int rank,
                                const fs::path& folder) {
   const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
-  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_sum, weights::sum_safetensors(kFrozenFile, frozen));
-  const contract::ManifestFile frozen_file = named(kFrozenFile, frozen_sum);
+  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_sum, weights::sum_safetensors(frozen_name(rank), frozen));
+  const contract::ManifestFile frozen_file = named(frozen_name(rank), frozen_sum);
   std::optional<fs::path> shared;
   if (!frozen.empty()) shared = find_frozen(options.folder, frozen_file);
   ZT_TRY(require_space(options, snapshot.step, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
@@ -104,7 +108,7 @@ Result<WrittenPart> write_part(const SaverOptions& options, const Snapshot& snap
   written.bytes = file.size_bytes;
   if (frozen.empty()) return written;
   if (!shared || !link_frozen(*shared, folder, frozen_file)) {
-    ZT_TRY(weights::write_summed_safetensors(folder / kFrozenFile, frozen));
+    ZT_TRY(weights::write_summed_safetensors(folder / frozen_file.name, frozen));
     ZT_TRY(read_back(folder, frozen_file));
     written.bytes += frozen_file.size_bytes;
   }

@@ -59,9 +59,10 @@ void describe(Listing& l, CheckpointJob& c) {
 
 void describe(Listing& l, ParallelJob& j) {
   l.field("zero_stage", j.zero_stage,
-          {.help = "what ranks share: 0 nothing; 1 optimizer state and averaged weights (ZeRO-1)",
+          {.help = "what ranks share (ZeRO): 0 nothing; 1 optimizer state and averaged weights; 2 gradients "
+                   "too; 3 weights too",
            .min = 0,
-           .max = 1,
+           .max = 3,
            .resume = Resume::Allow});
   l.field("timeout_s", j.timeout_s,
           {.help = "longest wait for the other ranks",

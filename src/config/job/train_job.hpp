@@ -62,7 +62,7 @@ struct CheckpointJob {
 
 /// How ranks share a run (`zoetrope train --ranks N`).
 struct ParallelJob {
-  int64_t zero_stage = 1;    ///< 0: every rank keeps all state; 1: optimizer state and averages are shared
+  int64_t zero_stage = 1;    ///< what ranks share: 0 nothing, 1 optimizer state, 2 gradients, 3 weights
   int64_t timeout_s = 1800;  ///< longest wait for the other ranks in one exchange
 };
 

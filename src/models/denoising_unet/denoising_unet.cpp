@@ -48,6 +48,7 @@ void check(const DenoisingInput& input, const UNetConfig& config) {
 DenoisingUNet::DenoisingUNet(const UNetConfig& config, const params::ParamSource& source)
     : config_(config),
       trunk_(config, source, UNetTrunk::Role::Reader),
+      head_(source.unit("head")),
       conv_norm_out_(source.unit("head").child("conv_norm_out"), config.norm_num_groups,
                      config.block_out_channels.front(), config.norm_eps),
       conv_out_(source.unit("head").child("conv_out"), config.block_out_channels.front(),
@@ -67,9 +68,12 @@ at::Tensor DenoisingUNet::forward(const DenoisingInput& input) const {
                    .projected = input.projected,
                    .rows = reference_rows(input),
                    .recompute = input.recompute});
-  const at::Tensor normed_NCHW =
-      config_.use_inflated_groupnorm ? conv_norm_out_(h_NCHW) : conv_norm_out_.over_frames(h_NCHW, frames);
-  const at::Tensor out_NCHW = conv_out_(at::silu(normed_NCHW));
+  const auto head = [this, frames](const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
+    const at::Tensor normed_NCHW =
+        config_.use_inflated_groupnorm ? conv_norm_out_(in[0]) : conv_norm_out_.over_frames(in[0], frames);
+    return {conv_out_(at::silu(normed_NCHW))};
+  };
+  const at::Tensor out_NCHW = head_.run(nn::Unit::Form::Kept, head, {h_NCHW}).front();
   return out_NCHW.unflatten(0, {x_BCFHW.size(0), frames}).transpose(1, 2);
 }
 

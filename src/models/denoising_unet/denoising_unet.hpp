@@ -13,6 +13,7 @@
 #include "models/unet/config.hpp"
 #include "models/unet/reference_bank.hpp"
 #include "models/unet/trunk.hpp"
+#include "nn/unit.hpp"
 #include "params/param_source.hpp"
 
 namespace zt::models {
@@ -45,6 +46,7 @@ class DenoisingUNet {
  private:
   UNetConfig config_;
   UNetTrunk trunk_;
+  nn::Unit head_;
   nn::GroupNorm conv_norm_out_;
   nn::Conv2d conv_out_;
 };

@@ -10,7 +10,8 @@
 
 namespace zt::models {
 
-PoseGuider::PoseGuider(const PoseGuiderConfig& config, const params::ParamSource& source) : config_(config) {
+PoseGuider::PoseGuider(const PoseGuiderConfig& config, const params::ParamSource& source)
+    : config_(config), unit_(source) {
   const auto conv = [&](const params::ParamSource& at, int64_t in, int64_t out, nn::Conv2d::Options options) {
     if (!config.zero_output)
       options.weight_init =
@@ -32,9 +33,16 @@ at::Tensor PoseGuider::forward(const at::Tensor& pose_BCFHW) const {
   ZT_REQUIRE(pose_BCFHW.dim() == 5 && pose_BCFHW.size(1) == config_.in_channels, "wanted poses (B, ",
              config_.in_channels, ", F, H, W), got ", pose_BCFHW);
   const int64_t frames = pose_BCFHW.size(2);
-  at::Tensor h_NCHW = at::silu(conv_in_(pose_BCFHW.transpose(1, 2).flatten(0, 1)));
-  for (const nn::Conv2d& block : blocks_) h_NCHW = at::silu(block(h_NCHW));
-  return conv_out_(h_NCHW).unflatten(0, {pose_BCFHW.size(0), frames}).transpose(1, 2);
+  const auto layers = [this](const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
+    at::Tensor h_NCHW = at::silu(conv_in_(in[0]));
+    for (const nn::Conv2d& block : blocks_) h_NCHW = at::silu(block(h_NCHW));
+    return {conv_out_(h_NCHW)};
+  };
+  const at::Tensor pose_NCHW = pose_BCFHW.transpose(1, 2).flatten(0, 1);
+  return unit_.run(nn::Unit::Form::Kept, layers, {pose_NCHW})
+      .front()
+      .unflatten(0, {pose_BCFHW.size(0), frames})
+      .transpose(1, 2);
 }
 
 }  // namespace zt::models

@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "nn/linear.hpp"
+#include "nn/unit.hpp"
 #include "params/param_source.hpp"
 
 namespace zt::models {
@@ -41,6 +42,7 @@ class PoseGuider {
 
  private:
   PoseGuiderConfig config_;
+  nn::Unit unit_;
   nn::Conv2d conv_in_;
   std::vector<nn::Conv2d> blocks_;
   nn::Conv2d conv_out_;

@@ -59,6 +59,7 @@ nn::MotionModuleOptions motion_options(const MotionConfig& motion, int64_t chann
 UNetTrunk::UNetTrunk(const UNetConfig& config, const params::ParamSource& source, Role role)
     : role_(role), num_attentions_(count_attentions(config)) {
   const params::ParamSource entrance = source.unit("conv_in");
+  entrance_ = nn::Unit(entrance);
   conv_in_ = nn::Conv2d(entrance.child("conv_in"), config.in_channels, config.block_out_channels.front());
   time_embedding_ = nn::TimeEmbedding(entrance.child("time_embedding"),
                                       {.width = config.block_out_channels.front(),
@@ -79,6 +80,7 @@ UNetLayer UNetTrunk::build_layer(const UNetConfig& config, const params::ParamSo
                                  const LayerPlan& plan) {
   const params::ParamSource source = live_or_tail(network).child(plan.block);
   UNetLayer layer;
+  layer.unit = nn::Unit(source);
   layer.resnet = nn::ResnetBlock(source.child("resnets", plan.index),
                                  resnet_options(config, plan.in_channels, plan.out_channels));
   if (plan.has_attention) {
@@ -120,9 +122,10 @@ void UNetTrunk::build_down(const UNetConfig& config, const params::ParamSource& 
       channels = width;
     }
     if (level + 1 < config.num_levels()) {
-      built.resample =
-          nn::Conv2d(source.unit(block + ".downsampler").child(block).child("downsamplers.0.conv"), width,
-                     width, {.stride = 2, .padding = config.downsample_padding});
+      const params::ParamSource downsampler = source.unit(block + ".downsampler").child(block);
+      built.resample_unit = nn::Unit(downsampler);
+      built.resample = nn::Conv2d(downsampler.child("downsamplers.0.conv"), width, width,
+                                  {.stride = 2, .padding = config.downsample_padding});
     }
     down_.push_back(std::move(built));
   }
@@ -138,9 +141,9 @@ void UNetTrunk::build_middle(const UNetConfig& config, const params::ParamSource
                          .out_channels = width,
                          .has_attention = true,
                          .has_motion = config.motion.enabled && config.motion.mid_block});
-  middle_end_ =
-      nn::ResnetBlock(live_or_tail(source.unit("mid_block.1")).child("mid_block").child("resnets.1"),
-                      resnet_options(config, width, width));
+  const params::ParamSource end = live_or_tail(source.unit("mid_block.1")).child("mid_block");
+  middle_end_unit_ = nn::Unit(end);
+  middle_end_ = nn::ResnetBlock(end.child("resnets.1"), resnet_options(config, width, width));
 }
 
 void UNetTrunk::build_up(const UNetConfig& config, const params::ParamSource& source) {
@@ -171,6 +174,7 @@ void UNetTrunk::build_up(const UNetConfig& config, const params::ParamSource& so
     }
     if (i + 1 < config.num_levels()) {
       const params::ParamSource upsampler = live_or_tail(source.unit(block + ".upsampler")).child(block);
+      built.resample_unit = nn::Unit(upsampler);
       built.resample = nn::Conv2d(upsampler.child("upsamplers.0.conv"), width, width);
     }
     up_.push_back(std::move(built));

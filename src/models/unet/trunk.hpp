@@ -23,12 +23,14 @@
 #include "nn/resnet_block.hpp"
 #include "nn/spatial_transformer.hpp"
 #include "nn/time_embedding.hpp"
+#include "nn/unit.hpp"
 #include "params/param_source.hpp"
 
 namespace zt::models {
 
 /// ResNet, transformer (if the block has attention), motion module (if the net has them).
 struct UNetLayer {
+  nn::Unit unit;
   nn::ResnetBlock resnet;
   std::optional<nn::SpatialTransformer> attention;
   std::optional<nn::MotionModule> motion;
@@ -40,6 +42,7 @@ struct LayerPlan;  // where a layer sits and what it has, see trunk.cpp
 struct UNetLevel {
   std::vector<UNetLayer> layers;
   std::optional<nn::Conv2d> resample;  ///< the down- or upsampler's convolution
+  nn::Unit resample_unit;
 };
 
 class UNetTrunk {
@@ -56,7 +59,7 @@ class UNetTrunk {
     const ReferenceBank* bank = nullptr;
     const ProjectedBank* projected = nullptr;
     nn::ReferenceRows rows = {};
-    bool recompute = false;
+    bool recompute = false;  ///< layers; the other units keep their activations
   };
   /// Reader: features before the head.
   at::Tensor read(const Input& input) const;
@@ -77,17 +80,19 @@ class UNetTrunk {
   /// The source itself, or in the group "tail" where a writer computes nothing any more.
   params::ParamSource live_or_tail(const params::ParamSource& source) const;
 
-  at::Tensor enter(const Input& input) const;
+  void enter(Walk& walk) const;
   void run(Walk& walk) const;
   bool run_level_up(Walk& walk, const UNetLevel& level) const;
   bool run_layer(Walk& walk, const UNetLayer& layer, const at::Tensor& skip_NCHW) const;
 
   Role role_;
   size_t num_attentions_ = 0;  ///< of the whole net, known before building
+  nn::Unit entrance_;
   nn::Conv2d conv_in_;
   nn::TimeEmbedding time_embedding_;
   std::vector<UNetLevel> down_, up_;
   UNetLayer middle_;
+  nn::Unit middle_end_unit_;
   nn::ResnetBlock middle_end_;
   std::vector<std::string> attention_paths_;
 };

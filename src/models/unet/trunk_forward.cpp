@@ -3,12 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include "models/unet/trunk.hpp"
-#include "nn/recompute.hpp"
 #include "nn/resample.hpp"
+#include "nn/unit.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::models {
@@ -27,9 +26,14 @@ namespace {
 /// All that a layer reads from other units; undefined where there is none.
 struct LayerInput {
   at::Tensor h_NCHW, time_silu_BE, context_BLD, skip_NCHW, bank_RSC, key_RSC, value_RSC;
-  std::array<at::Tensor*, 7> all() {
-    return {&h_NCHW, &time_silu_BE, &context_BLD, &skip_NCHW, &bank_RSC, &key_RSC, &value_RSC};
-  }
+  explicit LayerInput(const std::vector<at::Tensor>& given)
+      : h_NCHW(given[0]),
+        time_silu_BE(given[1]),
+        context_BLD(given[2]),
+        skip_NCHW(given[3]),
+        bank_RSC(given[4]),
+        key_RSC(given[5]),
+        value_RSC(given[6]) {}
 };
 
 at::Tensor resnet_of(const UNetLayer& layer, const LayerInput& in, int64_t frames) {
@@ -59,70 +63,57 @@ std::vector<at::Tensor> write_layer(const UNetLayer& layer, const LayerInput& in
   return {written.x_NCHW, written.norm1_NSC};
 }
 
-using LayerCall = std::function<std::vector<at::Tensor>(const LayerInput&)>;
-
-/// Runs `call` with activations kept. Each input passes an identity node first, where the gradients of its
-/// uses inside the layer are summed before they meet those of other layers: the order in which recomputation
-/// sums them, so that both forms give the same bits.
-std::vector<at::Tensor> plain_layer(const LayerCall& call, LayerInput in) {
-  for (at::Tensor* tensor : in.all()) {
-    if (tensor->defined() && tensor->requires_grad()) *tensor = tensor->view_as(*tensor);
-  }
-  return call(in);
-}
-
-/// Runs `call` without keeping activations: undefined inputs are left out of what autograd sees.
-std::vector<at::Tensor> recompute_layer(const LayerCall& call, LayerInput in) {
-  std::vector<at::Tensor> defined;
-  std::vector<size_t> places;
-  for (size_t i = 0; i < in.all().size(); ++i) {
-    if (!in.all()[i]->defined()) continue;
-    defined.push_back(*in.all()[i]);
-    places.push_back(i);
-  }
-  return nn::recompute(
-      [call, places](const std::vector<at::Tensor>& given) {
-        LayerInput again;
-        for (size_t i = 0; i < places.size(); ++i) *again.all()[places[i]] = given[i];
-        return call(again);
-      },
-      defined);
+/// A unit of one output, activations kept.
+at::Tensor run_alone(const nn::Unit& unit, const std::vector<at::Tensor>& inputs,
+                     const std::function<at::Tensor(const std::vector<at::Tensor>&)>& layer) {
+  return unit
+      .run(
+          nn::Unit::Form::Kept,
+          [layer](const std::vector<at::Tensor>& in) { return std::vector<at::Tensor>{layer(in)}; }, inputs)
+      .front();
 }
 
 }  // namespace
 
-at::Tensor UNetTrunk::enter(const Input& input) const {
-  const at::Tensor h_NCHW = conv_in_(input.x_NCHW);
-  if (!input.pose_NCHW.defined()) return h_NCHW;
-  ZT_REQUIRE(input.pose_NCHW.sizes() == h_NCHW.sizes(), "wanted pose features like ", h_NCHW, ", got ",
-             input.pose_NCHW);
-  return h_NCHW + input.pose_NCHW;
+void UNetTrunk::enter(Walk& walk) const {
+  const Input& input = walk.input;
+  const std::vector<at::Tensor> out =
+      entrance_.run(nn::Unit::Form::Kept,
+                    [this](const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
+                      at::Tensor time_silu_BE = time_embedding_(in[1]);
+                      const at::Tensor h_NCHW = conv_in_(in[0]);
+                      const at::Tensor& pose_NCHW = in[2];
+                      if (!pose_NCHW.defined()) return {time_silu_BE, h_NCHW};
+                      ZT_REQUIRE(pose_NCHW.sizes() == h_NCHW.sizes(), "wanted pose features like ", h_NCHW,
+                                 ", got ", pose_NCHW);
+                      return {time_silu_BE, h_NCHW + pose_NCHW};
+                    },
+                    {input.x_NCHW, input.timestep_B, input.pose_NCHW});
+  walk.time_silu_BE = out[0];
+  walk.h_NCHW = out[1];
 }
 
 bool UNetTrunk::run_layer(Walk& walk, const UNetLayer& layer, const at::Tensor& skip_NCHW) const {
   const Input& input = walk.input;
-  LayerInput in{walk.h_NCHW, walk.time_silu_BE, {}, skip_NCHW, {}, {}, {}};
-  LayerCall call;
-  if (layer.attention) in.context_BLD = input.context_BLD;
-  const bool is_last = layer.attention && layer.bank_index + 1 == num_attentions_;
-  if (role_ == Role::Writer) {
-    call = [&layer, is_last](const LayerInput& given) { return write_layer(layer, given, is_last); };
-  } else {
-    if (layer.attention && input.rows.any()) {
-      if (input.bank) in.bank_RSC = input.bank->norm1_RSC[layer.bank_index];
-      if (input.projected) {
-        in.key_RSC = input.projected->key_RSC[layer.bank_index];
-        in.value_RSC = input.projected->value_RSC[layer.bank_index];
-      }
-    }
-    call = [&layer, rows = input.rows, frames = input.frames](const LayerInput& given) {
-      return read_layer(layer, given, rows, frames);
-    };
+  at::Tensor context_BLD, bank_RSC, key_RSC, value_RSC;
+  if (layer.attention) context_BLD = input.context_BLD;
+  if (layer.attention && input.bank && input.rows.any()) bank_RSC = input.bank->norm1_RSC[layer.bank_index];
+  if (layer.attention && input.projected && input.rows.any()) {
+    key_RSC = input.projected->key_RSC[layer.bank_index];
+    value_RSC = input.projected->value_RSC[layer.bank_index];
   }
-  const std::vector<at::Tensor> out = input.recompute ? recompute_layer(call, in) : plain_layer(call, in);
-  if (role_ == Role::Writer && layer.attention) walk.written.norm1_RSC.push_back(out.back());
+  const bool writes = role_ == Role::Writer;
+  const bool is_last = layer.attention && layer.bank_index + 1 == num_attentions_;
+  const std::vector<at::Tensor> out = layer.unit.run(
+      input.recompute ? nn::Unit::Form::Recomputed : nn::Unit::Form::Kept,
+      [&layer, writes, is_last, rows = input.rows, frames = input.frames](const std::vector<at::Tensor>& in) {
+        return writes ? write_layer(layer, LayerInput(in), is_last)
+                      : read_layer(layer, LayerInput(in), rows, frames);
+      },
+      {walk.h_NCHW, walk.time_silu_BE, context_BLD, skip_NCHW, bank_RSC, key_RSC, value_RSC});
+  if (writes && layer.attention) walk.written.norm1_RSC.push_back(out.back());
   walk.h_NCHW = out.front();
-  return role_ == Role::Reader || !is_last;
+  return !writes || !is_last;
 }
 
 bool UNetTrunk::run_level_up(Walk& walk, const UNetLevel& level) const {
@@ -134,14 +125,16 @@ bool UNetTrunk::run_level_up(Walk& walk, const UNetLevel& level) const {
   if (level.resample) {
     // The next skip has the size that the matching downsampler halved, odd sizes included.
     const at::Tensor& next_NCHW = walk.skips_NCHW.back();
-    walk.h_NCHW = nn::upsample(walk.h_NCHW, next_NCHW.size(2), next_NCHW.size(3), *level.resample);
+    walk.h_NCHW = run_alone(level.resample_unit, {walk.h_NCHW},
+                            [&, height = next_NCHW.size(2), width = next_NCHW.size(3)](const auto& in) {
+                              return nn::upsample(in[0], height, width, *level.resample);
+                            });
   }
   return true;
 }
 
 void UNetTrunk::run(Walk& walk) const {
-  walk.time_silu_BE = time_embedding_(walk.input.timestep_B);
-  walk.h_NCHW = enter(walk.input);
+  enter(walk);
   walk.skips_NCHW.push_back(walk.h_NCHW);
   for (const UNetLevel& level : down_) {
     for (const UNetLayer& layer : level.layers) {
@@ -149,11 +142,15 @@ void UNetTrunk::run(Walk& walk) const {
       walk.skips_NCHW.push_back(walk.h_NCHW);
     }
     if (!level.resample) continue;
-    walk.h_NCHW = (*level.resample)(walk.h_NCHW);
+    walk.h_NCHW = run_alone(level.resample_unit, {walk.h_NCHW},
+                            [&](const auto& in) { return (*level.resample)(in[0]); });
     walk.skips_NCHW.push_back(walk.h_NCHW);
   }
   if (!run_layer(walk, middle_, {})) return;
-  walk.h_NCHW = middle_end_.forward(walk.h_NCHW, walk.time_silu_BE, walk.input.frames);
+  walk.h_NCHW = run_alone(middle_end_unit_, {walk.h_NCHW, walk.time_silu_BE},
+                          [this, frames = walk.input.frames](const auto& in) {
+                            return middle_end_.forward(in[0], in[1], frames);
+                          });
   for (const UNetLevel& level : up_) {
     if (!run_level_up(walk, level)) return;
   }
@@ -179,9 +176,14 @@ ProjectedBank UNetTrunk::project(const ReferenceBank& bank) const {
   out.value_RSC.resize(num_attentions_);
   const auto project_layer = [&](const UNetLayer& layer) {
     if (!layer.attention) return;
-    auto keys = layer.attention->project(bank.norm1_RSC[layer.bank_index]);
-    out.key_RSC[layer.bank_index] = std::move(keys.key_RTC);
-    out.value_RSC[layer.bank_index] = std::move(keys.value_RTC);
+    const auto projected = layer.unit.run(nn::Unit::Form::Kept,
+                                          [&](const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
+                                            const nn::ReferenceKeys keys = layer.attention->project(in[0]);
+                                            return {keys.key_RTC, keys.value_RTC};
+                                          },
+                                          {bank.norm1_RSC[layer.bank_index]});
+    out.key_RSC[layer.bank_index] = projected[0];
+    out.value_RSC[layer.bank_index] = projected[1];
   };
   for (const UNetLevel& level : down_) std::for_each(level.layers.begin(), level.layers.end(), project_layer);
   project_layer(middle_);
