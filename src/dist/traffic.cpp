@@ -19,16 +19,24 @@ std::string_view name(Collective kind) {
   return "barrier";
 }
 
+TrafficOf& TrafficOf::operator+=(const TrafficOf& other) {
+  operations += other.operations;
+  elements_sent += other.elements_sent;
+  elements_received += other.elements_received;
+  bytes_sent += other.bytes_sent;
+  bytes_received += other.bytes_received;
+  return *this;
+}
+
 TrafficOf Traffic::total() const {
   TrafficOf sum;
-  for (const TrafficOf& one : by_kind) {
-    sum.operations += one.operations;
-    sum.elements_sent += one.elements_sent;
-    sum.elements_received += one.elements_received;
-    sum.bytes_sent += one.bytes_sent;
-    sum.bytes_received += one.bytes_received;
-  }
+  for (const TrafficOf& one : by_kind) sum += one;
   return sum;
+}
+
+Traffic& Traffic::operator+=(const Traffic& other) {
+  for (size_t kind = 0; kind < kNumCollectives; ++kind) by_kind[kind] += other.by_kind[kind];
+  return *this;
 }
 
 void TrafficCounter::add_operation(Collective kind) {

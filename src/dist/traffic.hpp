@@ -22,12 +22,14 @@ struct TrafficOf {
   int64_t elements_received = 0;
   int64_t bytes_sent = 0;
   int64_t bytes_received = 0;
+  TrafficOf& operator+=(const TrafficOf& other);
 };
 
 struct Traffic {
   std::array<TrafficOf, kNumCollectives> by_kind{};
   const TrafficOf& of(Collective kind) const { return by_kind[static_cast<size_t>(kind)]; }
   TrafficOf total() const;
+  Traffic& operator+=(const Traffic& other);
 };
 
 /// Threads: any.

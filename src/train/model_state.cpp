@@ -38,14 +38,12 @@ void add_moments(const ModelState& state, std::vector<params::StateTensor>& tens
   if (state.ema) state.ema->visit_state(add);
 }
 
-/// Of what every rank has whole the first one speaks.
-std::vector<params::StateTensor> frozen_tensors(const params::ParamStore& store, bool is_first_rank) {
+std::vector<params::StateTensor> frozen_tensors(const params::ParamStore& store, Saves saves) {
   std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/false, Extent::Kept);
-  if (!is_first_rank)
-    std::erase_if(tensors, [&](const params::StateTensor& tensor) {
-      const params::StoredParam* param = store.find(tensor.name.substr(kParam.size()));
-      return store.segments()[param->segment].keeps_values;
-    });
+  std::erase_if(tensors, [&](const params::StateTensor& tensor) {
+    const params::StoredParam* param = store.find(tensor.name.substr(kParam.size()));
+    return !(store.segments()[param->segment].keeps_values ? saves.whole : saves.part);
+  });
   return tensors;
 }
 
@@ -70,12 +68,12 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state) {
   return tensors;
 }
 
-checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank) {
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, Saves saves) {
   checkpoint::Snapshot snapshot;
   snapshot.step = cursor.step;
   const params::ParamStore& store = *state.networks.store;
-  if (is_first_rank || store.shard().count > 1) snapshot.tensors = state_tensors(state);
-  snapshot.frozen = frozen_tensors(store, is_first_rank);
+  if (store.shard().count == 1 ? saves.whole : saves.part) snapshot.tensors = state_tensors(state);
+  snapshot.frozen = frozen_tensors(store, saves);
   snapshot.scalars = state.optimizer->scalars();
   const auto append = [&](const std::vector<params::StateScalar>& more) {
     snapshot.scalars.insert(snapshot.scalars.end(), more.begin(), more.end());

@@ -32,9 +32,14 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
 /// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has
 /// of them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
+/// What a rank saves, of several: what every rank has whole, and its own part of what they share.
+struct Saves {
+  bool whole = true;
+  bool part = true;
+};
 /// What a checkpoint stores: live views, those of the parameters and buffers that the run leaves as they are
-/// too; no metrics. What all ranks have whole the first one saves.
-checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank = true);
+/// too; no metrics.
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, Saves saves = {});
 
 /// Overwrites all that is kept of the state with a checkpoint's. Errors: those of
 /// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.

@@ -40,18 +40,19 @@ class StoreMeeting : public checkpoint::Meeting {
 
 }  // namespace
 
-Ranks::Ranks(std::unique_ptr<dist::Communicator> group, std::unique_ptr<rendezvous::Client> saves,
-             config::ParallelJob job)
-    : group_(std::move(group)),
-      meeting_(std::make_shared<StoreMeeting>(std::move(saves), group_->rank(), group_->size())),
+Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, config::ParallelJob job)
+    : groups_(std::move(groups)),
+      meeting_(
+          std::make_shared<StoreMeeting>(std::move(saves), groups_.world->rank(), groups_.world->size())),
       job_(job) {}
 
 params::Shard Ranks::shard() const {
-  return job_.zero_stage == 0 ? params::Shard{} : params::Shard{rank(), size()};
+  if (job_.zero_stage == 0 || size() == 1) return {};
+  return {copy().rank(), copy().size()};
 }
 
 params::ResidencyRule Ranks::residency(bool adds_up) const {
-  const bool alone = size() == 1;
+  const bool alone = shard().count == 1;
   const params::Residency kept{alone || job_.zero_stage < 3, alone || job_.zero_stage < 2 || adds_up};
   return [kept](const std::string&) { return kept; };
 }
@@ -68,7 +69,7 @@ Status Ranks::wait_all(std::vector<dist::Pending> operations) const {
 
 Result<std::vector<std::vector<double>>> Ranks::gather(const std::vector<double>& mine, size_t longest,
                                                        std::string_view what) {
-  if (!group_) return std::vector<std::vector<double>>{mine};
+  if (!groups_.world) return std::vector<std::vector<double>>{mine};
   ZT_REQUIRE(mine.size() <= longest, "wanted at most ", longest, " numbers, got ", mine.size());
   const auto width = static_cast<int64_t>(longest) + 1;  // a row: how many, then they
   const at::Tensor all_RW = at::zeros({size(), width}, at::kDouble);
@@ -76,7 +77,7 @@ Result<std::vector<std::vector<double>>> Ranks::gather(const std::vector<double>
   auto* row = own_W.data_ptr<double>();
   row[0] = static_cast<double>(mine.size());
   std::copy(mine.begin(), mine.end(), row + 1);
-  ZT_TRY(group_->all_gather_into(all_RW.view(-1), own_W, what).wait(deadline()));
+  ZT_TRY(groups_.world->all_gather_into(all_RW.view(-1), own_W, what).wait(deadline()));
   std::vector<std::vector<double>> out;
   for (int64_t r = 0; r < size(); ++r) {
     const auto* numbers = all_RW[r].const_data_ptr<double>();
@@ -86,19 +87,19 @@ Result<std::vector<std::vector<double>>> Ranks::gather(const std::vector<double>
 }
 
 Result<std::vector<double>> Ranks::from_first(std::vector<double> mine, std::string_view what) {
-  if (!group_) return mine;
+  if (!groups_.world) return mine;
   const at::Tensor view = at::from_blob(mine.data(), {static_cast<int64_t>(mine.size())}, at::kDouble);
-  ZT_TRY(group_->broadcast(view, /*root=*/0, what).wait(deadline()));
+  ZT_TRY(groups_.world->broadcast(view, /*root=*/0, what).wait(deadline()));
   return mine;
 }
 
 Status Ranks::barrier(std::string_view what) {
-  return group_ ? group_->barrier(what).wait(deadline()) : Status();
+  return groups_.world ? groups_.world->barrier(what).wait(deadline()) : Status();
 }
 
 void Ranks::share_units(params::ParamStore& store) {
-  if (!group_) return;
-  units_ = std::make_unique<dist::UnitExchange>(store, *group_, unit_order(store),
+  if (!groups_.world) return;
+  units_ = std::make_unique<dist::UnitExchange>(store, copy(), unit_order(store),
                                                 std::chrono::seconds(job_.timeout_s));
   if (!units_->shares_values() && !units_->shares_gradients()) units_.reset();
 }
@@ -110,29 +111,45 @@ Status Ranks::walk(const std::function<void()>& pass) {
 }
 
 Status Ranks::on_first(const std::function<Status()>& work) {
+  if (!is_of_first_copy()) return {};
   if (units_) return units_->lead(work);
   return is_first() ? work() : Status();
 }
 
+dist::Traffic Ranks::traffic() const {
+  dist::Traffic sum;
+  for (const auto* group : {&groups_.world, &groups_.copy, &groups_.replicas})
+    if (*group) sum += (*group)->traffic();
+  return sum;
+}
+
 Status Ranks::sum_gradients(params::ParamStore& store) {
-  if (!group_) return {};
+  if (!groups_.world) return {};
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
     if (!segment.touched || !segment.keeps_gradients) continue;
     const std::string what = segment.unit + " gradients";
     started.push_back(job_.zero_stage == 0
-                          ? group_->all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
-                          : group_->reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
+                          ? groups_.world->all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
+                          : copy().reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
   }
-  return wait_all(std::move(started));
+  ZT_TRY(wait_all(std::move(started)));
+  if (!groups_.replicas || job_.zero_stage == 0) return {};
+  std::vector<dist::Pending> among_copies;
+  for (const params::Segment& segment : store.segments()) {
+    if (!segment.touched) continue;
+    among_copies.push_back(groups_.replicas->all_reduce(segment.gradients_S, dist::Reduction::Sum,
+                                                        segment.unit + " gradients of copies"));
+  }
+  return wait_all(std::move(among_copies));
 }
 
 Status Ranks::gather_values(params::ParamStore& store) {
-  if (!group_ || job_.zero_stage == 0) return {};
+  if (!groups_.world || job_.zero_stage == 0) return {};
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
     if (!segment.placement.trainable || !segment.keeps_values) continue;
-    started.push_back(group_->all_gather_into(segment.values_P, segment.values_S, segment.unit + " values"));
+    started.push_back(copy().all_gather_into(segment.values_P, segment.values_S, segment.unit + " values"));
   }
   return wait_all(std::move(started));
 }

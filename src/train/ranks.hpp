@@ -17,11 +17,12 @@
 #include "base/error.hpp"
 #include "checkpoint/meeting.hpp"
 #include "config/job/train_job.hpp"
-#include "dist/communicator.hpp"
 #include "dist/unit_exchange.hpp"
 #include "params/param_store.hpp"
 #include "params/shard.hpp"
 #include "rendezvous/client.hpp"
+#include "train/model_state.hpp"
+#include "train/rank_groups.hpp"
 
 namespace zt::train {
 
@@ -29,14 +30,15 @@ class Ranks {
  public:
   Ranks() = default;
   /// `saves`: a connection of its own for the thread that writes checkpoints.
-  Ranks(std::unique_ptr<dist::Communicator> group, std::unique_ptr<rendezvous::Client> saves,
-        config::ParallelJob job);
+  Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, config::ParallelJob job);
 
-  int64_t rank() const { return group_ ? group_->rank() : 0; }
-  int64_t size() const { return group_ ? group_->size() : 1; }
+  int64_t rank() const { return groups_.world ? groups_.world->rank() : 0; }
+  int64_t size() const { return groups_.world ? groups_.world->size() : 1; }
   bool is_first() const { return rank() == 0; }
   /// What of the optimizer's state is this rank's: all of it with ZeRO stage 0.
   params::Shard shard() const;
+  /// What this rank saves: its part if it is of the first copy, and as the first rank what all have.
+  Saves saves() const { return {.whole = is_first(), .part = is_of_first_copy()}; }
   /// What the rank keeps whole: gradients below ZeRO stage 2, or where it adds up several (`adds_up`: of
   /// lanes or micro batches); values below stage 3.
   params::ResidencyRule residency(bool adds_up) const;
@@ -65,21 +67,23 @@ class Ranks {
   /// Whether values are shared: forward passes need walk() or on_first().
   bool shares_values() const { return units_ && units_->shares_values(); }
 
-  /// Sums the touched segments' gradients over ranks, where walk() has not: everywhere (stage 0), or this
+  /// Sums the touched segments' gradients over ranks, what walk() has not: everywhere (stage 0), or this
   /// rank's shard alone (the rest is then of no use). Every rank must have the same segments touched.
   Status sum_gradients(params::ParamStore& store);
   /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
   /// What this rank sent and received so far.
-  dist::Traffic traffic() const { return group_ ? group_->traffic() : dist::Traffic(); }
+  dist::Traffic traffic() const;
   /// How the ranks' savers meet; nothing with one rank.
   std::shared_ptr<checkpoint::Meeting> meeting() const { return meeting_; }
 
  private:
   clock::Deadline deadline() const { return clock::in(std::chrono::seconds(job_.timeout_s)); }
   Status wait_all(std::vector<dist::Pending> operations) const;
-  std::unique_ptr<dist::Communicator> group_;
+  dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : *groups_.world; }
+  bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
+  RankGroups groups_;
   std::shared_ptr<checkpoint::Meeting> meeting_;
   std::unique_ptr<dist::UnitExchange> units_;
   config::ParallelJob job_;

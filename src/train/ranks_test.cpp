@@ -35,7 +35,8 @@ config::TrainJob job_of(int64_t stage, int64_t zero_stage) {
   config::TrainJob job = test::tiny_job(stage);
   job.lanes = 4;
   job.data.train_bs = 1;
-  job.parallel = {.zero_stage = zero_stage, .timeout_s = 20};
+  job.parallel.zero_stage = zero_stage;
+  job.parallel.timeout_s = 20;
   job.optimizer.ema_decay = 0.9;
   job.optimizer.use_8bit_adam = true;
   job.condition.uncond_ratio = 0.5;  // lanes without reference leave ReferenceNet untouched
@@ -75,7 +76,7 @@ Ranks join(const rendezvous::Server& store, int rank, int size, const config::Pa
   group.store = connect(std::to_string(rank));
   group.rank = group.world_rank = rank;
   group.size = size;
-  return Ranks(dist::form_group(group, deadline).value(), connect(""), job);
+  return Ranks(form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
 }
 
 class Rank {
@@ -132,7 +133,7 @@ class Rank {
                              .meeting = ranks.meeting()});
     Cursor cursor(job.schedule.num_train_timesteps);
     cursor.step = static_cast<int64_t>(next_);
-    saver.save_in_place(snapshot_of(state, cursor, ranks.is_first()));
+    saver.save_in_place(snapshot_of(state, cursor, ranks.saves()));
     const checkpoint::SaveResult saved = saver.take_results().at(0);
     EXPECT_TRUE(saved.status) << saved.status.error().text();
   }
@@ -231,6 +232,15 @@ TEST(SameBits, WhenActivationsAreRecomputed) {
   }
 }
 
+// Two copies of the state on two ranks each.
+TEST(SameBits, WithCopiesOfShards) {
+  for (const int64_t zero_stage : {1, 2, 3}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.parallel.shard_ranks = 2;
+    expect_same(train(job, 4, 2), train(job, 1, 2));
+  }
+}
+
 TEST(SameBits, InBf16WithAccumulation) {
   config::TrainJob job = job_of(1, 3);
   job.precision.mixed_precision = config::MixedPrecision::Bf16;
@@ -280,18 +290,22 @@ TEST(SameBits, WithAnUnevenNumberOfRanksUpToRounding) {
 struct Leg {
   int ranks = 1;
   int64_t zero_stage = 0;
+  int64_t shard_ranks = 0;
 };
 
-// Three steps on four ranks, saved; three more on two, saved; three ranks hand it on (their sums are another
-// tree); three more steps alone. Frozen weights, which ranks share with stage 3, are handed on as well.
+// Three steps on four ranks (two copies of two shards), saved; three more on two, saved; three ranks hand it
+// on (their sums are another tree); three more steps alone. Frozen weights, which ranks share with stage 3,
+// are handed on as well.
 TEST(SameBits, AcrossCheckpointsReadByOtherNumbersOfRanks) {
   for (const int64_t stage : {1, 2}) {
     const test::TempFolder folder;
     Trained found;
-    for (const Leg leg : {Leg{4, 3}, Leg{2, 2}, Leg{3, 3}, Leg{1, 1}}) {
+    for (const Leg leg : {Leg{4, 3, 2}, Leg{2, 2}, Leg{3, 3}, Leg{1, 1}}) {
       Tensors whole;
       std::mutex mutex;
-      run_ranks(job_of(stage, leg.zero_stage), leg.ranks, [&](int rank, Rank& one) {
+      config::TrainJob job = job_of(stage, leg.zero_stage);
+      job.parallel.shard_ranks = leg.shard_ranks;
+      run_ranks(job, leg.ranks, [&](int rank, Rank& one) {
         if (leg.ranks < 4) one.resume(checkpoint::open_newest(folder.path())->reader);
         Trained piece;
         if (leg.ranks != 3) one.train(3, piece);

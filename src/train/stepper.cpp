@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 
 #include "tensor/require.hpp"
 
@@ -144,7 +145,8 @@ Result<optim::GradientNorms> Stepper::norms(double scale) {
     longest = std::max(longest, optim::num_partial_sums(store, {i, shards}));
   ZT_TRY_ASSIGN(const auto by_rank,
                 ranks_.gather(optim::partial_square_sums(store), longest, "gradient norms"));
-  return optim::gradient_norms(store, by_rank, scale);
+  // Further ranks have copies of the same parts.
+  return optim::gradient_norms(store, std::span(by_rank).first(static_cast<size_t>(shards)), scale);
 }
 
 Status Stepper::update(StepReport& report, double lr) {

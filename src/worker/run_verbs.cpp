@@ -105,8 +105,8 @@ Result<train::Ranks> join_ranks(const contract::RankPlace& place, int64_t genera
   ZT_TRY_ASSIGN(group.store, rendezvous::Client::connect(store, deadline));
   group.rank = group.world_rank = static_cast<int>(place.rank);
   group.size = static_cast<int>(place.ranks);
-  ZT_TRY_ASSIGN(auto formed, dist::form_group(group, deadline));
-  return train::Ranks(std::move(formed), std::move(saves), job);
+  ZT_TRY_ASSIGN(auto groups, train::form_groups(group, job.shard_ranks, deadline));
+  return train::Ranks(std::move(groups), std::move(saves), job);
 }
 
 Result<config::TrainJob> job_of(const contract::RunFolder& run, int64_t generation) {

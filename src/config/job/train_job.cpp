@@ -64,6 +64,13 @@ void describe(Listing& l, ParallelJob& j) {
            .min = 0,
            .max = 3,
            .resume = Resume::Allow});
+  l.field(
+      "shard_ranks", j.shard_ranks,
+      {.help = "neighbouring ranks that share one copy of what zero_stage shares, others holding copies of "
+               "their own (HSDP); 0 = all ranks share one",
+       .unit = "ranks",
+       .min = 0,
+       .resume = Resume::Allow});
   l.field("timeout_s", j.timeout_s,
           {.help = "longest wait for the other ranks",
            .unit = "s",

@@ -63,6 +63,7 @@ struct CheckpointJob {
 /// How ranks share a run (`zoetrope train --ranks N`).
 struct ParallelJob {
   int64_t zero_stage = 1;    ///< what ranks share: 0 nothing, 1 optimizer state, 2 gradients, 3 weights
+  int64_t shard_ranks = 0;   ///< ranks that share one copy of the state; 0 = all
   int64_t timeout_s = 1800;  ///< longest wait for the other ranks in one exchange
 };
 
