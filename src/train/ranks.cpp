@@ -51,12 +51,6 @@ params::Shard Ranks::shard() const {
   return {copy().rank(), copy().size()};
 }
 
-params::ResidencyRule Ranks::residency(bool adds_up) const {
-  const bool alone = shard().count == 1;
-  const params::Residency kept{alone || job_.zero_stage < 3, alone || job_.zero_stage < 2 || adds_up};
-  return [kept](const std::string&) { return kept; };
-}
-
 params::Range Ranks::lanes(int64_t num_lanes) const {
   return {num_lanes * rank() / size(), num_lanes * (rank() + 1) / size()};
 }
@@ -121,6 +115,16 @@ dist::Traffic Ranks::traffic() const {
   for (const auto* group : {&groups_.world, &groups_.copy, &groups_.replicas})
     if (*group) sum += (*group)->traffic();
   return sum;
+}
+
+Result<double> Ranks::measure_bandwidth(int64_t elements, int times) {
+  const at::Tensor mine_P = at::ones({elements}), all_P = at::empty({elements * copy().size()});
+  const auto gather = [&] { return copy().all_gather_into(all_P, mine_P, "bandwidth").wait(deadline()); };
+  ZT_TRY(gather());  // warm, and all begin together
+  const clock::Stopwatch watch;
+  for (int i = 0; i < times; ++i) ZT_TRY(gather());
+  const auto received = static_cast<double>(all_P.nbytes() - mine_P.nbytes());
+  return received * times / watch.seconds();
 }
 
 Status Ranks::sum_gradients(params::ParamStore& store) {

@@ -39,9 +39,6 @@ class Ranks {
   params::Shard shard() const;
   /// What this rank saves: its part if it is of the first copy, and as the first rank what all have.
   Saves saves() const { return {.whole = is_first(), .part = is_of_first_copy()}; }
-  /// What the rank keeps whole: gradients below ZeRO stage 2, or where it adds up several (`adds_up`: of
-  /// lanes or micro batches); values below stage 3.
-  params::ResidencyRule residency(bool adds_up) const;
   /// Which of the run's lanes this rank computes: neighbours, so that the sum over ranks is the upper part of
   /// the tree over lanes.
   params::Range lanes(int64_t num_lanes) const;
@@ -73,6 +70,9 @@ class Ranks {
   /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
+  /// Bytes per second that a rank receives when all gather `elements` fp32 numbers of each, `times` times.
+  /// Requires several ranks.
+  Result<double> measure_bandwidth(int64_t elements, int times);
   /// What this rank sent and received so far.
   dist::Traffic traffic() const;
   /// How the ranks' savers meet; nothing with one rank.

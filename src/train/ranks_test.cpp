@@ -25,6 +25,7 @@
 #include "support/tiny_networks.hpp"
 #include "train/run_rules.hpp"
 #include "train/stepper.hpp"
+#include "train/unit_policy.hpp"
 
 namespace zt::train {
 namespace {
@@ -85,7 +86,10 @@ class Rank {
       : job(train_job),
         ranks(std::move(all)),
         schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
-        state(make_model_state(test::tiny_networks(job, ranks.shard(), ranks.residency(adds_up())), job)),
+        state(make_model_state(
+            test::tiny_networks(job, ranks.shard(),
+                                residency_rule(job, ranks, {.levels = 2, .scale_factor = 4})),
+            job)),
         are_shared((ranks.share_units(*state.networks.store), true)),
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
@@ -154,8 +158,6 @@ class Rank {
     }
     return all;
   }
-
-  bool adds_up() const { return ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1; }
 
   config::TrainJob job;
   Ranks ranks;
@@ -239,6 +241,13 @@ TEST(SameBits, WithCopiesOfShards) {
     job.parallel.shard_ranks = 2;
     expect_same(train(job, 4, 2), train(job, 1, 2));
   }
+}
+
+// ZeRO-3 with some units as in ZeRO-2.
+TEST(SameBits, WithUnitsThatAreKeptWhole) {
+  config::TrainJob job = job_of(2, 3);
+  job.parallel.keep_whole = {"mid_block", "down_blocks.1"};
+  expect_same(train(job, 4, 2), train(job, 1, 2));
 }
 
 TEST(SameBits, InBf16WithAccumulation) {

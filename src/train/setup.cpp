@@ -2,6 +2,8 @@
 // See setup.hpp.
 #include "train/setup.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +17,7 @@
 #include "prepare/build_cache.hpp"
 #include "train/budget.hpp"
 #include "train/run_rules.hpp"
+#include "train/unit_policy.hpp"
 #include "train/validation.hpp"
 
 namespace zt::train {
@@ -127,17 +130,22 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   return {};
 }
 
-/// Whether a rank adds up gradients of several passes before they are exchanged.
-bool adds_up(const config::TrainJob& job, const Ranks& ranks) {
-  return ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1;
-}
-
-void say_what_is_kept(const config::TrainJob& job, const Ranks& ranks) {
-  if (ranks.size() > 1 && job.parallel.zero_stage >= 2 && adds_up(job, ranks))
+/// What this rank keeps whole, and says so where it is not what the stage alone would have it be.
+Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks,
+                                               const UNetSizes& sizes) {
+  const bool shares_values = job.parallel.zero_stage >= 3 && ranks.shard().count > 1;
+  if (job.parallel.zero_stage >= 2 && ranks.shard().count > 1 && adds_up_gradients(job, ranks))
     log::info(
         "train",
         "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
         "that gives the same bits for every number of ranks, and exchanges them once a step");
+  if (!shares_values || !job.parallel.keep_whole_if_faster) return residency_rule(job, ranks, sizes);
+  ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks));
+  const double fewest = break_even_positions(speeds, ranks.shard().count);
+  log::info("train", fmt::format("units with fewer than {:.0f} positions keep their weights whole: a rank "
+                                 "computes {:.1f} GFLOP/s and receives {:.2f} GB/s",
+                                 fewest, speeds.flops / 1e9, speeds.bytes / 1e9));
+  return residency_rule(job, ranks, sizes, fewest);
 }
 
 Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& journal) {
@@ -160,9 +168,10 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
   options.placement = placement_rule(job, table);
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
-  say_what_is_kept(job, setup.ranks);
   options.shard = setup.ranks.shard();
-  options.residency = setup.ranks.residency(adds_up(job, setup.ranks));
+  ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks,
+                                                    {configs.denoising_unet.num_levels(),
+                                                     setup.encoders.codec->scale_factor()}));
   if (contract::list_checkpoints(run.checkpoints()).empty()) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);

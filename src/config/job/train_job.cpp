@@ -71,6 +71,14 @@ void describe(Listing& l, ParallelJob& j) {
        .unit = "ranks",
        .min = 0,
        .resume = Resume::Allow});
+  l.field("keep_whole", j.keep_whole,
+          {.help = "with zero_stage 3: units whose weights every rank keeps whole, as with stage 2; parts of "
+                   "their names, e.g. mid_block",
+           .resume = Resume::Allow});
+  l.field("keep_whole_if_faster", j.keep_whole_if_faster,
+          {.help = "with zero_stage 3: the same for units that see so few positions that gathering their "
+                   "weights would take longer than using them; measured at the start",
+           .resume = Resume::Allow});
   l.field("timeout_s", j.timeout_s,
           {.help = "longest wait for the other ranks",
            .unit = "s",
