@@ -10,6 +10,7 @@ set(ZT_LAYERS
   "image      common  1"
   "rendezvous common  1"
   "exchange   common  1"
+  "archive    common  2"
   "media      common  2"
   "quality    common  2"
   "data       common  3"

@@ -101,7 +101,7 @@ Result<int> verify(const Options& options) {
 
 void add_ckpt(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<Options>();
-  auto* ckpt = app.add_subcommand("ckpt", "List, verify, export and import checkpoints");
+  auto* ckpt = app.add_subcommand("ckpt", "List, verify, compare, reshard, export and import checkpoints");
   ckpt->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
     auto* verb = ckpt->add_subcommand(name, help);
@@ -116,6 +116,8 @@ void add_ckpt(CLI::App& app, Action& chosen) {
   auto* check = add("verify", "Check sizes and checksums; exit code 65 if one is damaged", verify);
   check->add_option("TARGET", options->target, "A run, or one checkpoint's folder")->required();
   check->footer("Example: zoetrope ckpt verify latest");
+  add_ckpt_diff(*ckpt, chosen);
+  add_ckpt_reshard(*ckpt, chosen);
   add_ckpt_export(*ckpt, chosen);
   add_ckpt_import(*ckpt, chosen);
 }

@@ -17,8 +17,10 @@ namespace zt::cli {
 using Action = std::function<Result<int>()>;
 
 void add_ckpt(CLI::App& app, Action& chosen);
+void add_ckpt_diff(CLI::App& ckpt, Action& chosen);
 void add_ckpt_export(CLI::App& ckpt, Action& chosen);
 void add_ckpt_import(CLI::App& ckpt, Action& chosen);
+void add_ckpt_reshard(CLI::App& ckpt, Action& chosen);
 void add_config(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_eval(CLI::App& app, Action& chosen);

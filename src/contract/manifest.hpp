@@ -20,6 +20,9 @@
 
 namespace zt::contract {
 
+/// The file of the tensors that a run leaves as they are, which its checkpoints share.
+inline constexpr const char* kFrozenFile = "frozen.safetensors";
+
 /// One data file of a checkpoint.
 struct ManifestFile {
   std::string name;  ///< relative to the checkpoint folder, no separators

@@ -14,12 +14,12 @@
 #include <cstdlib>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/files.hpp"
-#include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
 #include "contract/events.hpp"
@@ -29,6 +29,7 @@
 #include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
+#include "weights/safetensors.hpp"
 
 namespace {
 
@@ -40,18 +41,19 @@ constexpr int kMaxPolls = 15000;  // 30 s: a test that forgot to stop it
 
 Status save_checkpoint(const RunFolder& run, int64_t generation, int64_t step) {
   const auto folder = run.checkpoints() / checkpoint_name(step);
-  const std::string bytes = "weights";
   Manifest manifest;
   manifest.step = step;
   manifest.generation = generation;
   manifest.run_id = run.identity().run_id;
   manifest.written_at = clock::utc_now();
   manifest.metrics = {{"val_loss", 0.25}};
-  hash::Xxh128 hasher;
-  hasher.update(bytes);
-  manifest.files = {{"rank-00000.safetensors", bytes.size(), hasher.hex()}};
   ZT_TRY(files::make_folders(folder));
-  ZT_TRY(files::write_atomic(folder / "rank-00000.safetensors", bytes));
+  const std::array<float, 4> values{1, 2, 3, static_cast<float>(step)};
+  const std::string file = "rank-00000.safetensors", tensor = "param/weight";
+  const weights::TensorEntry entry{tensor, weights::DType::F32, {4}, std::as_bytes(std::span(values))};
+  ZT_TRY_ASSIGN(const auto written, weights::write_summed_safetensors(folder / file, std::span(&entry, 1)));
+  manifest.files = {{file, written.size_bytes, written.xxh128}};
+  manifest.tensors = {{tensor, "F32", {4}, {{0, tensor, 0, 4}}}};
   return files::write_atomic(folder / "manifest.json", to_json(manifest));
 }
 

@@ -23,7 +23,7 @@ using Tensors = std::span<const params::StateTensor>;
 
 /// Of frozen tensors; each rank that gives some has its own.
 std::string frozen_name(int rank) {
-  return rank == 0 ? "frozen.safetensors" : fmt::format("frozen-{:05}.safetensors", rank);
+  return rank == 0 ? contract::kFrozenFile : fmt::format("frozen-{:05}.safetensors", rank);
 }
 
 std::vector<weights::TensorEntry> entries_of(Tensors tensors) {
