@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See lr_schedule.hpp. The diffusers curves follow diffusers 0.24, src/diffusers/optimization.py.
+// See lr_schedule.hpp. The diffusers curves follow diffusers 0.24, src/diffusers/optimization.py; DeepSpeed's
+// follow DeepSpeed 0.19, deepspeed/runtime/lr_schedules.py.
 #include "optim/lr_schedule.hpp"
 
 #include <fmt/format.h>
@@ -33,6 +34,26 @@ double flat_cosine_factor(const LrSchedule& s, int64_t step) {
   return s.floor + (1 - s.floor) * half_cosine(progress);
 }
 
+/// DeepSpeed's schedules, as its engine steps them: the first optimizer step comes before the schedule's step
+/// 0, and has the start of the warm-up (of the cosine: 0).
+double deepspeed_factor(const LrSchedule& s, int64_t optimizer_step) {
+  const bool is_cosine = s.curve == LrScheduler::DeepspeedWarmupCosine;
+  const int64_t step = optimizer_step - 1;
+  if (step < 0) return is_cosine ? 0 : s.warmup_start;
+  const int64_t warmup_steps = std::max<int64_t>(2, s.warmup_steps);
+  const auto at = static_cast<double>(step), warmup = static_cast<double>(warmup_steps);
+  const auto above = [](double floor, double share) { return floor + (1 - floor) * share; };
+  if (step < warmup_steps) {
+    const bool is_log = s.warmup_curve == config::WarmupCurve::Log;
+    return above(s.warmup_start, is_log ? std::log(at + 1) / std::log(warmup) : at / warmup);
+  }
+  if (s.curve == LrScheduler::DeepspeedWarmup) return 1;
+  const auto total = static_cast<double>(s.total_steps);
+  const double length = std::max(1.0, total - warmup);
+  if (is_cosine) return above(s.floor, half_cosine(std::min(1.0, (at - warmup + 1) / length)));
+  return above(s.warmup_start, std::max(0.0, (total - at) / length));
+}
+
 /// What follows the warm-up of diffusers' curves; `progress` runs from 0 to 1 and beyond.
 double decay_factor(const LrSchedule& s, double progress) {
   switch (s.curve) {
@@ -57,6 +78,7 @@ double factor(const LrSchedule& s, int64_t step) {
   if (s.curve == LrScheduler::Constant) return 1;
   if (s.curve == LrScheduler::PiecewiseConstant) return piecewise_factor(s, step);
   if (s.curve == LrScheduler::FlatCosine) return flat_cosine_factor(s, step);
+  if (s.curve >= LrScheduler::DeepspeedWarmup) return deepspeed_factor(s, step);
   if (step < s.warmup_steps) return static_cast<double>(step) / static_cast<double>(s.warmup_steps);
   const auto length = static_cast<double>(std::max<int64_t>(1, s.total_steps - s.warmup_steps));
   return decay_factor(s, static_cast<double>(step - s.warmup_steps) / length);
@@ -101,7 +123,9 @@ Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int6
   s.curve = job.lr_scheduler;
   s.base_lr = base_lr;
   s.warmup_steps = job.lr_warmup_steps;
-  s.total_steps = total_steps;
+  s.warmup_curve = job.lr_warmup_curve;
+  s.warmup_start = job.lr_warmup_start;
+  s.total_steps = job.lr_total_steps > 0 ? job.lr_total_steps : total_steps;
   s.num_cycles = job.lr_num_cycles;
   s.power = job.lr_power;
   s.flat_fraction = job.lr_flat_fraction;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learning rate as a pure function of the step. The seven names of diffusers' get_scheduler give its numbers;
-// flat_cosine is ours.
+// Learning rate as a pure function of the step. The seven names of diffusers' get_scheduler give its numbers,
+// deepspeed_* those of DeepSpeed's schedules; flat_cosine is ours.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ struct LrSchedule {
   config::LrScheduler curve = config::LrScheduler::Constant;
   double base_lr = 1e-5;
   int64_t warmup_steps = 0;  ///< diffusers' curves start at exactly 0, flat_cosine at base_lr / warmup_steps
+  config::WarmupCurve warmup_curve = config::WarmupCurve::Log;  ///< Deepspeed*
+  double warmup_start = 0;                                      ///< Deepspeed*: as a share of base_lr
   int64_t total_steps = 1;
   double num_cycles = 0.5;         ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
   double power = 1;                ///< Polynomial
@@ -31,11 +33,13 @@ struct LrSchedule {
   double final_factor = 1;         ///< PiecewiseConstant: after the last rule
   double flat_fraction =
       0.3;              ///< FlatCosine: share of total_steps before the decay (not before warm-up ends)
-  double floor = 0.02;  ///< FlatCosine and EarlyDecay: where the decay ends, as a share of base_lr
+  double floor = 0.02;  ///< FlatCosine, DeepspeedWarmupCosine and EarlyDecay: where the decay ends, as a
+                        ///< share of base_lr
 };
 
-/// The schedule a job asks for. `base_lr` is the job's learning_rate, scaled where the job says so. Errors:
-/// InvalidConfig for step rules that can't be read.
+/// The schedule a job asks for. `base_lr` is the job's learning_rate, scaled where the job says so;
+/// `total_steps` the run's, which the job's lr_total_steps replaces. Errors: InvalidConfig for step rules
+/// that can't be read.
 Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int64_t total_steps);
 
 /// Ends a run before its planned number of steps (a time cap): from `start` on, the rate falls from what it

@@ -20,7 +20,14 @@ void describe(Listing& l, OptimJob& o) {
   l.field("lr_flat_fraction", o.lr_flat_fraction,
           {.help = "flat_cosine: share of the steps before the fall", .min = 0, .max = 1});
   l.field("lr_final_ratio", o.lr_final_ratio,
-          {.help = "flat_cosine: last rate / learning_rate", .min = 0, .max = 1});
+          {.help = "flat_cosine and deepspeed_warmup_cosine: last rate / learning_rate", .min = 0, .max = 1});
+  l.field("lr_total_steps", o.lr_total_steps,
+          {.help = "steps that a decay is planned for; 0 = max_train_steps", .unit = "steps", .min = 0});
+  l.field("lr_warmup_curve", o.lr_warmup_curve, {.help = "deepspeed_*: how the rate rises"});
+  l.field("lr_warmup_start", o.lr_warmup_start,
+          {.help = "deepspeed_*: first rate / learning_rate; of deepspeed_warmup_decay also the last",
+           .min = 0,
+           .max = 1});
   l.field("adam_beta1", o.adam_beta1, {.help = "decay of the first moment", .min = 0, .max = 0.999999});
   l.field("adam_beta2", o.adam_beta2, {.help = "decay of the second moment", .min = 0, .max = 0.999999});
   l.field("adam_weight_decay", o.adam_weight_decay, {.help = "decoupled weight decay", .min = 0});

@@ -13,8 +13,8 @@ namespace zt::config {
 
 class Listing;
 
-/// The diffusers names, and flat_cosine: warm-up, flat for lr_flat_fraction of the steps, cosine to
-/// lr_final_ratio.
+/// The diffusers names; flat_cosine: warm-up, flat for lr_flat_fraction of the steps, cosine to
+/// lr_final_ratio; and DeepSpeed's WarmupLR, WarmupDecayLR and WarmupCosineLR.
 enum class LrScheduler {
   Constant,  ///< ignores the warm-up, as diffusers does
   ConstantWithWarmup,
@@ -23,13 +23,31 @@ enum class LrScheduler {
   CosineWithRestarts,
   Polynomial,
   PiecewiseConstant,
-  FlatCosine
+  FlatCosine,
+  DeepspeedWarmup,
+  DeepspeedWarmupDecay,
+  DeepspeedWarmupCosine
 };
 template <>
 struct EnumNames<LrScheduler> {
-  static constexpr std::array<std::string_view, 8> values = {
-      "constant",   "constant_with_warmup", "linear",     "cosine", "cosine_with_restarts",
-      "polynomial", "piecewise_constant",   "flat_cosine"};
+  static constexpr std::array<std::string_view, 11> values = {"constant",
+                                                              "constant_with_warmup",
+                                                              "linear",
+                                                              "cosine",
+                                                              "cosine_with_restarts",
+                                                              "polynomial",
+                                                              "piecewise_constant",
+                                                              "flat_cosine",
+                                                              "deepspeed_warmup",
+                                                              "deepspeed_warmup_decay",
+                                                              "deepspeed_warmup_cosine"};
+};
+
+/// How the rate rises in DeepSpeed's schedules.
+enum class WarmupCurve { Log, Linear };
+template <>
+struct EnumNames<WarmupCurve> {
+  static constexpr std::array<std::string_view, 2> values = {"log", "linear"};
 };
 
 struct OptimJob {
@@ -41,7 +59,11 @@ struct OptimJob {
   double lr_power = 1.0;          ///< polynomial
   std::string lr_step_rules;      ///< piecewise_constant: "1:10,0.1:20,0.01" as in diffusers
   double lr_flat_fraction = 0.3;  ///< flat_cosine
-  double lr_final_ratio = 0.02;   ///< flat_cosine: last rate / learning_rate
+  double lr_final_ratio = 0.02;   ///< flat_cosine, deepspeed_warmup_cosine: last rate / learning_rate
+  int64_t lr_total_steps = 0;     ///< steps that a decay is planned for; 0 = the run's
+  WarmupCurve lr_warmup_curve = WarmupCurve::Log;  ///< deepspeed_*
+  double lr_warmup_start = 0.0;  ///< deepspeed_*: first rate / learning_rate; of deepspeed_warmup_decay also
+                                 ///< the last
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_weight_decay = 0.01;
