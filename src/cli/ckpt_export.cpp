@@ -32,7 +32,7 @@ std::string for_people(const json& r) {
 }
 
 Result<int> export_run(const Options& options, const config::LoadRequest& request) {
-  ZT_TRY_ASSIGN(auto resolved, load_job<config::ExportJob>(request));
+  ZT_TRY_ASSIGN(auto resolved, config::load<config::ExportJob>(request));
   ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Export, config::freeze(resolved)));
   print_results(end, options.as_json, for_people);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/foreign_options.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -36,6 +37,7 @@ Status add_weights(const std::string& folder, config::LoadRequest& request) {
 Result<int> import(const Options& options, config::LoadRequest request) {
   if (!options.weights.empty()) ZT_TRY(add_weights(options.weights, request));
   ZT_TRY_ASSIGN(const auto resolved, load_train_job(request));
+  note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
   ZT_TRY_ASSIGN(const auto run, create_run(resolved));
   ZT_TRY_ASSIGN(const int code, launch_import(run, options.step));

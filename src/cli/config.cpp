@@ -8,6 +8,7 @@
 
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "config/foreign/page.hpp"
 #include "config/reference.hpp"
 
 namespace zt::cli {
@@ -54,12 +55,16 @@ void add_config(CLI::App& app, Action& chosen) {
   };
   add("keys", "Keys of a job with defaults, units and meaning", &JobTexts::help);
   add("schema", "JSON schema of a job's file, for editors", &JobTexts::schema);
-  verb->add_subcommand("docs", "The page docs/config.md")->callback([&chosen] {
-    chosen = []() -> Result<int> {
-      print(config::settings_page());
-      return 0;
-    };
-  });
+  const auto add_page = [&](const char* name, const char* help, std::string (*page)()) {
+    verb->add_subcommand(name, help)->callback([=, &chosen] {
+      chosen = [=]() -> Result<int> {
+        print(page());
+        return 0;
+      };
+    });
+  };
+  add_page("docs", "The page docs/config.md", config::settings_page);
+  add_page("foreign", "The page docs/deepspeed.md: keys of DeepSpeed and accelerate", config::foreign_page);
 }
 
 }  // namespace zt::cli

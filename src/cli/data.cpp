@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/data_actions.hpp"
+#include "cli/foreign_options.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -24,7 +25,7 @@ JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const 
   JobOptions options(*verb, config::values(Job{}));
   verb->callback([=, &chosen] {
     chosen = [=]() -> Result<int> {
-      ZT_TRY_ASSIGN(const auto resolved, load_job<Job>(options.request()));
+      ZT_TRY_ASSIGN(const auto resolved, config::load<Job>(options.request()));
       return action(resolved.job);
     };
   });
@@ -33,6 +34,7 @@ JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const 
 
 Result<int> fill_cache(const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const auto training, load_train_job(request));
+  note_effects(training.effects);
   ZT_TRY(check_start(training));
   const config::TrainJob& job = training.job;
   config::Resolved<config::CacheJob> resolved;

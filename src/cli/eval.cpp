@@ -38,7 +38,7 @@ Result<int> evaluate_run(const Options& options, config::Resolved<config::EvalJo
 }
 
 Result<int> evaluate(const Options& options, const config::LoadRequest& request) {
-  ZT_TRY_ASSIGN(auto resolved, load_job<config::EvalJob>(request));
+  ZT_TRY_ASSIGN(auto resolved, config::load<config::EvalJob>(request));
   if (!resolved.job.run.empty()) return evaluate_run(options, std::move(resolved));
   const signals::EndAtOnce interruptible;  // nothing is written on the way
   ZT_TRY_ASSIGN(const auto report, data::eval_files(resolved.job));

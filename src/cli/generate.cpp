@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/foreign_options.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -34,7 +35,7 @@ std::string for_people(const json& r) {
 Result<int> generate(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
   for (auto& resolved : jobs) {
-    for (const std::string& line : resolved.notes) note(line);
+    note_effects(resolved.effects);
     if (!resolved.job.run.empty()) {
       ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
     }

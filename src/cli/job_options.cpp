@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
-#include "cli/output.hpp"
 
 namespace zt::cli {
 
@@ -74,21 +73,5 @@ config::LoadRequest JobOptions::request() const {
 void add_runs_folder(CLI::App& verb, std::string& folder) {
   verb.add_option("--runs-dir", folder, "Folder of the runs")->type_name("FOLDER")->capture_default_str();
 }
-
-template <class Job>
-Result<config::Resolved<Job>> load_job(const config::LoadRequest& request) {
-  auto resolved = config::load<Job>(request);
-  if (resolved)
-    for (const std::string& line : resolved->notes) note(line);
-  return resolved;
-}
-
-template Result<config::Resolved<config::TrainJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::GenerateJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::IngestJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::PoseJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::SynthJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::EvalJob>> load_job(const config::LoadRequest&);
-template Result<config::Resolved<config::ExportJob>> load_job(const config::LoadRequest&);
 
 }  // namespace zt::cli

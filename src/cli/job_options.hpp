@@ -60,8 +60,4 @@ void add_runs_folder(CLI::App& verb, std::string& folder);
 /// What the help says of an option that names a run.
 inline constexpr const char* kRunHelp = "Run id, a unique beginning of it, a path, or 'latest'";
 
-/// The job, with what a foreign file's keys became on stderr.
-template <class Job>
-Result<config::Resolved<Job>> load_job(const config::LoadRequest& request);
-
 }  // namespace zt::cli

@@ -83,7 +83,7 @@ Result<std::string> resolve_run(const std::string& runs_folder, const std::strin
 }
 
 Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequest& request) {
-  ZT_TRY_ASSIGN(auto resolved, load_job<config::TrainJob>(request));
+  ZT_TRY_ASSIGN(auto resolved, config::load<config::TrainJob>(request));
   config::ModelJob& model = resolved.job.model;
   if (!model.stage1_run.empty() && !fs::path(model.stage1_run).is_absolute()) {
     ZT_TRY_ASSIGN(model.stage1_run, resolve_run(resolved.job.output_dir, model.stage1_run));

@@ -60,7 +60,7 @@ class Quickstart {
 
   template <class Job>
   Result<config::Resolved<Job>> job(const fs::path& file, std::vector<std::string> sets) const {
-    return load_job<Job>({file, std::move(sets)});
+    return config::load<Job>({file, std::move(sets)});
   }
 
   Result<int> make_data() {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/foreign_options.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -22,7 +23,9 @@ struct Options {
   std::string resume;
   std::string runs_folder = "runs";
   bool dry_run = false;
+  bool as_json = false;
   int64_t ranks = 1;
+  ForeignOptions foreign;
 };
 
 std::string is_rank_count(const std::string& text) {
@@ -48,20 +51,18 @@ Status check_lanes(int64_t lanes, int64_t ranks) {
   return {};
 }
 
-Result<int> start(config::LoadRequest request, const Options& options) {
-  ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
-  if (options.ranks > 1 && resolved.origins.find("lanes")->second == "default") {
-    request.sets.push_back(fmt::format("lanes={}", options.ranks));
-    ZT_TRY_ASSIGN(resolved, load_train_job(request));
-  }
-  ZT_TRY(check_lanes(resolved.job.lanes, options.ranks));
+Result<int> start(const config::LoadRequest& request, const Options& options, std::optional<int64_t> ranks) {
+  ZT_TRY_ASSIGN(const AskedJob asked,
+                load_for_ranks(request, options.foreign.files(), ranks, load_train_job));
+  ZT_TRY(check_lanes(asked.resolved.job.lanes, asked.ranks));
+  if (!options.as_json) note_effects(asked.resolved.effects);
   if (options.dry_run) {
-    print(config::freeze(resolved));
+    print(options.as_json ? asked_json(asked) : config::freeze(asked.resolved));
     return 0;
   }
-  ZT_TRY(check_start(resolved));
-  ZT_TRY_ASSIGN(const auto run, create_run(resolved));
-  return launch_run(run, {}, options.ranks);
+  ZT_TRY(check_start(asked.resolved));
+  ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
+  return launch_run(run, {}, asked.ranks);
 }
 
 // A run's own configuration.
@@ -83,6 +84,7 @@ Result<std::optional<std::string>> changed_configuration(const Frozen& own, conf
   if (request.file.empty() && request.sets.empty()) return std::optional<std::string>{};
   if (request.file.empty()) request.file = own.file;
   ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
+  note_effects(wanted.effects);
   config::follow_move(wanted.job, own.places);
   ZT_TRY(config::check_resume(own.job, wanted.job));
   if (config::digest(own.job) == config::digest(wanted.job)) return std::optional<std::string>{};
@@ -117,15 +119,21 @@ void add_train(CLI::App& app, Action& chosen) {
       .add("--device", "device", "cpu, cuda or cuda:N")
       .add("--steps", "max_train_steps", "Optimizer steps")
       .add("--seed", "seed", "Seed of everything random");
-  const auto* resumes = verb->add_option("--resume", options->resume,
-                                         "Go on with this run: id, unique beginning, path, or 'latest'");
+  auto* resumes = verb->add_option("--resume", options->resume,
+                                   "Go on with this run: id, unique beginning, path, or 'latest'");
   add_runs_folder(*verb, options->runs_folder);
-  verb->add_option("--ranks", options->ranks,
-                   "Processes that train the run together on this host; --resume may use another number")
-      ->check(is_rank_count)
-      ->capture_default_str();
-  verb->add_flag("--dry-run", options->dry_run,
-                 "Print the resolved configuration with the origin of each value; start nothing");
+  const auto* ranks =
+      verb->add_option("--ranks", options->ranks,
+                       "Processes that train the run together on this host; --resume may use another number")
+          ->check(is_rank_count)
+          ->capture_default_str();
+  auto* dry_run =
+      verb->add_flag("--dry-run", options->dry_run,
+                     "Print the resolved configuration with the origin of each value; start nothing");
+  verb->add_flag("--json", options->as_json, "With --dry-run: the same as JSON")
+      ->needs(dry_run)
+      ->excludes(resumes);
+  options->foreign.add_to(*verb, *resumes);
   verb->footer(
       "Example: zoetrope train --config stage1.yaml --set optimizer.use_8bit_adam=true\n"
       "Ctrl-C once finishes the step, saves and exits with 75; `zoetrope train --resume latest` goes on.");
@@ -133,7 +141,9 @@ void add_train(CLI::App& app, Action& chosen) {
     chosen = [=]() -> Result<int> {
       // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
       // run.
-      return resumes->count() > 0 ? resume(*options, job.request()) : start(job.request(), *options);
+      if (resumes->count() > 0) return resume(*options, job.request());
+      return start(job.request(), *options,
+                   ranks->count() > 0 ? std::optional(options->ranks) : std::nullopt);
     };
   });
 }

@@ -22,6 +22,7 @@ void add_ckpt_export(CLI::App& ckpt, Action& chosen);
 void add_ckpt_import(CLI::App& ckpt, Action& chosen);
 void add_ckpt_reshard(CLI::App& ckpt, Action& chosen);
 void add_config(CLI::App& app, Action& chosen);
+void add_convert(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_eval(CLI::App& app, Action& chosen);
 void add_generate(CLI::App& app, Action& chosen);

@@ -15,7 +15,8 @@
 namespace zt::config {
 namespace {
 
-constexpr std::string_view kDefaultOrigin = "default";
+constexpr std::string_view kDefaultOrigin = "default", kStageOrigin = "stage 2 default",
+                           kCompatOrigin = "compat: moore";
 
 /// A default that another field's value changes.
 struct Preset {
@@ -23,17 +24,30 @@ struct Preset {
   std::string origin;
 };
 
+/// What `compat: moore` changed, less what was written over it.
+template <class Job>
+std::vector<Effect> compat_effects(const std::vector<Preset>& presets, const Resolved<Job>& resolved) {
+  std::vector<Effect> effects;
+  for (const Preset& preset : presets)
+    if (preset.origin == kCompatOrigin && resolved.origins.find(preset.field.key)->second == kCompatOrigin)
+      effects.push_back({std::string(preset.field.key), std::string(preset.field.value), preset.origin,
+                         std::string(preset.field.reason)});
+  return effects;
+}
+
 std::vector<Preset> presets(const TrainJob& job) {
   std::vector<Preset> out;
-  if (job.stage == 2) out.push_back({{"data.crop_scale", "[1, 1]", "whole frames"}, "stage 2 default"});
+  if (job.stage == 2)
+    out.push_back({{"data.crop_scale", "[1, 1]", "whole frames"}, std::string(kStageOrigin)});
   if (job.compat == Compat::Moore)
-    for (const CompatField& field : train_compat_fields()) out.push_back({field, "compat: moore"});
+    for (const CompatField& field : train_compat_fields()) out.push_back({field, std::string(kCompatOrigin)});
   return out;
 }
 std::vector<Preset> presets(const GenerateJob& job) {
   std::vector<Preset> out;
   if (job.compat == Compat::Moore)
-    for (const CompatField& field : generate_compat_fields()) out.push_back({field, "compat: moore"});
+    for (const CompatField& field : generate_compat_fields())
+      out.push_back({field, std::string(kCompatOrigin)});
   return out;
 }
 template <class Job>
@@ -44,7 +58,7 @@ std::vector<Preset> presets(const Job&) {
 /// What a file says: the batches of each job it asks for.
 struct Reading {
   std::vector<std::vector<Batch>> jobs;
-  std::vector<std::string> notes;
+  std::vector<Effect> effects;
 };
 
 Result<Source> read_source(const std::filesystem::path& file) {
@@ -59,13 +73,13 @@ Result<Reading> read_text(const Listing& listing, const Source& source) {
   if constexpr (std::is_same_v<Job, TrainJob>) {
     if (is_moore_train(root)) {
       ZT_TRY_ASSIGN(MooreTrain moore, read_moore_train(source, root));
-      return Reading{{{std::move(moore.batch)}}, std::move(moore.notes)};
+      return Reading{{{std::move(moore.batch)}}, std::move(moore.effects)};
     }
   }
   if constexpr (std::is_same_v<Job, GenerateJob>) {
     if (is_moore_generate(root)) {
       ZT_TRY_ASSIGN(MooreGenerate moore, read_moore_generate(source, root));
-      return Reading{std::move(moore.jobs), std::move(moore.notes)};
+      return Reading{std::move(moore.jobs), std::move(moore.effects)};
     }
   }
   ZT_TRY_ASSIGN(std::vector<Setting> settings, flatten(listing, source, root));
@@ -86,12 +100,14 @@ Result<Resolved<Job>> resolve(const std::vector<Batch>& batches) {
   Resolved<Job> resolved;
   const Listing listing = list(resolved.job);
   for (const Field& field : listing.fields()) resolved.origins[field.key] = kDefaultOrigin;
-  for (const Preset& preset : presets(asked.job)) {
+  const std::vector<Preset> defaults = presets(asked.job);
+  for (const Preset& preset : defaults) {
     ZT_TRY_ASSIGN(const Batch batch,
                   default_batch(listing, preset.field.key, preset.field.value, preset.origin));
     ZT_TRY(apply(listing, batch, resolved.origins));
   }
   ZT_TRY(apply_all(listing, batches, resolved.origins));
+  resolved.effects = compat_effects(defaults, resolved);
   if constexpr (requires { validate(resolved.job); }) ZT_TRY(validate(resolved.job));
   return resolved;
 }
@@ -110,7 +126,7 @@ Result<std::vector<Resolved<Job>>> load_all(const Source& source, const std::vec
   for (std::vector<Batch>& batches : reading.jobs) {
     batches.insert(batches.end(), sets.begin(), sets.end());
     ZT_TRY_ASSIGN(Resolved<Job> resolved, resolve<Job>(batches));
-    resolved.notes = reading.notes;
+    resolved.effects.insert(resolved.effects.begin(), reading.effects.begin(), reading.effects.end());
     jobs.push_back(std::move(resolved));
   }
   return jobs;
@@ -130,7 +146,31 @@ void open_sections(const std::string& key, std::string& open, std::string& out) 
   open = section;
 }
 
+/// Fields as YAML with their origins as comments; all of them, or those that are not at a default.
+template <class Job>
+std::string fields_text(const Resolved<Job>& resolved, bool is_all) {
+  Job job = resolved.job;
+  std::string out, open;
+  const Listing listing = list(job);
+  for (const Field& field : listing.fields()) {
+    const auto origin = resolved.origins.find(field.key);
+    std::string comment = origin == resolved.origins.end() ? std::string(kDefaultOrigin) : origin->second;
+    if (!is_all && is_default_origin(comment)) continue;
+    open_sections(field.key, open, out);
+    std::ranges::replace_if(
+        comment, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
+    const auto depth = std::ranges::count(field.key, '.');
+    out += fmt::format("{:{}}{}: {}  # {}\n", "", 2 * depth, field.key.substr(field.key.rfind('.') + 1),
+                       format_value(field), comment);
+  }
+  return out;
+}
+
 }  // namespace
+
+bool is_default_origin(std::string_view origin) {
+  return origin == kDefaultOrigin || origin == kStageOrigin || origin == kCompatOrigin;
+}
 
 std::string list_text(std::vector<std::string> items) { return format_value({"", &items, {}}); }
 
@@ -151,22 +191,13 @@ Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request)
 
 template <class Job>
 std::string freeze(const Resolved<Job>& resolved) {
-  Job job = resolved.job;
-  std::string out =
-      "# Every setting and where it came from. Written by zoetrope; a run's settings do not change.\n";
-  std::string open;
-  const Listing listing = list(job);
-  for (const Field& field : listing.fields()) {
-    open_sections(field.key, open, out);
-    const auto depth = std::ranges::count(field.key, '.');
-    const auto origin = resolved.origins.find(field.key);
-    std::string comment = origin == resolved.origins.end() ? std::string(kDefaultOrigin) : origin->second;
-    std::ranges::replace_if(
-        comment, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
-    out += fmt::format("{:{}}{}: {}  # {}\n", "", 2 * depth, field.key.substr(field.key.rfind('.') + 1),
-                       format_value(field), comment);
-  }
-  return out;
+  return "# Every setting and where it came from. Written by zoetrope; a run's settings do not change.\n" +
+         fields_text(resolved, /*is_all=*/true);
+}
+
+template <class Job>
+std::string freeze_written(const Resolved<Job>& resolved) {
+  return fields_text(resolved, /*is_all=*/false);
 }
 
 template <class Job>
@@ -214,13 +245,14 @@ Status check_resume(const Job& frozen, const Job& wanted) {
       "these settings can't change when a run is resumed; take them back, or start a new run:" + changes);
 }
 
-#define ZT_INSTANTIATE(Job)                                     \
-  template Result<Resolved<Job>> load<Job>(const LoadRequest&); \
-  template std::string freeze<Job>(const Resolved<Job>&);       \
-  template Result<Job> thaw<Job>(const std::filesystem::path&); \
-  template Status check<Job>(const Job&);                       \
-  template std::vector<KeyValue> values<Job>(const Job&);       \
-  template std::string digest<Job>(const Job&);                 \
+#define ZT_INSTANTIATE(Job)                                       \
+  template Result<Resolved<Job>> load<Job>(const LoadRequest&);   \
+  template std::string freeze<Job>(const Resolved<Job>&);         \
+  template std::string freeze_written<Job>(const Resolved<Job>&); \
+  template Result<Job> thaw<Job>(const std::filesystem::path&);   \
+  template Status check<Job>(const Job&);                         \
+  template std::vector<KeyValue> values<Job>(const Job&);         \
+  template std::string digest<Job>(const Job&);                   \
   template Status check_resume<Job>(const Job&, const Job&);
 ZT_INSTANTIATE(TrainJob)
 ZT_INSTANTIATE(GenerateJob)

@@ -4,15 +4,17 @@
 // schema see config/reference.hpp.
 //
 // A value comes from, later ones winning: the struct's default; the stage's; `compat: moore`; the file;
-// --set.
+// --set. For files of accelerate and DeepSpeed on top see config/foreign/foreign_files.hpp.
 #pragma once
 
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/effect.hpp"
 #include "config/job/data_tools_job.hpp"
 #include "config/job/export_job.hpp"
 #include "config/job/generate_job.hpp"
@@ -23,12 +25,15 @@ namespace zt::config {
 /// Dotted key -> "default", "stage 2 default", "compat: moore", "file.yaml:12" or "--set".
 using Origins = std::map<std::string, std::string, std::less<>>;
 
+/// Whether a value of that origin was left open by whoever wrote the job.
+bool is_default_origin(std::string_view origin);
+
 template <class Job>
 struct Resolved {
   Job job;
   Origins origins;  ///< of every key
-  std::vector<std::string>
-      notes;  ///< what a foreign file's keys became, which were ignored and why; for the terminal
+  std::vector<Effect> effects =
+      {};  ///< what became of every key of Moore's file; what `compat: moore` changed
 };
 
 struct LoadRequest {
@@ -52,6 +57,11 @@ Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request)
 /// YAML with every key and its origin as a comment: run.yaml and the job files of workers.
 template <class Job>
 std::string freeze(const Resolved<Job>& resolved);
+
+/// The part of freeze() that somebody wrote: without what was left open. load() reads it back to the same
+/// job.
+template <class Job>
+std::string freeze_written(const Resolved<Job>& resolved);
 
 /// Reads what freeze() wrote, with the strictness of load(). A key that a newer release added has its
 /// default.

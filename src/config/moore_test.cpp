@@ -104,15 +104,27 @@ TEST(MooreFiles, DefaultsStayOursUnlessCompatIsAsked) {
   EXPECT_EQ(theirs->job.validation.beta_schedule, SamplerBetas::ScaledLinear) << "the file says so";
 }
 
-TEST(MooreFiles, NotesSayWhatBecameOfEveryKey) {
+TEST(MooreFiles, EffectsSayWhatBecameOfEveryKey) {
   const auto result = load<TrainJob>({kMoore + "train/stage1.yaml", {}});
 
   ASSERT_TRUE(result);
-  EXPECT_EQ(result->notes.size(), 45u) << "43 keys, a heading and a closing line";
-  EXPECT_THAT(result->notes, Contains("data.train_width -> data.width = 768"));
-  EXPECT_THAT(result->notes, Contains("solver.enable_xformers_memory_efficient_attention = True: not used "
-                                      "(names only another way to the same numbers)"));
+  EXPECT_EQ(result->effects.size(), 44u) << "43 keys, and what the file leaves open";
+  const auto has = [](const char* key, const char* value, const char* effect) {
+    return Contains(testing::AllOf(testing::Field(&Effect::key, key), testing::Field(&Effect::value, value),
+                                   testing::Field(&Effect::effect, effect)));
+  };
+  EXPECT_THAT(result->effects, has("data.train_width", "768", "data.width = 768"));
+  EXPECT_THAT(result->effects, has("solver.enable_xformers_memory_efficient_attention", "True",
+                                   "not used: names only another way to the same numbers"));
   EXPECT_THAT(result->origins.at("data.width"), EndsWith("stage1.yaml:3"));
+}
+
+TEST(MooreFiles, WhatCompatChangesIsAmongTheEffects) {
+  const auto result = load<TrainJob>({"", {"compat=moore", "condition.dropout_scope=sample"}});
+
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->effects.size(), train_compat_fields().size() - 1) << "all but what --set says";
+  EXPECT_EQ(result->effects.at(0).origin, "compat: moore");
 }
 
 TEST(MooreFiles, UntrainedPoseGuiderIsSmaller) {

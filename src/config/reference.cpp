@@ -145,7 +145,8 @@ constexpr std::string_view kPageHead =
 
 A job is a YAML file, overrides on the command line, or both: `--set optimizer.learning_rate=1e-3`, for a list
 `--set data.splits=train,val`. A value comes from, later ones winning: the default below, the stage's default,
-`compat: moore`, the file, `--set`. An unknown key, a wrong type or a value out of range is an error that names the line.
+`compat: moore`, the file, files of accelerate and DeepSpeed (`docs/coming-from-deepspeed.md`), `--set`. An unknown key, a
+wrong type or a value out of range is an error that names the line.
 Relative paths start at the working folder. `run.yaml` in a run's folder holds every value with its origin, and its paths
 absolute.
 

@@ -158,7 +158,7 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
 /// What the mp4 says about itself.
 std::vector<std::pair<std::string, std::string>> metadata(const config::GenerateJob& job,
                                                           const LoadedModel& model) {
-  const config::Resolved<config::GenerateJob> resolved{.job = job, .origins = {}, .notes = {}};
+  const config::Resolved<config::GenerateJob> resolved{.job = job, .origins = {}};
   return {{"comment", "made by zoetrope generate"},
           {"seed", std::to_string(job.seed)},
           {"weights", model.source},

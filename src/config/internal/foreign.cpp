@@ -11,12 +11,6 @@
 namespace zt::config {
 namespace {
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 YamlNode with_paths_found(const Source& source, YamlNode node) {
   if (node.kind == YamlNode::Kind::Scalar) node.text = find_file(source, node.text);
   for (YamlNode& child : node.children) child = with_paths_found(source, std::move(child));
@@ -58,7 +52,6 @@ class Reader {
   }
 
   Status leaf(const ForeignKey& row, const YamlNode& node) {
-    const std::string value = node_text(node);
     switch (row.does) {
       case ForeignKey::Does::Map:
       case ForeignKey::Does::MapPath: {
@@ -66,30 +59,31 @@ class Reader {
         file_.batch.settings.push_back({std::string(row.text),
                                         is_path ? with_paths_found(source_, node) : node,
                                         origin_of(source_, node.key_at)});
-        note(fmt::format("{} -> {} = {}", row.theirs, row.text, node_text(file_.batch.settings.back().node)),
-             row.reason);
+        std::string effect = fmt::format("{} = {}", row.text, node_text(file_.batch.settings.back().node));
+        if (!row.reason.empty()) effect += fmt::format(": {}", row.reason);
+        add(row, node, std::move(effect));
         return {};
       }
       case ForeignKey::Does::Only:
-        if (lower(value) != lower(std::string(row.text)))
-          return fail(
-              source_.error(node.at, fmt::format("{}: only {} is supported, found {}: {}", row.theirs,
-                                                 text::quoted(row.text), text::quoted(value), row.reason)));
-        note(fmt::format("{} = {}: as here", row.theirs, value), "");
+        if (lower(node_text(node)) != lower(std::string(row.text)))
+          return fail(source_.error(
+              node.at, fmt::format("{}: only {} is supported, found {}: {}", row.theirs,
+                                   text::quoted(row.text), text::quoted(node_text(node)), row.reason)));
+        add(row, node, "as here");
         return {};
       case ForeignKey::Does::Ignore:
-        note(fmt::format("{} = {}: not used", row.theirs, value), row.reason);
+        add(row, node, fmt::format("not used: {}", row.reason));
         return {};
       case ForeignKey::Does::Special:
-        note(fmt::format("{} = {}", row.theirs, value), row.reason);
+        add(row, node, std::string(row.reason));
         return {};
     }
     return {};
   }
 
-  void note(std::string text, std::string_view reason) {
-    if (!reason.empty()) text += fmt::format(" ({})", reason);
-    file_.notes.push_back(std::move(text));
+  void add(const ForeignKey& row, const YamlNode& node, std::string effect) {
+    file_.effects.push_back(
+        {std::string(row.theirs), node_text(node), origin_of(source_, node.key_at), std::move(effect)});
   }
 
   const Source& source_;
@@ -106,6 +100,12 @@ Result<ForeignFile> read_foreign(const Source& source, const YamlNode& root,
   if (root.kind != YamlNode::Kind::Map) return fail(source.error(root.at, "wanted keys and values"));
   ZT_TRY(Reader(source, table, file).map(root, ""));
   return file;
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
 }
 
 const YamlNode* find_dotted(const YamlNode& root, std::string_view key) {

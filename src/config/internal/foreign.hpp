@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/effect.hpp"
 #include "config/internal/settings.hpp"
 #include "config/internal/yaml.hpp"
 
@@ -21,7 +22,7 @@ struct ForeignKey {
     MapPath,  ///< so does its path or list of paths, found as by find_file()
     Only,     ///< only the value `text` is accepted, for `reason`
     Ignore,   ///< accepted with any value, for `reason`
-    Special,  ///< read by the caller; `reason` is the note
+    Special,  ///< read by the caller; `reason` is the effect
   };
   std::string_view theirs;  ///< dotted
   Does does;
@@ -31,7 +32,7 @@ struct ForeignKey {
 
 struct ForeignFile {
   Batch batch;
-  std::vector<std::string> notes;  ///< one per key
+  std::vector<Effect> effects;  ///< one per key
 };
 
 /// Errors: InvalidConfig for a key that is not in the table and for a value that `Only` refuses.
@@ -44,6 +45,8 @@ const YamlNode* find_dotted(const YamlNode& root, std::string_view key);
 /// "a, b" of a list, the text of a scalar.
 std::string node_text(const YamlNode& node);
 bool is_false(const YamlNode& node);
+/// The text with small ASCII letters.
+std::string lower(std::string text);
 
 /// A setting that follows from `node` without being its value; `text` is a scalar, or a list "[a, b]".
 Setting derived(const Source& source, const YamlNode& node, std::string key, std::string text);

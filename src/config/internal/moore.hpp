@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/effect.hpp"
 #include "config/internal/settings.hpp"
 #include "config/internal/yaml.hpp"
 
@@ -16,16 +17,19 @@ namespace zt::config {
 bool is_moore_train(const YamlNode& root);
 bool is_moore_generate(const YamlNode& root);
 
+/// What becomes of the keys that a file does not have.
+Effect left_open(const Source& source);
+
 struct MooreTrain {
   Batch batch;
-  std::vector<std::string> notes;
+  std::vector<Effect> effects;
 };
 Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root);
 
 struct MooreGenerate {
   std::vector<std::vector<Batch>>
       jobs;  ///< one per reference and pose of test_cases; one when there are none
-  std::vector<std::string> notes;
+  std::vector<Effect> effects;
 };
 /// Also reads the file inference_config names. Errors: NotFound when it is not there.
 Result<MooreGenerate> read_moore_generate(const Source& source, const YamlNode& root);

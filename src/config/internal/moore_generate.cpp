@@ -141,10 +141,7 @@ bool is_moore_generate(const YamlNode& root) {
 Result<MooreGenerate> read_moore_generate(const Source& source, const YamlNode& root) {
   ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kAnimation));
   MooreGenerate out;
-  out.notes = std::move(file.notes);
-  out.notes.insert(
-      out.notes.begin(),
-      fmt::format("{} is a generation file of Moore-AnimateAnyone. What its keys became:", source.name));
+  out.effects = std::move(file.effects);
   std::vector<Batch> common;
   if (const YamlNode* config = root.find("inference_config")) {
     Source inference{find_file(source, config->text), ""};
@@ -154,13 +151,11 @@ Result<MooreGenerate> read_moore_generate(const Source& source, const YamlNode& 
           std::move(text).error().with("while reading " + source.place(config->at) + ", inference_config"));
     inference.text = std::move(*text);
     ZT_TRY_ASSIGN(ForeignFile more, read_inference(inference));
-    out.notes.push_back(fmt::format("{}:", inference.name));
-    out.notes.insert(out.notes.end(), more.notes.begin(), more.notes.end());
+    out.effects.insert(out.effects.end(), more.effects.begin(), more.effects.end());
     common.push_back(std::move(more.batch));
   }
+  out.effects.push_back(left_open(source));
   common.push_back(std::move(file.batch));
-  out.notes.emplace_back(
-      "What it leaves open has Zoetrope's defaults; --set compat=moore takes the reference's.");
   const YamlNode* cases = root.find("test_cases");
   if (!cases) {
     out.jobs.push_back(std::move(common));

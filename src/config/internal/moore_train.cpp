@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
@@ -106,6 +104,11 @@ bool is_moore_train(const YamlNode& root) {
   return root.find("solver") || root.find("noise_scheduler_kwargs") || root.find("base_model_path");
 }
 
+Effect left_open(const Source& source) {
+  return {"(what it leaves open)", "", source.name,
+          "Zoetrope's defaults; --set compat=moore takes the reference's"};
+}
+
 Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root) {
   ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kTable));
   add_precision(root, file.batch);
@@ -113,12 +116,8 @@ Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root) 
   add_stage(root, file.batch);
   if (const YamlNode* zero_snr = root.find("enable_zero_snr"); zero_snr && is_false(*zero_snr))
     file.batch.settings.push_back(derived(source, *zero_snr, "schedule.prediction_type", "epsilon"));
-  file.notes.insert(
-      file.notes.begin(),
-      fmt::format("{} is a training file of Moore-AnimateAnyone. What its keys became:", source.name));
-  file.notes.emplace_back(
-      "What it leaves open has Zoetrope's defaults; --set compat=moore takes the reference's.");
-  return MooreTrain{std::move(file.batch), std::move(file.notes)};
+  file.effects.push_back(left_open(source));
+  return MooreTrain{std::move(file.batch), std::move(file.effects)};
 }
 
 }  // namespace zt::config

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// accelerate's YAML: see key_table.hpp. Keys of fsdp_config and parallelism_config stand without their
+// optional prefix.
+#include "config/foreign/key_table.hpp"
+
+namespace zt::config::foreign {
+namespace {
+
+using enum Type;
+using enum Does;
+
+constexpr std::string_view kRendezvous = "zoetrope chooses a free port and starts the ranks itself";
+constexpr std::string_view kNoTpu = "it is for TPUs";
+constexpr std::string_view kUnits = "every block of the networks is a unit of its own";
+constexpr std::string_view kSameNumbers = "names only another way to the same numbers";
+constexpr std::string_view kDeviceOnly = "offloading to CPU or NVMe is not built: state stays on the device";
+constexpr std::string_view kNoOffload = "nothing is offloaded";
+constexpr std::string_view kStart = "weights are read by each rank from the job's files";
+constexpr std::string_view kLaunch = "several hosts are named by `zoetrope train`, see docs/ranks.md";
+constexpr std::string_view kOneWay = "only data parallelism is built";
+constexpr std::string_view kSequence = "there is no sequence parallelism";
+
+constexpr KeyRow kRows[] = {
+    {"compute_environment", Text, "LOCAL_MACHINE", Only, "LOCAL_MACHINE",
+     "SageMaker's launcher is not built"},
+    {"distributed_type", Text, "required", Special, "", "NO, MULTI_CPU, MULTI_GPU, DEEPSPEED or FSDP"},
+    {"mixed_precision", Text, "no", Special, "", "no, fp16 or bf16: precision.mixed_precision"},
+    {"fp16", Bool, "false", Special, "", "old spelling of mixed_precision: fp16"},
+    {"use_cpu", Bool, "false", Special, "", "true: device = cpu; false leaves device as it is"},
+    {"debug", Bool, "false", Ignore, "", "shapes of exchanges are always checked"},
+    {"num_processes", Int, "-1", Special, "",
+     "ranks of all machines together, unless --ranks says otherwise"},
+    {"num_machines", Int, "1", Ignore, "", kLaunch},
+    {"machine_rank", Int, "0", Ignore, "", kRendezvous},
+    {"gpu_ids", Text, "", Ignore, "", "CUDA_VISIBLE_DEVICES says which GPUs there are"},
+    {"main_process_ip", Text, "", Ignore, "", kRendezvous},
+    {"main_process_port", Int, "29500", Ignore, "", kRendezvous},
+    {"rdzv_backend", Text, "static", Ignore, "", kRendezvous},
+    {"same_network", Bool, "false", Ignore, "", kRendezvous},
+    {"main_training_function", Text, "main", Ignore, "", "there is no script"},
+    {"enable_cpu_affinity", Bool, "false", Ignore, "", kSameNumbers},
+    {"downcast_bf16", Text, "no", Ignore, "", kNoTpu},
+    {"tpu_name", Text, "", Ignore, "", kNoTpu},
+    {"tpu_zone", Text, "", Ignore, "", kNoTpu},
+    {"tpu_use_cluster", Bool, "false", Ignore, "", kNoTpu},
+    {"tpu_use_sudo", Bool, "false", Ignore, "", kNoTpu},
+    {"tpu_env", Any, "[]", Ignore, "", kNoTpu},
+    {"tpu_vm", Any, "", Ignore, "", kNoTpu},
+    {"command_file", Text, "", Ignore, "", kNoTpu},
+    {"commands", Any, "", Ignore, "", kNoTpu},
+    {"dynamo_backend", Text, "NO", Ignore, "", kSameNumbers},
+    {"dynamo_config", Any, "{}", Ignore, "", kSameNumbers},
+    {"ipex_config", Any, "{}", Ignore, "", kSameNumbers},
+    {"mpirun_config", Any, "{}", Ignore, "", kRendezvous},
+    {"fp8_config", Any, "{}", Ignore, "", "mixed_precision decides, and fp8 is not built"},
+    {"megatron_lm_config", Any, "{}", Refuse, "", kOneWay},
+    {"tp_config", Any, "{}", Refuse, "", kOneWay},
+
+    {"deepspeed_config.deepspeed_config_file", Text, "", Special, "", "read as by --deepspeed"},
+    {"deepspeed_config.zero_stage", Int, "2", Map, "parallel.zero_stage"},
+    {"deepspeed_config.gradient_accumulation_steps", Int, "1", Map, "optimizer.gradient_accumulation_steps",
+     "", true},
+    {"deepspeed_config.gradient_clipping", Number, "1", Map, "optimizer.max_grad_norm", "", true},
+    {"deepspeed_config.offload_optimizer_device", Text, "none", Only, "none", kDeviceOnly},
+    {"deepspeed_config.offload_param_device", Text, "none", Only, "none", kDeviceOnly},
+    {"deepspeed_config.offload_optimizer_nvme_path", Text, "none", Ignore, "", kNoOffload},
+    {"deepspeed_config.offload_param_nvme_path", Text, "none", Ignore, "", kNoOffload},
+    {"deepspeed_config.zero3_init_flag", Bool, "true at stage 3", Ignore, "", kStart},
+    {"deepspeed_config.zero3_save_16bit_model", Bool, "false", Ignore, "",
+     "`zoetrope ckpt export` writes whole weights from any checkpoint"},
+    {"deepspeed_config.deepspeed_hostfile", Text, "", Ignore, "", kLaunch},
+    {"deepspeed_config.deepspeed_inclusion_filter", Text, "", Ignore, "", kLaunch},
+    {"deepspeed_config.deepspeed_exclusion_filter", Text, "", Ignore, "", kLaunch},
+    {"deepspeed_config.deepspeed_multinode_launcher", Text, "pdsh", Ignore, "", kLaunch},
+    {"deepspeed_config.deepspeed_moe_layer_cls_names", Text, "", Ignore, "", "the networks have no experts"},
+
+    {"fsdp_config.version", Int, "1", Special, "", "1 or 2: which of the next two keys counts"},
+    {"fsdp_config.sharding_strategy", Text, "FULL_SHARD", Special, "",
+     "version 1: FULL_SHARD is stage 3, SHARD_GRAD_OP 2, NO_SHARD 0, HYBRID_* on one machine as without "
+     "HYBRID_"},
+    {"fsdp_config.reshard_after_forward", Text, "true", Special, "", "version 2: true is stage 3, false 2"},
+    {"fsdp_config.offload_params", Bool, "false", Only, "false", kDeviceOnly},
+    {"fsdp_config.min_num_params", Int, "1e8", Ignore, "", kUnits},
+    {"fsdp_config.auto_wrap_policy", Text, "NO_WRAP", Ignore, "", kUnits},
+    {"fsdp_config.transformer_layer_cls_to_wrap", Text, "", Ignore, "", kUnits},
+    {"fsdp_config.backward_prefetch", Text, "NO_PREFETCH", Ignore, "", kUnits},
+    {"fsdp_config.backward_prefetch_policy", Text, "", Renamed, "fsdp_config.backward_prefetch"},
+    {"fsdp_config.forward_prefetch", Bool, "false", Ignore, "", kUnits},
+    {"fsdp_config.state_dict_type", Text, "FULL_STATE_DICT", Ignore, "",
+     "checkpoints are one file per rank that any number of ranks reads"},
+    {"fsdp_config.use_orig_params", Bool, "true", Ignore, "", kUnits},
+    {"fsdp_config.cpu_ram_efficient_loading", Bool, "true", Ignore, "", kStart},
+    {"fsdp_config.sync_module_states", Bool, "true", Ignore, "", kStart},
+    {"fsdp_config.activation_checkpointing", Bool, "false", Special, "",
+     "true: gradient_checkpointing = true"},
+    {"fsdp_config.ignored_modules", Text, "", Refuse, "", "every trained parameter is shared alike"},
+
+    {"parallelism_config.dp_replicate_size", Int, "1", Special, "",
+     "ranks that hold copies: with dp_shard_size 1, parallel.zero_stage = 0; else refused"},
+    {"parallelism_config.dp_shard_size", Int, "1", Special, "",
+     "ranks that shard: their number is that of ranks"},
+    {"parallelism_config.tp_size", Int, "1", Only, "1", kOneWay},
+    {"parallelism_config.cp_size", Int, "1", Only, "1", kOneWay},
+    {"parallelism_config.sp_size", Int, "1", Only, "1", kOneWay},
+    {"parallelism_config.cp_backend", Text, "torch", Ignore, "", kSequence},
+    {"parallelism_config.cp_comm_strategy", Text, "allgather", Ignore, "", kSequence},
+    {"parallelism_config.sp_backend", Text, "deepspeed", Ignore, "", kSequence},
+    {"parallelism_config.sp_seq_length", Int, "", Ignore, "", kSequence},
+    {"parallelism_config.sp_seq_length_is_variable", Bool, "true", Ignore, "", kSequence},
+    {"parallelism_config.sp_attn_implementation", Text, "sdpa", Ignore, "", kSequence},
+};
+
+}  // namespace
+
+const KeyTable& accelerate_table() {
+  static constexpr KeyTable kTable{"accelerate", kRows};
+  return kTable;
+}
+
+}  // namespace zt::config::foreign

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/foreign/foreign_files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/files.hpp"
+#include "config/foreign/accelerate.hpp"
+#include "config/foreign/deepspeed.hpp"
+
+namespace zt::config {
+namespace {
+
+struct Parsed {
+  Source source;
+  YamlNode root;
+};
+
+Result<Parsed> parse(const std::filesystem::path& file) {
+  ZT_TRY_ASSIGN(std::string text, files::read(file, kYamlLimitBytes));
+  Parsed parsed{{file.string(), std::move(text)}, {}};
+  ZT_TRY_ASSIGN(parsed.root, parse_yaml(parsed.source));
+  return parsed;
+}
+
+/// The files that were given or named, read; asks point into them.
+struct ReadFiles {
+  std::optional<foreign::KeyFile> accelerate;
+  std::optional<foreign::KeyFile> deepspeed;
+};
+
+Result<std::optional<foreign::KeyFile>> read_accelerate(const ForeignFiles& files) {
+  if (files.accelerate.empty()) return std::nullopt;
+  ZT_TRY_ASSIGN(Parsed parsed, parse(files.accelerate));
+  ZT_TRY_ASSIGN(foreign::KeyFile file, foreign::read_accelerate(std::move(parsed.source), parsed.root));
+  return std::optional(std::move(file));
+}
+
+Result<ReadFiles> read_files(const ForeignFiles& files) {
+  ReadFiles read;
+  ZT_TRY_ASSIGN(read.accelerate, read_accelerate(files));
+  std::filesystem::path deepspeed = files.deepspeed;
+  if (read.accelerate) {
+    const std::filesystem::path named = foreign::deepspeed_file_of(*read.accelerate);
+    if (!named.empty() && !deepspeed.empty())
+      return fail(ErrorCode::InvalidConfig,
+                  fmt::format("{} names {}, and --deepspeed {}: give one", files.accelerate.string(),
+                              named.string(), deepspeed.string()));
+    if (deepspeed.empty()) deepspeed = named;
+  }
+  if (!deepspeed.empty()) {
+    ZT_TRY_ASSIGN(Parsed parsed, parse(deepspeed));
+    ZT_TRY_ASSIGN(read.deepspeed, foreign::read_deepspeed(std::move(parsed.source), parsed.root));
+  }
+  return read;
+}
+
+}  // namespace
+
+Result<FileKind> kind_of(const std::filesystem::path& file) {
+  ZT_TRY_ASSIGN(const Parsed parsed, parse(file));
+  const auto has = [&](std::string_view key) { return parsed.root.find(key) != nullptr; };
+  if (has("distributed_type") || has("compute_environment")) return FileKind::Accelerate;
+  const bool has_deepspeed_key =
+      has("zero_optimization") || has("train_batch_size") || has("train_micro_batch_size_per_gpu");
+  return has_deepspeed_key || file.extension() == ".json" ? FileKind::DeepSpeed : FileKind::Job;
+}
+
+Result<std::optional<int64_t>> foreign_ranks(const ForeignFiles& files) {
+  ZT_TRY_ASSIGN(const auto accelerate, read_accelerate(files));
+  return accelerate ? foreign::ranks_of(*accelerate) : std::nullopt;
+}
+
+Status add_foreign(const ForeignFiles& files, int64_t ranks, Resolved<TrainJob>& resolved) {
+  ZT_TRY_ASSIGN(const ReadFiles read, read_files(files));
+  foreign::Grantor grantor(resolved);
+  if (read.accelerate) {
+    ZT_TRY_ASSIGN(const auto asks, foreign::accelerate_asks(*read.accelerate, ranks));
+    ZT_TRY(grantor.grant(asks));
+  }
+  if (read.deepspeed) {
+    // After accelerate's, so that "auto" is filled from both files.
+    ZT_TRY_ASSIGN(const auto asks, foreign::deepspeed_asks(*read.deepspeed, grantor.so_far(), ranks));
+    ZT_TRY(grantor.grant(asks));
+  }
+  ZT_TRY_ASSIGN(Resolved<TrainJob> with, std::move(grantor).finish());
+  ZT_TRY(validate(with.job));
+  resolved = std::move(with);
+  return {};
+}
+
+}  // namespace zt::config

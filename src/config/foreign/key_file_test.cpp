@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/foreign/key_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace zt::config::foreign {
+namespace {
+
+using testing::HasSubstr;
+
+Result<KeyFile> read(const std::string& text, const KeyTable& table = deepspeed_table()) {
+  const Source source{"ds.json", text};
+  ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
+  return read_keys(source, root, table);
+}
+
+std::string value(const std::string& text, std::string_view key) {
+  const auto file = read(text);
+  if (!file) return file.error().text();
+  const Entry* entry = file->find(key);
+  return entry ? entry->value : "absent";
+}
+
+/// The message of a text that must be refused.
+std::string refusal(const std::string& text, const KeyTable& table = deepspeed_table()) {
+  const auto file = read(text, table);
+  if (file) return "accepted";
+  EXPECT_EQ(file.error().code, ErrorCode::InvalidConfig);
+  return file.error().message;
+}
+
+TEST(KeyFile, TakesFloatsForWholeNumbers) {
+  EXPECT_EQ(
+      value(R"({"zero_optimization": {"reduce_bucket_size": 5e8}})", "zero_optimization.reduce_bucket_size"),
+      "500000000");
+  EXPECT_EQ(value(R"({"zero_optimization":{"sub_group_size":1e9}})", "zero_optimization.sub_group_size"),
+            "1000000000");
+  EXPECT_EQ(value(R"({"zero_optimization": {"stage3_model_persistence_threshold": 9223372036854775807}})",
+                  "zero_optimization.stage3_model_persistence_threshold"),
+            "9223372036854775807");
+  EXPECT_EQ(value(R"({"gradient_clipping": 1})", "gradient_clipping"), "1");
+}
+
+TEST(KeyFile, ReadsJsonWithTabsEscapesCommentsAndTrailingCommas) {
+  const std::string text =
+      "{\n\t\"gradient_clipping\"\t: 0.5,\n"
+      "\t# hjson, which DeepSpeed reads with, has comments\n"
+      "\t\"wandb\": {\"group\": \"a\\/b \\u00e9 \\\"c\\\"\"},\n}\n";
+
+  EXPECT_EQ(value(text, "gradient_clipping"), "0.5");
+}
+
+TEST(KeyFile, NullIsAsIfAbsent) {
+  EXPECT_EQ(value(R"({"train_batch_size": null, "zero_optimization": null})", "train_batch_size"), "absent");
+}
+
+TEST(KeyFile, RemembersLineAndKey) {
+  const auto file = read("{\n  \"zero_optimization\": {\n    \"stage\": 1\n  }\n}\n");
+
+  ASSERT_TRUE(file) << file.error().text();
+  EXPECT_EQ(file->origin(file->entries.at(0)), "ds.json:3:zero_optimization.stage");
+}
+
+TEST(KeyFile, OldSpellingsAreTheNewKeys) {
+  const auto file = read(R"({"bfloat16": {"enabled": true}})");
+
+  ASSERT_TRUE(file) << file.error().text();
+  const Entry* entry = file->find("bf16.enabled");
+  ASSERT_TRUE(entry);
+  EXPECT_TRUE(entry->is_old);
+  EXPECT_EQ(entry->written, "bfloat16.enabled");
+}
+
+TEST(KeyFile, PrefixesOfAccelerateAreOptional) {
+  const auto file = read(
+      "fsdp_config: {fsdp_version: 2, offload_params: false}\n"
+      "parallelism_config: {parallelism_config_tp_size: 1}\n",
+      accelerate_table());
+
+  ASSERT_TRUE(file) << file.error().text();
+  EXPECT_TRUE(file->find("fsdp_config.version"));
+  EXPECT_TRUE(file->find("fsdp_config.offload_params"));
+  EXPECT_TRUE(file->find("parallelism_config.tp_size"));
+}
+
+TEST(KeyFile, PointsAtAWrongType) {
+  EXPECT_THAT(
+      refusal("{\n  \"train_batch_size\": true\n}"),
+      testing::AllOf(HasSubstr("ds.json:2:23: train_batch_size: wanted a whole number or \"auto\", found "
+                               "\"true\""),
+                     HasSubstr("\n  2 |   \"train_batch_size\": true\n    |                       ^")));
+  for (const char* text :
+       {R"({"train_batch_size": "8"})", R"({"train_batch_size": 1.5})", R"({"train_batch_size": [8]})",
+        R"({"train_batch_size": {"a": 1}})", R"({"train_batch_size": NaN})", R"({"train_batch_size": 1e400})",
+        R"({"train_batch_size": 1e30})", R"({"train_batch_size": 0x10})", R"({"train_batch_size": ""})"})
+    EXPECT_THAT(refusal(text), HasSubstr("wanted a whole number")) << text;
+  for (const char* text : {R"({"gradient_clipping": NaN})", R"({"gradient_clipping": Infinity})",
+                           R"({"gradient_clipping": .inf})", R"({"gradient_clipping": true})"})
+    EXPECT_THAT(refusal(text), HasSubstr("gradient_clipping: wanted a number")) << text;
+  for (const char* text : {R"({"dump_state": 1})", R"({"dump_state": "true"})", R"({"dump_state": []})"})
+    EXPECT_THAT(refusal(text), testing::AnyOf(HasSubstr("dump_state: wanted true or false"), "accepted"))
+        << text;
+  EXPECT_THAT(refusal(R"({"optimizer": {"type": "Adam", "params": {"betas": [0.9, "x"]}}})"),
+              HasSubstr("betas: wanted a list of numbers"));
+}
+
+TEST(KeyFile, RefusesAnUnknownKeyWithTheNearest) {
+  EXPECT_THAT(
+      refusal(R"({"zero_optimization": {"stge": 1}})"),
+      HasSubstr("\"zero_optimization.stge\" is no key of DeepSpeed's that is known here; did you mean "
+                "zero_optimization.stage?"));
+  EXPECT_THAT(refusal("num_proceses: 4\n", accelerate_table()), HasSubstr("did you mean num_processes?"));
+}
+
+TEST(KeyFile, RefusesOneKeyTwice) {
+  EXPECT_THAT(refusal(R"({"steps_per_print": 1, "steps_per_print": 2})"), HasSubstr("stands here twice"));
+  EXPECT_THAT(refusal("fsdp_config:\n  version: 1\n  fsdp_version: 2\n", accelerate_table()),
+              HasSubstr(":3:3: fsdp_config.fsdp_version and fsdp_config.version in line 2 are one key"));
+  EXPECT_THAT(refusal(R"({"bf16": {"enabled": true}, "bfloat16": {"enabled": false}})"),
+              HasSubstr("are one key"));
+}
+
+TEST(KeyFile, RefusesAutoWhereNothingFillsIt) {
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"sub_group_size": "auto"}})"),
+              HasSubstr("zero_optimization.sub_group_size: \"auto\" can't be filled"));
+}
+
+TEST(KeyFile, RefusesWhatIsNotBuiltWithTheReason) {
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"offload_optimizer": {"device": "cpu"}}})"),
+              HasSubstr("device: only none is supported, found \"cpu\": offloading"));
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"cpu_offload": true}})"),
+              HasSubstr("only false is supported"));
+  EXPECT_THAT(refusal(R"({"elasticity": {"enabled": true, "version": 0.1}})"),
+              HasSubstr("elasticity: only enabled: false is supported"));
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"zenflow": {"topk_ratio": 0.1}}})"),
+              HasSubstr("zenflow is not supported"));
+  EXPECT_EQ(refusal(R"({"elasticity": {"enabled": false, "version": 0.1}})"), "accepted");
+}
+
+TEST(KeyFile, RefusesHostileTexts) {
+  std::string deep;
+  for (int i = 0; i < 5000; ++i) deep += "{\"wandb\":";
+  deep += "1" + std::string(5000, '}');
+  EXPECT_THAT(refusal(deep), HasSubstr("levels of maps and lists"));
+  EXPECT_NE(refusal(std::string("{\"wandb\": \"\0\"}", 14)), "accepted");
+  EXPECT_NE(refusal("{\"wandb\": \"\xff\"}"), "accepted");
+  for (const char* text : {"[1, 2]", "8", "{", "{\"a\"", "{\"wandb\": \"x", "\"text\"",
+                           "{\"zero_optimization\": 3}", "{\"fp16\": [1]}", "{\"fp16\": \"on\"}"})
+    EXPECT_NE(refusal(text), "accepted") << text;
+}
+
+TEST(KeyTables, HoldEachKeyOnceAndSayWhy) {
+  for (const KeyTable* table : {&deepspeed_table(), &accelerate_table()}) {
+    std::set<std::string_view> keys;
+    for (const KeyRow& row : table->rows) {
+      EXPECT_TRUE(keys.insert(row.key).second) << row.key << " twice";
+      const bool needs_reason = row.does != Does::Map && row.does != Does::Renamed;
+      EXPECT_EQ(row.reason.empty(), !needs_reason) << row.key;
+      if (row.does == Does::Renamed) {
+        EXPECT_TRUE(table->find(row.text) || table->has_section(row.text)) << row.key;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace zt::config::foreign
