@@ -99,7 +99,7 @@ std::vector<std::string> merged_environment(const std::vector<std::pair<std::str
   return out;
 }
 
-// The descriptors of one output stream: the parent's end (pipes only) and the child's.
+// The descriptors of one stream: the parent's end (pipes only) and the child's.
 struct Ends {
   int parent = -1;
   int child = -1;
@@ -127,6 +127,17 @@ Result<Ends> open_stream(const Stream& stream) {
     }
   }
   return ends;
+}
+
+Result<Ends> open_input(bool has_input) {
+  Ends ends;
+  std::array<int, 2> fds{};
+  if (!has_input && (ends.child = ::open(kNoFile, O_RDONLY | O_CLOEXEC)) < 0)
+    return fail(files::errno_error("open", kNoFile, errno));
+  if (!has_input) return ends;
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return fail(files::errno_error("make", "a pipe", errno));
+  ::fcntl(fds[1], F_SETFL, O_NONBLOCK);
+  return Ends{fds[1], fds[0]};
 }
 
 Error failure_error(const SpawnOptions& options, const ChildFailure& failure) {
@@ -180,18 +191,18 @@ Result<Child> Child::spawn(const SpawnOptions& options) {
   plan.death_signal = options.parent_death_signal;
   plan.parent = ::getpid();
 
-  auto out = open_stream(options.out);
-  if (!out) return fail(std::move(out.error()));
-  auto err = open_stream(options.err);
-  Child child(-1, out->parent, err ? err->parent : -1);  // closes the parent's ends on every way out
-  plan.out_fd = out->child;
-  plan.err_fd = err ? err->child : -1;
+  Child child(-1, -1, -1, -1);  // closes the parent's ends on every way out
+  Status ready;
+  const auto take = [&ready](Result<Ends> ends, int& parent_fd, int& child_fd) {
+    if (!ends) ready = fail(std::move(ends.error()));
+    if (ends) parent_fd = ends->parent, child_fd = ends->child;
+  };
+  take(open_stream(options.out), child.out_fd_, plan.out_fd);
+  if (ready) take(open_stream(options.err), child.err_fd_, plan.err_fd);
+  if (ready) take(open_input(options.has_input), child.in_fd_, plan.in_fd);
   std::array<int, 2> report{-1, -1};
-  Status ready = err ? Status{} : Status(fail(std::move(err.error())));
   if (ready && ::pipe2(report.data(), O_CLOEXEC) != 0)
     ready = fail(files::errno_error("make", "a pipe", errno));
-  if (ready && (plan.in_fd = ::open(kNoFile, O_RDONLY | O_CLOEXEC)) < 0)
-    ready = fail(files::errno_error("open", kNoFile, errno));
   if (ready) {
     plan.report_fd = report[1];
     child.pid_ = ::fork();
@@ -215,6 +226,7 @@ Result<Child> Child::spawn(const SpawnOptions& options) {
 
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      in_fd_(std::exchange(other.in_fd_, -1)),
       out_fd_(std::exchange(other.out_fd_, -1)),
       err_fd_(std::exchange(other.err_fd_, -1)),
       exit_(other.exit_) {}
@@ -229,9 +241,13 @@ Child::~Child() {
   close_pipes();
 }
 
+void Child::release() && {
+  close_pipes();
+  pid_ = -1;
+}
+
 void Child::close_pipes() {
-  close_fd(out_fd_);
-  close_fd(err_fd_);
+  for (int* fd : {&in_fd_, &out_fd_, &err_fd_}) close_fd(*fd);
 }
 
 Result<std::optional<Exit>> Child::poll() {
@@ -269,6 +285,18 @@ Result<Exit> Child::wait(std::chrono::milliseconds timeout) {
 Status Child::send(int signal) const {
   if (exit_ || ::kill(-pid_, signal) == 0 || errno == ESRCH) return {};
   return fail(files::errno_error("signal", fmt::format("process {}", pid_), errno));
+}
+
+Status Child::write_in(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(in_fd_, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return fail(ErrorCode::Unavailable,
+                  fmt::format("process {} reads nothing: {}", pid_, std::strerror(errno)));
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
 }
 
 std::string Child::read_out() { return read_ready(out_fd_); }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,9 +35,11 @@ struct SpawnOptions {
   std::vector<std::pair<std::string, std::string>>
       env;                               ///< added to the parent's environment, replacing same names
   std::filesystem::path working_folder;  ///< empty: the parent's
+  bool has_input = false;                ///< standard input is a pipe for write_in(), else /dev/null
   Stream out;
   Stream err;
-  /// Sent by the kernel when the thread that called spawn() ends. SIGTERM gives a worker the chance to save.
+  /// Sent by the kernel when the thread that called spawn() ends. SIGTERM gives a worker the chance to save;
+  /// 0 is none.
   int parent_death_signal = SIGKILL;
 };
 
@@ -51,7 +54,7 @@ struct Exit {
   std::string text() const;
 };
 
-/// A running or ended child. Its stdin is /dev/null. The destructor kills the whole group of a child that
+/// A running or ended child. The destructor kills the whole group of a child that
 /// still runs and reaps it. Threads: one caller at a time.
 class Child {
  public:
@@ -62,6 +65,10 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child();
 
+  /// Leaves it alone from here on: it is not killed, waited for or signalled by this object, nor, with a
+  /// death signal of 0, when this process ends. What it does after that, its end included, is its own affair.
+  void release() &&;
+
   pid_t pid() const { return pid_; }
   /// The exit if it has ended; does not block.
   Result<std::optional<Exit>> poll();
@@ -69,15 +76,19 @@ class Child {
   Result<Exit> wait(std::chrono::milliseconds timeout);
   /// Sends `signal` to the child's whole process group; no error if it has ended.
   Status send(int signal) const;
+  /// To a piped standard input, which ends with this object. Errors: Unavailable if the child takes no more.
+  Status write_in(std::string_view text);
   /// Bytes that are ready on the piped stdout / stderr; empty when there are none or the stream is not a
   /// pipe.
   std::string read_out();
   std::string read_err();
 
  private:
-  Child(pid_t pid, int out_fd, int err_fd) : pid_(pid), out_fd_(out_fd), err_fd_(err_fd) {}
+  Child(pid_t pid, int in_fd, int out_fd, int err_fd)
+      : pid_(pid), in_fd_(in_fd), out_fd_(out_fd), err_fd_(err_fd) {}
   void close_pipes();
   pid_t pid_;
+  int in_fd_;
   int out_fd_;
   int err_fd_;
   std::optional<Exit> exit_;

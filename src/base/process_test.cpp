@@ -50,6 +50,37 @@ TEST(Process, RunDropsWhatExceedsTheLimit) {
   EXPECT_EQ(output->out, std::string(1000, 'x'));
 }
 
+TEST(Process, AChildReadsWhatIsWrittenToIt) {
+  test::TempFolder folder;
+  SpawnOptions options = shell("cat > got");
+  options.working_folder = folder.path();
+  options.has_input = true;
+  auto child = Child::spawn(options);
+  ASSERT_TRUE(child);
+
+  EXPECT_TRUE(child->write_in("one\n"));
+  EXPECT_TRUE(child->write_in("two\n"));
+
+  EXPECT_TRUE(eventually([&] { return files::read(folder / "got").value_or("") == "one\ntwo\n"; }));
+}
+
+TEST(Process, AReleasedChildOutlivesItsObject) {
+  test::TempFolder folder;
+  SpawnOptions options = shell("sleep 0.05; touch here");
+  options.working_folder = folder.path();
+  options.parent_death_signal = 0;
+  pid_t pid = 0;
+  {
+    auto child = Child::spawn(options);
+    ASSERT_TRUE(child);
+    pid = child->pid();
+    std::move(*child).release();
+  }
+
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(folder / "here"); }));
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+}
+
 // A child that inherited the stream instead would write where it was told not to.
 TEST(Process, AStreamThatCannotBeDiscardedIsAnError) {
   SpawnOptions options = shell("true");
