@@ -154,6 +154,24 @@ TEST_F(Rendezvous, ConnectionThatBreaksIsALostMemberAndAGoodbyeIsNot) {
   EXPECT_EQ(watcher->get(kFirstLostKey, soon()), "4");
 }
 
+TEST_F(Rendezvous, IsDesertedOnceItsLastClientIsGone) {
+  auto one = join(), other = join();
+  one.reset();
+  EXPECT_EQ(other->add("n", 1), 1);  // the server has served this one after the other's goodbye
+
+  std::thread last([&other] { other.reset(); });
+  EXPECT_TRUE(server_->wait_until_deserted(soon()));
+  last.join();
+}
+
+TEST_F(Rendezvous, StrangersAreNoClientsToWaitFor) {
+  ASSERT_FALSE(try_join(1, "", "wrong"));
+  const int stranger = raw_connection();
+
+  EXPECT_FALSE(server_->wait_until_deserted(clock::in(milliseconds(20))));
+  ::close(stranger);
+}
+
 TEST_F(Rendezvous, HostileBytesCostOnlyTheirConnection) {
   const auto client = join();
   std::mt19937 random(11);

@@ -14,8 +14,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -74,7 +76,16 @@ uint16_t port_of(int fd) {
 
 }  // namespace
 
-/// The sockets around a Table. Everything but port(), generation() and the destructor runs on the thread.
+/// A client whose host died without a word is seen within half a minute.
+void watch(int fd) {
+  const int on = 1, idle_s = 15, pause_s = 5, num_probes = 3;
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause_s, sizeof pause_s);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &num_probes, sizeof num_probes);
+}
+
+/// The sockets around a Table. What is not public runs on the thread.
 class Server::Loop {
  public:
   Loop(int listen_fd, int wake_fd, std::string token)
@@ -91,6 +102,12 @@ class Server::Loop {
   }
   uint16_t port() const { return port_; }
   int64_t generation() const { return generation_.load(); }
+  bool wait_until_deserted(clock::Deadline first_by) const {
+    std::unique_lock lock(visits_mutex_);
+    if (!visits_changed_.wait_until(lock, first_by, [this] { return had_clients_; })) return false;
+    visits_changed_.wait(lock, [this] { return !has_clients_; });
+    return true;
+  }
 
  private:
   void run();
@@ -101,6 +118,7 @@ class Server::Loop {
   void send(Connection& connection);
   void deliver(std::vector<Table::Answer> answers);
   void remove_closed();
+  void note_visits();
 
   const int listen_fd_, wake_fd_;
   const uint16_t port_;
@@ -109,6 +127,9 @@ class Server::Loop {
   uint64_t next_id_ = 1;
   bool can_accept_ = true;  ///< false while descriptors are used up, until a connection ends
   std::atomic<int64_t> generation_ = 0;
+  mutable std::mutex visits_mutex_;  ///< of the next three
+  mutable std::condition_variable visits_changed_;
+  bool had_clients_ = false, has_clients_ = false;
   std::thread thread_;
 };
 
@@ -138,6 +159,7 @@ void Server::Loop::run() {
     }
     deliver(table_.expire(std::chrono::steady_clock::now()));
     remove_closed();
+    note_visits();
     generation_ = table_.generation();
   }
 }
@@ -155,6 +177,7 @@ void Server::Loop::accept_all() {
     }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    watch(fd);
     connections_[next_id_++].fd = fd;
   }
 }
@@ -223,6 +246,16 @@ void Server::Loop::remove_closed() {
   }
 }
 
+void Server::Loop::note_visits() {
+  const bool has_clients =
+      std::ranges::any_of(connections_, [](const auto& entry) { return entry.second.has_greeted; });
+  const std::lock_guard lock(visits_mutex_);
+  if (has_clients == has_clients_) return;
+  has_clients_ = has_clients;
+  had_clients_ = true;
+  visits_changed_.notify_all();
+}
+
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options) {
   ZT_TRY_ASSIGN(const int listen_fd, listen_on(options.address));
   const int wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -237,5 +270,8 @@ Server::Server(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Server::~Server() = default;
 uint16_t Server::port() const { return loop_->port(); }
 int64_t Server::generation() const { return loop_->generation(); }
+bool Server::wait_until_deserted(clock::Deadline first_by) const {
+  return loop_->wait_until_deserted(first_by);
+}
 
 }  // namespace zt::rendezvous

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key-value store through which the ranks of a run find each other. It lives outside the ranks, in
-// whoever launched them, so that it outlives every one of them. Keys belong to one generation (launch) of the
-// run. The first client of a newer generation makes that one current: the older one's keys are dropped and
-// its clients are refused from then on. A client whose connection breaks without a goodbye is recorded as
-// lost (kFirstLostKey), which is how survivors learn whom to name.
+// whoever launched them or in a process of its own (`zoetrope store`), so that it outlives every one of them.
+// Keys belong to one generation (launch) of the run. The first client of a newer generation makes that one
+// current: the older one's keys are dropped and its clients are refused from then on. A client whose
+// connection breaks without a goodbye is recorded as lost (kFirstLostKey), which is how survivors learn whom
+// to name.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 
 namespace zt::rendezvous {
@@ -38,6 +40,9 @@ class Server {
   uint16_t port() const;
   /// The current one; 0 before the first client.
   int64_t generation() const;
+  /// Waits for clients until `first_by`, and then, without a limit, until the last of them is gone. False if
+  /// none came.
+  bool wait_until_deserted(clock::Deadline first_by) const;
 
  private:
   class Loop;
