@@ -14,5 +14,6 @@ int main(int argc, char** argv) {
     zt::cli::add_report(app, chosen);
     zt::cli::add_config(app, chosen);
     zt::cli::add_convert(app, chosen);
+    zt::cli::add_store(app, chosen);
   });
 }

@@ -24,6 +24,7 @@ struct Options {
   std::string runs_folder = "runs";
   bool dry_run = false;
   bool as_json = false;
+  bool create_only = false;
   int64_t ranks = 1;
   ForeignOptions foreign;
 };
@@ -62,6 +63,10 @@ Result<int> start(const config::LoadRequest& request, const Options& options, st
   }
   ZT_TRY(check_start(asked.resolved));
   ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
+  if (options.create_only) {
+    print(run.path().string() + "\n");
+    return 0;
+  }
   return launch_run(run, {}, asked.ranks);
 }
 
@@ -134,6 +139,10 @@ void add_train(CLI::App& app, Action& chosen) {
       ->needs(dry_run)
       ->excludes(resumes);
   options->foreign.add_to(*verb, *resumes);
+  verb->add_flag("--create-only", options->create_only,
+                 "Make the run folder and print where it is; start nothing. torchrun and srun start its ranks with\n"
+                 "`zoetrope-worker train --run-dir FOLDER`")
+      ->excludes("--resume");
   verb->footer(
       "Example: zoetrope train --config stage1.yaml --set optimizer.use_8bit_adam=true\n"
       "Ctrl-C once finishes the step, saves and exits with 75; `zoetrope train --resume latest` goes on.");

@@ -30,6 +30,7 @@ void add_quickstart(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_runs(CLI::App& app, Action& chosen);
 void add_runs_compare(CLI::App& runs, Action& chosen);
+void add_store(CLI::App& app, Action& chosen);
 void add_train(CLI::App& app, Action& chosen);
 
 }  // namespace zt::cli

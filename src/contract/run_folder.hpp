@@ -57,6 +57,8 @@ struct Attempt {
   std::filesystem::path run_yaml() const { return folder / "run.yaml"; }
   /// Progress words of a rank (contract/progress.hpp).
   std::filesystem::path progress(int rank = 0) const;
+  /// Where the ranks of another program's launch find their store (contract/store_address.hpp).
+  std::filesystem::path store() const { return folder / "store.json"; }
 };
 
 class RunFolder {

@@ -18,6 +18,7 @@ Status assign_number(int64_t& number, std::string_view option, std::string_view 
 }
 
 Status assign(WorkerCall& call, std::string_view option, const char* value) {
+  if (option == "--rank" || option == "--ranks" || option == "--rendezvous") call.has_place = true;
   if (option == "--run-dir") {
     call.run_dir = value;
   } else if (option == "--job") {
@@ -26,6 +27,8 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     call.progress = value;
   } else if (option == "--rendezvous") {
     call.place.rendezvous = value;
+  } else if (option == "--host") {
+    call.place.host = value;
   } else if (option == "--generation") {
     return assign_number(call.generation, option, value);
   } else if (option == "--rank") {
@@ -57,6 +60,7 @@ std::vector<std::string> to_args(const WorkerCall& call) {
     add("--rank", fmt::format("{}", call.place.rank));
     add("--ranks", fmt::format("{}", call.place.ranks));
     add("--rendezvous", call.place.rendezvous);
+    add("--host", call.place.host);
   }
   if (call.step > 0) add("--step", fmt::format("{}", call.step));
   add("--job", call.job.string());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How `zoetrope` (or torchrun, srun) starts `zoetrope-worker`: one verb and three paths. Everything else the
-// worker needs is in the run folder or in the job file.
+// worker needs is in the run folder or in the job file. A train that is told neither its attempt nor its
+// place looks in the environment for who it is (contract/rank_environment.hpp).
 //
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
-//                         [--rank R --ranks N --rendezvous HOST:PORT]     with the token in
+//                         [--rank R --ranks N --rendezvous HOST:PORT [--host NAME]]     with the token in
 //                         ZT_RENDEZVOUS_TOKEN
 //   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
@@ -33,6 +34,9 @@ struct RankPlace {
   int64_t rank = 0;
   int64_t ranks = 1;
   std::string rendezvous;  ///< host:port of the store that the launcher keeps; empty with one rank
+  /// What the launcher calls the host that it started this rank on; ranks of differently named hosts share no
+  /// memory. Empty: all are on one host.
+  std::string host = {};
 };
 /// The environment variable of the word that the store asks for: arguments can be seen by every user of a
 /// host.
@@ -46,6 +50,7 @@ struct WorkerCall {
   std::filesystem::path job;  ///< the others: YAML of the job, as `zoetrope` resolved it
   std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
   RankPlace place = {};            ///< train
+  bool has_place = false;          ///< whether the call says so
 };
 
 /// The arguments behind the program's name.

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/store_address.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace zt::contract {
+namespace {
+
+TEST(StoreAddress, IsReadAsDocumented) {
+  const auto address = parse_store_address(R"({"version": 1, "launch": "slurm 17.0 0", "ranks": 4,
+      "hosts": ["10.0.0.5", "192.168.1.5"], "port": 40123, "token": "5f"})");
+
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->launch, "slurm 17.0 0");
+  EXPECT_EQ(address->ranks, 4);
+  EXPECT_THAT(address->hosts, testing::ElementsAre("10.0.0.5", "192.168.1.5"));
+  EXPECT_EQ(address->port, 40123);
+  EXPECT_EQ(address->token, "5f");
+}
+
+TEST(StoreAddress, SurvivesWritingAndReading) {
+  const auto address = parse_store_address(to_json({"torch a \"b\" 0", 2, {"127.0.0.1"}, 1, "t"}));
+
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->launch, "torch a \"b\" 0");
+}
+
+TEST(StoreAddress, AnotherVersionIsNotGuessedAt) {
+  EXPECT_EQ(parse_store_address(R"({"version": 2})").error().code, ErrorCode::Unsupported);
+}
+
+TEST(StoreAddress, ATornOneIsCorrupt) {
+  const std::string whole = to_json({"l", 2, {"127.0.0.1"}, 1, "t"});
+  for (size_t length = 0; length + 2 < whole.size(); ++length)
+    EXPECT_EQ(parse_store_address(whole.substr(0, length)).error().code, ErrorCode::Corrupt) << length;
+}
+
+}  // namespace
+}  // namespace zt::contract

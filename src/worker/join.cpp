@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// See join.hpp.
+#include "worker/join.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/process.hpp"
+#include "base/signals.hpp"
+#include "contract/rank_environment.hpp"
+#include "contract/store_address.hpp"
+#include "dist/group.hpp"
+#include "exchange/segment.hpp"
+
+namespace zt::worker {
+namespace {
+
+using contract::EnvironmentPlace;
+using std::chrono::milliseconds;
+
+/// Ranks start together; the slowest may still be loading its libraries from a shared disk.
+constexpr std::chrono::minutes kJoinLimit{5};
+constexpr milliseconds kPoll{50};
+/// A store that lives answers at once; an address that leads elsewhere may never.
+constexpr milliseconds kConnectLimit{2000};
+constexpr uint64_t kMaxAddressBytes = 1 << 16;
+
+/// The launcher's store. Errors: InvalidArgument for an address that is none.
+Result<rendezvous::ClientOptions> store_of_launcher(const contract::RankPlace& place) {
+  rendezvous::ClientOptions store;
+  const std::string_view address = place.rendezvous;
+  const size_t colon = address.rfind(':');
+  const std::string_view port = colon == std::string_view::npos ? "" : address.substr(colon + 1);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), store.port);
+  if (port.empty() || error != std::errc() || end != port.data() + port.size())
+    return fail(ErrorCode::InvalidArgument, "--rendezvous wants HOST:PORT, found '" + place.rendezvous + "'");
+  store.host = address.substr(0, colon);
+  if (const char* token = std::getenv(contract::kRendezvousToken)) store.token = token;
+  return store;
+}
+
+Status hold_run(const contract::RunFolder& run, Launch& launch) {
+  ZT_TRY_ASSIGN(files::Lock held, run.lock());
+  launch.lock.emplace(std::move(held));
+  files::remove_leftovers(run.path());
+  return {};
+}
+
+Result<Launch> launch_of_call(const contract::RunFolder& run, const contract::WorkerCall& call) {
+  Launch launch;
+  launch.rank = call.place.rank;
+  launch.ranks = call.place.ranks;
+  launch.host = call.place.host;
+  if (launch.rank == 0) ZT_TRY(hold_run(run, launch));
+  ZT_TRY_ASSIGN(launch.attempt, call.generation > 0 ? run.attempt(call.generation) : run.begin_attempt());
+  if (launch.ranks == 1) return launch;
+  ZT_TRY_ASSIGN(launch.store, store_of_launcher(call.place));
+  launch.store.generation = launch.attempt.generation;
+  ZT_TRY_ASSIGN(launch.saves, rendezvous::Client::connect(launch.store, clock::in(kJoinLimit)));
+  return launch;
+}
+
+Result<process::Child> start_store(const contract::Attempt& attempt, const EnvironmentPlace& place) {
+  ZT_TRY_ASSIGN(const auto programs, process::program_folder());
+  process::SpawnOptions options;
+  options.argv = {
+      programs / "zoetrope",         "store", "--file", attempt.store(), "--launch", place.launch, "--ranks",
+      fmt::format("{}", place.ranks)};
+  if (!place.first_host.empty()) options.argv.insert(options.argv.end(), {"--known-as", place.first_host});
+  if (place.is_one_host) options.argv.emplace_back("--one-host");
+  options.out =
+      process::Stream::discard();  // a pipe of the launcher's would keep it waiting for the store's end
+  options.err = process::Stream::to_file(attempt.folder / "store.log");
+  options.parent_death_signal = 0;
+  return process::Child::spawn(options);
+}
+
+/// Goes to the store that an attempt's file names, if it is this launch's and alive. False if not.
+bool try_store(const contract::Attempt& attempt, const EnvironmentPlace& place, Launch& launch) {
+  const auto text = files::read(attempt.store(), kMaxAddressBytes);
+  const auto address = text ? contract::parse_store_address(*text) : fail(text.error());
+  if (!address || address->launch != place.launch || address->ranks != place.ranks) return false;
+  for (const std::string& host : address->hosts) {
+    rendezvous::ClientOptions store;
+    store.host = host;
+    store.port = address->port;
+    store.token = address->token;
+    store.generation = attempt.generation;
+    auto client = rendezvous::Client::connect(store, clock::in(kConnectLimit));
+    if (!client) continue;
+    launch.attempt = attempt;
+    launch.store = std::move(store);
+    launch.saves = std::move(*client);
+    return true;
+  }
+  return false;
+}
+
+Status check_waiting(clock::Deadline deadline, const contract::RunFolder& run,
+                     const EnvironmentPlace& place) {
+  if (signals::stop() != signals::Stop::None)
+    return fail(ErrorCode::Cancelled, "asked to stop while waiting for the other ranks");
+  if (clock::left(deadline) > milliseconds(0)) return {};
+  return fail(
+      ErrorCode::Timeout,
+      fmt::format(
+          "rank {} of {} waited {} s for the store of its launch ({}) in {}: did the first rank start, is "
+          "the run folder on a disk that all hosts share, and do they reach each other?",
+          place.rank, place.ranks, std::chrono::seconds(kJoinLimit).count(), place.origin,
+          (run.path() / "attempts").string()));
+}
+
+Status begin_foreign(const contract::RunFolder& run, const EnvironmentPlace& place, Launch& launch) {
+  ZT_TRY(hold_run(run, launch));
+  ZT_TRY_ASSIGN(launch.attempt, run.begin_attempt());
+  if (place.ranks == 1) return {};
+  ZT_TRY_ASSIGN(process::Child store, start_store(launch.attempt, place));
+  const clock::Deadline deadline = clock::in(kJoinLimit);
+  while (!try_store(launch.attempt, place, launch)) {
+    ZT_TRY(check_waiting(deadline, run, place));
+    const auto ended = store.wait(kPoll);
+    if (ended)
+      return fail(ErrorCode::Unavailable,
+                  fmt::format("the ranks' store ended with {}; its log is {}", ended->text(),
+                              (launch.attempt.folder / "store.log").string()));
+  }
+  std::move(store).release();
+  return {};
+}
+
+Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& place, Launch& launch) {
+  const clock::Deadline deadline = clock::in(kJoinLimit);
+  for (;;) {
+    std::vector<contract::Attempt> attempts = run.attempts();
+    std::ranges::reverse(attempts);
+    // An earlier launch of the same name, e.g. a second torchrun, has left a file only if its store was
+    // killed.
+    const auto found = std::ranges::find_if(
+        attempts, [&](const auto& attempt) { return try_store(attempt, place, launch); });
+    if (found != attempts.end()) return {};
+    ZT_TRY(check_waiting(deadline, run, place));
+    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kPoll).count()));
+  }
+}
+
+}  // namespace
+
+Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call) {
+  if (call.generation > 0 || call.has_place || call.verb != contract::WorkerVerb::Train)
+    return launch_of_call(run, call);
+  ZT_TRY_ASSIGN(const auto place, contract::place_in_environment(contract::environment_of_process()));
+  if (!place) return launch_of_call(run, call);
+  Launch launch;
+  launch.rank = place->rank;
+  launch.ranks = place->ranks;
+  launch.host = place->host;
+  ZT_TRY(launch.rank == 0 ? begin_foreign(run, *place, launch) : find_foreign(run, *place, launch));
+  return launch;
+}
+
+Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
+  if (launch.ranks == 1) return train::Ranks();
+  if (job.lanes < launch.ranks)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
+                            job.lanes, launch.ranks, job.lanes));
+  const clock::Deadline deadline = clock::in(kJoinLimit);
+  rendezvous::ClientOptions store = launch.store;
+  store.member = std::to_string(launch.rank);
+  dist::GroupOptions group;
+  // Beside launch.saves: the thread that writes checkpoints waits on its own.
+  ZT_TRY_ASSIGN(group.store, rendezvous::Client::connect(store, deadline));
+  group.rank = group.world_rank = static_cast<int>(launch.rank);
+  group.size = static_cast<int>(launch.ranks);
+  group.host = launch.host;
+  // What the launcher takes for two hosts is two, also where one kernel runs both.
+  if (!launch.host.empty()) group.host_identity = exchange::host_identity() + " " + launch.host;
+  ZT_TRY_ASSIGN(auto groups, train::form_groups(group, job.parallel.shard_ranks, deadline));
+  return train::Ranks(std::move(groups), std::move(launch.saves), job.parallel);
+}
+
+}  // namespace zt::worker

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a worker comes to its launch and to the other ranks of it. Started by `zoetrope` it is told its
+// attempt, its place and where the launcher's store is. Started by torchrun, accelerate or srun it finds its
+// place in the environment; the first rank then begins an attempt and starts a store that outlives it
+// (`zoetrope store`), and all find that through a file in the attempt's folder, which says whose launch it
+// is.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "config/job/train_job.hpp"
+#include "contract/run_folder.hpp"
+#include "contract/worker_call.hpp"
+#include "rendezvous/client.hpp"
+#include "train/ranks.hpp"
+
+namespace zt::worker {
+
+struct Launch {
+  contract::Attempt attempt;
+  int64_t rank = 0;
+  int64_t ranks = 1;
+  std::string host;                 ///< as RankPlace::host
+  std::optional<files::Lock> lock;  ///< the run's, held by the first rank for all
+  rendezvous::ClientOptions store;  ///< how the store is reached, of no member; unused with one rank
+  std::unique_ptr<rendezvous::Client> saves;  ///< a connection to it; null with one rank
+};
+
+/// Errors: Unavailable if another process writes the run or the store can't be reached; Timeout if other
+/// ranks' launch does not appear; InvalidArgument for an environment or address that makes no sense;
+/// Cancelled when asked to stop.
+Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call);
+
+/// The other ranks; with one rank nobody is looked for. Takes `launch.saves`. Errors: InvalidConfig with more
+/// ranks than lanes, those of dist::form_group.
+Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job);
+
+}  // namespace zt::worker

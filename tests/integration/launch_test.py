@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks that other programs start, by the variables that torchrun, accelerate and srun set, give the bits of `zoetrope train
+--ranks N`; when the first one is killed the other ends, and their store with them. With a torchrun on PATH, or in
+$ZT_TORCHRUN, the real one starts them too. Usage: launch_test.py FOLDER_OF_PROGRAMS"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kill_test import DEADLINE_S, Jobs
+from ranks_test import Runs, wait_for_checkpoint
+
+PEER_LOST = 76
+
+
+def environment_of(launcher, rank, ranks):
+    """What a launcher on one host sets for one of its processes."""
+    if launcher == "torch":
+        return {"RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": ranks,
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29500, "TORCHELASTIC_RUN_ID": "none",
+                "TORCHELASTIC_RESTART_COUNT": 0}
+    if launcher == "accelerate":  # its plain launcher: no TORCHELASTIC_*, and a host that is not said to be the only one
+        return {"RANK": rank, "WORLD_SIZE": ranks, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29500}
+    return {"SLURM_PROCID": rank, "SLURM_NTASKS": ranks, "SLURM_STEP_NUM_TASKS": ranks, "SLURM_LOCALID": rank,
+            "SLURM_NODEID": 0, "SLURM_STEP_NODELIST": "n1", "SLURM_JOB_NODELIST": "n1", "SLURM_JOB_ID": 7,
+            "SLURM_STEP_ID": 0}
+
+
+class Launches(Runs):
+    def create(self, name, ranks):
+        """The folder of a run that nobody has started."""
+        process = self.train(name, "--ranks", ranks, "--create-only")
+        self.finish(process)
+        return Path(self.log().strip().splitlines()[-1])
+
+    def worker(self, folder):
+        return [self.zoetrope.parent / "zoetrope-worker", "train", "--run-dir", folder]
+
+    def start_rank(self, folder, variables):
+        log = open(self.root / f"rank-{variables.get('RANK', variables.get('SLURM_PROCID'))}.log", "w")
+        return subprocess.Popen(self.worker(folder), cwd=self.root, stdout=log, stderr=log,
+                                env={**os.environ, **{k: str(v) for k, v in variables.items()}})
+
+    def start_ranks(self, folder, launcher, ranks=2):
+        return [self.start_rank(folder, environment_of(launcher, r, ranks)) for r in reversed(range(ranks))]
+
+    def rank_logs(self):
+        return "".join(p.read_text() for p in sorted(self.root.glob("rank-*.log")))
+
+
+def stores_of(folder):
+    """Processes that keep a store for this run."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"store" in words and any(str(folder).encode() in word for word in words):
+            found.append(int(entry.parent.name))
+    return found
+
+
+def check_nothing_is_left(folder):
+    deadline = time.monotonic() + 5
+    while stores_of(folder):
+        assert time.monotonic() < deadline, f"a store outlived its ranks: {stores_of(folder)}"
+        time.sleep(0.01)
+    left = list(folder.glob("attempts/*/store.json"))
+    assert not left, f"a store left {left}"
+
+
+def train_by(runs, launcher, wanted):
+    folder = runs.create(launcher, 2)
+    for process in runs.start_ranks(folder, launcher):
+        assert process.wait(DEADLINE_S) == 0, runs.rank_logs()
+    assert runs.weights(launcher) == wanted, f"ranks started as by {launcher} have other weights"
+    check_nothing_is_left(folder)
+
+
+def kill_the_first(runs):
+    folder = runs.create("killed", 2)
+    other, first = runs.start_ranks(folder, "torch")
+    wait_for_checkpoint(runs.root, "killed")
+    address = next(folder.glob("attempts/*/store.json"))
+    assert address.stat().st_mode & 0o777 == 0o600, "others can read the store's token"
+    assert json.loads(address.read_text())["ranks"] == 2
+    first.send_signal(signal.SIGKILL)
+    first.wait(DEADLINE_S)
+    assert other.wait(DEADLINE_S) == PEER_LOST, runs.rank_logs()
+    assert "rank 0" in runs.rank_logs(), runs.rank_logs()
+    check_nothing_is_left(folder)
+    return folder
+
+
+def refuse_nonsense(runs, folder):
+    worker = runs.start_rank(folder, {**environment_of("torch", 0, 2), "RANK": 2})
+    assert worker.wait(DEADLINE_S) == 2
+    assert "RANK=2 and WORLD_SIZE=2" in runs.rank_logs(), runs.rank_logs()
+
+
+def main():
+    torchrun = os.environ.get("ZT_TORCHRUN") or shutil.which("torchrun")
+    with tempfile.TemporaryDirectory() as scratch:
+        root, programs = Path(scratch), Path(sys.argv[1]).resolve()
+        Jobs(programs, root).make_inputs()
+        runs = Launches(programs, root)
+        runs.finish(runs.train("own", "--ranks", 2))
+        wanted = runs.weights("own")
+        for launcher in ("torch", "accelerate", "slurm"):
+            train_by(runs, launcher, wanted)
+        folder = kill_the_first(runs)
+        refuse_nonsense(runs, folder)
+        # A launcher of one process: no store, and the same weights after what the two have done.
+        single = runs.start_rank(folder, environment_of("torch", 0, 1))
+        assert single.wait(DEADLINE_S) == 0, runs.rank_logs()
+        assert runs.weights("killed") == wanted, "the run that one process ended has other weights"
+        if not torchrun:
+            print("the real torchrun was left out: there is none on PATH, and ZT_TORCHRUN names none")
+            return
+        folder = runs.create("torchrun", 2)
+        command = [torchrun, "--no-python", "--standalone", "--nproc-per-node", "2", *runs.worker(folder)]
+        done = subprocess.run([str(word) for word in command], cwd=runs.root, capture_output=True, text=True,
+                              timeout=DEADLINE_S)
+        assert done.returncode == 0, done.stderr
+        assert runs.weights("torchrun") == wanted, "ranks that torchrun started have other weights"
+        check_nothing_is_left(folder)
+
+
+if __name__ == "__main__":
+    main()
