@@ -25,26 +25,57 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Makes of a worker's session that of `ranks` workers, which find each other through the store that is
+// Each host's part of the session's ranks, which learn their hosts' names.
+Status spread_over_hosts(WorkerSession& session, const contract::Attempt& attempt,
+                         const HostOptions& options) {
+  std::error_code ec;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
+  if (ec) return fail(ErrorCode::Unavailable, "cannot read /proc/self/exe: is /proc mounted?");
+  int64_t first = 0;
+  for (const HostSlots& host : options.hosts) {
+    HostCall call{fs::absolute(session.call.run_dir, ec),
+                  attempt.generation,
+                  host.name,
+                  first,
+                  host.slots,
+                  session.call.place.ranks,
+                  session.call.place.rendezvous,
+                  session.rendezvous_token};
+    session.hosts.push_back({std::move(call), agent_command(options, host.name, program.string()),
+                             attempt.folder / fmt::format("host-{}.log", host.name)});
+    for (int64_t i = 0; i < host.slots; ++i, ++first)
+      (first == 0 ? session.call : session.others[static_cast<size_t>(first) - 1].call).place.host =
+          host.name;
+  }
+  return {};
+}
+
+// Makes of a worker's session that of several ranks, which find each other through the store that is
 // returned and must outlive them.
 Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
-                                                      const contract::Attempt& attempt, int64_t ranks) {
+                                                      const contract::Attempt& attempt,
+                                                      const RankPlaces& places) {
   rendezvous::ServerOptions options;
   options.token = session.rendezvous_token = random_hex(32);
+  const bool is_elsewhere = !places.elsewhere.hosts.empty();
+  if (is_elsewhere) {
+    ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  }
   ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
-  session.call.place = {0, ranks, fmt::format("{}:{}", options.address, store->port())};
-  for (int rank = 1; rank < ranks; ++rank) {
+  session.call.place = {0, places.ranks, fmt::format("{}:{}", options.address, store->port()), {}};
+  for (int rank = 1; rank < places.ranks; ++rank) {
     OtherRank other{session.call, attempt.log(rank)};
     other.call.place.rank = rank;
     other.call.progress = attempt.progress(rank);
     session.others.push_back(std::move(other));
   }
+  if (is_elsewhere) ZT_TRY(spread_over_hosts(session, attempt, places.elsewhere));
   return store;
 }
 
-// Starts the worker, or `ranks` of them, on a run's new attempt and stays with it. Errors: as of supervise().
+// Starts the worker, or all ranks, on a run's new attempt and stays with it. Errors: as of supervise().
 Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt& attempt,
-                         contract::WorkerVerb verb, int64_t step = 0, int64_t ranks = 1) {
+                         contract::WorkerVerb verb, int64_t step = 0, const RankPlaces& places = {}) {
   WorkerSession session;
   session.call.verb = verb;
   session.call.step = step;
@@ -53,8 +84,8 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   session.call.progress = attempt.progress();
   session.log = attempt.log();
   std::unique_ptr<rendezvous::Server> store;
-  if (ranks > 1) {
-    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks));
+  if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
+    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
   return supervise(session);
 }
@@ -124,11 +155,11 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
 }
 
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml,
-                       int64_t ranks) {
+                       const RankPlaces& places) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
-  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, ranks));
+  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, places));
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());
   } else {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "cli/reach_host.hpp"
 #include "cli/worker_session.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"
@@ -28,11 +29,16 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved);
 /// file system.
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
 
+/// Where the worker processes run that train a run together.
+struct RankPlaces {
+  int64_t ranks = 1;
+  HostOptions elsewhere = {};  ///< hosts of these ranks; none: all are here
+};
+
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
-/// configuration of this and later launches, where it is not the run's own. `ranks`: worker processes that
-/// train it together, on this host. Returns the exit code.
+/// configuration of this and later launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
-                       int64_t ranks = 1);
+                       const RankPlaces& places = {});
 
 /// The launch that fills a new run with the weights its configuration names, as the checkpoint of `step`. A
 /// run that can't be filled is removed, unless the worker could not say why.

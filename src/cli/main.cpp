@@ -15,5 +15,6 @@ int main(int argc, char** argv) {
     zt::cli::add_config(app, chosen);
     zt::cli::add_convert(app, chosen);
     zt::cli::add_store(app, chosen);
+    zt::cli::add_host_agent(app, chosen);
   });
 }

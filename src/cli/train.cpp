@@ -8,16 +8,22 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/files.hpp"
 #include "cli/foreign_options.hpp"
+#include "cli/hosts.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "config/paths.hpp"
+#include "contract/rank_environment.hpp"
 #include "contract/run_state.hpp"
 
 namespace zt::cli {
 namespace {
+
+constexpr uint64_t kMaxHostfileBytes = uint64_t{1} << 20;
+constexpr std::string_view kSlurm = "slurm";
 
 struct Options {
   std::string resume;
@@ -26,6 +32,8 @@ struct Options {
   bool as_json = false;
   bool create_only = false;
   int64_t ranks = 1;
+  std::string hosts, hostfile;
+  HostOptions elsewhere;
   ForeignOptions foreign;
 };
 
@@ -35,6 +43,30 @@ std::string is_rank_count(const std::string& text) {
   const bool is_good =
       error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= 4096;
   return is_good ? "" : fmt::format("wanted a whole number from 1 to 4096, found '{}'", text);
+}
+
+/// Where the ranks run, as --ranks, --hosts or --hostfile say. Errors: those of their text, and of reading
+/// the file.
+Result<RankPlaces> places_of(const Options& options) {
+  RankPlaces places{options.ranks, options.elsewhere};
+  if (options.hosts.empty() && options.hostfile.empty()) return places;
+  auto& hosts = places.elsewhere.hosts;
+  if (!options.hostfile.empty()) {
+    ZT_TRY_ASSIGN(const std::string text, files::read(options.hostfile, kMaxHostfileBytes));
+    auto parsed = parse_hostfile(text);
+    if (!parsed) return fail(std::move(parsed.error()).with("while reading " + options.hostfile));
+    hosts = std::move(*parsed);
+  } else {
+    ZT_TRY_ASSIGN(hosts, parse_hosts(options.hosts));
+    places.elsewhere.has_srun = hosts.size() == 1 && hosts.front().name == kSlurm;
+  }
+  if (places.elsewhere.has_srun) {
+    const bool has_slots = options.hosts.find(':') != std::string::npos;
+    ZT_TRY_ASSIGN(hosts,
+                  hosts_of_slurm(contract::environment_of_process(), has_slots ? hosts.front().slots : 0));
+  }
+  places.ranks = num_ranks(hosts);
+  return places;
 }
 
 /// How `ranks` divide the lanes. Errors: InvalidConfig if some would have none.
@@ -52,10 +84,14 @@ Status check_lanes(int64_t lanes, int64_t ranks) {
   return {};
 }
 
-Result<int> start(const config::LoadRequest& request, const Options& options, std::optional<int64_t> ranks) {
+Result<int> start(const config::LoadRequest& request, const Options& options, bool says_ranks) {
+  ZT_TRY_ASSIGN(RankPlaces places, places_of(options));
+  std::optional<int64_t> wanted;
+  if (says_ranks || !places.elsewhere.hosts.empty()) wanted = places.ranks;
   ZT_TRY_ASSIGN(const AskedJob asked,
-                load_for_ranks(request, options.foreign.files(), ranks, load_train_job));
-  ZT_TRY(check_lanes(asked.resolved.job.lanes, asked.ranks));
+                load_for_ranks(request, options.foreign.files(), wanted, load_train_job));
+  places.ranks = asked.ranks;
+  ZT_TRY(check_lanes(asked.resolved.job.lanes, places.ranks));
   if (!options.as_json) note_effects(asked.resolved.effects);
   if (options.dry_run) {
     print(options.as_json ? asked_json(asked) : config::freeze(asked.resolved));
@@ -67,7 +103,7 @@ Result<int> start(const config::LoadRequest& request, const Options& options, st
     print(run.path().string() + "\n");
     return 0;
   }
-  return launch_run(run, {}, asked.ranks);
+  return launch_run(run, {}, places);
 }
 
 // A run's own configuration.
@@ -97,6 +133,7 @@ Result<std::optional<std::string>> changed_configuration(const Frozen& own, conf
 }
 
 Result<int> resume(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(const RankPlaces places, places_of(options));
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
   // The lock, not the state, which goes by the worker's number: that may be a zombie's, or another process's
@@ -104,14 +141,39 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   if (const auto lock = run.lock(); !lock) return fail(lock.error());
   ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
-  ZT_TRY(check_lanes(own.job.lanes, options.ranks));
+  ZT_TRY(check_lanes(own.job.lanes, places.ranks));
   if (options.dry_run) {
     note(changed ? "the run would go on with this configuration:"
                  : "the run would go on with its own configuration");
     if (changed) print(*changed);
     return 0;
   }
-  return launch_run(run, changed, options.ranks);
+  return launch_run(run, changed, places);
+}
+
+/// Returns --ranks.
+const CLI::Option* add_places(CLI::App& verb, Options& options) {
+  auto* ranks =
+      verb.add_option("--ranks", options.ranks,
+                      "Processes that train the run together on this host; --resume may use another number")
+          ->check(is_rank_count)
+          ->capture_default_str();
+  auto* hosts =
+      verb.add_option(
+              "--hosts", options.hosts,
+              "Hosts that train the run together, with their ranks, by ssh: a:4,b:4; or 'slurm', for\n"
+              "the nodes and tasks of this Slurm job, and slurm:4 for 4 ranks on each node. They share\n"
+              "the runs folder and this program's path")
+          ->excludes(ranks);
+  verb.add_option("--hostfile", options.hostfile, "The same as a file: lines HOST slots=N")
+      ->excludes(ranks)
+      ->excludes(hosts);
+  verb.add_option("--ssh", options.elsewhere.ssh, "How to reach the hosts, e.g. \"ssh -p 2222\"")
+      ->capture_default_str();
+  verb.add_option(
+      "--address", options.elsewhere.address,
+      "This host's numeric address, as the hosts reach it; default: the one on the route to them");
+  return ranks;
 }
 
 }  // namespace
@@ -127,11 +189,7 @@ void add_train(CLI::App& app, Action& chosen) {
   auto* resumes = verb->add_option("--resume", options->resume,
                                    "Go on with this run: id, unique beginning, path, or 'latest'");
   add_runs_folder(*verb, options->runs_folder);
-  const auto* ranks =
-      verb->add_option("--ranks", options->ranks,
-                       "Processes that train the run together on this host; --resume may use another number")
-          ->check(is_rank_count)
-          ->capture_default_str();
+  const auto* ranks = add_places(*verb, *options);
   auto* dry_run =
       verb->add_flag("--dry-run", options->dry_run,
                      "Print the resolved configuration with the origin of each value; start nothing");
@@ -139,9 +197,10 @@ void add_train(CLI::App& app, Action& chosen) {
       ->needs(dry_run)
       ->excludes(resumes);
   options->foreign.add_to(*verb, *resumes);
-  verb->add_flag("--create-only", options->create_only,
-                 "Make the run folder and print where it is; start nothing. torchrun and srun start its ranks with\n"
-                 "`zoetrope-worker train --run-dir FOLDER`")
+  verb->add_flag(
+          "--create-only", options->create_only,
+          "Make the run folder and print where it is; start nothing. torchrun and srun start its ranks with\n"
+          "`zoetrope-worker train --run-dir FOLDER`")
       ->excludes("--resume");
   verb->footer(
       "Example: zoetrope train --config stage1.yaml --set optimizer.use_8bit_adam=true\n"
@@ -151,8 +210,7 @@ void add_train(CLI::App& app, Action& chosen) {
       // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
       // run.
       if (resumes->count() > 0) return resume(*options, job.request());
-      return start(job.request(), *options,
-                   ranks->count() > 0 ? std::optional(options->ranks) : std::nullopt);
+      return start(job.request(), *options, ranks->count() > 0);
     };
   });
 }

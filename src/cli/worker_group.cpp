@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/error_policy.hpp"
-#include "contract/exit_codes.hpp"
 
 namespace zt::cli {
 namespace {
@@ -16,14 +15,6 @@ constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
 /// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
 /// they load they would wait for it.
 constexpr std::chrono::seconds kEndLimit{1};
-
-bool is_failure(const process::Exit& exit) {
-  return exit.signal != 0 || (exit.code != 0 && exit.code != kExitResumable);
-}
-
-bool is_consequence(const process::Exit& exit) {
-  return exit.signal == 0 && contract::error_of_exit(exit.code) == ErrorCode::PeerLost;
-}
 
 process::SpawnOptions spawn_options(const WorkerSession& session, const std::string& program) {
   process::SpawnOptions options;
@@ -59,7 +50,7 @@ Result<WorkerGroup> WorkerGroup::start(const WorkerSession& session) {
   return group;
 }
 
-void WorkerGroup::send(int signal) const {
+void WorkerGroup::send(int signal) {
   for (const Rank& rank : ranks_) (void)rank.child.send(signal);
 }
 

@@ -9,28 +9,24 @@
 
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "cli/rank_group.hpp"
 #include "cli/worker_session.hpp"
 
 namespace zt::cli {
 
-/// How a group ended: by the first rank that failed, unless it only lost another, or else by rank 0.
-struct GroupEnd {
-  process::Exit exit;
-  int rank = 0;
-};
-
-class WorkerGroup {
+class WorkerGroup : public RankGroup {
  public:
   /// Errors: those of process::Child::spawn. None runs then.
   static Result<WorkerGroup> start(const WorkerSession& session);
 
-  /// To every rank that runs.
-  void send(int signal) const;
-  /// Looks after all ranks for a moment. Set once every one has ended. After a failure the others are asked
-  /// to end by it (their exchange with the lost rank fails) and killed if they don't in time.
-  Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment);
-  /// What rank 0 wrote to a piped standard output.
-  std::string read_out() { return ranks_.front().child.read_out(); }
+  void send(int signal) override;
+  Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment) override;
+  /// The rank that failed first, as far as is known; unset while none has.
+  std::optional<GroupEnd> first_failure() const {
+    if (!failed_first_) return std::nullopt;
+    return GroupEnd{*ranks_[static_cast<size_t>(*failed_first_)].exit, *failed_first_};
+  }
+  std::string read_out() override { return ranks_.front().child.read_out(); }
 
  private:
   using Clock = std::chrono::steady_clock;

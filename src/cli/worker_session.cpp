@@ -6,14 +6,18 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/error_policy.hpp"
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
+#include "cli/first_cause.hpp"
+#include "cli/host_group.hpp"
 #include "cli/log_tail.hpp"
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
@@ -39,7 +43,7 @@ class StopRelay {
   explicit StopRelay(contract::WorkerVerb verb) : verb_(verb) {}
 
   // A line to show when the state changed.
-  std::string_view pass_on(const WorkerGroup& workers) {
+  std::string_view pass_on(RankGroup& workers) {
     const signals::Stop now = signals::stop();
     if (now == passed_) return {};
     passed_ = now;
@@ -61,23 +65,6 @@ class StopRelay {
   std::optional<Clock::time_point> deadline_;
 };
 
-// What the worker's own log can't tell of its end: a signal, or an exit code without words.
-WorkerEnd conclude(const process::Exit& exit, std::string_view who, const fs::path& log) {
-  if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
-  // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
-  if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
-  if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
-  const auto error = contract::error_of_exit(exit.shell_code());
-  const bool has_said = error && *error != ErrorCode::Internal;
-  if (!has_said) {
-    const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
-    note(fmt::format("zoetrope: error: {} ended {} {}{}; its log is {}", who,
-                     exit.signal != 0 ? "by" : "with", exit.text(), likely, log.string()));
-  }
-  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
-  return {exit.shell_code(), has_said};
-}
-
 // The last error that a log holds; empty if none.
 std::string last_error(const fs::path& log) {
   const auto text = files::read(log, kMaxLogBytes);
@@ -87,11 +74,44 @@ std::string last_error(const fs::path& log) {
   return text->substr(begin, text->find('\n', begin) - begin);
 }
 
-// The first cause in one line, where the terminal has not shown it: another rank's.
-void say_first_cause(int rank, const fs::path& log) {
-  const std::string words = last_error(log);
-  if (!words.empty())
-    note(fmt::format("zoetrope: error: rank {} failed first: {} (its log is {})", rank, words, log.string()));
+// The call and the log of a rank.
+OtherRank rank_of(const WorkerSession& session, int rank) {
+  return rank == 0 ? OtherRank{session.call, session.log} : session.others[static_cast<size_t>(rank) - 1];
+}
+
+// What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
+// words, or which of several ranks was the cause.
+WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
+  const process::Exit& exit = end.exit;
+  if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
+  // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
+  if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
+  if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
+  const auto error = contract::error_of_exit(exit.shell_code());
+  const bool has_said = error && *error != ErrorCode::Internal;
+  const auto [call, log] = rank_of(session, end.rank);
+  if (!session.others.empty()) {
+    note("zoetrope: error: " +
+         text(FirstCause{end.rank, call.place.host, exit, contract::read_progress(call.progress),
+                         end.words.empty() ? last_error(log) : end.words, log}));
+    return {exit.shell_code(), has_said};
+  }
+  if (!has_said) {
+    const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
+    note(fmt::format("zoetrope: error: the worker ended {} {}{}; its log is {}",
+                     exit.signal != 0 ? "by" : "with", exit.text(), likely, log.string()));
+  }
+  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
+  return {exit.shell_code(), has_said};
+}
+
+Result<std::unique_ptr<RankGroup>> start_ranks(const WorkerSession& session) {
+  if (session.hosts.empty()) {
+    ZT_TRY_ASSIGN(auto here, WorkerGroup::start(session));
+    return std::make_unique<WorkerGroup>(std::move(here));
+  }
+  ZT_TRY_ASSIGN(auto elsewhere, HostGroup::start(session.hosts));
+  return std::make_unique<HostGroup>(std::move(elsewhere));
 }
 
 }  // namespace
@@ -103,7 +123,8 @@ Result<fs::path> find_worker() {
 
 Result<WorkerEnd> supervise(const WorkerSession& session) {
   LogTail log(session.log);
-  ZT_TRY_ASSIGN(auto workers, WorkerGroup::start(session));
+  ZT_TRY_ASSIGN(const auto ranks, start_ranks(session));
+  RankGroup& workers = *ranks;
 
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
@@ -124,11 +145,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
-  const bool is_first = ended->rank == 0;
-  const fs::path& its_log = is_first ? session.log : session.others[static_cast<size_t>(ended->rank) - 1].log;
-  if (!is_first) say_first_cause(ended->rank, its_log);
-  const std::string who = session.others.empty() ? "the worker" : fmt::format("rank {}", ended->rank);
-  WorkerEnd end = conclude(ended->exit, who, its_log);
+  WorkerEnd end = conclude(session, *ended);
   end.results = std::move(results);
   return end;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One run of zoetrope-worker, or of several as the ranks of one training, seen from the terminal: starts
-// them, draws the first one's progress words, shows its log above them, passes signals on, and says how it
-// ended.
+// them, here or on other hosts, draws the first one's progress words, shows its log above them, passes
+// signals on, and says how it ended.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "cli/host_call.hpp"
 #include "contract/worker_call.hpp"
 
 namespace zt::cli {
@@ -26,6 +27,7 @@ struct WorkerSession {
   bool keep_results = false;
   std::vector<OtherRank> others = {};
   std::string rendezvous_token = {};  ///< what the ranks show to the store; empty without others
+  std::vector<HostPart> hosts = {};   ///< where the ranks run; empty: on this host
 };
 
 struct WorkerEnd {
