@@ -44,3 +44,7 @@ CONFIGURATIONS = {
         clip_px=224, clip_patch=14, clip_width=256, clip_layers=6, clip_heads=4,
         pose_channels=(16, 32, 96, 256)),
 }
+
+
+def with_batch(configuration, batch):
+    return dataclasses.replace(configuration, batch=batch)

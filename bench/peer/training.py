@@ -12,6 +12,7 @@ SCALING = 0.18215
 SNR_GAMMA = 5.0
 NOISE_OFFSET = 0.05
 UNCOND_RATIO = 0.1
+ADAMW = {"lr": 1e-5, "weight_decay": 1e-2}
 
 
 class Trainer:
@@ -22,7 +23,7 @@ class Trainer:
         self.attention = ReferenceAttention(networks.reference_net, networks.denoiser)
         self.attention.frames = self.frames
         self.parameters = networks.trained(stage)
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5, weight_decay=1e-2)
+        self.optimizer = torch.optim.AdamW(self.parameters, **ADAMW)
         self.scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
                                        clip_sample=False, prediction_type="v_prediction",
                                        rescale_betas_zero_snr=True, timestep_spacing="trailing")
@@ -43,6 +44,13 @@ class Trainer:
     def encode(self, image):
         return self.n.vae.encode(image.to(self.frozen_dtype)).latent_dist.sample().float() * SCALING
 
+    def conditions(self, batch, is_uncond):
+        """-> latents of the pictures, of the reference (None on an unconditional step), CLIP's embedding."""
+        latents = self.encode(batch["image"])
+        clip_input = torch.zeros_like(batch["clip"]) if is_uncond else batch["clip"]
+        reference_latents = None if is_uncond else self.encode(batch["reference"])
+        return latents, reference_latents, self.n.clip(clip_input.to(self.frozen_dtype)).image_embeds.float().unsqueeze(1)
+
     def networks_forward(self, noisy, t, reference_latents, context, pose):
         """Prediction for (B F, C, h, w); without reference latents the banks stay empty."""
         self.attention.clear()
@@ -58,14 +66,11 @@ class Trainer:
     def loss(self, batch):
         is_uncond = random.random() < UNCOND_RATIO
         with torch.no_grad():
-            latents = self.encode(batch["image"])
+            latents, reference_latents, context = self.conditions(batch, is_uncond)
             noise = torch.randn_like(latents)
             offset = torch.randn(self.batch, latents.shape[1], 1, 1)
             noise = noise + NOISE_OFFSET * offset.repeat_interleave(self.frames, 0)
             t = torch.randint(0, 1000, (self.batch,))
-            clip_input = torch.zeros_like(batch["clip"]) if is_uncond else batch["clip"]
-            reference_latents = None if is_uncond else self.encode(batch["reference"])
-            context = self.n.clip(clip_input.to(self.frozen_dtype)).image_embeds.float().unsqueeze(1)
             t_each = t.repeat_interleave(self.frames, 0)
             noisy = self.scheduler.add_noise(latents, noise, t_each)
             target = self.scheduler.get_velocity(latents, noise, t_each)
@@ -84,3 +89,23 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss.item()
+
+
+class CachedTrainer(Trainer):
+    """The same step from latents and embeddings that something encoded before; VAE and CLIP are let go."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.n.vae = self.n.clip = None
+
+    def random_batch(self):
+        c = self.c
+        return {
+            "latents": torch.randn(self.batch * self.frames, c.latent_channels, c.latent_px, c.latent_px),
+            "pose": torch.rand(self.batch * self.frames, 3, c.image_px, c.image_px),
+            "reference_latents": torch.randn(self.batch, c.latent_channels, c.latent_px, c.latent_px),
+            "context": torch.randn(self.batch, 1, c.context_width),
+        }
+
+    def conditions(self, batch, is_uncond):
+        return batch["latents"], None if is_uncond else batch["reference_latents"], batch["context"]
