@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From turns to medians, ratios and their intervals."""
+
+import collections
+
+from sharding.cells import OURS_UNSHARDED
+from speed.table import median, ratio_interval
+
+TITLES = {
+    "step_s": "Seconds of a step",
+    "tensor_mb": "Most that tensors held, MB per rank (rank 0)",
+    "pss_mb": "Proportional set size, MB per rank, largest of the samples",
+    "sent_mb": "Sent to other ranks, MB per step (rank 0)",
+    "ready_s": "Seconds from launch to the first finished step",
+    "blocked_s": "Seconds that a checkpoint blocks the steps",
+    "saving_costs_s": "Seconds that a checkpoint adds to the steps until the next, blocking included",
+    "killed_to_step_s": "Seconds from kill -9 of the last rank to the next finished step",
+}
+DIGITS = {"tensor_mb": 0, "pss_mb": 0, "sent_mb": 1}
+MOST = ("pss_mb",)  # the peak is asked for: the largest value of a side instead of its median
+PSS_AIM = {"tiny64": 0.5, "quarter": 0.75}
+
+
+def aim(cell, peer, quantity):
+    """Of peer / ours."""
+    if peer == OURS_UNSHARDED:
+        is_recomputed = "gradient_checkpointing=true" in cell
+        return 1 / (1.6 if is_recomputed else 1.3) if quantity == "step_s" else None
+    if quantity == "pss_mb":
+        return 1 / PSS_AIM[cell.split("/")[0]]
+    return {"step_s": 1 / 0.8, "ready_s": 10.0}.get(quantity)
+
+
+def complete_rounds(lines, cell, verb, all_sides):
+    """Rounds of a cell, named with its settings, in which every side had its turn."""
+    sides = collections.defaultdict(set)
+    for line in lines:
+        if line["cell"] == cell and line["verb"] == verb:
+            sides[line["round"]].add(line["side"])
+    return sum(set(all_sides) <= seen for seen in sides.values())
+
+
+def summarize(lines):
+    """One row per cell, peer and quantity. Pairs are of one round; a peer's start, which `steps` has once for many rounds of
+    ours, is paired with the first round after it."""
+    turns = collections.defaultdict(dict)
+    for line in lines:
+        turns[line["cell"], line["verb"], line["round"]][line["side"]] = line
+    pairs = collections.defaultdict(list)
+    waiting = {}
+    for (cell, verb, _), sides in sorted(turns.items(), key=lambda item: item[0][2]):
+        for name, theirs in sides.items():
+            if name == "ours":
+                continue
+            our = sides.get("ours")
+            if our is None:  # a start, or a round that was cut off
+                waiting[cell, verb, name] = theirs.get("ready_s")
+                continue
+            if started := waiting.pop((cell, verb, name), None):
+                theirs = {**theirs, "ready_s": started}
+            for quantity in TITLES:
+                if theirs.get(quantity) and our.get(quantity):
+                    pairs[cell, name, quantity].append((theirs[quantity], our[quantity]))
+    return [row(*key, values) for key, values in sorted(pairs.items(), key=lambda item: (list(TITLES).index(item[0][2]), item[0]))]
+
+
+def row(cell, peer, quantity, pairs):
+    theirs, our = [v for pair in pairs for v in pair[0]], [v for pair in pairs for v in pair[1]]
+    typical = max if quantity in MOST else median
+    result = {"cell": cell, "peer": peer, "quantity": quantity, "rounds": len(pairs), "theirs": typical(theirs),
+              "ours": typical(our), "aim": aim(cell, peer, quantity), "peer_over_ours": None, "low": None, "high": None}
+    if quantity in MOST:
+        result["peer_over_ours"] = max(theirs) / max(our)
+    elif min(our) > 0 and min(theirs) > 0:
+        result["peer_over_ours"], result["low"], result["high"] = ratio_interval(pairs)
+    return result
+
+
+def ratio_text(row):
+    if row["peer_over_ours"] is None:
+        return ""
+    interval = "" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['peer_over_ours']:.2f}{interval}"
+
+
+def markdown(rows):
+    """Best peer of a cell and quantity in bold."""
+    best = {}
+    for r in (r for r in rows if r["peer"] != OURS_UNSHARDED):
+        key = r["cell"], r["quantity"]
+        best[key] = min(best.get(key, r["theirs"]), r["theirs"])
+    text = ""
+    for quantity, title in TITLES.items():
+        chosen = [r for r in rows if r["quantity"] == quantity]
+        if not chosen:
+            continue
+        text += f"## {title}\n\n| cell | peer | rounds | peer's | ours | peer / ours, 95 % interval | aim |\n"
+        text += "|---|---|---|---|---|---|---|\n"
+        digits = DIGITS.get(quantity, 3)
+        for r in chosen:
+            name = f"**{r['peer']}**" if r["theirs"] == best.get((r["cell"], quantity)) else r["peer"]
+            aimed = "" if r["aim"] is None else f"{r['aim']:.2f}"
+            text += (f"| {r['cell']} | {name} | {r['rounds']} | {r['theirs']:.{digits}f} | {r['ours']:.{digits}f} | "
+                     f"{ratio_text(r)} | {aimed} |\n")
+        text += "\n"
+    return text.rstrip("\n") + "\n"
