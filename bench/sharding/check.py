@@ -45,7 +45,7 @@ def run(options):
             expected, parameters = train(options, "single", ranks, f"{folder}/single")
             print(f"one process, {ranks} parts: {parameters} parameters train, losses "
                   + " ".join(f"{loss:.6f}" for loss, _ in expected), flush=True)
-            for engine in (name for names in PEERS.values() for name in names if not options.peers or name in options.peers):
+            for engine in (name for names in PEERS.values() for name in names if not options.sides or name in options.sides):
                 steps, theirs = train(options, engine, ranks, f"{folder}/{engine}")
                 losses = difference(*([loss for loss, _ in run] for run in (steps, expected)))
                 # DeepSpeed without ZeRO clips by torch and keeps the norm to itself.

@@ -41,23 +41,22 @@ def complete_rounds(lines, cell, verb, all_sides):
 
 
 def summarize(lines):
-    """One row per cell, peer and quantity. Pairs are of one round; a peer's start, which `steps` has once for many rounds of
-    ours, is paired with the first round after it."""
+    """One row per cell, peer and quantity. Pairs are of one round; a peer's start, which `steps` has once for many rounds, is
+    paired with the first round after it."""
     turns = collections.defaultdict(dict)
     for line in lines:
         turns[line["cell"], line["verb"], line["round"]][line["side"]] = line
     pairs = collections.defaultdict(list)
-    waiting = {}
+    started = {}
     for (cell, verb, _), sides in sorted(turns.items(), key=lambda item: item[0][2]):
         for name, theirs in sides.items():
-            if name == "ours":
+            if verb == "start":
+                started[cell, name] = theirs["ready_s"]
+            if name == "ours" or "ours" not in sides:
                 continue
-            our = sides.get("ours")
-            if our is None:  # a start, or a round that was cut off
-                waiting[cell, verb, name] = theirs.get("ready_s")
-                continue
-            if started := waiting.pop((cell, verb, name), None):
-                theirs = {**theirs, "ready_s": started}
+            our = sides["ours"]
+            if verb == "steps" and (cell, name) in started:
+                theirs = {**theirs, "ready_s": started.pop((cell, name))}
             for quantity in TITLES:
                 if theirs.get(quantity) and our.get(quantity):
                     pairs[cell, name, quantity].append((theirs[quantity], our[quantity]))

@@ -30,13 +30,10 @@ def scratch(options):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def chosen_peers(cell, options):
-    return [name for name in PEERS[cell.zero_stage] if not options.peers or name in options.peers]
-
-
 def chosen_sides(cell, options, verb):
     compares_itself = verb == "steps" and cell.zero_stage == 3
-    return ["ours", *chosen_peers(cell, options), *([OURS_UNSHARDED] if compares_itself else [])]
+    sides = ["ours", *PEERS[cell.zero_stage], *([OURS_UNSHARDED] if compares_itself else [])]
+    return [side for side in sides if not options.sides or side in options.sides]
 
 
 def steps(cell, options, rounds):
@@ -45,11 +42,12 @@ def steps(cell, options, rounds):
     draw = random.Random(time.time_ns())
     with scratch(options) as folder, contextlib.ExitStack() as running:
         peers = []
-        for name in chosen_peers(cell, options):
+        sides = chosen_sides(cell, options, "steps")
+        for name in (side for side in sides if side in PEERS[cell.zero_stage]):
             peer = Peer(name, cell, options, folder / name)
             running.callback(peer.close)
             peer.stop()
-            yield {"side": name, "round": time.time(), "ready_s": [peer.ready_s],
+            yield {"verb": "start", "side": name, "round": time.time(), "ready_s": [peer.ready_s],
                    "trained_parameters": peer.lines()[0]["trained_parameters"]}
             peers.append(peer)
         pace_s = 0.3 if cell.configuration == "tiny64" else 3.0
@@ -59,7 +57,6 @@ def steps(cell, options, rounds):
             turns["ours"] = lambda: ours.turn(cell, options, folder / f"ours-{number}", pace_s, draw, options.set)
             turns[OURS_UNSHARDED] = lambda: ours.turn(dataclasses.replace(cell, zero_stage=0), options,
                                                       folder / f"unsharded-{number}", pace_s, draw)
-            sides = chosen_sides(cell, options, "steps")
             for side in reversed(sides) if number % 2 else sides:
                 result = turns[side]()
                 yield {"side": side, "round": round_id, **result}

@@ -73,7 +73,7 @@ class Ours:
             processes.send(ranks, signal.SIGCONT)
 
     def saves(self):
-        return [row["time/save_s"] for row in self.rows() if "time/save_s" in row]
+        return [row["time/save_s"] for row in self.rows() if row.get("time/save_s", 0) > 0]
 
     def kill_last_rank(self):
         """-> (Unix time, a function that gives the time of the first step finished since, or None)."""

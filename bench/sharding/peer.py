@@ -13,6 +13,11 @@ PROGRAM = pathlib.Path(__file__).resolve().parent.parent / "peer/ranks.py"
 # The first start of DeepSpeed compiles an extension for a minute or two.
 START_TIMEOUT_S = 400
 RESTARTS = 3
+ENVIRONMENT = {
+    "DS_ACCELERATOR": "cpu", "PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # torchrun 2.13 keeps its store over restarts, with the addresses of the dead ranks in it, and Gloo then connects to those.
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+}
 
 
 class Peer:
@@ -27,8 +32,7 @@ class Peer:
         if cell.work == "cached":
             command.append("--cached")
         self.begin = time.time()
-        self.process = processes.start(command, self.log, {
-            "DS_ACCELERATOR": "cpu", "PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR"})
+        self.process = processes.start(command, self.log, ENVIRONMENT)
         try:
             self.wait_for_steps(1, START_TIMEOUT_S)
         except BaseException:
