@@ -41,8 +41,8 @@ struct DeepspeedCase {
 
 class DeepspeedCurve : public ::testing::TestWithParam<DeepspeedCase> {};
 
-// Rates of deepspeed/runtime/lr_schedules.py (DeepSpeed 22779f2) evaluated in Python at last_batch_iteration
-// -1, 0, 1, ...: learning rate 1e-3, 5 warm-up steps from 1e-4, 12 steps in all, cos_min_ratio 0.05.
+// What DeepSpeed 0.19.8's classes set on an optimizer before each of its steps, printed to ten digits:
+// learning rate 1e-3, 5 warm-up steps from 1e-4, 12 steps in all, cos_min_ratio 0.05.
 TEST_P(DeepspeedCurve, GivesDeepspeedsRates) {
   const LrSchedule schedule{.curve = GetParam().curve,
                             .base_lr = 1e-3,

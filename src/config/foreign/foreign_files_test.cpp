@@ -268,6 +268,46 @@ TEST_F(ForeignFilesTest, AutoIsTheJobsOrFollowsFromTheWidestLevel) {
   EXPECT_THAT(effect("zero_optimization.stage3_param_persistence_threshold"), HasSubstr("12800 "));
 }
 
+// The ZeRO-3 file of transformers' documentation, without its offloading.
+constexpr const char* kTransformers = R"({
+    "fp16": {"enabled": "auto", "loss_scale": 0, "loss_scale_window": 1000, "initial_scale_power": 16,
+             "hysteresis": 2, "min_loss_scale": 1},
+    "optimizer": {"type": "AdamW", "params": {"lr": "auto", "betas": "auto", "eps": "auto", "weight_decay": "auto"}},
+    "scheduler": {"type": "WarmupDecayLR", "params": {"total_num_steps": "auto", "warmup_min_lr": "auto",
+                  "warmup_max_lr": "auto", "warmup_num_steps": "auto"}},
+    "zero_optimization": {
+        "stage": 3,
+        "offload_optimizer": {"device": "none", "pin_memory": true},
+        "offload_param": {"device": "none", "pin_memory": true},
+        "overlap_comm": true,
+        "contiguous_gradients": true,
+        "sub_group_size": 1e9,
+        "reduce_bucket_size": "auto",
+        "stage3_prefetch_bucket_size": "auto",
+        "stage3_param_persistence_threshold": "auto",
+        "stage3_max_live_parameters": 1e9,
+        "stage3_max_reuse_distance": 1e9,
+        "stage3_gather_16bit_weights_on_model_save": true
+    },
+    "gradient_accumulation_steps": "auto",
+    "gradient_clipping": "auto",
+    "steps_per_print": 2000,
+    "train_batch_size": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+    "wall_clock_breakdown": false
+})";
+
+TEST_F(ForeignFilesTest, TakesTheFileOfTransformersDocumentation) {
+  const auto result = with({"", write("ds.json", kTransformers)}, "precision: {mixed_precision: fp16}\n");
+
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->job.parallel.zero_stage, 3);
+  EXPECT_EQ(result->job.optimizer.lr_scheduler, LrScheduler::DeepspeedWarmupDecay);
+  EXPECT_EQ(result->job.optimizer.learning_rate, 1e-5) << "the job's";
+  EXPECT_EQ(result->job.optimizer.adam_weight_decay, 0.01) << "the job's, not AdamW's";
+  EXPECT_EQ(result->job.precision.loss_scale_growth_interval, 1000);
+}
+
 TEST_F(ForeignFilesTest, DefaultsThatChangedBetweenReleasesArePrinted) {
   ASSERT_TRUE(deepspeed(R"("zero_optimization": {"stage": 1, "offload_param": {"device": "none"}})"));
 
