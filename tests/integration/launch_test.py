@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs
+from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs, wait_for_checkpoint
 
 PEER_LOST = 76
@@ -67,6 +68,10 @@ def stores_of(folder):
     return found
 
 
+def is_worker(pid):
+    return b"zoetrope-worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+
+
 def check_nothing_is_left(folder):
     deadline = time.monotonic() + 5
     while stores_of(folder):
@@ -105,6 +110,37 @@ def refuse_nonsense(runs, folder):
     assert "RANK=2 and WORLD_SIZE=2" in runs.rank_logs(), runs.rank_logs()
 
 
+def by_torchrun(runs, torchrun, folder, *options):
+    command = [torchrun, "--no-python", *options, *runs.worker(folder)]
+    log = open(runs.root / "rank-torchrun.log", "a")
+    return subprocess.Popen([str(word) for word in command], cwd=runs.root, stdout=log, stderr=log)
+
+
+def torchrun_starts_again(runs, torchrun, wanted):
+    """The ranks of a restart are another launch, with a store of its own."""
+    folder = runs.create("again", 2)
+    process = by_torchrun(runs, torchrun, folder, "--standalone", "--nproc-per-node", 2, "--max-restarts", 2)
+    wait_for_checkpoint(runs.root, "again")
+    os.kill(next(pid for pid in descendants(process.pid) if is_worker(pid)), signal.SIGKILL)
+    assert process.wait(DEADLINE_S) == 0, runs.rank_logs()
+    assert len(list(folder.glob("attempts/*"))) == 2, "torchrun has not started the ranks again"
+    assert runs.weights("again") == wanted, "ranks that torchrun started again have other weights"
+    check_nothing_is_left(folder)
+
+
+def torchrun_on_two_nodes(runs, torchrun, wanted):
+    """The ranks do not know that both nodes are this host: the store is reached by one of its addresses."""
+    folder = runs.create("nodes", 2)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    agents = [by_torchrun(runs, torchrun, folder, "--nnodes", 2, "--node-rank", node, "--master-addr", "127.0.0.1",
+                          "--master-port", port, "--nproc-per-node", 1) for node in (0, 1)]
+    for agent in agents:
+        assert agent.wait(DEADLINE_S) == 0, runs.rank_logs()
+    assert runs.weights("nodes") == wanted, "ranks on two of torchrun's nodes have other weights"
+    check_nothing_is_left(folder)
+
+
 def main():
     torchrun = os.environ.get("ZT_TORCHRUN") or shutil.which("torchrun")
     with tempfile.TemporaryDirectory() as scratch:
@@ -124,13 +160,8 @@ def main():
         if not torchrun:
             print("the real torchrun was left out: there is none on PATH, and ZT_TORCHRUN names none")
             return
-        folder = runs.create("torchrun", 2)
-        command = [torchrun, "--no-python", "--standalone", "--nproc-per-node", "2", *runs.worker(folder)]
-        done = subprocess.run([str(word) for word in command], cwd=runs.root, capture_output=True, text=True,
-                              timeout=DEADLINE_S)
-        assert done.returncode == 0, done.stderr
-        assert runs.weights("torchrun") == wanted, "ranks that torchrun started have other weights"
-        check_nothing_is_left(folder)
+        torchrun_starts_again(runs, torchrun, wanted)
+        torchrun_on_two_nodes(runs, torchrun, wanted)
 
 
 if __name__ == "__main__":
