@@ -185,10 +185,12 @@ void print_results(const WorkerEnd& end, bool as_json,
   print(as_json || !is_known ? end.results : for_people(results));
 }
 
-Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml) {
+Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml,
+                          const contract::PlanTarget& plan) {
   ZT_TRY_ASSIGN(files::Temporary folder, job_folder());
   WorkerSession session;
   session.call.verb = verb;
+  session.call.plan = plan;
   session.call.job = folder.path() / "job.yaml";
   session.call.progress = folder.path() / "progress";
   session.log = folder.path() / "log";

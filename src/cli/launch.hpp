@@ -45,8 +45,10 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 Result<int> launch_import(const contract::RunFolder& run, int64_t step);
 
 /// Runs a job that has no run folder, e.g. generate; `yaml` is the frozen job. Job and log are kept only
-/// where the worker could not say why it ended; where they are stands on stderr then.
-Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml);
+/// where the worker could not say why it ended; where they are stands on stderr then. `plan`: of the verb
+/// Plan.
+Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml,
+                          const contract::PlanTarget& plan = {});
 
 /// Prints what a job that succeeded left, one line of JSON of the worker's making: as it is, or as
 /// `for_people` words it.

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   return zt::cli::run(argc, argv, [argv](CLI::App& app, zt::cli::Action& chosen) {
     zt::cli::add_media_verbs(app, chosen, argv);
     zt::cli::add_train(app, chosen);
+    zt::cli::add_plan(app, chosen);
     zt::cli::add_generate(app, chosen);
     zt::cli::add_runs(app, chosen);
     zt::cli::add_ckpt(app, chosen);

@@ -27,6 +27,7 @@ void add_data(CLI::App& app, Action& chosen);
 void add_eval(CLI::App& app, Action& chosen);
 void add_generate(CLI::App& app, Action& chosen);
 void add_host_agent(CLI::App& app, Action& chosen);
+void add_plan(CLI::App& app, Action& chosen);
 void add_quickstart(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_runs(CLI::App& app, Action& chosen);

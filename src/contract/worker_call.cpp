@@ -9,7 +9,8 @@
 namespace zt::contract {
 namespace {
 
-constexpr std::array<std::string_view, 6> kVerbs = {"train", "import", "generate", "cache", "eval", "export"};
+constexpr std::array<std::string_view, 7> kVerbs = {"train", "import", "generate", "cache",
+                                                    "eval",  "export", "plan"};
 
 Status assign_number(int64_t& number, std::string_view option, std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -29,6 +30,10 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     call.place.rendezvous = value;
   } else if (option == "--host") {
     call.place.host = value;
+  } else if (option == "--plan-device") {
+    call.plan.device = value;
+  } else if (option == "--plan-ranks") {
+    return assign_number(call.plan.ranks, option, value);
   } else if (option == "--generation") {
     return assign_number(call.generation, option, value);
   } else if (option == "--rank") {
@@ -63,6 +68,10 @@ std::vector<std::string> to_args(const WorkerCall& call) {
     add("--host", call.place.host);
   }
   if (call.step > 0) add("--step", fmt::format("{}", call.step));
+  if (call.verb == WorkerVerb::Plan) {
+    add("--plan-ranks", fmt::format("{}", call.plan.ranks));
+    add("--plan-device", call.plan.device);
+  }
   add("--job", call.job.string());
   add("--progress", call.progress.string());
   return args;
@@ -87,6 +96,7 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} needs {}", verb, has_run(call.verb) ? "--run-dir DIR" : "--job FILE"));
   }
+  if (call.plan.ranks < 1) return fail(ErrorCode::InvalidArgument, "--plan-ranks wants a number from 1");
   const RankPlace& place = call.place;
   if (place.ranks < 1 || place.rank >= place.ranks || (place.ranks > 1 && place.rendezvous.empty())) {
     return fail(

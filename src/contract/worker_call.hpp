@@ -8,6 +8,7 @@
 //                         ZT_RENDEZVOUS_TOKEN
 //   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
+//   zoetrope-worker plan --job FILE [--plan-ranks N] [--plan-device NAME]
 //
 // Standard error is the worker's log; standard output carries results only. Exit codes:
 // contract/exit_codes.hpp.
@@ -24,7 +25,7 @@
 
 namespace zt::contract {
 
-enum class WorkerVerb { Train, Import, Generate, Cache, Eval, Export };
+enum class WorkerVerb { Train, Import, Generate, Cache, Eval, Export, Plan };
 std::string_view name(WorkerVerb verb);
 /// Whether the call names a run folder, where the others name a job file.
 inline bool has_run(WorkerVerb verb) { return verb <= WorkerVerb::Import; }
@@ -42,6 +43,12 @@ struct RankPlace {
 /// host.
 inline constexpr const char* kRendezvousToken = "ZT_RENDEZVOUS_TOKEN";
 
+/// What `plan` plans for.
+struct PlanTarget {
+  int64_t ranks = 1;
+  std::string device = "cpu";  ///< see train/machine.hpp
+};
+
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;
   std::filesystem::path run_dir;  ///< train, import: the run folder
@@ -51,6 +58,7 @@ struct WorkerCall {
   std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
   RankPlace place = {};            ///< train
   bool has_place = false;          ///< whether the call says so
+  PlanTarget plan = {};            ///< plan
 };
 
 /// The arguments behind the program's name.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run will take before it takes it: memory and disk as terms that add up in front of the reader, from
-// the parameter table and the configuration. Pure.
+// What a run will take before it takes it: memory and disk as terms that add up in front of the reader.
+// Memory is that of the plan (plan.hpp), here for all ranks of this host together. Pure.
 #pragma once
 
 #include <cstdint>
@@ -20,18 +20,10 @@ struct ParamCounts {
 };
 ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table);
 
-/// Bytes of activations that one lane's forward pass keeps for backward: an estimate from widths and sizes
-/// (the terms that grow with the picture). Against the counting allocator, for the sizes of tiny64, of the
-/// quickstart and of quarter width, both stages, fp32 and bf16: within 8 %, recomputed from 10 % too low to
-/// 76 % too high (quarter width, stage 2).
-uint64_t activation_bytes(const config::TrainJob& job, const models::UNetConfig& unet, int64_t scale_factor);
-
-/// What the networks take with all that a checkpoint stores of them, and their gradients.
-std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table,
-                                             int64_t ranks = 1);
-/// What the networks and a step take beyond what the process holds already (libtorch, encoders, samples: 230
-/// to 300 MB resident in the quickstart's runs); with several ranks, all of them on this host together, their
-/// processes included.
+/// What the networks take with all that a checkpoint stores of them, and their gradients, on one rank.
+std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table);
+/// What the networks and a step take beyond what the process holds already (libtorch, encoders, samples);
+/// with several ranks, all of them on this host together, their processes included.
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
                                               int64_t ranks = 1);
@@ -40,8 +32,7 @@ std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const p
 
 inline constexpr const char* kMemoryAdvice =
     "lower data.train_bs, data.width or data.height, set gradient_checkpointing: true or "
-    "optimizer.use_8bit_adam: true, or "
-    "freeze more";
+    "optimizer.use_8bit_adam: true, or freeze more (`zoetrope plan` shows what each would save)";
 inline constexpr const char* kDiskAdvice =
     "free space, choose another output_dir, or lower checkpoint.keep_last";
 

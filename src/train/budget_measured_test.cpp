@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory estimate against the allocator's count of a real step, at the sizes of tiny64 (bench/peer).
+// The plan's memory against the allocator's count of a real step, at the sizes of tiny64 (bench/peer) and at
+// a quarter of Stable Diffusion's widths.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+
 #include "support/tiny_networks.hpp"
 #include "tensor/memory.hpp"
-#include "train/budget.hpp"
+#include "train/plan.hpp"
 #include "train/stepper.hpp"
 
 namespace zt::train {
@@ -14,7 +18,9 @@ namespace {
 /// Before the first tensor of this program.
 const bool is_counting = (tensor::install_counting_allocator(), true);
 
-constexpr int64_t kScaleFactor = 4;
+int64_t scale_of(const config::TrainJob& job) {
+  return int64_t{1} << (job.model.pose_guider.block_out_channels.size() - 1);
+}
 
 config::TrainJob tiny64(int64_t stage, config::MixedPrecision precision, bool recompute) {
   config::TrainJob job = test::tiny_job(stage);
@@ -30,9 +36,25 @@ config::TrainJob tiny64(int64_t stage, config::MixedPrecision precision, bool re
   return job;
 }
 
+/// A quarter of Stable Diffusion's widths, 16 x 16 latents.
+config::TrainJob quarter_width(int64_t stage, config::MixedPrecision precision, bool recompute) {
+  config::TrainJob job = tiny64(stage, precision, recompute);
+  config::UNetShape& unet = job.model.unet;
+  unet.block_out_channels = {80, 160, 320, 320};
+  unet.layers_per_block = 2;
+  unet.num_heads = job.model.motion.num_heads = 8;
+  unet.norm_num_groups = job.model.motion.norm_num_groups = 16;
+  unet.cross_attention_dim = 192;
+  job.model.pose_guider.block_out_channels = {16, 32, 96, 256};
+  job.data.width = job.data.height = 128;
+  job.data.train_bs = 1;
+  job.data.n_sample_frames = 4;
+  return job;
+}
+
 StepBatches noise_batches(const config::TrainJob& job) {
   const int64_t items = job.data.train_bs, frames = job.stage == 2 ? job.data.n_sample_frames : 1;
-  const int64_t side = job.data.width / kScaleFactor, context = job.model.unet.cross_attention_dim;
+  const int64_t side = job.data.width / scale_of(job), context = job.model.unet.cross_attention_dim;
   Batch batch;
   batch.latents_BCFHW = at::randn({items, test::kTinyChannels, frames, side, side});
   batch.noise_BCFHW = at::randn_like(batch.latents_BCFHW);
@@ -51,13 +73,8 @@ struct Bytes {
 };
 
 Bytes estimated(const config::TrainJob& job, const models::NetworkConfigs& configs) {
-  Bytes bytes;
-  for (const resources::Demand& demand : memory_demands(job, configs, kScaleFactor)) {
-    const auto some = static_cast<double>(demand.bytes);
-    bytes.all += some;
-    if (demand.what.find("estimate") != std::string::npos) bytes.activations += some;
-  }
-  return bytes;
+  const RankMemory memory = rank_memory(job, model_costs(job, configs, scale_of(job)), /*ranks=*/1);
+  return {memory.activations, memory.total() - memory.process};
 }
 
 Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& configs) {
@@ -67,7 +84,7 @@ Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& config
   models::BuildOptions options;
   options.motion = job.stage == 2;
   options.placement = placement_rule(job, models::declare_networks(configs));
-  ModelState state = make_model_state(models::make_networks(configs, options), job);
+  ModelState state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   Ranks one;
   Stepper stepper(state, one, schedule, forward_rules(job, *state.networks.store), {});
   const StepBatches batches = noise_batches(job);
@@ -78,26 +95,35 @@ Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& config
   return {static_cast<double>(peak - live), static_cast<double>(peak - before)};
 }
 
+/// Stage, precision, whether activations are recomputed.
+using Form = std::tuple<int64_t, config::MixedPrecision, bool>;
+
 void expect_close(const config::TrainJob& job) {
   ASSERT_TRUE(is_counting);
   const auto configs = models::network_configs(job.model, test::kTinyChannels, job.stage == 2).value();
   const Bytes wanted = measured(job, configs), found = estimated(job, configs);
-  EXPECT_NEAR(found.activations / wanted.activations, 1, 0.2);
+  EXPECT_NEAR(found.activations / wanted.activations, 1, 0.1);
   EXPECT_NEAR(found.all / wanted.all, 1, 0.05);
 }
 
-TEST(BudgetMeasured, StageOneIsAsEstimated) {
-  expect_close(tiny64(1, config::MixedPrecision::Fp32, /*recompute=*/false));
+std::string form_name(const testing::TestParamInfo<Form>& info) {
+  const auto [stage, precision, recompute] = info.param;
+  return "Stage" + std::to_string(stage) + (precision == config::MixedPrecision::Bf16 ? "Bf16" : "Fp32") +
+         (recompute ? "Recomputed" : "Kept");
 }
-TEST(BudgetMeasured, StageTwoIsAsEstimated) {
-  expect_close(tiny64(2, config::MixedPrecision::Fp32, /*recompute=*/false));
-}
-TEST(BudgetMeasured, ShortNumbersAreAsEstimated) {
-  expect_close(tiny64(1, config::MixedPrecision::Bf16, /*recompute=*/false));
-}
-TEST(BudgetMeasured, RecomputedActivationsAreAsEstimated) {
-  expect_close(tiny64(2, config::MixedPrecision::Fp32, /*recompute=*/true));
-}
+
+class BudgetMeasured : public testing::TestWithParam<Form> {};
+
+TEST_P(BudgetMeasured, Tiny64IsAsEstimated) { expect_close(std::apply(tiny64, GetParam())); }
+
+TEST_P(BudgetMeasured, SlowQuarterWidthIsAsEstimated) { expect_close(std::apply(quarter_width, GetParam())); }
+
+INSTANTIATE_TEST_SUITE_P(Forms, BudgetMeasured,
+                         testing::Combine(testing::Values(1, 2),
+                                          testing::Values(config::MixedPrecision::Fp32,
+                                                          config::MixedPrecision::Bf16),
+                                          testing::Bool()),
+                         form_name);
 
 }  // namespace
 }  // namespace zt::train

@@ -19,6 +19,7 @@
 #include "generate/run_export.hpp"
 #include "generate/run_generate.hpp"
 #include "prepare/build_cache.hpp"
+#include "train/run_plan.hpp"
 
 namespace zt::worker {
 namespace {
@@ -66,6 +67,13 @@ Result<std::string> run_cache(const config::CacheJob& job, const generate::Hooks
   return prepare::run_cache(job, options);
 }
 
+Result<int> plan(const contract::WorkerCall& call) {
+  ZT_TRY_ASSIGN(const auto job, config::thaw<config::TrainJob>(call.job));
+  ZT_TRY_ASSIGN(const std::string plan, train::run_plan(job, call.plan.ranks, call.plan.device));
+  std::printf("%s\n", plan.c_str());
+  return contract::kExitOk;
+}
+
 }  // namespace
 
 Result<int> run_job(const contract::WorkerCall& call) {
@@ -78,6 +86,8 @@ Result<int> run_job(const contract::WorkerCall& call) {
       return perform<config::CacheJob>(call, run_cache);
     case contract::WorkerVerb::Export:
       return perform<config::ExportJob>(call, generate::run_export);
+    case contract::WorkerVerb::Plan:
+      return plan(call);
     case contract::WorkerVerb::Train:
     case contract::WorkerVerb::Import:
       break;  // have a run folder instead of a job file

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker's verbs that take a job file: generate, eval, cache, export.
+// The worker's verbs that take a job file: generate, eval, cache, export, plan.
 #pragma once
 
 #include "base/error.hpp"

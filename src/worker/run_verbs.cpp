@@ -21,6 +21,7 @@
 #include "train/import_weights.hpp"
 #include "train/journal.hpp"
 #include "train/loop.hpp"
+#include "train/run_plan.hpp"
 #include "train/setup.hpp"
 #include "worker/guard.hpp"
 #include "worker/join.hpp"
@@ -101,6 +102,10 @@ Result<int> train_run(const contract::RunFolder& run, Launch& launch, train::Jou
   log::info("train", "ready after " + std::to_string(loading.count()) +
                          " s, step=" + std::to_string(setup->cursor.step) +
                          " trainable=" + std::to_string(store.num_trainable()));
+  if (place.ranks > 1 && place.rank == 0) {
+    ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup));
+    log::info("train", plan);
+  }
   train::Loop loop(setup, run, generation, journal, [] { return signals::stop() != signals::Stop::None; });
   ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());
   return outcome == train::Outcome::Completed ? contract::kExitOk : kExitResumable;

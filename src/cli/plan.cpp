@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope plan: what a training would take and cost on so many ranks.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/job_options.hpp"
+#include "cli/launch.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+
+namespace zt::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr int64_t kMaxRanks = 4096;
+constexpr double kElementBytes = 4;
+
+struct Options {
+  int64_t ranks = 1;
+  std::string machine = "cpu";
+  bool as_json = false;
+  bool with_units = false;
+};
+
+std::string size(double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); }
+std::string size(const json& bytes) { return size(bytes.get<double>()); }
+
+std::string seconds(const json& s) { return text::duration(std::chrono::duration<double>(s.get<double>())); }
+
+std::string memory_text(const json& plan) {
+  const json& memory = plan["memory"];
+  Table table({{"MEMORY OF A RANK"}, {"", Table::Align::Right}});
+  const auto add = [&](const char* what, const char* key) {
+    if (memory[key].get<int64_t>() > 0) table.add({what, size(memory[key])});
+  };
+  add("trained weights", "trained_weights");
+  add("frozen weights", "frozen_weights");
+  add("gradients", "gradients");
+  add("optimizer state", "optimizer_state");
+  add("averages", "averages");
+  add("activations", "activations");
+  add("slabs of whole units", "slabs");
+  add("communication", "communication");
+  add("process", "process");
+  add("total", "total");
+  std::string text = table.text(table_width());
+  if (memory["start"].get<int64_t>() > memory["total"].get<int64_t>())
+    text += fmt::format("A new run's start, with whole weights, takes {}.\n", size(memory["start"]));
+  text += fmt::format("A rank has {}: it {}. Writing a checkpoint takes {} more where there is room.\n",
+                      size(plan["available"]), plan["fits"].get<bool>() ? "fits" : "does NOT fit",
+                      size(memory["staging"]));
+  text += plan["smallest_ranks"].is_null() ? "No number of ranks makes it fit.\n"
+                                           : fmt::format("The smallest number of ranks that fits: {}.\n",
+                                                         plan["smallest_ranks"].get<int64_t>());
+  return text;
+}
+
+std::string changes_text(const json& plan) {
+  if (plan["changes"].empty()) return "";
+  Table table({{"WHAT WOULD LOWER IT"}, {"TO", Table::Align::Right}});
+  for (const json& change : plan["changes"])
+    table.add({"--set " + change["setting"].get<std::string>(), size(change["needed"])});
+  return "\n" + table.text(table_width());
+}
+
+std::string step_text(const json& plan) {
+  const json &traffic = plan["traffic"], &time = plan["time"], &deepspeed = plan["deepspeed"];
+  return fmt::format(
+      "\nA step sends {} per rank (DeepSpeed's ZeRO-{}: {}) and takes about {}:\n"
+      "compute {}, optimizer {}, exchange {}.\n"
+      "DeepSpeed's estimate of states, without activations: {} per GPU at stage 2, {} at stage 3.\n",
+      size(kElementBytes * traffic["elements"].get<double>()), plan["zero_stage"].get<int>(),
+      size(kElementBytes * traffic["deepspeed_elements"].get<double>()), seconds(time["total_s"]),
+      seconds(time["compute_s"]), seconds(time["optimizer_s"]), seconds(time["exchange_s"]),
+      size(deepspeed["stage2"]), size(deepspeed["stage3"]));
+}
+
+std::string units_text(const json& plan) {
+  Table table({{"UNIT"},
+               {"TRAINED", Table::Align::Right},
+               {"FROZEN", Table::Align::Right},
+               {"KEPT", Table::Align::Right},
+               {"GFLOP", Table::Align::Right}});
+  for (const json& unit : plan["units"])
+    table.add(
+        {unit["name"], unit["trained"].dump(), unit["frozen"].dump(), size(unit["kept_bytes"]),
+         fmt::format("{:.3g}",
+                     (unit["forward_flops"].get<double>() + unit["backward_flops"].get<double>()) / 1e9)});
+  return "\n" + table.text(table_width());
+}
+
+std::string for_people(const json& plan, bool with_units) {
+  return fmt::format(
+             "{} ranks on {}, ZeRO stage {}, {} lanes and {} micro batches each; {} trained and {} frozen "
+             "parameters\n\n",
+             plan["ranks"].get<int64_t>(), plan["machine"].get<std::string>(), plan["zero_stage"].get<int>(),
+             plan["lanes_per_rank"].get<int64_t>(), plan["micro_batches"].get<int64_t>(),
+             plan["trained"].get<int64_t>(), plan["frozen"].get<int64_t>()) +
+         memory_text(plan) + changes_text(plan) + step_text(plan) + (with_units ? units_text(plan) : "");
+}
+
+Result<int> plan(const Options& options, config::LoadRequest request) {
+  ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
+  if (resolved.origins.find("lanes")->second == "default") {  // as `train` does
+    request.sets.push_back(fmt::format("lanes={}", options.ranks));
+    ZT_TRY_ASSIGN(resolved, load_train_job(request));
+  }
+  ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Plan, config::freeze(resolved),
+                                             {options.ranks, options.machine}));
+  const json plan = json::parse(end.results, nullptr, /*allow_exceptions=*/false);
+  const bool is_plan = plan.is_object() && plan.contains("memory");
+  print(options.as_json || !is_plan ? end.results : for_people(plan, options.with_units));
+  return end.code;
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("plan", "What a training would take and cost on so many ranks");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb, config::values(config::TrainJob{}));
+  verb->add_option("--ranks", options->ranks, "Ranks that train together")
+      ->check(CLI::Range(int64_t{1}, kMaxRanks))
+      ->capture_default_str();
+  verb->add_option("--device", options->machine,
+                   "What each rank has: a10g, a100, h100, h200; cpu: this host, shared")
+      ->check(CLI::IsMember({"cpu", "a10g", "a100", "h100", "h200"}))
+      ->capture_default_str();
+  verb->add_flag("--units", options->with_units, "List the model's units too");
+  verb->add_flag("--json", options->as_json, "Print JSON");
+  verb->footer(
+      "Example: zoetrope plan --config stage1.yaml --ranks 8 --device h100\n"
+      "Nothing is loaded and nothing started; docs/plan.md says what the numbers mean.");
+  verb->callback([=, &chosen] { chosen = [=] { return plan(*options, job.request()); }; });
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// See machine.hpp.
+#include "train/machine.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "base/resources.hpp"
+
+namespace zt::train {
+namespace {
+
+/// Of the matrix product's speed; measured over the steps of bench/: convolutions of narrow networks, norms
+/// and copies reach less.
+constexpr double kCpuEfficiency = 0.35;
+constexpr int kTries = 3;
+
+/// Seconds of the fastest of a few calls.
+template <class Work>
+double fastest(const Work& work) {
+  double best = 1e9;
+  for (int i = 0; i < kTries; ++i) {
+    const clock::Stopwatch watch;
+    work();
+    best = std::min(best, watch.seconds());
+  }
+  return best;
+}
+
+Result<Machine> this_host() {
+  ZT_TRY_ASSIGN(const resources::Memory memory, resources::memory());
+  constexpr int64_t kSide = 512, kBytes = 32 << 20;
+  const at::NoGradGuard no_grad;
+  const at::Tensor a = at::ones({kSide, kSide}), b = at::ones({kSide, kSide});
+  const double product_s = fastest([&] { (void)at::mm(a, b); });
+  const at::Tensor from = at::zeros({kBytes}, at::kByte), to = at::zeros({kBytes}, at::kByte);
+  const double copy_s = fastest([&] { to.copy_(from); });
+  Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
+  host.float_flops = host.short_flops = 2.0 * kSide * kSide * kSide / product_s;
+  host.memory_bytes_per_s = 2.0 * kBytes / copy_s;      // read and written
+  host.link_bytes_per_s = host.memory_bytes_per_s / 4;  // into the segment and out of it
+  host.memory_bytes = static_cast<double>(memory.available_bytes);
+  host.is_host = true;
+  return host;
+}
+
+}  // namespace
+
+Result<Machine> find_machine(std::string_view name) {
+  if (name == "cpu") return this_host();
+  for (const Machine& machine : kMachines) {
+    if (machine.name == name) return machine;
+  }
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("there is no profile of a device '{}': cpu, a10g, a100, h100 and h200 are known", name));
+}
+
+}  // namespace zt::train

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What plans assume of the machine under a rank.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace zt::train {
+
+struct Machine {
+  std::string_view name = {};
+  double float_flops = 0;         ///< fp32 operations per second, at the peak
+  double short_flops = 0;         ///< bf16 and fp16
+  double memory_bytes_per_s = 0;  ///< of the memory that weights and activations lie in
+  double link_bytes_per_s = 0;    ///< between ranks, one direction
+  double efficiency = 0;          ///< share of the peak that a UNet's step reaches
+  double memory_bytes = 0;
+  bool is_host = false;  ///< all ranks share it; else each has one
+};
+
+/// The makers' figures, dense: TF32 for fp32 operations as libtorch uses it for convolutions, half of
+/// NVLink's two directions (A10G: PCIe 4.0 x16, of which 80 % is had). Efficiency: an SD 2 UNet's step on
+/// A100 (MosaicML, 137 pictures/s at 256 x 256) is 24 % of the peak.
+inline constexpr double kUNetEfficiency = 0.24;
+inline constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+inline constexpr std::array<Machine, 4> kMachines = {{
+    {"a10g", 35e12, 70e12, 600e9, 25e9, kUNetEfficiency, 22.5 * kGiB},
+    {"a100", 156e12, 312e12, 2039e9, 300e9, kUNetEfficiency, 79.2 * kGiB},
+    {"h100", 494e12, 989e12, 3350e9, 450e9, kUNetEfficiency, 79.2 * kGiB},
+    {"h200", 494e12, 989e12, 4800e9, 450e9, kUNetEfficiency, 139.8 * kGiB},
+}};
+
+/// The machine of that name; "cpu" is this host, measured for a few hundredths of a second. Errors:
+/// InvalidArgument for an unknown name; those of resources::memory().
+Result<Machine> find_machine(std::string_view name);
+
+}  // namespace zt::train

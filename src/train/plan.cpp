@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// See plan.hpp.
+#include "train/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "config/load.hpp"
+#include "train/lanes.hpp"
+#include "train/run_rules.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr double kFloatBytes = 4;
+constexpr double kShortBytes = 2;
+/// 8-bit moments: two codes, and two absmax per block.
+constexpr double k8BitStateBytes = 2 + 2 * kFloatBytes / params::kBlockElements;
+/// Of a worker with libtorch, encoders and samples: 230 to 300 MB resident in the quickstart's runs.
+constexpr double kProcessBytes = 300 << 20;
+/// A member's slots of the segment (exchange::Layout).
+constexpr double kSegmentBytes = 4 * 256 * 1024;
+/// What one update reads and writes per element with fp32 moments: value, gradient, two moments read, all but
+/// the gradient written; with an average, that too.
+constexpr double kUpdateBytes = 28, kAverageBytes = 8;
+constexpr int64_t kMostRanks = 4096;
+
+bool is_short(const config::TrainJob& job) {
+  return job.precision.mixed_precision != config::MixedPrecision::Fp32;
+}
+
+/// Bytes of optimizer state of a parameter, per element.
+double moment_bytes(const config::TrainJob& job, const params::ParamInfo& info) {
+  const bool is_8bit =
+      job.optimizer.use_8bit_adam && optim::state_kind_8bit(info.numel()) == optim::StateKind::Blockwise8Bit;
+  return is_8bit ? k8BitStateBytes : 2 * kFloatBytes;
+}
+
+int64_t lanes_per_rank(const config::TrainJob& job, int64_t ranks) { return (job.lanes + ranks - 1) / ranks; }
+
+/// Ranks that share one copy of what the ZeRO stage shares.
+double sharers(const config::TrainJob& job, int64_t from_stage, int64_t ranks) {
+  return job.parallel.zero_stage >= from_stage ? static_cast<double>(ranks) : 1;
+}
+
+/// Gradients of several lanes or micro batches are added up whole before they are exchanged, once.
+bool adds_up(const config::TrainJob& job, int64_t ranks) {
+  return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps > 1;
+}
+
+double gradient_sharers(const config::TrainJob& job, int64_t ranks) {
+  return adds_up(job, ranks) ? 1 : sharers(job, 2, ranks);
+}
+
+/// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp).
+double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  constexpr double kSlots = 2;
+  double gradients = 0, values = 0;
+  for (const UnitCost& unit : costs.units) {
+    gradients = std::max(gradients, kFloatBytes * static_cast<double>(unit.trained));
+    values = std::max(values, kFloatBytes * static_cast<double>(unit.trained + unit.frozen));
+  }
+  return kSlots *
+         ((gradient_sharers(job, ranks) > 1 ? gradients : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
+}
+
+double divided(double elements, int64_t ranks) {
+  return elements * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
+}
+
+StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const Plan& plan) {
+  const double ranks = static_cast<double>(plan.ranks), shared_by = plan.machine.is_host ? ranks : 1;
+  double flops = 0;
+  for (const UnitCost& unit : costs.units)
+    flops +=
+        (unit.is_recomputed && unit.backward_flops > 0 ? 2 : 1) * unit.forward_flops + unit.backward_flops;
+  flops *= static_cast<double>(plan.lanes_per_rank * job.optimizer.gradient_accumulation_steps);
+  const double speed = is_short(job) ? plan.machine.short_flops : plan.machine.float_flops;
+  const double each = kUpdateBytes + (job.optimizer.ema_decay > 0 ? kAverageBytes : 0);
+  StepTime time;
+  time.compute_s = flops * shared_by / (speed * plan.machine.efficiency);
+  time.optimizer_s = each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by /
+                     plan.machine.memory_bytes_per_s;
+  time.exchange_s = kFloatBytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
+  return time;
+}
+
+/// Bytes that each rank may take.
+double available(const Machine& machine, int64_t ranks) {
+  return machine.is_host ? machine.memory_bytes / static_cast<double>(ranks) : machine.memory_bytes;
+}
+
+std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& costs, int64_t lanes_each,
+                                      const Machine& machine) {
+  for (int64_t ranks = 1; ranks <= kMostRanks; ++ranks) {
+    job.lanes = lanes_each * ranks;
+    if (rank_memory(job, costs, ranks).needed() <= available(machine, ranks)) return ranks;
+  }
+  return std::nullopt;
+}
+
+/// What each setting alone would leave a rank to take.
+std::vector<Change> changes(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                            int64_t scale_factor, int64_t ranks, double now) {
+  using Edit = std::function<void(config::TrainJob&)>;
+  std::vector<std::pair<std::string, Edit>> edits = {
+      {"gradient_checkpointing=true", [](auto& j) { j.gradient_checkpointing = true; }},
+      {"optimizer.use_8bit_adam=true", [](auto& j) { j.optimizer.use_8bit_adam = true; }},
+      {"precision.mixed_precision=bf16",
+       [](auto& j) { j.precision.mixed_precision = config::MixedPrecision::Bf16; }},
+      {"precision.frozen_dtype=bf16",
+       [](auto& j) { j.precision.frozen_dtype = config::MixedPrecision::Bf16; }},
+      {fmt::format("data.train_bs={}", std::max<int64_t>(1, job.data.train_bs / 2)),
+       [](auto& j) { j.data.train_bs = std::max<int64_t>(1, j.data.train_bs / 2); }}};
+  for (int64_t stage = job.parallel.zero_stage + 1; stage <= 3 && ranks > 1; ++stage)
+    edits.emplace_back(fmt::format("parallel.zero_stage={}", stage),
+                       [=](auto& j) { j.parallel.zero_stage = stage; });
+  std::vector<Change> out;
+  for (const auto& [setting, edit] : edits) {
+    config::TrainJob changed = job;
+    edit(changed);
+    if (!config::check(changed)) continue;  // not a value that a run may have
+    const double needed = rank_memory(changed, model_costs(changed, configs, scale_factor), ranks).needed();
+    if (needed < now) out.push_back({setting, needed});
+  }
+  std::ranges::sort(out, {}, &Change::needed);
+  return out;
+}
+
+}  // namespace
+
+ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& table) {
+  const params::PlacementRule placement = placement_rule(job, table);
+  ModelCosts costs;
+  std::map<std::string, int64_t> layers;
+  for (const params::ParamInfo& info : table.params()) {
+    const bool trains = !info.is_buffer && is_trainable(job, info.name);
+    (trains ? costs.trained : costs.frozen) += info.numel();
+    if (trains) costs.moment_bytes += moment_bytes(job, info) * static_cast<double>(info.numel());
+    const at::ScalarType kept = info.is_buffer ? at::kFloat : placement(info).dtype;
+    if (!trains)
+      costs.frozen_bytes += static_cast<double>(info.numel()) * static_cast<double>(at::elementSize(kept));
+    int64_t& layer = layers[info.name.substr(0, info.name.rfind('.'))];
+    layer += info.numel();
+    costs.largest_layer = std::max(costs.largest_layer, layer);
+  }
+  return costs;
+}
+
+ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                       int64_t scale_factor) {
+  const params::ParamTable table = models::declare_networks(configs);
+  ModelCosts costs = state_costs(job, table);
+  costs.units = unit_costs(job, table, configs, scale_factor);
+  return costs;
+}
+
+double RankMemory::total() const {
+  return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + slabs +
+         communication + process;
+}
+
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  const double trained = kFloatBytes * static_cast<double>(costs.trained);
+  const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
+  const int64_t lanes = lanes_per_rank(job, ranks);
+  const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
+  // Lanes take turns where each needs the units brought to it.
+  const int64_t side_by_side = of_values > 1 ? 1 : divide_threads(lanes, threads).side_by_side;
+  RankMemory memory;
+  memory.trained_weights = trained / of_values;
+  memory.frozen_weights = costs.frozen_bytes / of_values;
+  memory.gradients = static_cast<double>(lanes) * trained / gradient_sharers(job, ranks);
+  memory.optimizer_state = costs.moment_bytes / of_state;
+  memory.averages = job.optimizer.ema_decay > 0 ? trained / of_state : 0;
+  memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
+  memory.slabs = slab_bytes(job, costs, ranks);
+  memory.communication = ranks > 1 ? kSegmentBytes : 0;
+  memory.process = kProcessBytes;
+  memory.staging = trained / of_state + memory.optimizer_state + memory.averages;
+  memory.start = trained + costs.frozen_bytes + memory.gradients + memory.process;
+  return memory;
+}
+
+Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  const auto passes =
+      static_cast<double>(job.optimizer.gradient_accumulation_steps * lanes_per_rank(job, ranks));
+  const auto trained = static_cast<double>(costs.trained);
+  double gathered = 0;  // per pass
+  for (const UnitCost& unit : costs.units)
+    gathered += ((unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0)) *
+                static_cast<double>(unit.trained + unit.frozen);
+  const int64_t stage = job.parallel.zero_stage;
+  Traffic traffic;
+  traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + trained, ranks);
+  traffic.deepspeed_elements = divided(stage <= 1   ? 2 * trained
+                                       : stage == 2 ? (passes + 1) * trained
+                                                    : passes * (gathered + trained),
+                                       ranks);
+  return traffic;
+}
+
+Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+               int64_t ranks, const Machine& machine) {
+  Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
+  plan.costs = model_costs(job, configs, scale_factor);
+  plan.memory = rank_memory(job, plan.costs, ranks);
+  plan.traffic = step_traffic(job, plan.costs, ranks);
+  plan.time = step_time(job, plan.costs, plan);
+  plan.available = available(machine, ranks);
+  plan.fits = plan.memory.needed() <= plan.available;
+  plan.smallest_ranks = smallest_ranks(job, plan.costs, plan.lanes_per_rank, machine);
+  plan.changes = changes(job, configs, scale_factor, ranks, plan.memory.needed());
+  // deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs, nothing
+  // offloaded: 18 bytes of 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest
+  // layer's.
+  const double all = static_cast<double>(plan.costs.trained + plan.costs.frozen);
+  plan.deepspeed_stage2 = 2 * all + 18 * all / static_cast<double>(ranks);
+  plan.deepspeed_stage3 =
+      4 * static_cast<double>(plan.costs.largest_layer) + 18 * all / static_cast<double>(ranks);
+  return plan;
+}
+
+}  // namespace zt::train

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run takes and costs on so many ranks before it is started: memory per rank by kind, bytes exchanged
+// and time per step, what to change where it does not fit, and DeepSpeed's own estimate. Pure: from the
+// configuration, the parameter table and a machine's figures. The memory check before a run (budget.hpp) adds
+// up the same numbers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/resources.hpp"
+#include "config/job/train_job.hpp"
+#include "models/network_set.hpp"
+#include "params/param_table.hpp"
+#include "train/machine.hpp"
+#include "train/unit_costs.hpp"
+
+namespace zt::train {
+
+/// A model's sizes as plans use them.
+struct ModelCosts {
+  int64_t trained = 0, frozen = 0;  ///< elements, without padding
+  int64_t largest_layer = 0;        ///< elements of the largest weight with its bias
+  double frozen_bytes = 0;          ///< as kept, in their own types
+  double moment_bytes = 0;          ///< of the optimizer, all ranks together
+  std::vector<UnitCost> units;
+};
+/// Without the units: what is known of the state alone.
+ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& table);
+ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                       int64_t scale_factor);
+
+/// Bytes of one rank by kind; 0 where there is none.
+struct RankMemory {
+  double trained_weights = 0;
+  double frozen_weights = 0;
+  double gradients = 0;
+  double optimizer_state = 0;
+  double averages = 0;
+  double activations = 0;    ///< copies of weights in the short type included
+  double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
+  double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
+  double process = 0;        ///< libtorch, encoders, samples
+  double staging = 0;  ///< copy of the state while a checkpoint is written; left out where memory is short
+  double start = 0;    ///< before the first step of a new run, which loads whole weights
+  /// A step's, without staging.
+  double total() const;
+  /// What must be there: a step's or the start's.
+  double needed() const { return total() > start ? total() : start; }
+};
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);
+
+/// Elements that a rank sends in a step; it receives as many.
+struct Traffic {
+  double elements = 0;
+  double deepspeed_elements = 0;  ///< what DeepSpeed sends at the same stage: see docs/plan.md
+};
+Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);
+
+struct StepTime {
+  double compute_s = 0;
+  double optimizer_s = 0;
+  double exchange_s = 0;
+  double total_s() const { return compute_s + optimizer_s + exchange_s; }
+};
+
+/// A change of the configuration and what a rank then needs.
+struct Change {
+  std::string setting;  ///< as --set wants it
+  double needed = 0;
+};
+
+struct Plan {
+  int64_t ranks = 1;
+  int64_t lanes_per_rank = 1;
+  ModelCosts costs = {};
+  RankMemory memory = {};
+  Traffic traffic = {};
+  StepTime time = {};
+  Machine machine = {};
+  double available = 0;  ///< bytes that a rank may take
+  bool fits = false;
+  std::optional<int64_t> smallest_ranks = {};  ///< that fit with as many lanes per rank; none up to 4096
+  std::vector<Change> changes = {};            ///< each alone that lowers what a rank needs, best first
+  double deepspeed_stage2 = 0, deepspeed_stage3 = 0;  ///< bytes per GPU by DeepSpeed's estimators
+};
+Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+               int64_t ranks, const Machine& machine);
+
+}  // namespace zt::train

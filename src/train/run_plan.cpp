@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// See run_plan.hpp.
+#include "train/run_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "models/vae/autoencoder_kl.hpp"
+#include "train/plan.hpp"
+
+namespace zt::train {
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr int kJsonVersion = 1;
+constexpr uint64_t kLargestConfigBytes = 1 << 20;
+constexpr double kElementBytes = 4;
+
+struct LatentShape {
+  int64_t channels = 4;
+  int64_t scale_factor = 8;  ///< pixels per latent pixel and side
+};
+
+/// What the codec that the run would open says of its latents.
+Result<LatentShape> latent_shape(const config::ModelJob& job) {
+  const config::CodecShape& codec = job.codec;
+  if (job.vae_model_path.empty()) {
+    const bool is_linear = codec.kind == config::CodecKind::Linear;
+    const int64_t halvings = static_cast<int64_t>(codec.block_out_channels.size()) - 1;
+    return LatentShape{codec.latent_channels, is_linear ? codec.patch : int64_t{1} << halvings};
+  }
+  const auto file = std::filesystem::path(job.vae_model_path) / "config.json";
+  ZT_TRY_ASSIGN(const std::string text, files::read(file, kLargestConfigBytes));
+  const json config = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json patch = config.is_object() ? config.value("patch_size", json()) : json();
+  const json channels = config.is_object() ? config.value("latent_channels", json()) : json();
+  if (patch.is_number_integer() && channels.is_number_integer())
+    return LatentShape{channels.get<int64_t>(), patch.get<int64_t>()};
+  auto vae = models::parse_vae_config(text);
+  if (!vae) return fail(std::move(vae).error().with("while reading " + file.string()));
+  return LatentShape{vae->latent_channels, vae->scale_factor()};
+}
+
+json memory_json(const RankMemory& memory) {
+  const auto whole = [](double bytes) { return static_cast<int64_t>(bytes); };
+  return {{"trained_weights", whole(memory.trained_weights)},
+          {"frozen_weights", whole(memory.frozen_weights)},
+          {"gradients", whole(memory.gradients)},
+          {"optimizer_state", whole(memory.optimizer_state)},
+          {"averages", whole(memory.averages)},
+          {"activations", whole(memory.activations)},
+          {"slabs", whole(memory.slabs)},
+          {"communication", whole(memory.communication)},
+          {"process", whole(memory.process)},
+          {"total", whole(memory.total())},
+          {"staging", whole(memory.staging)},
+          {"start", whole(memory.start)}};
+}
+
+json units_json(const std::vector<UnitCost>& units) {
+  json out = json::array();
+  for (const UnitCost& unit : units)
+    out.push_back(
+        {{"name", unit.name},
+         {"trained", unit.trained},
+         {"frozen", unit.frozen},
+         {"kept_bytes", static_cast<int64_t>(unit.is_recomputed ? unit.inputs : unit.kept + unit.copies)},
+         {"recomputed", unit.is_recomputed},
+         {"forward_flops", unit.forward_flops},
+         {"backward_flops", unit.backward_flops}});
+  return out;
+}
+
+json to_json(const Plan& plan, const config::TrainJob& job) {
+  json changes = json::array();
+  for (const Change& change : plan.changes)
+    changes.push_back({{"setting", change.setting}, {"needed", static_cast<int64_t>(change.needed)}});
+  return {{"version", kJsonVersion},
+          {"ranks", plan.ranks},
+          {"zero_stage", job.parallel.zero_stage},
+          {"lanes_per_rank", plan.lanes_per_rank},
+          {"micro_batches", job.optimizer.gradient_accumulation_steps},
+          {"machine", plan.machine.name},
+          {"trained", plan.costs.trained},
+          {"frozen", plan.costs.frozen},
+          {"memory", memory_json(plan.memory)},
+          {"available", static_cast<int64_t>(plan.available)},
+          {"fits", plan.fits},
+          {"smallest_ranks", plan.smallest_ranks ? json(*plan.smallest_ranks) : json(nullptr)},
+          {"changes", changes},
+          {"traffic",
+           {{"elements", plan.traffic.elements}, {"deepspeed_elements", plan.traffic.deepspeed_elements}}},
+          {"time",
+           {{"compute_s", plan.time.compute_s},
+            {"optimizer_s", plan.time.optimizer_s},
+            {"exchange_s", plan.time.exchange_s},
+            {"total_s", plan.time.total_s()}}},
+          {"deepspeed", {{"stage2", plan.deepspeed_stage2}, {"stage3", plan.deepspeed_stage3}}},
+          {"units", units_json(plan.costs.units)}};
+}
+
+}  // namespace
+
+Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view name) {
+  ZT_TRY_ASSIGN(const Machine machine, find_machine(name));
+  ZT_TRY_ASSIGN(const LatentShape latents, latent_shape(job.model));
+  ZT_TRY_ASSIGN(const auto configs, models::network_configs(job.model, latents.channels, job.stage == 2));
+  return to_json(make_plan(job, configs, latents.scale_factor, ranks, machine), job).dump();
+}
+
+Result<std::string> launch_plan(const Setup& setup) {
+  const models::LatentCodec& codec = *setup.encoders.codec;
+  ZT_TRY_ASSIGN(const auto configs,
+                models::network_configs(setup.job.model, codec.channels(), setup.job.stage == 2));
+  const int64_t ranks = setup.ranks.size();
+  const ModelCosts costs = model_costs(setup.job, configs, codec.scale_factor());
+  const RankMemory memory = rank_memory(setup.job, costs, ranks);
+  const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
+  return fmt::format(
+      "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}) and sends {} "
+      "per step",
+      ranks, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
+      size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
+      size(memory.activations), size(kElementBytes * step_traffic(setup.job, costs, ranks).elements));
+}
+
+}  // namespace zt::train
