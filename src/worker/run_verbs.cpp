@@ -102,7 +102,7 @@ Result<int> train_run(const contract::RunFolder& run, Launch& launch, train::Jou
   log::info("train", "ready after " + std::to_string(loading.count()) +
                          " s, step=" + std::to_string(setup->cursor.step) +
                          " trainable=" + std::to_string(store.num_trainable()));
-  if (place.ranks > 1 && place.rank == 0) {
+  if (launch.ranks > 1 && launch.rank == 0) {
     ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup));
     log::info("train", plan);
   }
