@@ -78,7 +78,7 @@ class HostRuns(Runs):
                 words = entry.read_bytes().split(b"\0")
             except OSError:
                 continue
-            if len(words) > 1 and any(f"runs/{name}-".encode() in word for word in words):
+            if len(words) > 1 and any(f"{self.root}/runs/{name}-".encode() in word for word in words):
                 found[int(entry.parent.name)] = words
         return found
 
