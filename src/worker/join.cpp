@@ -15,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/process.hpp"
+#include "base/resources.hpp"
 #include "base/signals.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/store_address.hpp"
@@ -185,6 +186,10 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
   // What the launcher takes for two hosts is two, also where one kernel runs both.
   if (!launch.host.empty()) group.host_identity = exchange::host_identity() + " " + launch.host;
   ZT_TRY_ASSIGN(auto groups, train::form_groups(group, job.parallel.shard_ranks, deadline));
+  const auto& members = groups.world->identity().members;
+  const std::string& own_host = members[static_cast<size_t>(launch.rank)].host;
+  const auto here = std::ranges::count(members, own_host, &dist::Member::host);
+  launch.threads = std::max<int64_t>(1, resources::cores() / here);
   return train::Ranks(std::move(groups), std::move(launch.saves), job.parallel);
 }
 

@@ -29,6 +29,8 @@ struct Launch {
   std::optional<files::Lock> lock;  ///< the run's, held by the first rank for all
   rendezvous::ClientOptions store;  ///< how the store is reached, of no member; unused with one rank
   std::unique_ptr<rendezvous::Client> saves;  ///< a connection to it; null with one rank
+  /// This rank's share of its host's cores, known once the ranks have joined; 0 with one rank: all of them.
+  int64_t threads = 0;
 };
 
 /// Errors: Unavailable if another process writes the run or the store can't be reached; Timeout if other
@@ -36,8 +38,8 @@ struct Launch {
 /// Cancelled when asked to stop.
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call);
 
-/// The other ranks; with one rank nobody is looked for. Takes `launch.saves`. Errors: InvalidConfig with more
-/// ranks than lanes, those of dist::form_group.
+/// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads`.
+/// Errors: InvalidConfig with more ranks than lanes, those of dist::form_group.
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job);
 
 }  // namespace zt::worker

@@ -87,9 +87,10 @@ Result<int> import_run(const contract::RunFolder& run, int64_t generation, int64
 Result<int> train_run(const contract::RunFolder& run, Launch& launch, train::Journal& journal,
                       std::chrono::steady_clock::time_point start) {
   const int64_t generation = launch.attempt.generation;
-  ZT_TRY_ASSIGN(const config::TrainJob job, job_of(run, generation));
+  ZT_TRY_ASSIGN(config::TrainJob job, job_of(run, generation));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch, job));
+  if (job.threads == 0) job.threads = launch.threads;
   ZT_TRY_ASSIGN(const auto setup, train::set_up(job, run, device, std::move(ranks), journal));
   at::set_num_threads(static_cast<int>(setup->num_threads));
   journal.event(started(*setup));

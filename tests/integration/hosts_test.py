@@ -173,6 +173,13 @@ def lose_a_connection(runs):
     wait_until_gone(runs, "cut", 20)
 
 
+def share_the_cores(runs):
+    """Among the ranks of each host, not among all."""
+    runs.finish(runs.on_hosts("cores", "a:1,b:1", "--set", "threads=0", "--steps", 1))
+    events = "".join(p.read_text() for p in runs.folder("cores").glob("events/*.jsonl"))
+    assert f'"threads":{len(os.sched_getaffinity(0))},' in events.replace(" ", ""), events
+
+
 def refuse_strange_hosts(runs):
     assert runs.on_hosts("strange", "a:2,nowhere.invalid:2", "--address", "127.0.0.1").wait(DEADLINE_S) != 0
     assert "the agent on nowhere.invalid ended" in runs.log(), runs.log()
@@ -196,6 +203,7 @@ def main():
             stop_and_go_on(runs, wanted)
             lose_the_launcher(runs)
             lose_a_connection(runs)
+            share_the_cores(runs)
             refuse_strange_hosts(runs)
         finally:
             sshd.stop()
