@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learning rates against diffusers' own (tests/parity/l_lr_schedules: base 1e-3, warm-up 5, total 40), and
-// against DeepSpeed's formulas.
+// against DeepSpeed's.
 #include "optim/lr_schedule.hpp"
 
 #include <gtest/gtest.h>

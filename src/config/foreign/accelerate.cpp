@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kKinds = {"NO", "MULTI_CPU", "MULTI_GPU", "DEEPSPEED", "FSDP"};
 constexpr int64_t kMostRanks = 4096;
-constexpr std::string_view kStage = "parallel.zero_stage", kPrecision = "precision.mixed_precision";
+constexpr std::string_view kStage = "parallel.zero_stage", kPrecision = "precision.mixed_precision",
+                           kShardRanks = "parallel.shard_ranks";
 
 int64_t whole(const Entry& entry) {
   int64_t value = 0;
@@ -64,62 +65,81 @@ Status check_deepspeed_file(const KeyFile& file) {
                                      text::join(both, ", "))));
 }
 
-/// What FSDP is asked to shard, as a ZeRO stage.
-Result<int64_t> fsdp_stage(const KeyFile& file) {
+/// What FSDP is asked to shard.
+struct Sharding {
+  int64_t stage = 3;           ///< of ZeRO
+  bool is_in_machine = false;  ///< each machine has a copy of its own
+};
+
+Result<Sharding> fsdp_sharding(const KeyFile& file) {
   if (whole_or(file, "fsdp_config.version", 1) == 2) {
     const std::string reshard = lower(text_or(file, "fsdp_config.reshard_after_forward", "true"));
-    return reshard == "true" || reshard == "full_shard" ? 3 : 2;
+    return Sharding{.stage = reshard == "true" || reshard == "full_shard" ? 3 : 2};
   }
   struct Strategy {
     std::string_view name, number;
-    int64_t stage;
-    bool is_hybrid;
+    Sharding sharding;
   };
-  constexpr Strategy kStrategies[] = {{"FULL_SHARD", "1", 3, false},
-                                      {"SHARD_GRAD_OP", "2", 2, false},
-                                      {"NO_SHARD", "3", 0, false},
-                                      {"HYBRID_SHARD", "4", 3, true},
-                                      {"HYBRID_SHARD_ZERO2", "5", 2, true}};
+  constexpr Strategy kStrategies[] = {{"FULL_SHARD", "1", {3, false}},
+                                      {"SHARD_GRAD_OP", "2", {2, false}},
+                                      {"NO_SHARD", "3", {0, false}},
+                                      {"HYBRID_SHARD", "4", {3, true}},
+                                      {"HYBRID_SHARD_ZERO2", "5", {2, true}}};
   const Entry* entry = file.find("fsdp_config.sharding_strategy");
-  if (!entry) return 3;
-  for (const Strategy& known : kStrategies) {
-    if (entry->value != known.name && entry->value != known.number) continue;
-    if (known.is_hybrid && whole_or(file, "num_machines", 1) > 1)
-      return fail(file.error(*entry,
-                             "sharding within each of several machines is not built; use FULL_SHARD or "
-                             "SHARD_GRAD_OP"));
-    return known.stage;
-  }
+  if (!entry) return Sharding{};
+  for (const Strategy& known : kStrategies)
+    if (entry->value == known.name || entry->value == known.number) return known.sharding;
   return fail(file.error(*entry,
                          "sharding_strategy: wanted FULL_SHARD, SHARD_GRAD_OP, NO_SHARD, HYBRID_SHARD or "
                          "HYBRID_SHARD_ZERO2"));
 }
 
-Result<Ask> fsdp_ask(const KeyFile& file, const Entry& entry) {
+/// Ranks in each direction of parallelism_config.
+struct Mesh {
+  int64_t copies, shards;
+};
+
+Mesh mesh_of(const KeyFile& file) {
+  return {whole_or(file, "parallelism_config.dp_replicate_size", 1),
+          whole_or(file, "parallelism_config.dp_shard_size", 1)};
+}
+
+Result<std::vector<Ask>> strategy_asks(const KeyFile& file, const Entry& entry, int64_t ranks) {
+  const Mesh mesh = mesh_of(file);
+  if (mesh.copies > 1 && mesh.shards == 1)
+    return std::vector{says(file, entry, "not used: dp_shard_size is 1, so that every rank has a copy")};
+  ZT_TRY_ASSIGN(const Sharding sharding, fsdp_sharding(file));
+  std::vector<Ask> asks{wants(file, entry, kStage, std::to_string(sharding.stage))};
+  const int64_t machines = whole_or(file, "num_machines", 1);
+  if (!sharding.is_in_machine || machines == 1) return asks;
+  if (machines < 1 || ranks % machines != 0)
+    return fail(file.error(entry, fmt::format("{} ranks do not divide into {} machines", ranks, machines)));
+  asks.push_back(wants(file, entry, kShardRanks, std::to_string(ranks / machines)));
+  return asks;
+}
+
+Result<std::vector<Ask>> fsdp_asks(const KeyFile& file, const Entry& entry, int64_t ranks) {
   const std::string_view key = entry.row->key;
   if (key == "fsdp_config.activation_checkpointing")
-    return entry.value == "true" ? wants(file, entry, "gradient_checkpointing", "true")
-                                 : says(file, entry, "gradient_checkpointing is the job's");
+    return std::vector{entry.value == "true" ? wants(file, entry, "gradient_checkpointing", "true")
+                                             : says(file, entry, "gradient_checkpointing is the job's")};
+  if (key == "fsdp_config.version") return std::vector{says(file, entry, "as here")};
   const bool is_second = whole_or(file, "fsdp_config.version", 1) == 2;
-  if (key == "fsdp_config.version") return says(file, entry, "as here");
   if ((key == "fsdp_config.reshard_after_forward") != is_second)
-    return says(file, entry, fmt::format("not used: it is for version {}", is_second ? 1 : 2));
-  ZT_TRY_ASSIGN(const int64_t stage, fsdp_stage(file));
-  return wants(file, entry, kStage, std::to_string(stage));
+    return std::vector{says(file, entry, fmt::format("not used: it is for version {}", is_second ? 1 : 2))};
+  return strategy_asks(file, entry, ranks);
 }
 
 Result<Ask> mesh_ask(const KeyFile& file, const Entry& entry, int64_t ranks) {
-  const int64_t copies = whole_or(file, "parallelism_config.dp_replicate_size", 1);
-  const int64_t shards = whole_or(file, "parallelism_config.dp_shard_size", 1);
-  if (copies > 1 && shards > 1)
+  const auto [copies, shards] = mesh_of(file);
+  if (copies < 1 || shards < 1 || copies > ranks || shards > ranks ||
+      (copies * shards != ranks && copies * shards != 1))
     return fail(
-        file.error(entry, "shards within copies are not built: make dp_replicate_size or dp_shard_size 1"));
-  if (copies * shards != ranks && copies * shards != 1)
-    return fail(
-        file.error(entry, fmt::format("dp_replicate_size x dp_shard_size is {}, and there are {} ranks",
-                                      copies * shards, ranks)));
-  if (entry.row->key == "parallelism_config.dp_replicate_size" && copies > 1)
-    return wants(file, entry, kStage, "0");
+        file.error(entry, fmt::format("dp_replicate_size x dp_shard_size is {} x {}, and there are {} ranks",
+                                      copies, shards, ranks)));
+  const bool is_copies = entry.row->key == "parallelism_config.dp_replicate_size";
+  if (is_copies && copies > 1 && shards == 1) return wants(file, entry, kStage, "0");
+  if (!is_copies && copies > 1 && shards > 1) return wants(file, entry, kShardRanks, std::to_string(shards));
   return says(file, entry, "as here");
 }
 
@@ -141,7 +161,6 @@ std::string ranks_text(const KeyFile& file, int64_t ranks) {
 
 Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) {
   const std::string_view key = entry.row->key;
-  if (key == "mixed_precision") return precision_ask(file, entry);
   if (key == "fp16")
     return entry.value == "true" && !file.find("mixed_precision")
                ? wants(file, entry, kPrecision, "fp16")
@@ -153,7 +172,7 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) 
   if (key == "distributed_type") return says(file, entry, "ranks divide each batch");
   if (key == "deepspeed_config.deepspeed_config_file") return says(file, entry, "its keys follow");
   if (key.starts_with("parallelism_config.")) return mesh_ask(file, entry, ranks);
-  return fsdp_ask(file, entry);
+  return precision_ask(file, entry);
 }
 
 /// Sections that the kind of training leaves unused.
@@ -197,6 +216,9 @@ Result<std::vector<Ask>> accelerate_asks(const KeyFile& file, int64_t ranks) {
       asks.push_back(
           says(file, entry,
                fmt::format("not used: distributed_type is {}", file.find("distributed_type")->value)));
+    } else if (entry.row->does == Does::Special && entry.row->key.starts_with("fsdp_config.")) {
+      ZT_TRY_ASSIGN(const std::vector<Ask> more, fsdp_asks(file, entry, ranks));
+      asks.insert(asks.end(), more.begin(), more.end());
     } else if (entry.row->does == Does::Special) {
       ZT_TRY_ASSIGN(Ask ask, special_ask(file, entry, ranks));
       asks.push_back(std::move(ask));

@@ -76,9 +76,10 @@ constexpr KeyRow kRows[] = {
 
     {"fsdp_config.version", Int, "1", Special, "", "1 or 2: which of the next two keys counts"},
     {"fsdp_config.sharding_strategy", Text, "FULL_SHARD", Special, "",
-     "version 1: FULL_SHARD is stage 3, SHARD_GRAD_OP 2, NO_SHARD 0, HYBRID_* on one machine as without "
-     "HYBRID_"},
-    {"fsdp_config.reshard_after_forward", Text, "true", Special, "", "version 2: true is stage 3, false 2"},
+     "version 1: FULL_SHARD is parallel.zero_stage = 3, SHARD_GRAD_OP 2, NO_SHARD 0; HYBRID_* also sets "
+     "parallel.shard_ranks to the ranks of a machine"},
+    {"fsdp_config.reshard_after_forward", Text, "true", Special, "",
+     "version 2: true is parallel.zero_stage = 3, false 2"},
     {"fsdp_config.offload_params", Bool, "false", Only, "false", kDeviceOnly},
     {"fsdp_config.min_num_params", Int, "1e8", Ignore, "", kUnits},
     {"fsdp_config.auto_wrap_policy", Text, "NO_WRAP", Ignore, "", kUnits},
@@ -96,9 +97,9 @@ constexpr KeyRow kRows[] = {
     {"fsdp_config.ignored_modules", Text, "", Refuse, "", "every trained parameter is shared alike"},
 
     {"parallelism_config.dp_replicate_size", Int, "1", Special, "",
-     "ranks that hold copies: with dp_shard_size 1, parallel.zero_stage = 0; else refused"},
+     "copies; with dp_shard_size 1, parallel.zero_stage = 0"},
     {"parallelism_config.dp_shard_size", Int, "1", Special, "",
-     "ranks that shard: their number is that of ranks"},
+     "ranks that share a copy, where there are several: parallel.shard_ranks"},
     {"parallelism_config.tp_size", Int, "1", Only, "1", kOneWay},
     {"parallelism_config.cp_size", Int, "1", Only, "1", kOneWay},
     {"parallelism_config.sp_size", Int, "1", Only, "1", kOneWay},

@@ -136,6 +136,9 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, const TrainJob&
     if (power < 0 || power > 32) return fail(file.error(entry, "fp16.initial_scale_power: wanted 0 to 32"));
     return wants(file, entry, "precision.init_loss_scale", std::to_string(int64_t{1} << power));
   }
+  if (key == "zero_optimization.mics_shard_size")
+    return whole(entry) > 0 ? wants(file, entry, "parallel.shard_ranks", entry.value)
+                            : says(file, entry, "all ranks share one copy");
   if (key.ends_with(".enabled")) return precision_ask(file, entry, job);
   if (key == "torch_autocast.dtype") return says(file, entry, "counts if torch_autocast.enabled is true");
   if (key == "zero_optimization") {

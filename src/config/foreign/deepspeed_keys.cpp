@@ -189,7 +189,7 @@ constexpr KeyRow kRows[] = {
      "quantised sending changes the maths"},
     {"zero_optimization.zeropp_loco_param", Any, "", Refuse, "",
      "it corrects quantised gradients, which are not built"},
-    {"zero_optimization.mics_shard_size", Int, "-1", Ignore, "", kOneScheme},
+    {"zero_optimization.mics_shard_size", Int, "-1", Special, "", "above 0: parallel.shard_ranks"},
     {"zero_optimization.mics_hierarchical_params_gather", Bool, "false", Ignore, "", kOneScheme},
     {"zero_optimization.memory_efficient_linear", Bool, "true", Ignore, "",
      "names only another way to the same numbers"},

@@ -392,9 +392,8 @@ TEST_F(ForeignFilesTest, FsdpStrategiesAreStages) {
     ASSERT_TRUE(result) << keys << result.error().text();
     EXPECT_EQ(result->job.parallel.zero_stage, stage) << keys;
   }
-  EXPECT_THAT(message(accelerate("distributed_type: FSDP\nnum_machines: 2\n"
-                                 "fsdp_config: {sharding_strategy: HYBRID_SHARD}\n")),
-              HasSubstr("within each of several machines is not built"));
+  EXPECT_THAT(message(accelerate("distributed_type: FSDP\nfsdp_config: {sharding_strategy: MOST}\n")),
+              HasSubstr("wanted FULL_SHARD"));
   const auto recomputed =
       accelerate("distributed_type: FSDP\nfsdp_config: {fsdp_activation_checkpointing: true}\n");
   ASSERT_TRUE(recomputed);
@@ -409,15 +408,41 @@ TEST_F(ForeignFilesTest, SectionsOfOtherKindsAreNotUsed) {
   EXPECT_EQ(effect("deepspeed_config.zero_stage"), "not used: distributed_type is MULTI_GPU");
 }
 
-TEST_F(ForeignFilesTest, MeshesOfOneKindOfDataParallelismAreTaken) {
-  const std::string head = "distributed_type: FSDP\nparallelism_config: ";
-  const auto copies = accelerate(head + "{dp_replicate_size: 4}\n", "lanes: 4\n", 4);
+TEST_F(ForeignFilesTest, ShardsWithinCopiesAreShardRanks) {
+  const std::string hybrid =
+      "distributed_type: FSDP\nfsdp_config: {sharding_strategy: HYBRID_SHARD}\nnum_machines: ";
+  const auto machines = accelerate(hybrid + "2\n", "lanes: 8\n", 8);
+  ASSERT_TRUE(machines) << machines.error().text();
+  EXPECT_EQ(machines->job.parallel.zero_stage, 3);
+  EXPECT_EQ(machines->job.parallel.shard_ranks, 4) << "those of a machine";
+  EXPECT_THAT(message(accelerate(hybrid + "3\n", "", 8)), HasSubstr("8 ranks do not divide into 3 machines"));
+
+  const std::string mesh = "distributed_type: FSDP\nparallelism_config: ";
+  const auto both = accelerate(mesh + "{dp_replicate_size: 2, dp_shard_size: 4}\n", "lanes: 8\n", 8);
+  ASSERT_TRUE(both) << both.error().text();
+  EXPECT_EQ(both->job.parallel.shard_ranks, 4);
+
+  const auto mics = deepspeed(R"("zero_optimization": {"stage": 3, "mics_shard_size": 2})");
+  ASSERT_TRUE(mics) << mics.error().text();
+  EXPECT_EQ(mics->job.parallel.shard_ranks, 2);
+}
+
+TEST_F(ForeignFilesTest, CopiesAloneShareNothing) {
+  const auto copies = accelerate(
+      "distributed_type: FSDP\nfsdp_config: {version: 2, reshard_after_forward: true}\n"
+      "parallelism_config: {dp_replicate_size: 4}\n",
+      "lanes: 4\n", 4);
+
   ASSERT_TRUE(copies) << copies.error().text();
   EXPECT_EQ(copies->job.parallel.zero_stage, 0);
+}
 
-  EXPECT_THAT(message(accelerate(head + "{dp_replicate_size: 2, dp_shard_size: 2}\n", "", 4)),
-              HasSubstr("not built"));
-  EXPECT_THAT(message(accelerate(head + "{dp_shard_size: 2}\n", "", 4)), HasSubstr("and there are 4 ranks"));
+TEST_F(ForeignFilesTest, MeshesThatAreNotBuiltOrDoNotFitAreRefused) {
+  const std::string head = "distributed_type: FSDP\nparallelism_config: ";
+  for (const char* mesh :
+       {"{dp_shard_size: 2}", "{dp_shard_size: 0}", "{dp_replicate_size: -4, dp_shard_size: -1}",
+        "{dp_replicate_size: 9007199254740992, dp_shard_size: 9007199254740992}"})
+    EXPECT_THAT(message(accelerate(head + mesh + "\n", "", 4)), HasSubstr("and there are 4 ranks")) << mesh;
   EXPECT_THAT(message(accelerate(head + "{tp_size: 2}\n", "", 4)), HasSubstr("only 1 is supported"));
 }
 
