@@ -16,7 +16,7 @@ constexpr std::string_view kSameNumbers = "names only another way to the same nu
 constexpr std::string_view kDeviceOnly = "offloading to CPU or NVMe is not built: state stays on the device";
 constexpr std::string_view kNoOffload = "nothing is offloaded";
 constexpr std::string_view kStart = "weights are read by each rank from the job's files";
-constexpr std::string_view kLaunch = "several hosts are named by `zoetrope train`, see docs/ranks.md";
+constexpr std::string_view kLaunch = "--hosts and --hostfile name the hosts, see docs/ranks.md";
 constexpr std::string_view kOneWay = "only data parallelism is built";
 constexpr std::string_view kSequence = "there is no sequence parallelism";
 
