@@ -4,13 +4,21 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 #include <tuple>
+#include <utility>
 
+#include "dist/group.hpp"
+#include "rendezvous/client.hpp"
+#include "rendezvous/server.hpp"
 #include "support/tiny_networks.hpp"
 #include "tensor/memory.hpp"
 #include "train/plan.hpp"
+#include "train/rank_groups.hpp"
 #include "train/stepper.hpp"
+#include "train/unit_policy.hpp"
 
 namespace zt::train {
 namespace {
@@ -124,6 +132,76 @@ INSTANTIATE_TEST_SUITE_P(Forms, BudgetMeasured,
                                                           config::MixedPrecision::Bf16),
                                           testing::Bool()),
                          form_name);
+
+/// One of two ranks, a thread of this process.
+void run_rank(const config::TrainJob& job, const models::NetworkConfigs& configs, Ranks ranks,
+              int64_t& live) {
+  const auto schedule =
+      diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value();
+  models::BuildOptions options;
+  options.placement = placement_rule(job, models::declare_networks(configs));
+  options.shard = ranks.shard();
+  options.residency = residency_rule(job, ranks, {configs.denoising_unet.num_levels(), scale_of(job)});
+  ModelState state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  ranks.share_units(*state.networks.store);
+  Stepper stepper(state, ranks, schedule, forward_rules(job, *state.networks.store), {.num_lanes = 2});
+  EXPECT_TRUE(ranks.barrier("built"));
+  if (ranks.is_first()) {
+    live = tensor::memory_stats().live_bytes;
+    tensor::reset_peak();
+  }
+  EXPECT_TRUE(ranks.barrier("counted"));
+  EXPECT_TRUE(stepper.step(noise_batches(job), 1e-4));
+}
+
+Ranks join(const rendezvous::Server& store, int rank, const config::ParallelJob& job) {
+  const clock::Deadline deadline = clock::in(std::chrono::seconds(20));
+  const auto connect = [&](std::string member) {
+    rendezvous::ClientOptions options;
+    options.host = "127.0.0.1";
+    options.port = store.port();
+    options.generation = 1;
+    options.member = std::move(member);
+    return rendezvous::Client::connect(options, deadline).value();
+  };
+  dist::GroupOptions group;
+  group.store = connect(std::to_string(rank));
+  group.rank = group.world_rank = rank;
+  group.size = 2;
+  return Ranks(form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
+}
+
+/// ZeRO stage, whether activations are recomputed.
+class BudgetOfRanks : public testing::TestWithParam<std::tuple<int64_t, bool>> {};
+
+TEST_P(BudgetOfRanks, IsAsEstimated) {
+  ASSERT_TRUE(is_counting);
+  const auto [zero_stage, recompute] = GetParam();
+  config::TrainJob job = tiny64(1, config::MixedPrecision::Fp32, recompute);
+  job.lanes = 2;
+  job.threads = 1;
+  job.optimizer.ema_decay = 0.9;
+  job.parallel.zero_stage = zero_stage;
+  job.parallel.timeout_s = 20;
+  const auto configs = models::network_configs(job.model, test::kTinyChannels, /*motion=*/false).value();
+  const RankMemory memory = rank_memory(job, model_costs(job, configs, scale_of(job)), /*ranks=*/2);
+  const int64_t before = tensor::memory_stats().live_bytes;
+  int64_t live = 0;
+  const auto store = rendezvous::Server::start({}).value();
+  std::thread second([&] { run_rank(job, configs, join(*store, 1, job.parallel), live); });
+  run_rank(job, configs, join(*store, 0, job.parallel), live);
+  second.join();
+  const auto peak = static_cast<double>(tensor::memory_stats().peak_bytes - before);
+
+  const double tensors = memory.total() - memory.process - memory.communication;
+  EXPECT_NEAR(static_cast<double>(live - before) / (2 * (tensors - memory.activations)), 1, 0.1);
+  // With ZeRO-3 the two go hand in hand. Below, one may be done before the other is at its peak.
+  EXPECT_LT(peak, 2 * 1.1 * tensors);
+  EXPECT_GT(peak, 0.9 * (2 * tensors - (zero_stage < 3 ? memory.activations : 0)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, BudgetOfRanks,
+                         testing::Combine(testing::Range<int64_t>(0, 4), testing::Bool()));
 
 }  // namespace
 }  // namespace zt::train

@@ -43,9 +43,32 @@ double moment_bytes(const config::TrainJob& job, const params::ParamInfo& info) 
 
 int64_t lanes_per_rank(const config::TrainJob& job, int64_t ranks) { return (job.lanes + ranks - 1) / ranks; }
 
-/// Ranks that share one copy of what the ZeRO stage shares.
+/// Ranks that share one copy of the state.
+int64_t copy_ranks(const config::TrainJob& job, int64_t ranks) {
+  return job.parallel.shard_ranks > 0 ? std::min(job.parallel.shard_ranks, ranks) : ranks;
+}
+
+/// Into how many parts what is shared from a ZeRO stage on is divided.
 double sharers(const config::TrainJob& job, int64_t from_stage, int64_t ranks) {
-  return job.parallel.zero_stage >= from_stage ? static_cast<double>(ranks) : 1;
+  return job.parallel.zero_stage >= from_stage ? static_cast<double>(copy_ranks(job, ranks)) : 1;
+}
+
+/// Units that every rank keeps whole whatever the stage.
+bool is_kept_whole(const config::TrainJob& job, const std::string& unit) {
+  return std::ranges::any_of(job.parallel.keep_whole,
+                             [&](const std::string& part) { return unit.find(part) != std::string::npos; });
+}
+
+/// The share of a rank's `bytes` of weights, of which `count` elements per unit are of that kind.
+double weight_bytes(const config::TrainJob& job, const ModelCosts& costs, double bytes,
+                    int64_t UnitCost::*count, int64_t ranks) {
+  double all = 0, whole = 0;
+  for (const UnitCost& unit : costs.units) {
+    all += static_cast<double>(unit.*count);
+    if (is_kept_whole(job, unit.name)) whole += static_cast<double>(unit.*count);
+  }
+  const double kept = all > 0 ? whole / all : 0;
+  return bytes * (kept + (1 - kept) / sharers(job, 3, ranks));
 }
 
 /// Gradients of several lanes or micro batches are added up whole before they are exchanged, once.
@@ -63,7 +86,8 @@ double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t 
   double gradients = 0, values = 0;
   for (const UnitCost& unit : costs.units) {
     gradients = std::max(gradients, kFloatBytes * static_cast<double>(unit.trained));
-    values = std::max(values, kFloatBytes * static_cast<double>(unit.trained + unit.frozen));
+    if (!is_kept_whole(job, unit.name))
+      values = std::max(values, kFloatBytes * static_cast<double>(unit.trained + unit.frozen));
   }
   return kSlots *
          ((gradient_sharers(job, ranks) > 1 ? gradients : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
@@ -173,8 +197,8 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   // Lanes take turns where each needs the units brought to it.
   const int64_t side_by_side = of_values > 1 ? 1 : divide_threads(lanes, threads).side_by_side;
   RankMemory memory;
-  memory.trained_weights = trained / of_values;
-  memory.frozen_weights = costs.frozen_bytes / of_values;
+  memory.trained_weights = weight_bytes(job, costs, trained, &UnitCost::trained, ranks);
+  memory.frozen_weights = weight_bytes(job, costs, costs.frozen_bytes, &UnitCost::frozen, ranks);
   memory.gradients = static_cast<double>(lanes) * trained / gradient_sharers(job, ranks);
   memory.optimizer_state = costs.moment_bytes / of_state;
   memory.averages = job.optimizer.ema_decay > 0 ? trained / of_state : 0;
@@ -191,16 +215,23 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
   const auto passes =
       static_cast<double>(job.optimizer.gradient_accumulation_steps * lanes_per_rank(job, ranks));
   const auto trained = static_cast<double>(costs.trained);
-  double gathered = 0;  // per pass
-  for (const UnitCost& unit : costs.units)
-    gathered += ((unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0)) *
-                static_cast<double>(unit.trained + unit.frozen);
-  const int64_t stage = job.parallel.zero_stage;
+  double gathered = 0, kept_whole = 0;  // for every pass; once, after the update
+  for (const UnitCost& unit : costs.units) {
+    const int uses = (unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0);
+    if (is_kept_whole(job, unit.name)) {
+      kept_whole += static_cast<double>(unit.trained);
+    } else {
+      gathered += uses * static_cast<double>(unit.trained + unit.frozen);
+    }
+  }
+  const int64_t stage = job.parallel.zero_stage, sharing = stage == 0 ? ranks : copy_ranks(job, ranks);
+  const auto parts = static_cast<double>(sharing);
   Traffic traffic;
-  traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + trained, ranks);
+  traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + kept_whole + trained, sharing) +
+                     divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
   traffic.deepspeed_elements = divided(stage <= 1   ? 2 * trained
                                        : stage == 2 ? (passes + 1) * trained
-                                                    : passes * (gathered + trained),
+                                                    : passes * (gathered + kept_whole + trained),
                                        ranks);
   return traffic;
 }

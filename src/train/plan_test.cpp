@@ -111,6 +111,21 @@ TEST(Plan, GradientsThatAreAddedUpStayWhole) {
   EXPECT_EQ(memory_of(job_of(1, 2, 8), 4).gradients, 2 * 4 * kStage1);
 }
 
+TEST(Plan, CopiesOfShardsSumTheirPartsAmongThem) {
+  config::TrainJob job = job_of(1, 1, 8);
+  job.parallel.shard_ranks = 4;
+  const ModelCosts costs = model_costs(job, published(1), kScale);
+  EXPECT_EQ(rank_memory(job, costs, 8).optimizer_state, 2 * kStage1);
+  // 2 Psi 3/4 inside a copy of four, 2 Psi/4 x 1/2 among the two copies (spec/distributed.md 1.1).
+  EXPECT_DOUBLE_EQ(step_traffic(job, costs, 8).elements, kStage1 * (2 * 0.75 + 2 * 0.25 * 0.5));
+}
+
+TEST(Plan, UnitsThatAreKeptWholeAreNotShared) {
+  config::TrainJob job = job_of(1, 3, 4);
+  job.parallel.keep_whole = {"unet."};
+  EXPECT_NEAR(memory_of(job, 4).trained_weights / (4 * kStage1), 1, 0.01);  // all but the pose guider
+}
+
 TEST(Plan, AStartNeedsWholeWeights) {
   const RankMemory memory = memory_of(job_of(1, 3, 64), 64);
   EXPECT_GT(memory.start, 4 * kStage1);
