@@ -13,7 +13,7 @@
 namespace zt::train {
 namespace {
 
-/// Of the matrix product's speed; measured over the steps of bench/: convolutions of narrow networks, norms
+/// Of the matrix product's speed: an estimate, not calibrated; convolutions of narrow networks, norms
 /// and copies reach less.
 constexpr double kCpuEfficiency = 0.35;
 constexpr int kTries = 3;
