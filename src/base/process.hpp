@@ -36,6 +36,7 @@ struct SpawnOptions {
   std::filesystem::path working_folder;  ///< empty: the parent's
   Stream out;
   Stream err;
+  std::vector<int> inherited;  ///< descriptors that the child has under the same numbers
   /// Sent by the kernel when the thread that called spawn() ends. SIGTERM gives a worker the chance to save.
   int parent_death_signal = SIGKILL;
 };
