@@ -25,11 +25,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kStoreAddress = "127.0.0.1";
+
 // Makes of a worker's session that of `ranks` workers, which find each other through the store that is
 // returned and must outlive them.
 Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
                                                       const contract::Attempt& attempt, int64_t ranks) {
   rendezvous::ServerOptions options;
+  options.address = kStoreAddress;
   options.token = session.rendezvous_token = random_hex(32);
   ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
   session.call.place = {0, ranks, fmt::format("{}:{}", options.address, store->port())};
@@ -42,9 +45,9 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
   return store;
 }
 
-// Starts the worker, or `ranks` of them, on a run's new attempt and stays with it. Errors: as of supervise().
+// Starts the worker, or several of them, on a run's new attempt and stays with it. Errors: as of supervise().
 Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt& attempt,
-                         contract::WorkerVerb verb, int64_t step = 0, int64_t ranks = 1) {
+                         contract::WorkerVerb verb, int64_t step = 0, RankOptions ranks = {}) {
   WorkerSession session;
   session.call.verb = verb;
   session.call.step = step;
@@ -53,9 +56,11 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   session.call.progress = attempt.progress();
   session.log = attempt.log();
   std::unique_ptr<rendezvous::Server> store;
-  if (ranks > 1) {
-    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks));
+  if (ranks.count > 1) {
+    ZT_TRY_ASSIGN(store, add_ranks(session, attempt, ranks.count));
   }
+  if (ranks.max_restarts > 0)
+    session.restarts = Restarts{run, kStoreAddress, store ? store->port() : uint16_t{0}, ranks.max_restarts};
   return supervise(session);
 }
 
@@ -124,7 +129,7 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
 }
 
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml,
-                       int64_t ranks) {
+                       RankOptions ranks) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "cli/restart_policy.hpp"
 #include "cli/worker_session.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"
@@ -28,11 +29,16 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved);
 /// file system.
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
 
+/// Worker processes that train a run together, on this host.
+struct RankOptions {
+  int64_t count = 1;
+  int64_t max_restarts = 0;  ///< of those that die, in an hour
+};
+
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
-/// configuration of this and later launches, where it is not the run's own. `ranks`: worker processes that
-/// train it together, on this host. Returns the exit code.
+/// configuration of this and later launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
-                       int64_t ranks = 1);
+                       RankOptions ranks = {.max_restarts = RestartRules{}.max_restarts});
 
 /// The launch that fills a new run with the weights its configuration names, as the checkpoint of `step`. A
 /// run that can't be filled is removed, unless the worker could not say why.

@@ -23,6 +23,7 @@ struct Options {
   std::string runs_folder = "runs";
   bool dry_run = false;
   int64_t ranks = 1;
+  int64_t max_restarts = RestartRules{}.max_restarts;
 };
 
 std::string is_rank_count(const std::string& text) {
@@ -61,7 +62,7 @@ Result<int> start(config::LoadRequest request, const Options& options) {
   }
   ZT_TRY(check_start(resolved));
   ZT_TRY_ASSIGN(const auto run, create_run(resolved));
-  return launch_run(run, {}, options.ranks);
+  return launch_run(run, {}, {options.ranks, options.max_restarts});
 }
 
 // A run's own configuration.
@@ -104,7 +105,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
     if (changed) print(*changed);
     return 0;
   }
-  return launch_run(run, changed, options.ranks);
+  return launch_run(run, changed, {options.ranks, options.max_restarts});
 }
 
 }  // namespace
@@ -123,6 +124,10 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--ranks", options->ranks,
                    "Processes that train the run together on this host; --resume may use another number")
       ->check(is_rank_count)
+      ->capture_default_str();
+  verb->add_option("--max-restarts", options->max_restarts,
+                   "How often in an hour ranks that die are started again; 0 = never")
+      ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   verb->add_flag("--dry-run", options->dry_run,
                  "Print the resolved configuration with the origin of each value; start nothing");

@@ -10,13 +10,14 @@
 #include <string_view>
 
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
+#include "cli/last_error.hpp"
 #include "cli/log_tail.hpp"
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
+#include "cli/recovery.hpp"
 #include "cli/sibling.hpp"
 #include "cli/worker_group.hpp"
 #include "contract/exit_codes.hpp"
@@ -30,8 +31,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 constexpr auto kTick = 100ms;
 constexpr auto kStopNowLimit = 5s;
-constexpr std::string_view kErrorMark = "zoetrope-worker: error: ";
-constexpr uint64_t kMaxLogBytes = uint64_t{64} << 20;
 
 // Passes the launcher's stop state on to the worker, each step of it once.
 class StopRelay {
@@ -78,13 +77,10 @@ WorkerEnd conclude(const process::Exit& exit, std::string_view who, const fs::pa
   return {exit.shell_code(), has_said};
 }
 
-// The last error that a log holds; empty if none.
-std::string last_error(const fs::path& log) {
-  const auto text = files::read(log, kMaxLogBytes);
-  const size_t said = text ? text->rfind(kErrorMark) : std::string::npos;
-  if (said == std::string::npos) return {};
-  const size_t begin = said + kErrorMark.size();
-  return text->substr(begin, text->find('\n', begin) - begin);
+// A training that was to stop, and would have been restarted otherwise: its last checkpoint is what it can go
+// on from.
+bool can_be_resumed(const WorkerSession& session, const process::Exit& exit) {
+  return session.restarts && signals::stop() == signals::Stop::Requested && is_worth_a_restart(exit);
 }
 
 // The first cause in one line, where the terminal has not shown it: another rank's.
@@ -108,9 +104,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
   StopRelay relay(session.call.verb);
-  std::optional<GroupEnd> ended;
+  Recovery recovery(session);
   std::string results;
-  while (!ended) {
+  while (!workers.has_ended()) {
     if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
     line.print_above(relay.pass_on(workers));
@@ -118,17 +114,20 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
     if (const auto progress = contract::read_progress(session.call.progress)) {
       line.update(progress_text(*progress, traits.width - 1));
     }
-    ZT_TRY_ASSIGN(ended, workers.wait(kTick));
+    ZT_TRY(workers.wait(kTick));
+    ZT_TRY_ASSIGN(const std::string lines, recovery.tend(workers));
+    line.print_above(lines);
   }
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
-  const bool is_first = ended->rank == 0;
-  const fs::path& its_log = is_first ? session.log : session.others[static_cast<size_t>(ended->rank) - 1].log;
-  if (!is_first) say_first_cause(ended->rank, its_log);
-  const std::string who = session.others.empty() ? "the worker" : fmt::format("rank {}", ended->rank);
-  WorkerEnd end = conclude(ended->exit, who, its_log);
+  const GroupEnd ended = workers.end();
+  const fs::path& its_log = session.log_of(static_cast<size_t>(ended.rank));
+  if (ended.rank != 0) say_first_cause(ended.rank, its_log);
+  const std::string who = session.others.empty() ? "the worker" : fmt::format("rank {}", ended.rank);
+  WorkerEnd end = conclude(ended.exit, who, its_log);
+  if (end.code != 0 && can_be_resumed(session, ended.exit)) end.code = kExitResumable;
   end.results = std::move(results);
   return end;
 }

@@ -5,6 +5,7 @@
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
 //                         [--rank R --ranks N --rendezvous HOST:PORT]     with the token in
 //                         ZT_RENDEZVOUS_TOKEN
+//                         [--memory-fd FD] [--restart N]
 //   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //
@@ -38,6 +39,10 @@ struct RankPlace {
 /// host.
 inline constexpr const char* kRendezvousToken = "ZT_RENDEZVOUS_TOKEN";
 
+/// Set in the store when the launcher will not start a lost rank again: the others end then. Otherwise it
+/// begins the next generation there.
+inline constexpr const char* kNoRestart = "launcher/no-restart";
+
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;
   std::filesystem::path run_dir;  ///< train, import: the run folder
@@ -46,6 +51,9 @@ struct WorkerCall {
   std::filesystem::path job;  ///< the others: YAML of the job, as `zoetrope` resolved it
   std::filesystem::path progress;  ///< where to publish; empty: the attempt's own, or nowhere without a run
   RankPlace place = {};            ///< train
+  /// train: an inherited exchange::SnapshotFile, from a launcher that starts dead ranks again; -1 = none.
+  int64_t memory_fd = -1;
+  int64_t restart = 0;  ///< train: how often the launcher has started ranks again
 };
 
 /// The arguments behind the program's name.

@@ -48,6 +48,11 @@ double moment_bytes_each(const config::TrainJob& job) {
   return job.optimizer.use_8bit_adam ? k8BitStateBytes : 2.0 * kFloatBytes;
 }
 
+/// What a checkpoint holds of a trained element.
+double trained_bytes_each(const config::TrainJob& job) {
+  return kFloatBytes + moment_bytes_each(job) + (job.optimizer.ema_decay > 0 ? kFloatBytes : 0.0);
+}
+
 std::string times(int64_t ranks) { return ranks > 1 ? " x " + std::to_string(ranks) + " ranks" : ""; }
 
 }  // namespace
@@ -122,11 +127,18 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
   return demands;
 }
 
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
+                                  int64_t ranks) {
+  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : 1;
+  const double each = trained_bytes_each(job);
+  const int64_t elements = count_params(job, table).trainable;
+  return {"two snapshots in memory of what trains (" + count_text(2 * elements, each) + ")" + times(copies),
+          static_cast<uint64_t>(2 * copies) * bytes(elements, each)};
+}
+
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
   const ParamCounts counts = count_params(job, table);
-  const double trained_each =
-      kFloatBytes + moment_bytes_each(job) + (job.optimizer.ema_decay > 0 ? kFloatBytes : 0.0);
-  const uint64_t one = bytes(counts.trainable, trained_each);
+  const uint64_t one = bytes(counts.trainable, trained_bytes_each(job));
   const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
   return {
       {std::to_string(kept) + " checkpoints of " + text::bytes(one), kept * one},

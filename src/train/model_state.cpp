@@ -62,14 +62,31 @@ checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, 
   snapshot.step = cursor.step;
   if (is_first_rank || state.shard.count > 1) snapshot.tensors = state_tensors(state);
   if (is_first_rank) snapshot.frozen = frozen_tensors(state);
-  snapshot.scalars = state.optimizer->scalars();
+  snapshot.scalars = state_scalars(state, cursor);
+  return snapshot;
+}
+
+std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor) {
+  std::vector<params::StateScalar> scalars = state.optimizer->scalars();
   const auto append = [&](const std::vector<params::StateScalar>& more) {
-    snapshot.scalars.insert(snapshot.scalars.end(), more.begin(), more.end());
+    scalars.insert(scalars.end(), more.begin(), more.end());
   };
   if (state.ema) append(state.ema->scalars());
   if (state.scaler) append(state.scaler->scalars());
   append(to_scalars(cursor));
-  return snapshot;
+  return scalars;
+}
+
+Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& scalars) {
+  ZT_TRY(state.optimizer->set_scalars(scalars));
+  if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));
+  if (state.scaler) ZT_TRY(state.scaler->set_scalars(scalars));
+  return {};
+}
+
+Status restore_frozen(ModelState& state, const checkpoint::Reader& reader) {
+  for (const params::StateTensor& tensor : frozen_tensors(state)) ZT_TRY(reader.copy_into(tensor));
+  return {};
 }
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
@@ -77,12 +94,9 @@ Status restore(ModelState& state, const checkpoint::Reader& reader) {
   std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true);
   add_moments(state, tensors);
   for (const params::StateTensor& tensor : tensors) ZT_TRY(reader.copy_into(tensor));
-  for (const params::StateTensor& tensor : frozen_tensors(state)) ZT_TRY(reader.copy_into(tensor));
+  ZT_TRY(restore_frozen(state, reader));
   ZT_TRY_ASSIGN(const std::vector<params::StateScalar> scalars, reader.scalars());
-  ZT_TRY(state.optimizer->set_scalars(scalars));
-  if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));
-  if (state.scaler) ZT_TRY(state.scaler->set_scalars(scalars));
-  return {};
+  return set_scalars(state, scalars);
 }
 
 }  // namespace zt::train

@@ -39,6 +39,13 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state);
 /// too; no metrics. What all ranks have the first one saves.
 checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, bool is_first_rank = true);
 
+/// The numbers that go with the tensors.
+std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor);
+/// Sets the counters of optimizer, averages and loss scale. Errors: Corrupt for a missing one.
+Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& scalars);
+
+/// Overwrites what the run leaves as it is with a checkpoint's. Errors: those of the reader.
+Status restore_frozen(ModelState& state, const checkpoint::Reader& reader);
 /// Overwrites the whole state, and every parameter whatever the shard, with a checkpoint's. Errors: those of
 /// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.
 Status restore(ModelState& state, const checkpoint::Reader& reader);

@@ -21,7 +21,7 @@ at::Tensor shard_of(const at::Tensor& flat_P, params::Shard shard) {
 /// Savers meet in the launcher's store.
 class StoreMeeting : public checkpoint::Meeting {
  public:
-  StoreMeeting(std::unique_ptr<rendezvous::Client> store, int rank, int size)
+  StoreMeeting(std::shared_ptr<rendezvous::Client> store, int rank, int size)
       : store_(std::move(store)), rank_(rank), size_(size) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -38,7 +38,7 @@ class StoreMeeting : public checkpoint::Meeting {
 
  private:
   static constexpr const char* kPrefix = "checkpoint/";
-  std::unique_ptr<rendezvous::Client> store_;
+  std::shared_ptr<rendezvous::Client> store_;
   int rank_, size_;
 };
 
@@ -47,8 +47,15 @@ class StoreMeeting : public checkpoint::Meeting {
 Ranks::Ranks(std::unique_ptr<dist::Communicator> group, std::unique_ptr<rendezvous::Client> saves,
              config::ParallelJob job)
     : group_(std::move(group)),
-      meeting_(std::make_shared<StoreMeeting>(std::move(saves), group_->rank(), group_->size())),
+      saves_(std::move(saves)),
+      meeting_(std::make_shared<StoreMeeting>(saves_, group_->rank(), group_->size())),
       job_(job) {}
+
+void Ranks::abandon() {
+  if (!group_) return;
+  group_->abort();
+  saves_->abort();
+}
 
 params::Shard Ranks::shard() const {
   return job_.zero_stage == 0 ? params::Shard{} : params::Shard{rank(), size()};

@@ -52,6 +52,9 @@ class Ranks {
   /// Every rank's shard of the trainable values to all. Nothing with stage 0, where all have them.
   Status gather_values(params::ParamStore& store);
 
+  /// Gives the others up: their waits for this rank end, and so do this rank's, also those of a save.
+  void abandon();
+
   /// What this rank sent and received so far.
   dist::Traffic traffic() const { return group_ ? group_->traffic() : dist::Traffic(); }
   /// How the ranks' savers meet; nothing with one rank.
@@ -61,6 +64,7 @@ class Ranks {
   clock::Deadline deadline() const { return clock::in(std::chrono::seconds(job_.timeout_s)); }
   Status wait_all(std::vector<dist::Pending> operations) const;
   std::unique_ptr<dist::Communicator> group_;
+  std::shared_ptr<rendezvous::Client> saves_;
   std::shared_ptr<checkpoint::Meeting> meeting_;
   config::ParallelJob job_;
 };
