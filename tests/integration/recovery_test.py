@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranks that are killed, whichever, whenever and together: the launcher starts them again, the others live on in their
 processes, and the run ends with the bits of one that nobody touched. Nothing is left behind.
-Usage: recovery_test.py FOLDER_OF_PROGRAMS [KILLS]    with KILLS: only measures, at the size of bench/configs/tiny64.yaml"""
+Usage: recovery_test.py FOLDER_OF_PROGRAMS"""
 import os
 import resource
 import signal
@@ -95,21 +95,21 @@ def one_death(victim):
     return strike
 
 
-def measure(runs, kills):
-    """kill -9 to the next finished step, the victims taking turns."""
-    launcher = runs.start("train", "--config", TINY64, "--name", "tiny64", "--ranks", 2, "--set", "lanes=2",
+def kill_times(runs, kills):
+    """Seconds from kill -9 to the next finished step at the size of bench/configs/tiny64.yaml, the victims taking turns."""
+    launcher = runs.start("train", "--config", TINY64, "--name", "killed", "--ranks", 2, "--set", "lanes=2",
                           "--set", f"data.index={runs.config.parent}/index/index.jsonl", "--set", "data.train_bs=2",
                           "--set", "threads=1", "--set", "checkpoint.memory_every_steps=1", "--steps", 100000,
                           "--max-restarts", kills)
     step, times = 0, []
     for generation in range(1, kills + 1):
         victim = generation % 2
-        step, seconds = kill_to_next_step(runs, "tiny64", victim, step + 5, generation)
+        step, seconds = kill_to_next_step(runs, "killed", victim, step + 5, generation)
         times.append(seconds)
         print(f"tiny64: rank {victim} killed after step {step}, next step finished after {seconds:.2f} s", flush=True)
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(DEADLINE_S) == 75, runs.log()
-    print(f"tiny64: {len(times)} kills, median {sorted(times)[len(times) // 2]:.2f} s", flush=True)
+    return times
 
 
 def both_at_once(runs, name, launcher):
@@ -202,9 +202,7 @@ def main():
         root, programs = Path(folder), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
         runs = Runs(programs, root)
-        if len(sys.argv) > 2:
-            return measure(runs, int(sys.argv[2]))
-        measure(runs, 2)
+        kill_times(runs, 2)
         runs.finish(runs.train("undisturbed", 2))
         wanted = runs.weights("undisturbed")
         for name, strike, *more in (
