@@ -38,7 +38,8 @@ struct Plan {
   std::vector<char*> envp;
   const char* folder = nullptr;
   int in_fd = -1, out_fd = -1, err_fd = -1;  // -1: inherit
-  int report_fd = -1;                        // a failed step is written here
+  std::vector<int> inherited;
+  int report_fd = -1;  // a failed step is written here
   int death_signal = 0;
   pid_t parent = 0;
 };
@@ -66,6 +67,7 @@ struct ChildFailure {
   if (plan.in_fd >= 0) ::dup2(plan.in_fd, 0);
   if (plan.out_fd >= 0) ::dup2(plan.out_fd, 1);
   if (plan.err_fd >= 0) ::dup2(plan.err_fd, 2);
+  for (const int fd : plan.inherited) ::fcntl(fd, F_SETFD, 0);
   if (plan.folder && ::chdir(plan.folder) != 0) child_fail(plan, ChildStep::EnterFolder);
   ::execve(plan.program.c_str(), plan.argv.data(), plan.envp.data());
   child_fail(plan, ChildStep::Execute);
@@ -188,6 +190,7 @@ Result<Child> Child::spawn(const SpawnOptions& options) {
   plan.argv.push_back(nullptr);
   plan.envp.push_back(nullptr);
   if (!options.working_folder.empty()) plan.folder = options.working_folder.c_str();
+  plan.inherited = options.inherited;
   plan.death_signal = options.parent_death_signal;
   plan.parent = ::getpid();
 

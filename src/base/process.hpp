@@ -38,6 +38,7 @@ struct SpawnOptions {
   bool has_input = false;                ///< standard input is a pipe for write_in(), else /dev/null
   Stream out;
   Stream err;
+  std::vector<int> inherited;  ///< descriptors that the child has under the same numbers
   /// Sent by the kernel when the thread that called spawn() ends. SIGTERM gives a worker the chance to save;
   /// 0 is none.
   int parent_death_signal = SIGKILL;

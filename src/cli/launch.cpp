@@ -87,6 +87,9 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
     ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
+  if (verb == contract::WorkerVerb::Train && places.elsewhere.hosts.empty() && places.max_restarts > 0)
+    session.restarts = Restarts{run, rendezvous::ServerOptions().address, store ? store->port() : uint16_t{0},
+                                places.max_restarts};
   return supervise(session);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "cli/reach_host.hpp"
+#include "cli/restart_policy.hpp"
 #include "cli/worker_session.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"
@@ -32,7 +33,8 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
 /// Where the worker processes run that train a run together.
 struct RankPlaces {
   int64_t ranks = 1;
-  HostOptions elsewhere = {};  ///< hosts of these ranks; none: all are here
+  HostOptions elsewhere = {};                          ///< hosts of these ranks; none: all are here
+  int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die here
 };
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the

@@ -29,9 +29,12 @@ class RankGroup {
   virtual ~RankGroup() = default;
   /// To every rank that runs.
   virtual void send(int signal) = 0;
-  /// Looks after all ranks for a moment. Set once every one has ended. After a failure the others are asked
-  /// to end by it (their exchange with the lost rank fails) and killed if they don't in time.
+  /// Looks after all ranks for a moment. Set once every one has ended. After a failure, unless the rank is
+  /// restarted, the others are asked to end by it (their exchange with the lost rank fails) and killed if
+  /// they don't in time.
   virtual Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment) = 0;
+  /// Lines for people about what happened since the last call.
+  virtual std::string take_news() { return {}; }
   /// What rank 0 wrote to a piped standard output.
   virtual std::string read_out() { return {}; }
 };

@@ -34,6 +34,7 @@ struct Options {
   int64_t ranks = 1;
   std::string hosts, hostfile;
   HostOptions elsewhere;
+  int64_t max_restarts = RestartRules{}.max_restarts;
   ForeignOptions foreign;
 };
 
@@ -48,7 +49,7 @@ std::string is_rank_count(const std::string& text) {
 /// Where the ranks run, as --ranks, --hosts or --hostfile say. Errors: those of their text, and of reading
 /// the file.
 Result<RankPlaces> places_of(const Options& options) {
-  RankPlaces places{options.ranks, options.elsewhere};
+  RankPlaces places{options.ranks, options.elsewhere, options.max_restarts};
   if (options.hosts.empty() && options.hostfile.empty()) return places;
   auto& hosts = places.elsewhere.hosts;
   if (!options.hostfile.empty()) {
@@ -173,6 +174,10 @@ const CLI::Option* add_places(CLI::App& verb, Options& options) {
   verb.add_option(
       "--address", options.elsewhere.address,
       "This host's numeric address, as the hosts reach it; default: the one on the route to them");
+  verb.add_option("--max-restarts", options.max_restarts,
+                  "How often in an hour ranks of this host that die are started again; 0 = never")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   return ranks;
 }
 

@@ -12,15 +12,16 @@
 #include <utility>
 
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
 #include "cli/first_cause.hpp"
 #include "cli/host_group.hpp"
+#include "cli/last_error.hpp"
 #include "cli/log_tail.hpp"
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
+#include "cli/restart_policy.hpp"
 #include "cli/sibling.hpp"
 #include "cli/worker_group.hpp"
 #include "contract/exit_codes.hpp"
@@ -34,8 +35,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 constexpr auto kTick = 100ms;
 constexpr auto kStopNowLimit = 5s;
-constexpr std::string_view kErrorMark = "zoetrope-worker: error: ";
-constexpr uint64_t kMaxLogBytes = uint64_t{64} << 20;
 
 // Passes the launcher's stop state on to the worker, each step of it once.
 class StopRelay {
@@ -65,18 +64,10 @@ class StopRelay {
   std::optional<Clock::time_point> deadline_;
 };
 
-// The last error that a log holds; empty if none.
-std::string last_error(const fs::path& log) {
-  const auto text = files::read(log, kMaxLogBytes);
-  const size_t said = text ? text->rfind(kErrorMark) : std::string::npos;
-  if (said == std::string::npos) return {};
-  const size_t begin = said + kErrorMark.size();
-  return text->substr(begin, text->find('\n', begin) - begin);
-}
-
-// The call and the log of a rank.
-OtherRank rank_of(const WorkerSession& session, int rank) {
-  return rank == 0 ? OtherRank{session.call, session.log} : session.others[static_cast<size_t>(rank) - 1];
+// A training that was to stop, and would have been restarted otherwise: its last checkpoint is what it can go
+// on from.
+bool can_be_resumed(const WorkerSession& session, const process::Exit& exit) {
+  return session.restarts && signals::stop() == signals::Stop::Requested && is_worth_a_restart(exit);
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
@@ -89,7 +80,8 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
   if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
   const auto error = contract::error_of_exit(exit.shell_code());
   const bool has_said = error && *error != ErrorCode::Internal;
-  const auto [call, log] = rank_of(session, end.rank);
+  const contract::WorkerCall& call = session.call_of(static_cast<size_t>(end.rank));
+  const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   if (!session.others.empty()) {
     note("zoetrope: error: " +
          text(FirstCause{end.rank, call.place.host, exit, contract::read_progress(call.progress),
@@ -140,12 +132,14 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
       line.update(progress_text(*progress, traits.width - 1));
     }
     ZT_TRY_ASSIGN(ended, workers.wait(kTick));
+    line.print_above(workers.take_news());
   }
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
   WorkerEnd end = conclude(session, *ended);
+  if (end.code != 0 && can_be_resumed(session, ended->exit)) end.code = kExitResumable;
   end.results = std::move(results);
   return end;
 }

@@ -4,12 +4,15 @@
 // signals on, and says how it ended.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "cli/host_call.hpp"
+#include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
 
 namespace zt::cli {
@@ -20,14 +23,26 @@ struct OtherRank {
   std::filesystem::path log;
 };
 
+/// That ranks of a training are started again when they die, as long as cli/restart_policy.hpp allows.
+struct Restarts {
+  contract::RunFolder run;
+  std::string store_host = {};  ///< where this program reaches the ranks' store; with several ranks
+  uint16_t store_port = 0;
+  int64_t max_restarts = 0;
+};
+
 struct WorkerSession {
   contract::WorkerCall call;  ///< call.progress is where the progress words will be
   std::filesystem::path log;  ///< takes the worker's standard error, which is also shown
   /// Keep what the worker writes to standard output (a job's result, as JSON) instead of passing it on.
   bool keep_results = false;
   std::vector<OtherRank> others = {};
-  std::string rendezvous_token = {};  ///< what the ranks show to the store; empty without others
-  std::vector<HostPart> hosts = {};   ///< where the ranks run; empty: on this host
+  std::string rendezvous_token = {};      ///< what the ranks show to the store; empty without others
+  std::vector<HostPart> hosts = {};       ///< where the ranks run; empty: on this host
+  std::optional<Restarts> restarts = {};  ///< of ranks on this host
+
+  const contract::WorkerCall& call_of(size_t rank) const { return rank == 0 ? call : others[rank - 1].call; }
+  const std::filesystem::path& log_of(size_t rank) const { return rank == 0 ? log : others[rank - 1].log; }
 };
 
 struct WorkerEnd {
@@ -41,9 +56,9 @@ struct WorkerEnd {
 Result<std::filesystem::path> find_worker();
 
 /// The worker runs until it ends by itself or by signals passed on: a request to stop has no deadline (it
-/// saves first), stopping now has five seconds before it is killed. When one of several ranks fails the
-/// others have a second to end as well, and the one that failed first is named. Errors: NotFound or
-/// Permission if one can't be started. How it failed stands on stderr already.
+/// saves first), stopping now has five seconds before it is killed. When one of several ranks fails, and is
+/// not restarted, the others have a second to end as well, and the one that failed first is named. Errors:
+/// NotFound or Permission if one can't be started. How it failed stands on stderr already.
 Result<WorkerEnd> supervise(const WorkerSession& session);
 
 }  // namespace zt::cli

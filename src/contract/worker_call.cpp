@@ -40,6 +40,10 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     return assign_number(call.place.rank, option, value);
   } else if (option == "--ranks") {
     return assign_number(call.place.ranks, option, value);
+  } else if (option == "--memory-fd") {
+    return assign_number(call.memory_fd, option, value);
+  } else if (option == "--restart") {
+    return assign_number(call.restart, option, value);
   } else if (option == "--step") {
     return assign_number(call.step, option, value);
   } else {
@@ -67,6 +71,8 @@ std::vector<std::string> to_args(const WorkerCall& call) {
     add("--rendezvous", call.place.rendezvous);
     add("--host", call.place.host);
   }
+  if (call.memory_fd >= 0) add("--memory-fd", fmt::format("{}", call.memory_fd));
+  if (call.restart > 0) add("--restart", fmt::format("{}", call.restart));
   if (call.step > 0) add("--step", fmt::format("{}", call.step));
   if (call.verb == WorkerVerb::Plan) {
     add("--plan-ranks", fmt::format("{}", call.plan.ranks));

@@ -6,6 +6,7 @@
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
 //                         [--rank R --ranks N --rendezvous HOST:PORT [--host NAME]]     with the token in
 //                         ZT_RENDEZVOUS_TOKEN
+//                         [--memory-fd FD] [--restart N]
 //   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //   zoetrope-worker plan --job FILE [--plan-ranks N] [--plan-device NAME]
@@ -49,6 +50,10 @@ struct PlanTarget {
   std::string device = "cpu";  ///< see train/machine.hpp
 };
 
+/// Set in the store when the launcher will not start a lost rank again: the others end then. Otherwise it
+/// begins the next generation there.
+inline constexpr const char* kNoRestart = "launcher/no-restart";
+
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;
   std::filesystem::path run_dir;  ///< train, import: the run folder
@@ -59,6 +64,9 @@ struct WorkerCall {
   RankPlace place = {};            ///< train
   bool has_place = false;          ///< whether the call says so
   PlanTarget plan = {};            ///< plan
+  /// train: an inherited exchange::SnapshotFile, from a launcher that starts dead ranks again; -1 = none.
+  int64_t memory_fd = -1;
+  int64_t restart = 0;  ///< train: how often the launcher has started ranks again
 };
 
 /// The arguments behind the program's name.

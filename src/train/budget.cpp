@@ -46,6 +46,13 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
   return demands;
 }
 
+/// What a checkpoint holds of what trains.
+uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) {
+  const uint64_t copies = job.optimizer.ema_decay > 0 ? 2 : 1;
+  return copies * kFloatBytes * static_cast<uint64_t>(costs.trained) +
+         static_cast<uint64_t>(costs.moment_bytes);
+}
+
 }  // namespace
 
 ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table) {
@@ -74,11 +81,17 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
   return demands;
 }
 
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
+                                  int64_t ranks) {
+  const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
+  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
+  return {fmt::format("two snapshots in memory of what trains x {}", copies),
+          static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table))};
+}
+
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
   const ModelCosts costs = state_costs(job, table);
-  const uint64_t copies = job.optimizer.ema_decay > 0 ? 2 : 1;
-  const uint64_t one =
-      copies * kFloatBytes * static_cast<uint64_t>(costs.trained) + static_cast<uint64_t>(costs.moment_bytes);
+  const uint64_t one = checkpoint_bytes(job, costs);
   const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
   return {{fmt::format("{} checkpoints of {}", kept, text::bytes(one)), kept * one},
           {"frozen weights, which they share", static_cast<uint64_t>(costs.frozen_bytes)},

@@ -27,6 +27,9 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
                                               int64_t ranks = 1);
+/// What snapshots of every rank's shard take, of which each rank keeps two.
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
+                                  int64_t ranks = 1);
 /// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 

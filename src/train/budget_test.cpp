@@ -57,6 +57,17 @@ TEST(Budget, EightBitStateIsAboutAQuarter) {
   EXPECT_NEAR(static_cast<double>(quarter) / static_cast<double>(full), 0.254, 0.001);
 }
 
+TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
+  config::TrainJob job;
+  const auto table = models::declare_networks(published(1));
+  // Weights and two moments, 4 bytes each, twice.
+  EXPECT_EQ(snapshot_demand(job, table, /*ranks=*/4).bytes, 2 * 12 * 1'701'305'684ULL);
+  job.optimizer.ema_decay = 0.99;
+  EXPECT_EQ(snapshot_demand(job, table, 4).bytes, 2 * 16 * 1'701'305'684ULL);
+  job.parallel.zero_stage = 0;
+  EXPECT_EQ(snapshot_demand(job, table, 4).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
+}
+
 TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnce) {
   config::TrainJob job;
   job.checkpoint.keep_last = 2;

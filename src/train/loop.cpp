@@ -3,6 +3,7 @@
 #include "train/loop.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,14 +37,20 @@ prepare::StreamOptions stream_options(const Setup& setup, const std::function<bo
   return options;
 }
 
+bool has_checkpoint_at_start(const Setup& setup) {
+  return !setup.resumed_from.empty() && setup.resumed_from != kFromMemory;
+}
+
 }  // namespace
 
-Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
-           std::function<bool()> should_stop)
+Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::MemoryTier& memory,
+           int64_t generation, Journal& journal, std::function<bool()> should_stop)
     : owner_(std::move(setup)),
       setup_(*owner_),
       job_(setup_.job),
       run_(run),
+      memory_(memory),
+      generation_(generation),
       journal_(journal),
       should_stop_(std::move(should_stop)),
       stepper_(setup_.state, setup_.ranks, setup_.schedule, forward_rules(job_, *setup_.state.networks.store),
@@ -58,7 +65,8 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, int64_t
               .meeting = setup_.ranks.meeting()}),
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
-      saved_step_(setup_.resumed_from.empty() ? -1 : setup_.cursor.step) {}
+      saved_step_(has_checkpoint_at_start(setup_) ? setup_.cursor.step : -1),
+      keeps_snapshots_(setup_.keeps_snapshots) {}
 
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
@@ -68,12 +76,27 @@ int64_t Loop::end_step() const {
 double Loop::elapsed_s() const { return elapsed_before_s_ + watch_.seconds(); }
 
 Result<Outcome> Loop::run() {
+  Result<Outcome> outcome = train();
+  if (outcome) return outcome;
+  setup_.ranks.abandon();
+  // A save whose parts are all there still becomes a checkpoint; the others have just ended.
+  if (saver_.wait()) (void)take_saves(/*is_last=*/false);
+  return outcome;
+}
+
+Result<Outcome> Loop::train() {
   ZT_TRY_ASSIGN(Validator validator,
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
   const std::shared_ptr<const prepare::SampleEncoder> encoder(owner_, setup_.encoder.get());
   stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, should_stop_),
                                                     setup_.cursor.next_sample);
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  journal_.progress_step(setup_.cursor.step, end_step(), kUnknown, /*samples_per_s=*/0, kUnknown);
+  if (setup_.resumed_from != kFromMemory)
+    keep_in_memory();
+  else if (setup_.cursor.step > 0)
+    ZT_TRY(after_step());  // the lost rank may have died before, or amid it
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {
     ZT_TRY_ASSIGN(const Course course, next_course());
@@ -149,7 +172,11 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
   ZT_TRY(note_skipped(report));
+  if (is_due(job_.checkpoint.memory_every_steps)) keep_in_memory();
+  return after_step();
+}
 
+Status Loop::after_step() {
   const bool is_last = setup_.cursor.step == end_step();
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
   if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validator_->run(wants_clips));
@@ -162,6 +189,7 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
   if (is_due(job_.log_every_steps) || cursor.step == end_step()) {
     std::map<std::string, double> values = step_metrics(report, cursor, cost, lr);
     values.merge(memory_metrics());
+    if (snapshot_s_ > 0) values["time/snapshot_s"] = std::exchange(snapshot_s_, 0.0);
     journal_.metrics(cursor.step, values);
   }
   const double step_s = watch_.seconds() / static_cast<double>(cursor.step - first_step_);
@@ -205,6 +233,21 @@ void Loop::look_at_clock() {
   log::info("train", reason);
 }
 
+void Loop::keep_in_memory() {
+  if (!keeps_snapshots_) return;
+  const clock::Stopwatch watch;
+  checkpoint::Snapshot snapshot;
+  snapshot.step = setup_.cursor.step;
+  snapshot.tensors = state_tensors(setup_.state);
+  snapshot.scalars = state_scalars(setup_.state, setup_.cursor);
+  const Status kept = memory_.keep(snapshot, generation_);
+  snapshot_s_ += watch.seconds();
+  if (kept) return;
+  keeps_snapshots_ = false;  // then no step is in the memory of all ranks, and the disk serves
+  journal_.event(contract::Warning{"train", kept.error().text()});
+  log::warn("train", "no snapshots in memory from here on: " + kept.error().text());
+}
+
 void Loop::save(bool is_last) {
   if (saved_step_ == setup_.cursor.step) return;
   const clock::Stopwatch watch;
@@ -223,6 +266,7 @@ Status Loop::take_saves(bool is_last) {
       journal_.event(contract::Warning{
           "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
       if (done.step == saved_step_) saved_step_ = -1;
+      if (done.status.error().code == ErrorCode::Superseded) return fail(done.status.error());
       // A later launch owns the folder, or the run would end without its last weights. The first rank says
       // so.
       if (!setup_.ranks.is_first()) continue;

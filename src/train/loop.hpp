@@ -27,23 +27,29 @@ enum class Outcome { Completed, Stopped };
 
 class Loop {
  public:
-  /// The run and the journal must outlive the loop. `should_stop` is asked before every step and while
+  /// Run, memory and journal must outlive the loop. `should_stop` is asked before every step and while
   /// samples are waited for; once true it must stay so.
-  Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, int64_t generation, Journal& journal,
-       std::function<bool()> should_stop);
+  Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::MemoryTier& memory,
+       int64_t generation, Journal& journal, std::function<bool()> should_stop);
 
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
-  /// non-finite, those of data; a last checkpoint that could not be written.
+  /// non-finite, those of data and of Ranks; a last checkpoint that could not be written. After one the
+  /// other ranks are given up and no save is in flight.
   Result<Outcome> run();
 
  private:
   enum class Course { GoOn, Stop, End };
+  Result<Outcome> train();
   /// What the first rank's clock and signals say before a step; the same on every rank.
   Result<Course> next_course();
   Course decide();
   /// Errors: Cancelled when a stop is requested while samples are waited for.
   Result<StepBatches> next_batches();
   Status train_step(const StepBatches& batches, double data_s);
+  /// Validation and save where they are due at the cursor's step.
+  Status after_step();
+  /// The step in memory, for a rank that is started again.
+  void keep_in_memory();
   void note_step(const StepReport& report, const StepCost& cost, double lr);
   Status note_skipped(const StepReport& report);
   TimeCap time_cap() const;
@@ -60,6 +66,8 @@ class Loop {
   Setup& setup_;
   const config::TrainJob& job_;
   const contract::RunFolder& run_;
+  checkpoint::MemoryTier& memory_;
+  const int64_t generation_;
   Journal& journal_;
   std::function<bool()> should_stop_;
   Stepper stepper_;
@@ -71,7 +79,9 @@ class Loop {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   int64_t skipped_in_a_row_ = 0;
+  bool keeps_snapshots_;
   double save_stall_s_ = 0;
+  double snapshot_s_ = 0;
 };
 
 }  // namespace zt::train

@@ -74,14 +74,33 @@ checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, 
   const params::ParamStore& store = *state.networks.store;
   if (store.shard().count == 1 ? saves.whole : saves.part) snapshot.tensors = state_tensors(state);
   snapshot.frozen = frozen_tensors(store, saves);
-  snapshot.scalars = state.optimizer->scalars();
+  snapshot.scalars = state_scalars(state, cursor);
+  return snapshot;
+}
+
+std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor) {
+  std::vector<params::StateScalar> scalars = state.optimizer->scalars();
   const auto append = [&](const std::vector<params::StateScalar>& more) {
-    snapshot.scalars.insert(snapshot.scalars.end(), more.begin(), more.end());
+    scalars.insert(scalars.end(), more.begin(), more.end());
   };
   if (state.ema) append(state.ema->scalars());
   if (state.scaler) append(state.scaler->scalars());
   append(to_scalars(cursor));
-  return snapshot;
+  return scalars;
+}
+
+Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& scalars) {
+  ZT_TRY(state.optimizer->set_scalars(scalars));
+  if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));
+  if (state.scaler) ZT_TRY(state.scaler->set_scalars(scalars));
+  return {};
+}
+
+Status restore_frozen(ModelState& state, const checkpoint::Reader& reader) {
+  const params::ParamStore& store = *state.networks.store;
+  for (const params::StateTensor& tensor : param_tensors(store, /*trainable=*/false, Extent::Kept))
+    ZT_TRY(reader.copy_into(tensor));
+  return {};
 }
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
@@ -89,13 +108,9 @@ Status restore(ModelState& state, const checkpoint::Reader& reader) {
   std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true, Extent::Kept);
   add_moments(state, tensors);
   for (const params::StateTensor& tensor : tensors) ZT_TRY(reader.copy_into(tensor));
-  for (const params::StateTensor& tensor : param_tensors(store, /*trainable=*/false, Extent::Kept))
-    ZT_TRY(reader.copy_into(tensor));
+  ZT_TRY(restore_frozen(state, reader));
   ZT_TRY_ASSIGN(const std::vector<params::StateScalar> scalars, reader.scalars());
-  ZT_TRY(state.optimizer->set_scalars(scalars));
-  if (state.ema) ZT_TRY(state.ema->set_scalars(scalars));
-  if (state.scaler) ZT_TRY(state.scaler->set_scalars(scalars));
-  return {};
+  return set_scalars(state, scalars);
 }
 
 }  // namespace zt::train

@@ -41,6 +41,13 @@ struct Saves {
 /// too; no metrics.
 checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, Saves saves = {});
 
+/// The numbers that go with the tensors.
+std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor);
+/// Sets the counters of optimizer, averages and loss scale. Errors: Corrupt for a missing one.
+Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& scalars);
+
+/// Overwrites what the run leaves as it is with a checkpoint's. Errors: those of the reader.
+Status restore_frozen(ModelState& state, const checkpoint::Reader& reader);
 /// Overwrites all that is kept of the state with a checkpoint's. Errors: those of
 /// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.
 Status restore(ModelState& state, const checkpoint::Reader& reader);

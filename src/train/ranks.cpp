@@ -17,7 +17,7 @@ namespace {
 /// Savers meet in the launcher's store.
 class StoreMeeting : public checkpoint::Meeting {
  public:
-  StoreMeeting(std::unique_ptr<rendezvous::Client> store, int rank, int size)
+  StoreMeeting(std::shared_ptr<rendezvous::Client> store, int rank, int size)
       : store_(std::move(store)), rank_(rank), size_(size) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -34,7 +34,7 @@ class StoreMeeting : public checkpoint::Meeting {
 
  private:
   static constexpr const char* kPrefix = "checkpoint/";
-  std::unique_ptr<rendezvous::Client> store_;
+  std::shared_ptr<rendezvous::Client> store_;
   int rank_, size_;
 };
 
@@ -42,9 +42,15 @@ class StoreMeeting : public checkpoint::Meeting {
 
 Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, config::ParallelJob job)
     : groups_(std::move(groups)),
-      meeting_(
-          std::make_shared<StoreMeeting>(std::move(saves), groups_.world->rank(), groups_.world->size())),
+      saves_(std::move(saves)),
+      meeting_(std::make_shared<StoreMeeting>(saves_, groups_.world->rank(), groups_.world->size())),
       job_(job) {}
+
+void Ranks::abandon() {
+  for (const auto& group : {groups_.world.get(), groups_.copy.get(), groups_.replicas.get()})
+    if (group) group->abort();
+  if (saves_) saves_->abort();
+}
 
 params::Shard Ranks::shard() const {
   if (job_.zero_stage == 0 || size() == 1) return {};

@@ -70,6 +70,9 @@ class Ranks {
   /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
+  /// Gives the others up: their waits for this rank end, and so do this rank's, also those of a save.
+  void abandon();
+
   /// Bytes per second that a rank receives when all gather `elements` fp32 numbers of each, `times` times.
   /// Requires several ranks.
   Result<double> measure_bandwidth(int64_t elements, int times);
@@ -84,6 +87,7 @@ class Ranks {
   dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : *groups_.world; }
   bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
   RankGroups groups_;
+  std::shared_ptr<rendezvous::Client> saves_;
   std::shared_ptr<checkpoint::Meeting> meeting_;
   std::unique_ptr<dist::UnitExchange> units_;
   config::ParallelJob job_;

@@ -2,6 +2,7 @@
 // See setup.hpp.
 #include "train/setup.hpp"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -127,6 +128,57 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
+  log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
+  return {};
+}
+
+Status restore_from_memory(Setup& setup, const Origin& origin) {
+  const int64_t step = *origin.memory_step;
+  ZT_TRY_ASSIGN(const auto scalars, origin.memory.restore(step, state_tensors(setup.state)));
+  ZT_TRY(set_scalars(setup.state, scalars));
+  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  for (params::Segment& segment : setup.state.networks.store->segments()) {  // of the step that was given up
+    if (segment.placement.trainable) segment.kept_gradients().zero_();
+    segment.touched = false;
+  }
+  ZT_TRY(setup.ranks.gather_values(*setup.state.networks.store));
+  // Nobody trains on, and replaces a checkpoint, while another still reads what it needs of that.
+  ZT_TRY(setup.ranks.barrier("the state from memory"));
+  setup.resumed_from = kFromMemory;
+  log::info("train", "restored step " + std::to_string(step) + " from memory");
+  return {};
+}
+
+/// Whether snapshots fit beside the rest. Errors: Exhausted if the rest alone does not.
+Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
+                          const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
+  const config::TrainJob& job = setup.job;
+  std::vector<resources::Demand> demands =
+      memory_demands(job, configs, setup.encoders.codec->scale_factor(), setup.ranks.size());
+  ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
+  if (!wants_snapshots) return false;
+  demands.push_back(snapshot_demand(job, table, setup.ranks.size()));
+  const Status fit = resources::require_memory(demands, kMemoryAdvice);
+  if (fit) return true;
+  const std::string text =
+      "no snapshots in memory: a rank that dies goes on from the last checkpoint on disk. " +
+      fit.error().text();
+  journal.event(contract::Warning{"train", text});
+  log::warn("train", text);
+  return false;
+}
+
+/// The first rank checks what all need together, and whether there is memory for snapshots.
+Status check_budget(Setup& setup, const contract::RunFolder& run, const models::NetworkConfigs& configs,
+                    const Origin& origin, Journal& journal) {
+  const params::ParamTable table = models::declare_networks(configs);
+  bool keeps = origin.memory.is_open() && setup.job.checkpoint.memory_every_steps > 0;
+  if (setup.ranks.is_first() && !origin.is_restart) {
+    ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
+    ZT_TRY(resources::require_disk(run.path(), disk_demands(setup.job, table), kDiskAdvice));
+  }
+  ZT_TRY_ASSIGN(const auto told, setup.ranks.from_first({keeps ? 1.0 : 0.0}, "whether to keep snapshots"));
+  setup.keeps_snapshots = told.front() != 0;
   return {};
 }
 
@@ -148,20 +200,13 @@ Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Rank
   return residency_rule(job, ranks, sizes, fewest);
 }
 
-Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& journal) {
+Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin& origin, Journal& journal) {
   const config::TrainJob& job = setup.job;
   const bool motion = job.stage == 2;
   const int64_t channels = setup.encoders.codec->channels();
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
+  ZT_TRY(check_budget(setup, run, configs, origin, journal));
   const params::ParamTable table = models::declare_networks(configs);
-  const auto check_budget = [&]() -> Status {
-    if (!setup.ranks.is_first()) return {};
-    ZT_TRY(resources::require_memory(
-        memory_demands(job, configs, setup.encoders.codec->scale_factor(), setup.ranks.size()),
-        kMemoryAdvice));
-    return resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice);
-  };
-  ZT_TRY(in_turn(setup.ranks, check_budget));
 
   models::BuildOptions options;
   options.motion = motion;
@@ -176,18 +221,35 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, Journal& jour
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);
     setup.ranks.share_units(*setup.state.networks.store);
-    return {};
+    return origin.memory_step ? restore_from_memory(setup, origin) : Status();
   }
   ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   setup.ranks.share_units(*setup.state.networks.store);
-  return resume(setup, found, journal);
+  if (!origin.memory_step) return resume(setup, found, journal);
+  ZT_TRY(restore_frozen(setup.state, found.reader));
+  return restore_from_memory(setup, origin);
 }
 
 }  // namespace
 
+Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memory, bool is_restart) {
+  const std::vector<int64_t> held = memory.steps();
+  ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({held.begin(), held.end()}, checkpoint::MemoryTier::kHeld,
+                                                 "steps held in memory"));
+  Origin origin{memory, {}, is_restart};
+  for (const int64_t step : held) {
+    const auto has_it = [&](const std::vector<double>& others) {
+      return std::ranges::find(others, static_cast<double>(step)) != others.end();
+    };
+    if (std::ranges::all_of(by_rank, has_it)) origin.memory_step = step;  // they ascend
+  }
+  return origin;
+}
+
 Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
-                                      at::Device device, Ranks ranks, Journal& journal) {
+                                      at::Device device, Ranks ranks, const Origin& origin,
+                                      Journal& journal) {
   ZT_TRY_ASSIGN(diffusion::NoiseSchedule schedule,
                 diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
   auto setup = std::make_shared<Setup>(job, device, std::move(ranks), std::move(schedule));
@@ -202,8 +264,15 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
   };
   ZT_TRY(in_turn(setup->ranks, prepare));
   journal.progress(contract::Phase::Loading, "networks");
-  ZT_TRY(open_networks(*setup, run, journal));
+  ZT_TRY(open_networks(*setup, run, origin, journal));
   return setup;
+}
+
+Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin) {
+  setup.ranks = std::move(ranks);
+  ZT_TRY(let_others_work(setup.ranks));                                // encoders and cache
+  ZT_TRY(setup.ranks.from_first({1.0}, "whether to keep snapshots"));  // yes: there is one to go back to
+  return restore_from_memory(setup, origin);
 }
 
 }  // namespace zt::train

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "checkpoint/memory_tier.hpp"
 #include "config/job/train_job.hpp"
 #include "contract/run_folder.hpp"
 #include "data/cache_store.hpp"
@@ -56,14 +57,32 @@ struct Setup {
   BatchRules batch_rules;
   ModelState state;
   Cursor cursor;
-  std::string resumed_from;  ///< checkpoint's name; empty for a fresh start
+  std::string resumed_from;      ///< checkpoint's name, kFromMemory; empty for a fresh start
+  bool keeps_snapshots = false;  ///< in memory, for a rank that is started again
 };
+
+/// Setup::resumed_from of a rank that went on from the ranks' memory.
+inline constexpr const char* kFromMemory = "memory";
+
+/// What a launch goes on from.
+struct Origin {
+  const checkpoint::MemoryTier& memory;
+  std::optional<int64_t> memory_step;  ///< the newest that all ranks hold there; nothing: from disk
+  bool is_restart = false;             ///< after ranks were lost: this launch's budget was checked before
+};
+/// Errors: those of Ranks.
+Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memory, bool is_restart);
 
 /// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
 /// Every rank calls it; what is written (the run's encoders, the cache) the first writes before the others
 /// read.
 Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
-                                      at::Device device, Ranks ranks, Journal& journal);
+                                      at::Device device, Ranks ranks, const Origin& origin, Journal& journal);
+
+/// The same for a rank that lived on when others were lost: it keeps what it has loaded, takes part in the
+/// waits of those that set up from the start, and goes back to origin.memory_step. Errors: as set_up(); the
+/// state is then of no use.
+Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin);
 
 }  // namespace zt::train

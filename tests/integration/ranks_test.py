@@ -52,7 +52,7 @@ def wait_for_checkpoint(root, name):
 
 def kill_a_rank(runs):
     """The other rank ends within seconds, and the one that was killed is named."""
-    process = runs.train("killed", "--ranks", 2)
+    process = runs.train("killed", "--ranks", 2, "--max-restarts", 0)
     wait_for_checkpoint(runs.root, "killed")
     workers = descendants(process.pid)
     victim = next(pid for pid in workers if b"--rank\0001\0" in Path(f"/proc/{pid}/cmdline").read_bytes())

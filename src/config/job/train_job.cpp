@@ -50,6 +50,11 @@ void describe(Listing& l, CheckpointJob& c) {
            .unit = "steps",
            .min = 0,
            .resume = Resume::Allow});
+  l.field("memory_every_steps", c.memory_every_steps,
+          {.help = "between copies in memory, from which a rank that died goes on; 0 = none",
+           .unit = "steps",
+           .min = 0,
+           .resume = Resume::Allow});
   l.field("keep_last", c.keep_last,
           {.help = "newest kept", .unit = "checkpoints", .min = 1, .resume = Resume::Allow});
   l.field(

@@ -57,7 +57,8 @@ struct ValidationJob {
 struct CheckpointJob {
   int64_t every_steps = 500;  ///< 0 = only the last; the last step is always saved
   int64_t keep_last = 2;
-  int64_t keep_best = 1;  ///< by the fixed-noise validation loss
+  int64_t keep_best = 1;            ///< by the fixed-noise validation loss
+  int64_t memory_every_steps = 10;  ///< of the copies that outlive a rank; 0 = none
 };
 
 /// How ranks share a run (`zoetrope train --ranks N`).

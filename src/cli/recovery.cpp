@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// See recovery.hpp.
+#include "cli/recovery.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error_policy.hpp"
+#include "base/signals.hpp"
+#include "cli/last_error.hpp"
+#include "cli/worker_group.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/progress.hpp"
+#include "rendezvous/client.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::chrono::seconds kStoreLimit{5};
+
+bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
+
+// Its log and progress words are those of the first attempt for as long as the launch lasts: a survivor has
+// them open. Where the file system has no links the later attempts go without.
+void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
+                     const contract::Attempt& attempt) {
+  const auto rank = static_cast<int>(call.place.rank);
+  std::error_code ignored;
+  fs::create_hard_link(log, attempt.log(rank), ignored);
+  fs::create_hard_link(call.progress, attempt.progress(rank), ignored);
+}
+
+// Where process `pid` was; the page may still say where the one before it was.
+std::string position_of(const fs::path& page, pid_t pid) {
+  const auto progress = contract::read_progress(page);
+  const bool is_loading = !progress || progress->pid != pid || progress->phase < contract::Phase::Training;
+  return is_loading ? "while loading" : fmt::format("after step {}", progress->step);
+}
+
+}  // namespace
+
+Recovery::Recovery(const WorkerSession& session)
+    : session_(session),
+      policy_({.max_restarts = session.restarts ? session.restarts->max_restarts : 0}),
+      generation_(session.call.generation) {}
+
+Result<std::string> Recovery::tend(WorkerGroup& workers) {
+  const auto& first = workers.exit_of(0);
+  // All ranks' last save is made by then.
+  if (session_.restarts && first && is_clean(*first)) is_over_ = true;
+  std::vector<RankFailure> failures;
+  std::vector<size_t> left_behind;
+  for (size_t rank = 0; rank < workers.size(); ++rank) {
+    if (is_left_behind(workers, rank))
+      left_behind.push_back(rank);
+    else if (workers.has_failed(rank))
+      failures.push_back(describe(workers, rank));
+  }
+  if (is_over_ || (failures.empty() && left_behind.empty())) {
+    if (is_over_ && restarts_ > 0) workers.end_soon();
+    return std::string();
+  }
+  if (signals::stop() != signals::Stop::None) {
+    give_up(workers);
+    return std::string();
+  }
+  if (failures.empty()) {
+    for (const size_t rank : left_behind) ZT_TRY(workers.restart(rank, generation_, restarts_));
+    return std::string();
+  }
+  const RestartDecision decision = policy_.decide(failures, std::chrono::steady_clock::now());
+  if (!decision.restarts) {
+    give_up(workers);
+    return decision.reason.empty() ? std::string() : "zoetrope: not restarted: " + decision.reason + "\n";
+  }
+  std::string lines;
+  for (const RankFailure& failure : failures)
+    lines += fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank), failure.exit.text(),
+                         failure.position);
+  ZT_TRY(begin_next(workers));
+  return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour)\n",
+                             generation_, policy_.used(), session_.restarts->max_restarts);
+}
+
+std::string Recovery::name_of(int rank) const {
+  return session_.others.empty() ? "the worker" : fmt::format("rank {}", rank);
+}
+
+// It ended in an earlier generation, which had come to its end for it when the others began this one.
+bool Recovery::is_left_behind(const WorkerGroup& workers, size_t rank) const {
+  const auto& exit = workers.exit_of(rank);
+  if (restarts_ == 0 || !exit) return false;
+  const bool is_superseded = contract::error_of_exit(exit->code) == ErrorCode::Superseded;
+  if (!is_clean(*exit) && !is_superseded) return false;
+  const auto progress = contract::read_progress(session_.call_of(rank).progress);
+  return is_superseded || !progress || progress->generation < generation_;
+}
+
+RankFailure Recovery::describe(const WorkerGroup& workers, size_t rank) const {
+  const process::Exit& exit = *workers.exit_of(rank);
+  return {static_cast<int>(rank), exit, exit.signal != 0 ? std::string() : last_error(session_.log_of(rank)),
+          position_of(session_.call_of(rank).progress, workers.pid_of(rank))};
+}
+
+Status Recovery::begin_next(WorkerGroup& workers) {
+  ZT_TRY_ASSIGN(const contract::Attempt attempt, session_.restarts->run.begin_attempt());
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    link_rank_files(session_.call_of(rank), session_.log_of(rank), attempt);
+  ZT_TRY(tell_store(attempt.generation, /*is_last=*/false));
+  generation_ = attempt.generation;
+  ++restarts_;
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    if (workers.exit_of(rank)) ZT_TRY(workers.restart(rank, generation_, restarts_));
+  return {};
+}
+
+Status Recovery::tell_store(int64_t generation, bool is_last) const {
+  if (session_.others.empty()) return {};
+  rendezvous::ClientOptions options;
+  options.host = session_.restarts->store_host;
+  options.port = session_.restarts->store_port;
+  options.token = session_.rendezvous_token;
+  options.generation = generation;
+  // Its greeting alone begins a generation.
+  ZT_TRY_ASSIGN(const auto store, rendezvous::Client::connect(options, clock::in(kStoreLimit)));
+  return is_last ? store->set(contract::kNoRestart, "yes") : Status();
+}
+
+void Recovery::give_up(WorkerGroup& workers) {
+  is_over_ = true;
+  if (session_.restarts) (void)tell_store(generation_, /*is_last=*/true);  // who does not hear it is killed
+  workers.end_soon();
+}
+
+}  // namespace zt::cli

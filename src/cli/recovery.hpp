@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps a training alive when its ranks die: begins the next generation, in which the older one's ranks are
+// refused, and starts the dead ranks again in it; the others hear of it from the store and join in their
+// process. The rule is cli/restart_policy.hpp's; what a rank does is in worker/training.hpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.hpp"
+#include "cli/restart_policy.hpp"
+#include "cli/worker_session.hpp"
+
+namespace zt::cli {
+
+class WorkerGroup;
+
+class Recovery {
+ public:
+  /// A session without `restarts` is only brought to its end. It must outlive this.
+  explicit Recovery(const WorkerSession& session);
+
+  /// Looks at ranks that have ended since. Returns lines to show. Errors: those of beginning an attempt and
+  /// of starting a process.
+  Result<std::string> tend(WorkerGroup& workers);
+
+ private:
+  bool is_left_behind(const WorkerGroup& workers, size_t rank) const;
+  RankFailure describe(const WorkerGroup& workers, size_t rank) const;
+  Status begin_next(WorkerGroup& workers);
+  Status tell_store(int64_t generation, bool is_last) const;
+  void give_up(WorkerGroup& workers);
+  std::string name_of(int rank) const;
+  const WorkerSession& session_;
+  RestartPolicy policy_;
+  int64_t generation_;
+  int64_t restarts_ = 0;
+  bool is_over_ = false;
+};
+
+}  // namespace zt::cli

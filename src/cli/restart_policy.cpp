@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// See restart_policy.hpp.
+#include "cli/restart_policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/error_policy.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+/// Words without what differs between two reports of one cause: addresses, sizes, times.
+std::string class_of(std::string_view words) {
+  std::string out;
+  for (const char c : words) {
+    if (!std::isdigit(static_cast<unsigned char>(c))) {
+      out += c;
+    } else if (out.empty() || out.back() != '#') {
+      out += '#';
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_worth_a_restart(const process::Exit& exit) {
+  if (exit.signal != 0) return true;
+  if (exit.code == contract::kExitStoppedNow) return false;
+  const auto error = contract::error_of_exit(exit.code);
+  return !error || policy(*error).restart == RestartScope::Worker;
+}
+
+RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, Time now) {
+  std::erase_if(granted_, [&](Time then) { return now - then >= rules_.window; });
+  std::string repeated;
+  for (const RankFailure& failure : failures) {
+    if (rules_.max_restarts == 0 || !is_worth_a_restart(failure.exit)) return {};
+    const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
+                              failure.position};
+    if (!seen_.insert(signature).second)
+      repeated = fmt::format("rank {} has ended by {} {} for the second time: it would again", failure.rank,
+                             failure.exit.text(), failure.position);
+  }
+  if (!repeated.empty()) return {false, repeated};
+  if (used() >= rules_.max_restarts)
+    return {false, fmt::format("there were {} restarts within {} minutes, which is all that --max-restarts "
+                               "allows",
+                               used(), rules_.window.count())};
+  granted_.push_back(now);
+  return {true, {}};
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// See training.hpp.
+#include "worker/training.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/error_policy.hpp"
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "config/paths.hpp"
+#include "contract/exit_codes.hpp"
+#include "tensor/device.hpp"
+#include "train/loop.hpp"
+#include "train/run_plan.hpp"
+#include "worker/attempt_events.hpp"
+
+namespace zt::worker {
+namespace {
+
+/// The launcher decides at once when a process has ended; this is for one that hangs.
+constexpr std::chrono::minutes kNewsLimit{1};
+constexpr std::chrono::seconds kConnectLimit{30};
+
+void say_ready(const train::Setup& setup, double seconds, train::Journal& journal) {
+  const params::ParamStore& store = *setup.state.networks.store;
+  int64_t total = 0;
+  for (const params::StoredParam& param : store.params()) total += param.info.numel();
+  journal.event(contract::AttemptReady{seconds, store.num_trainable(), total - store.num_trainable()});
+  log::info("train", "ready after " + std::to_string(seconds) +
+                         " s, step=" + std::to_string(setup.cursor.step) +
+                         " trainable=" + std::to_string(store.num_trainable()));
+}
+
+}  // namespace
+
+Status Training::open() {
+  if (memory_) return {};
+  ZT_TRY_ASSIGN(job_, config::thaw_run(run_.config_file(launch_.attempt.generation),
+                                       {run_.identity().folder, run_.path()}));
+  ZT_TRY_ASSIGN(auto memory, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
+  memory_.emplace(std::move(memory));
+  return {};
+}
+
+Result<train::Ranks> Training::join() {
+  has_joined_ = false;
+  if (launch_.ranks > 1) {
+    news_.reset();
+    ZT_TRY_ASSIGN(news_, rendezvous::Client::connect(launch_.store, clock::in(kConnectLimit)));
+    if (!launch_.saves) {
+      ZT_TRY_ASSIGN(launch_.saves, rendezvous::Client::connect(launch_.store, clock::in(kConnectLimit)));
+    }
+  }
+  ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch_, job_));
+  if (job_.threads == 0) job_.threads = launch_.threads;
+  has_joined_ = true;
+  return ranks;
+}
+
+Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
+  ZT_TRY_ASSIGN(const train::Origin origin, train::agree_on_origin(ranks, *memory_, is_restart_));
+  // With stages 2 and 3 a unit may have been under way when the ranks were lost: its weights are loaded
+  // again.
+  const bool is_settled = setup_ && job_.parallel.zero_stage <= 1;
+  if (is_settled && origin.memory_step) {
+    ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin));
+  } else {
+    setup_.reset();  // before there are two of them
+    ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job_.device));
+    ZT_TRY_ASSIGN(setup_, train::set_up(job_, run_, device, std::move(ranks), origin, journal));
+  }
+  memory_->drop_after(origin.memory_step.value_or(-1));
+  at::set_num_threads(static_cast<int>(setup_->num_threads));
+  return {};
+}
+
+Result<int> Training::run(train::Journal& journal) {
+  const clock::Stopwatch watch;
+  ZT_TRY(open());
+  ZT_TRY_ASSIGN(train::Ranks ranks, join());
+  ZT_TRY(set_up(std::move(ranks), journal));
+  journal.event(started(*setup_));
+  say_ready(*setup_, watch.seconds(), journal);
+  if (launch_.ranks > 1 && launch_.rank == 0 && !is_restart_) {
+    ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup_));
+    log::info("train", plan);
+  }
+  train::Loop loop(setup_, run_, *memory_, launch_.attempt.generation, journal,
+                   [] { return signals::stop() != signals::Stop::None; });
+  ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());
+  return outcome == train::Outcome::Completed ? contract::kExitOk : kExitResumable;
+}
+
+bool Training::is_of_the_group(const Error& error) const {
+  return error.code == ErrorCode::PeerLost || error.code == ErrorCode::Superseded ||
+         (!has_joined_ && error.code == ErrorCode::Unavailable);
+}
+
+bool Training::goes_on_after(const Error& error) {
+  if (!memory_ || !memory_->is_open() || launch_.ranks == 1 || !is_of_the_group(error)) return false;
+  log::info("train", "waiting for the lost rank: " + error.text());
+  // Nobody sets the key unless it is over; the next generation ends the wait.
+  if (news_) {
+    const auto heard = news_->get(contract::kNoRestart, clock::in(kNewsLimit));
+    if (heard || heard.error().code != ErrorCode::Superseded) return false;
+  }
+  contract::Attempt newest = run_.attempts().back();
+  if (newest.generation <= launch_.attempt.generation) return false;
+  launch_.store.generation = newest.generation;
+  launch_.attempt = std::move(newest);
+  launch_.saves.reset();
+  is_restart_ = true;
+  return true;
+}
+
+}  // namespace zt::worker

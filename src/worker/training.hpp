@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker's part in training a run, over as many generations as the launcher begins: when another rank
+// dies this process lives on, keeps what it has loaded, and goes back with the others to the newest step that
+// all of them hold in memory, else to the newest checkpoint.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "checkpoint/memory_tier.hpp"
+#include "contract/run_folder.hpp"
+#include "contract/worker_call.hpp"
+#include "rendezvous/client.hpp"
+#include "train/journal.hpp"
+#include "train/setup.hpp"
+#include "worker/join.hpp"
+
+namespace zt::worker {
+
+class Training {
+ public:
+  /// All must outlive it.
+  Training(const contract::RunFolder& run, const contract::WorkerCall& call, Launch& launch)
+      : run_(run), call_(call), launch_(launch), is_restart_(call.restart > 0) {}
+
+  /// Trains in the launch's attempt, from loading to the end. Exit code 0 or kExitResumable. Errors: those of
+  /// the configuration, of joining, loading and training.
+  Result<int> run(train::Journal& journal);
+  /// After an error of run(): waits for what the launcher makes of a lost rank. True if there is a next
+  /// attempt, which is then the launch's; false if the error is this rank's own, or the launcher starts no
+  /// rank again.
+  bool goes_on_after(const Error& error);
+
+ private:
+  Status open();
+  Result<train::Ranks> join();
+  Status set_up(train::Ranks ranks, train::Journal& journal);
+  bool is_of_the_group(const Error& error) const;
+  const contract::RunFolder& run_;
+  const contract::WorkerCall& call_;
+  Launch& launch_;
+  config::TrainJob job_;
+  std::optional<checkpoint::MemoryTier> memory_;  ///< nothing before the first run()
+  std::unique_ptr<rendezvous::Client> news_;      ///< what the launcher says; null with one rank
+  std::shared_ptr<train::Setup> setup_;           ///< null until a generation was set up
+  bool has_joined_ = false;                       ///< this generation
+  bool is_restart_;
+};
+
+}  // namespace zt::worker

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks that are killed, whichever, whenever and together: the launcher starts them again, the others live on in their
+processes, and the run ends with the bits of one that nobody touched. Nothing is left behind.
+Usage: recovery_test.py FOLDER_OF_PROGRAMS"""
+import os
+import resource
+import signal
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kill_test import DEADLINE_S, Jobs, descendants
+from ranks_test import Runs as RankRuns
+
+STEPS = 12
+LOADING, TRAINING = 1, 3  # phases of docs/formats/progress.md
+TINY64 = Path(__file__).resolve().parents[2] / "bench/configs/tiny64.yaml"
+
+
+class Runs(RankRuns):
+    def train(self, name, ranks, *more):
+        return self.start("train", "--config", self.config, "--name", name, "--ranks", ranks, "--set", "lanes=2",
+                          "--set", "data.train_bs=1", "--set", "threads=1", "--set", "checkpoint.memory_every_steps=1",
+                          "--steps", STEPS, *more)
+
+    def folder(self, name):
+        return next(self.root.glob(f"runs/{name}-*"))
+
+
+def progress(runs, name, rank):
+    """Generation, pid, phase and finished steps of a rank; None before it has any."""
+    for page in runs.root.glob(f"runs/{name}-*/attempts/*1/rank-{rank:05}.progress"):
+        words = page.read_bytes()
+        if len(words) == 4096 and (sequence := struct.unpack_from("<Q", words, 16)[0]) > 0:
+            return struct.unpack_from("<qqQq", words, 8 * (8 + 32 * (sequence % 2)))
+    return None
+
+
+def wait_until(what, condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.002)
+    return value
+
+
+def at_step(runs, name, step, rank=0, generation=1):
+    """Waits until the rank has done so many steps in that generation or a later one. Returns its pid."""
+    def there():
+        state = progress(runs, name, rank)
+        return state and state[0] >= generation and state[2] >= TRAINING and state[3] >= step and state[1]
+    return wait_until(f"step {step} of rank {rank}", there)
+
+
+def kill(*pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def pid_of(launcher, rank):
+    """Of a rank, by its command line: it may not have published anything yet."""
+    def find():
+        for pid in descendants(launcher.pid):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"train" in words and (b"--rank" not in words or words[words.index(b"--rank") + 1] == str(rank).encode()):
+                return pid
+        return None
+    return wait_until(f"the process of rank {rank}", find)
+
+
+def kill_to_next_step(runs, name, victim, step, generation):
+    """Kills a rank after a step. Returns the step it was at, and the seconds until both have finished the next one, the
+    other in the process that it was."""
+    pids = [at_step(runs, name, step, rank, generation) for rank in (0, 1)]
+    kill(pids[victim])
+    began = time.monotonic()
+    step = progress(runs, name, victim)[3]
+    for rank in (0, 1):
+        at_step(runs, name, step + 1, rank, generation + 1)
+    seconds = time.monotonic() - began
+    assert progress(runs, name, 1 - victim)[1] == pids[1 - victim], "the other rank did not live on in its process"
+    return step, seconds
+
+
+def one_death(victim):
+    def strike(runs, name, launcher):
+        kill_to_next_step(runs, name, victim, 3, 1)
+        assert "restored step" in runs.log() and "from memory" in runs.log(), runs.log()
+    return strike
+
+
+def kill_times(runs, kills):
+    """Seconds from kill -9 to the next finished step at the size of bench/configs/tiny64.yaml, the victims taking turns."""
+    launcher = runs.start("train", "--config", TINY64, "--name", "killed", "--ranks", 2, "--set", "lanes=2",
+                          "--set", f"data.index={runs.config.parent}/index/index.jsonl", "--set", "data.train_bs=2",
+                          "--set", "threads=1", "--set", "checkpoint.memory_every_steps=1", "--steps", 100000,
+                          "--max-restarts", kills)
+    step, times = 0, []
+    for generation in range(1, kills + 1):
+        victim = generation % 2
+        step, seconds = kill_to_next_step(runs, "killed", victim, step + 5, generation)
+        times.append(seconds)
+        print(f"tiny64: rank {victim} killed after step {step}, next step finished after {seconds:.2f} s", flush=True)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(DEADLINE_S) == 75, runs.log()
+    return times
+
+
+def both_at_once(runs, name, launcher):
+    kill(*[at_step(runs, name, 3, rank) for rank in (0, 1)])
+
+
+def during_a_save(runs, name, launcher):
+    at_step(runs, name, 4)
+    wait_until("a save", lambda: list(runs.folder(name).glob("checkpoints/*.zt-tmp.*")))
+    kill(progress(runs, name, 0)[1])
+
+
+def again_while_they_form(runs, name, launcher):
+    kill(at_step(runs, name, 3, rank=1))
+    dead = progress(runs, name, 1)[1]
+    kill(wait_until("the next process", lambda: (pid := pid_of(launcher, 1)) != dead and pid))
+    at_step(runs, name, 5, generation=3)
+
+
+def while_loading(runs, name, launcher):
+    wait_until("loading", lambda: (state := progress(runs, name, 1)) and state[2] == LOADING)
+    kill(pid_of(launcher, 1))
+
+
+def alone(runs, name, launcher):
+    kill(at_step(runs, name, 3))
+    at_step(runs, name, 4, generation=2)
+
+
+def recover(runs, name, strike, wanted, ranks=2, *more):
+    launcher = runs.train(name, ranks, *more)
+    strike(runs, name, launcher)
+    runs.finish(launcher)
+    assert "restarting as launch 2 (restart 1 of at most 3 in an hour)" in runs.log(), runs.log()
+    assert runs.weights(name) == wanted, f"{name}: other weights than undisturbed"
+
+
+def use_up_the_budget(runs):
+    launcher = runs.train("budget", 2, "--max-restarts", 1)
+    kill(at_step(runs, "budget", 2, rank=1))
+    kill(at_step(runs, "budget", 4, rank=1, generation=2))
+    assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
+    assert "not restarted: there were 1 restarts within 60 minutes" in runs.log(), runs.log()
+    assert "rank 1 ended by signal 9" in runs.log(), runs.log()
+
+
+def die_at_the_same_step(runs):
+    """A limit on the size of files that is too low for the checkpoint of step 4, and for nothing before it, kills the
+    writer each time. (One rank: the ranks' shared memory is a file too.)"""
+    sizes = {p: p.stat().st_size for p in runs.folder("undisturbed").rglob("*") if p.is_file()}
+    saved = max(size for path, size in sizes.items() if "checkpoints" in path.parts)
+    others = max(size for path, size in sizes.items() if "checkpoints" not in path.parts)
+    assert others < saved
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((others + saved) // 2, before[1]))
+    try:
+        launcher = runs.train("guard", 1, "--set", "checkpoint.memory_every_steps=0", "--set", "checkpoint.every_steps=4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert launcher.wait(DEADLINE_S) == 128 + signal.SIGXFSZ, runs.log()
+    assert "has ended by signal 25 (File size limit exceeded) after step 4 for the second time" in runs.log(), runs.log()
+
+
+def stop_while_they_form(runs, wanted):
+    """Ctrl-C meanwhile ends the run as resumable, with what memory held saved."""
+    launcher = runs.train("stopped", 2, "--set", "checkpoint.every_steps=0")
+    kill(at_step(runs, "stopped", 3, rank=1))
+    wait_until("the restart", lambda: "restarting as launch 2" in runs.log())
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(DEADLINE_S) == 75, runs.log()
+    runs.finish(runs.start("train", "--resume", "stopped", "--ranks", 2))
+    assert runs.weights("stopped") == wanted, "stopped: other weights than undisturbed"
+
+
+def memory_files():
+    """Processes that hold a snapshot file."""
+    held = []
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if "memfd:zoetrope-snapshot" in maps.read_text():
+                held.append(maps)
+        except OSError:
+            pass
+    return held
+
+
+def main():
+    segments = set(os.listdir("/dev/shm"))
+    with tempfile.TemporaryDirectory() as folder:
+        root, programs = Path(folder), Path(sys.argv[1]).resolve()
+        Jobs(programs, root).make_inputs()
+        runs = Runs(programs, root)
+        kill_times(runs, 2)
+        runs.finish(runs.train("undisturbed", 2))
+        wanted = runs.weights("undisturbed")
+        for name, strike, *more in (
+                ("first", one_death(0)), ("other", one_death(1)), ("both", both_at_once), ("saving", during_a_save),
+                ("forming", again_while_they_form), ("loading", while_loading), ("alone", alone, 1),
+                ("disk", lambda r, n, p: kill(at_step(r, n, 5, rank=1)), 2, "--set", "checkpoint.memory_every_steps=0")):
+            recover(runs, name, strike, wanted, *more)
+        use_up_the_budget(runs)
+        die_at_the_same_step(runs)
+        stop_while_they_form(runs, wanted)
+        left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(root).encode() in p.read_bytes()]
+        assert not left, f"processes left: {left}"
+    assert not memory_files(), f"snapshots left in memory: {memory_files()}"
+    left = set(os.listdir("/dev/shm")) - segments
+    assert not left, f"left in /dev/shm: {left}"
+
+
+if __name__ == "__main__":
+    main()
