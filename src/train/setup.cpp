@@ -32,6 +32,10 @@ Status in_turn(Ranks& ranks, const Work& work) {
   ZT_TRY(ranks.barrier("what the first rank prepares"));
   return ranks.is_first() ? Status() : work();
 }
+/// Takes part in in_turn() without work.
+Status let_others_work(Ranks& ranks) {
+  return in_turn(ranks, [] { return Status(); });
+}
 
 Status open_data(Setup& setup) {
   const config::TrainJob& job = setup.job;
