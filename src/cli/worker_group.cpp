@@ -88,7 +88,8 @@ bool WorkerGroup::has_failed(size_t rank) const {
 }
 
 GroupEnd WorkerGroup::end() const {
-  if (session_.restarts && !has_failed(0)) return {*exit_of(0), 0};  // whatever became of the others after all was saved
+  if (session_.restarts && !has_failed(0))
+    return {*exit_of(0), 0};  // whatever became of the others after all was saved
   const int failed = failed_first_.value_or(0);
   const auto end_of = [&](int rank) { return GroupEnd{*exit_of(static_cast<size_t>(rank)), rank}; };
   if (!is_consequence(end_of(failed).exit)) return end_of(failed);
