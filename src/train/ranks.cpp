@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "rendezvous/server.hpp"
 #include "tensor/require.hpp"
 #include "train/unit_order.hpp"
 
@@ -28,12 +29,22 @@ class StoreMeeting : public checkpoint::Meeting {
                                          std::chrono::milliseconds limit) override {
     std::vector<std::string> named;
     for (const std::string& key : keys) named.push_back(kPrefix + key);
-    return store_->get(named, clock::in(limit));
+    const clock::Deadline until = clock::in(limit);
+    for (;;) {
+      auto texts = store_->get(named, std::min(until, clock::in(kSlice)));
+      const bool goes_on =
+          !texts && texts.error().code == ErrorCode::Timeout && clock::left(until).count() > 0;
+      if (!goes_on) return texts;
+      // A rank that is gone says nothing any more.
+      if (const auto lost = store_->get(rendezvous::kFirstLostKey, clock::in(kLook)))
+        return fail(ErrorCode::PeerLost, "rank " + *lost + " is gone");
+    }
   }
   void forget(const std::string& key) override { (void)store_->erase(kPrefix + key); }
 
  private:
   static constexpr const char* kPrefix = "checkpoint/";
+  static constexpr std::chrono::milliseconds kSlice{1000}, kLook{50};
   std::shared_ptr<rendezvous::Client> store_;
   int rank_, size_;
 };

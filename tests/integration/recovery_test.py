@@ -91,7 +91,7 @@ def kill_to_next_step(runs, name, victim, step, generation):
 def one_death(victim):
     def strike(runs, name, launcher):
         kill_to_next_step(runs, name, victim, 3, 1)
-        assert "restored step" in runs.log() and "from memory" in runs.log(), runs.log()
+        wait_until("the word of a restore", lambda: "restored step" in runs.log() and "from memory" in runs.log())
     return strike
 
 
@@ -207,7 +207,7 @@ def main():
         wanted = runs.weights("undisturbed")
         for name, strike, *more in (
                 ("first", one_death(0)), ("other", one_death(1)), ("both", both_at_once), ("saving", during_a_save),
-                ("forming", again_while_they_form), ("loading", while_loading), ("alone", alone, 1),
+                ("shared", one_death(1), 2, "--set", "parallel.zero_stage=3"), ("forming", again_while_they_form), ("loading", while_loading), ("alone", alone, 1),
                 ("disk", lambda r, n, p: kill(at_step(r, n, 5, rank=1)), 2, "--set", "checkpoint.memory_every_steps=0")):
             recover(runs, name, strike, wanted, *more)
         use_up_the_budget(runs)
