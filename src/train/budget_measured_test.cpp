@@ -10,13 +10,11 @@
 #include <tuple>
 #include <utility>
 
-#include "dist/group.hpp"
-#include "rendezvous/client.hpp"
 #include "rendezvous/server.hpp"
+#include "support/join_ranks.hpp"
 #include "support/tiny_networks.hpp"
 #include "tensor/memory.hpp"
 #include "train/plan.hpp"
-#include "train/rank_groups.hpp"
 #include "train/stepper.hpp"
 #include "train/unit_policy.hpp"
 
@@ -154,23 +152,6 @@ void run_rank(const config::TrainJob& job, const models::NetworkConfigs& configs
   EXPECT_TRUE(stepper.step(noise_batches(job), 1e-4));
 }
 
-Ranks join(const rendezvous::Server& store, int rank, const config::ParallelJob& job) {
-  const clock::Deadline deadline = clock::in(std::chrono::seconds(20));
-  const auto connect = [&](std::string member) {
-    rendezvous::ClientOptions options;
-    options.host = "127.0.0.1";
-    options.port = store.port();
-    options.generation = 1;
-    options.member = std::move(member);
-    return rendezvous::Client::connect(options, deadline).value();
-  };
-  dist::GroupOptions group;
-  group.store = connect(std::to_string(rank));
-  group.rank = group.world_rank = rank;
-  group.size = 2;
-  return Ranks(form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
-}
-
 /// ZeRO stage, whether activations are recomputed.
 class BudgetOfRanks : public testing::TestWithParam<std::tuple<int64_t, bool>> {};
 
@@ -188,8 +169,9 @@ TEST_P(BudgetOfRanks, IsAsEstimated) {
   const int64_t before = tensor::memory_stats().live_bytes;
   int64_t live = 0;
   const auto store = rendezvous::Server::start({}).value();
-  std::thread second([&] { run_rank(job, configs, join(*store, 1, job.parallel), live); });
-  run_rank(job, configs, join(*store, 0, job.parallel), live);
+  std::thread second(
+      [&] { run_rank(job, configs, test::join_ranks(*store, 1, /*size=*/2, job.parallel), live); });
+  run_rank(job, configs, test::join_ranks(*store, 0, /*size=*/2, job.parallel), live);
   second.join();
   const auto peak = static_cast<double>(tensor::memory_stats().peak_bytes - before);
 

@@ -17,10 +17,9 @@
 
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
-#include "dist/group.hpp"
 #include "optim/ema.hpp"
-#include "rendezvous/client.hpp"
 #include "rendezvous/server.hpp"
+#include "support/join_ranks.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_networks.hpp"
 #include "train/run_rules.hpp"
@@ -61,23 +60,6 @@ void collect(const std::vector<params::StateTensor>& pieces, Tensors& whole) {
         .narrow(0, t.piece ? t.piece->begin : 0, t.value.numel())
         .copy_(t.value.detach().reshape(-1));
   }
-}
-
-Ranks join(const rendezvous::Server& store, int rank, int size, const config::ParallelJob& job) {
-  const clock::Deadline deadline = clock::in(20s);
-  const auto connect = [&](std::string member) {
-    rendezvous::ClientOptions options;
-    options.host = "127.0.0.1";
-    options.port = store.port();
-    options.generation = 1;
-    options.member = std::move(member);
-    return rendezvous::Client::connect(options, deadline).value();
-  };
-  dist::GroupOptions group;
-  group.store = connect(std::to_string(rank));
-  group.rank = group.world_rank = rank;
-  group.size = size;
-  return Ranks(form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
 }
 
 class Rank {
@@ -179,7 +161,7 @@ void run_ranks(const config::TrainJob& job, int size, const std::function<void(i
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       at::set_num_threads(1);
-      Rank one(job, join(*store, rank, size, job.parallel));
+      Rank one(job, test::join_ranks(*store, rank, size, job.parallel));
       body(rank, one);
     });
   }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rank of a test's training, joined through the test's own store.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "config/job/train_job.hpp"
+#include "dist/group.hpp"
+#include "rendezvous/client.hpp"
+#include "rendezvous/server.hpp"
+#include "train/rank_groups.hpp"
+#include "train/ranks.hpp"
+
+namespace zt::test {
+
+inline train::Ranks join_ranks(const rendezvous::Server& store, int rank, int size,
+                               const config::ParallelJob& job) {
+  const clock::Deadline deadline = clock::in(std::chrono::seconds(20));
+  const auto connect = [&](std::string member) {
+    rendezvous::ClientOptions options;
+    options.host = "127.0.0.1";
+    options.port = store.port();
+    options.generation = 1;
+    options.member = std::move(member);
+    return rendezvous::Client::connect(options, deadline).value();
+  };
+  dist::GroupOptions group;
+  group.store = connect(std::to_string(rank));
+  group.rank = group.world_rank = rank;
+  group.size = size;
+  return train::Ranks(train::form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
+}
+
+}  // namespace zt::test
