@@ -32,14 +32,12 @@ double fastest(const Work& work) {
 
 Result<Machine> this_host() {
   ZT_TRY_ASSIGN(const resources::Memory memory, resources::memory());
-  constexpr int64_t kSide = 512, kBytes = 32 << 20;
+  constexpr int64_t kBytes = 32 << 20;
   const at::NoGradGuard no_grad;
-  const at::Tensor a = at::ones({kSide, kSide}), b = at::ones({kSide, kSide});
-  const double product_s = fastest([&] { (void)at::mm(a, b); });
   const at::Tensor from = at::zeros({kBytes}, at::kByte), to = at::zeros({kBytes}, at::kByte);
   const double copy_s = fastest([&] { to.copy_(from); });
   Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
-  host.float_flops = host.short_flops = 2.0 * kSide * kSide * kSide / product_s;
+  host.float_flops = host.short_flops = measure_flops();
   host.memory_bytes_per_s = 2.0 * kBytes / copy_s;      // read and written
   host.link_bytes_per_s = host.memory_bytes_per_s / 4;  // into the segment and out of it
   host.memory_bytes = static_cast<double>(memory.available_bytes);
@@ -48,6 +46,14 @@ Result<Machine> this_host() {
 }
 
 }  // namespace
+
+double measure_flops() {
+  constexpr int64_t kSide = 512;
+  const at::NoGradGuard no_grad;
+  const at::Tensor a = at::ones({kSide, kSide}), b = at::ones({kSide, kSide});
+  const double product_s = fastest([&] { (void)at::mm(a, b); });
+  return 2.0 * kSide * kSide * kSide / product_s;
+}
 
 Result<Machine> find_machine(std::string_view name) {
   if (name == "cpu") return this_host();

@@ -34,6 +34,10 @@ inline constexpr std::array<Machine, 4> kMachines = {{
     {"h200", 494e12, 989e12, 4800e9, 450e9, kUNetEfficiency, 139.8 * kGiB},
 }};
 
+/// fp32 operations per second of a matrix product on this host, with the threads that libtorch has now;
+/// measured in some 20 ms.
+double measure_flops();
+
 /// The machine of that name; "cpu" is this host, measured for a few hundredths of a second. Errors:
 /// InvalidArgument for an unknown name; those of resources::memory().
 Result<Machine> find_machine(std::string_view name);

@@ -2,22 +2,17 @@
 // See unit_policy.hpp.
 #include "train/unit_policy.hpp"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/clock.hpp"
+#include "train/machine.hpp"
 
 namespace zt::train {
 namespace {
 
-constexpr int64_t kMatrixSide = 512;
-constexpr int kMatrixProducts = 20;
 constexpr int64_t kGatherElements = int64_t{1} << 20;
 constexpr int kGathers = 4;
 
@@ -52,14 +47,8 @@ double break_even_positions(const Speeds& speeds, int64_t ranks) {
 }
 
 Result<Speeds> measure_speeds(Ranks& ranks) {
-  const at::NoGradGuard no_grad;
   Speeds speeds;
-  const at::Tensor a = at::ones({kMatrixSide, kMatrixSide}), b = at::ones({kMatrixSide, kMatrixSide});
-  at::mm(a, b);  // warm
-  const clock::Stopwatch computing;
-  for (int i = 0; i < kMatrixProducts; ++i) at::mm(a, b);
-  const auto side = static_cast<double>(kMatrixSide);
-  speeds.flops = kMatrixProducts * 2 * side * side * side / computing.seconds();
+  speeds.flops = measure_flops();
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
   return Speeds{agreed[0], agreed[1]};
