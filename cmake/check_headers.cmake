@@ -36,7 +36,7 @@ function(zt_check_headers)
     target_compile_definitions(${_target} PRIVATE ZT_SOURCE_DIR="")  # as zt_test() gives it
     target_compile_options(${_target} PRIVATE -O0)
     if(NOT _kind STREQUAL "torch_free")
-      target_link_libraries(${_target} PRIVATE zt::torch)
+      target_link_libraries(${_target} PRIVATE zt::torch zt::nccl_header)
     endif()
   endforeach()
   if(TARGET zt_headers_tensor)

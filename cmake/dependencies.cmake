@@ -45,6 +45,11 @@ if(ZT_WITH_TORCH)
   target_link_libraries(zt_torch INTERFACE "${ZT_TORCH_DIR}/lib/libtorch_cpu.so" "${ZT_TORCH_DIR}/lib/libc10.so" Threads::Threads)
   target_link_options(zt_torch INTERFACE "-Wl,--allow-shlib-undefined")
 
+  # NCCL's header; the library is opened at run time.
+  add_library(zt_nccl_header INTERFACE)
+  add_library(zt::nccl_header ALIAS zt_nccl_header)
+  target_include_directories(zt_nccl_header SYSTEM INTERFACE "${CMAKE_SOURCE_DIR}/third_party/nccl")
+
   # One precompiled header for the compute plane; other targets reuse it.
   file(WRITE "${CMAKE_BINARY_DIR}/zt_torch_pch.cpp" "// Holds the compute plane's precompiled header.\n")
   add_library(zt_torch_pch OBJECT "${CMAKE_BINARY_DIR}/zt_torch_pch.cpp")

@@ -12,7 +12,9 @@ namespace {
 
 class Alone final : public Backend {
  public:
+  explicit Alone(at::DeviceType device) : device_(device) {}
   std::string_view name() const override { return "alone"; }
+  at::DeviceType device_type() const override { return device_; }
   void start(Operation operation) override {
     if (operation.kind != Primitive::Broadcast && operation.input.data_ptr() != operation.output.data_ptr())
       operation.output.copy_(operation.input);
@@ -24,11 +26,12 @@ class Alone final : public Backend {
   void abort() override { is_aborted_ = true; }
 
  private:
+  const at::DeviceType device_;
   std::atomic<bool> is_aborted_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_alone() { return std::make_unique<Alone>(); }
+std::unique_ptr<Backend> make_alone(at::DeviceType device) { return std::make_unique<Alone>(device); }
 
 }  // namespace zt::dist

@@ -44,6 +44,7 @@ Communicator::Communicator(GroupIdentity identity, std::unique_ptr<Backend> back
 Communicator::~Communicator() = default;
 
 std::string_view Communicator::backend() const { return backend_->name(); }
+at::DeviceType Communicator::device_type() const { return backend_->device_type(); }
 void Communicator::abort() { backend_->abort(); }
 
 Pending Communicator::all_gather_into(const at::Tensor& output, const at::Tensor& input,

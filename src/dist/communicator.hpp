@@ -71,7 +71,7 @@ struct Failure {
   std::string label;
 };
 
-/// Buffers are contiguous CPU tensors (CUDA ones with a CUDA backend) that stay alive, and unchanged by
+/// Buffers are contiguous tensors on device_type() that stay alive, and unchanged by
 /// others, until the operation is waited for; the communicator keeps a reference. Any type can be gathered
 /// and broadcast; sums take floating-point and int64 tensors. A wrong shape or type throws ContractError.
 /// Threads: one caller at a time, except for abort(), flight() and traffic().
@@ -98,8 +98,10 @@ class Communicator {
   int rank() const { return identity_.rank; }
   int size() const { return static_cast<int>(identity_.members.size()); }
   const GroupIdentity& identity() const { return identity_; }
-  /// "shared-memory", "gloo".
+  /// "shared-memory", "gloo", "nccl", "alone".
   std::string_view backend() const;
+  /// Where its buffers lie.
+  at::DeviceType device_type() const;
 
   /// Gives the group up: waits here end with Cancelled, waits of the other ranks with PeerLost naming this
   /// one (with Gloo: in all groups of the generation). From any thread, also during a wait. A rank that ends

@@ -5,8 +5,7 @@
 // peer it was for. Gloo's thread moves the bytes while the caller computes.
 //
 // Gloo does not always tell a wait that its connection broke (seen with 2.13's when a peer died in the middle
-// of a transfer: the wait ended at its timeout), so a thread of ours waits for the rendezvous to record a
-// lost rank, and interrupts.
+// of a transfer: the wait ended at its timeout), so a watch of the rendezvous interrupts (lost_watch.hpp).
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -16,14 +15,13 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <utility>
 
 #include "dist/backends.hpp"
+#include "dist/lost_watch.hpp"
 #include "dist/store_adapter.hpp"
 #include "dist/tree_sum.hpp"
-#include "rendezvous/server.hpp"
 
 namespace zt::dist {
 namespace {
@@ -55,14 +53,16 @@ struct Running {
 
 class Gloo final : public Backend {
  public:
-  Gloo(Meeting meeting, std::unique_ptr<rendezvous::Client> watching,
-       c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
-      : meeting_(std::move(meeting)), watching_(std::move(watching)), group_(std::move(group)) {
-    watcher_ = std::thread([this] { watch(); });
-  }
+  Gloo(Meeting meeting, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
+      : meeting_(std::move(meeting)), group_(std::move(group)) {}
   ~Gloo() override {
-    stop_watching();
+    if (watch_) watch_->stop();
     close();
+  }
+  Status watch_peers() {
+    ZT_TRY_ASSIGN(watch_,
+                  LostWatch::begin(meeting_, [this](Outcome outcome) { end_with(std::move(outcome)); }));
+    return {};
   }
 
   std::string_view name() const override { return "gloo"; }
@@ -72,8 +72,6 @@ class Gloo final : public Backend {
 
  private:
   int size() const { return meeting_.size(); }
-  void watch();
-  void stop_watching();
   /// Ends the current wait and all later ones; the first call counts.
   void end_with(Outcome outcome);
   void begin_ready();
@@ -87,22 +85,18 @@ class Gloo final : public Backend {
   bool wait_for(const Transfer& transfer, clock::Deadline deadline, std::string& reason);
   /// What a failed transfer with `peer` means.
   Outcome explain(const Running& running, int peer, bool is_timeout, std::string reason) const;
-  std::optional<int> lost_member(clock::Deadline deadline) const;
-  std::optional<int> rank_named(const std::string& member) const;
   int first_missing(int peer) const;
   std::string gave_up_key(int rank) const { return fmt::format("{}gave-up/{}", meeting_.prefix, rank); }
   void close();
 
   const Meeting meeting_;
-  const std::unique_ptr<rendezvous::Client> watching_;
   std::mutex use_;  ///< held by start() and finish(); abort() takes it to close
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;  ///< null once closed
   std::deque<Running> queue_;                         ///< not complete, in order
   std::mutex current_mutex_;
   WorkPtr current_;               ///< being waited for
   std::optional<Outcome> ended_;  ///< why nothing is waited for any more
-  std::once_flag watch_stopped_;
-  std::thread watcher_;
+  std::unique_ptr<LostWatch> watch_;
 };
 
 /// Gloo matches sends and receives of a pair by a number of 31 bits. With the fingerprint in it, ranks that
@@ -111,28 +105,6 @@ int tag_of(const Operation& operation) {
   constexpr int kSequenceBits = 16;
   const auto sequence = static_cast<uint32_t>(operation.sequence) & ((1u << kSequenceBits) - 1);
   return static_cast<int>(((operation.fingerprint & 0x7FFFu) << kSequenceBits) | sequence);
-}
-
-void Gloo::watch() {
-  constexpr std::chrono::hours kForAsLongAsItTakes(24 * 365);
-  const auto first = watching_->get(rendezvous::kFirstLostKey, clock::in(kForAsLongAsItTakes));
-  if (!first) {
-    if (first.error().code == ErrorCode::Superseded)
-      end_with({Outcome::Kind::Cancelled, 0, {}, first.error().text()});
-    return;  // else the rendezvous is gone, or this group: deadlines remain
-  }
-  const std::optional<int> rank = rank_named(*first);
-  if (!rank)  // of another group: its peers give up theirs, so nobody may be left to take part in this one
-    end_with({Outcome::Kind::PeerLost, 0, {}, fmt::format("rank {} of the run is gone", *first)});
-  else if (*rank != meeting_.rank)
-    end_with({Outcome::Kind::PeerLost, 0, {*rank}, {}});
-}
-
-void Gloo::stop_watching() {
-  std::call_once(watch_stopped_, [this] {
-    watching_->abort();
-    watcher_.join();
-  });
 }
 
 void Gloo::end_with(Outcome outcome) {
@@ -284,7 +256,7 @@ bool Gloo::wait_for(const Transfer& transfer, clock::Deadline deadline, std::str
 Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::string reason) const {
   const uint64_t sequence = running.operation.sequence;
   if (!is_timeout) {
-    if (const std::optional<int> lost = lost_member(clock::in(kLostNameGrace)))
+    if (const std::optional<int> lost = lost_member(meeting_, clock::in(kLostNameGrace)))
       return {Outcome::Kind::PeerLost, sequence, {*lost}, std::move(reason)};
   } else {
     // Should the rendezvous be gone too, the others name this rank; there is nothing better to do.
@@ -295,17 +267,6 @@ Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::st
   const bool was_waiting = is_timeout || missing != peer;
   return {
       was_waiting ? Outcome::Kind::Timeout : Outcome::Kind::PeerLost, sequence, {missing}, std::move(reason)};
-}
-
-std::optional<int> Gloo::lost_member(clock::Deadline deadline) const {
-  const auto first = meeting_.store->get(rendezvous::kFirstLostKey, deadline);
-  return first ? rank_named(*first) : std::nullopt;
-}
-
-std::optional<int> Gloo::rank_named(const std::string& member) const {
-  for (int rank = 0; rank < size(); ++rank)
-    if (std::to_string(meeting_.members[static_cast<size_t>(rank)].world_rank) == member) return rank;
-  return std::nullopt;
 }
 
 // The peer may itself have waited in vain for somebody else, whose data this rank had already got.
@@ -320,10 +281,8 @@ int Gloo::first_missing(int peer) const {
 
 void Gloo::abort() {
   end_with({Outcome::Kind::Cancelled, 0, {}, {}});
-  stop_watching();
-  const std::string me = std::to_string(meeting_.members[static_cast<size_t>(meeting_.rank)].world_rank);
-  // Their watchers read it; without the rendezvous they see the broken connection, or their deadline.
-  [[maybe_unused]] const auto ignored = meeting_.store->compare_and_set(rendezvous::kFirstLostKey, "", me);
+  watch_->stop();
+  give_up(meeting_);
   const std::lock_guard lock(use_);
   close();
 }
@@ -346,11 +305,11 @@ Result<std::unique_ptr<Backend>> make_gloo(const Meeting& meeting) {
     auto options = c10d::ProcessGroupGloo::Options::create(timeout);
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(meeting.address));
     options->threads = 1;  // for collectives, which are not used
-    ZT_TRY_ASSIGN(auto watching, meeting.store->another(meeting.deadline));
     auto store = c10::make_intrusive<StoreAdapter>(meeting.store, meeting.prefix + "gloo/", timeout);
-    return std::make_unique<Gloo>(
-        meeting, std::move(watching),
-        c10::make_intrusive<c10d::ProcessGroupGloo>(store, meeting.rank, meeting.size(), options));
+    auto backend = std::make_unique<Gloo>(
+        meeting, c10::make_intrusive<c10d::ProcessGroupGloo>(store, meeting.rank, meeting.size(), options));
+    ZT_TRY(backend->watch_peers());
+    return backend;
   } catch (const StoreError& e) {
     return fail(e.error);
   } catch (const std::exception& e) {

@@ -15,8 +15,9 @@ namespace zt::dist {
 namespace {
 
 constexpr BackendRow kBackends[] = {
-    {"shared-memory", make_shared_memory},
-    {"gloo", make_gloo},
+    {"shared-memory", at::kCPU, make_shared_memory},
+    {"gloo", at::kCPU, make_gloo},
+    {"nccl", at::kCUDA, make_nccl},
 };
 
 std::string system_host() {
@@ -62,7 +63,8 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
 Result<std::unique_ptr<Backend>> make_backend(const GroupOptions& options, const Meeting& meeting) {
   Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend), {}};
   for (const BackendRow& row : backend_table()) {
-    if (options.backend != "auto" && options.backend != row.name) continue;
+    if (options.backend == "auto" ? options.device.type() != row.device : options.backend != row.name)
+      continue;
     auto backend = row.make(meeting);
     if (backend) return backend;
     reason = std::move(backend.error());
@@ -96,12 +98,13 @@ Result<std::unique_ptr<Communicator>> form_group(const GroupOptions& options, cl
   meeting.prefix = fmt::format("group/{}/", options.name);
   meeting.rank = options.rank;
   meeting.members.resize(static_cast<size_t>(options.size));
+  meeting.device = options.device;
   meeting.deadline = deadline;
   if (options.size == 1) {
     meeting.members.front() = {options.world_rank, options.host.empty() ? system_host() : options.host};
     const int64_t generation = options.store ? options.store->generation() : 0;
     return std::make_unique<Communicator>(GroupIdentity{options.name, generation, 0, meeting.members},
-                                          make_alone());
+                                          make_alone(options.device.type()));
   }
   meeting.address = options.address.empty() ? options.store->local_address() : options.address;
   const auto forming = [&](Error error) {

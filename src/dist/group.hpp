@@ -4,6 +4,8 @@
 // generation.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +25,9 @@ struct GroupOptions {
   int size = 1;
   int world_rank = 0;  ///< equal to the client's member name; what messages call this rank
   std::string host;    ///< for messages; empty: the system's host name
-  /// "auto": shared memory if all ranks are on one host and can map one segment, else gloo.
+  /// "auto": on a GPU nccl; else shared memory if all ranks are on one host and can map one segment, or gloo.
   std::string backend = "auto";
+  at::Device device = at::kCPU;  ///< where the buffers lie; with a GPU one that no other rank has
   /// Where ranks on other hosts reach this one; empty: the address on the route to the rendezvous.
   std::string address;
   /// Ranks with equal ones try shared memory; empty: this host's (exchange/segment.hpp).

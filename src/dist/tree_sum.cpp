@@ -12,13 +12,14 @@
 namespace zt::dist {
 namespace {
 
-/// Elements summed at once, so that what lies between the levels of the tree stays in the cache.
+/// Elements summed at once on the CPU, so that what lies between the levels of the tree stays in the cache. A
+/// GPU sums all in a kernel per node.
 constexpr int64_t kBlock = 64 * 1024;
 
 /// One block of the parts.
 class BlockSum {
  public:
-  explicit BlockSum(const at::Tensor& like) : like_(like) {}
+  BlockSum(const at::Tensor& like, int64_t elements) : like_(like), elements_(elements) {}
 
   /// out = the sum of parts [begin, end). Writes `out` last, so that it may be one of them.
   void operator()(const at::Tensor& out, std::span<const at::Tensor> parts) {
@@ -40,11 +41,11 @@ class BlockSum {
     return sum;
   }
   at::Tensor scratch(int64_t numel) {
-    if (num_used_ == scratch_.size())
-      scratch_.push_back(at::empty({std::min(like_.numel(), kBlock)}, like_.options()));
+    if (num_used_ == scratch_.size()) scratch_.push_back(at::empty({elements_}, like_.options()));
     return scratch_[num_used_++].narrow(0, 0, numel);
   }
   const at::Tensor& like_;
+  const int64_t elements_;
   std::vector<at::Tensor> scratch_;
   size_t num_used_ = 0;
 };
@@ -59,10 +60,11 @@ void tree_sum(const at::Tensor& out, std::span<const at::Tensor> parts) {
       out.copy_(parts.front());
     return;
   }
-  BlockSum sum_block(out);
+  const int64_t at_once = out.device().is_cpu() ? std::min(kBlock, out.numel()) : out.numel();
+  BlockSum sum_block(out, at_once);
   std::vector<at::Tensor> block(parts.size());
-  for (int64_t begin = 0; begin < out.numel(); begin += kBlock) {
-    const int64_t numel = std::min(kBlock, out.numel() - begin);
+  for (int64_t begin = 0; begin < out.numel(); begin += at_once) {
+    const int64_t numel = std::min(at_once, out.numel() - begin);
     for (size_t i = 0; i < parts.size(); ++i) block[i] = parts[i].narrow(0, begin, numel);
     sum_block(out.narrow(0, begin, numel), block);
   }

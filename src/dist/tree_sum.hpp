@@ -11,7 +11,7 @@ namespace zt::dist {
 
 /// out = the tree's sum of `parts`. Each addition rounds to the tensors' type. `out` may be one of the parts.
 /// Shapes: all equal, contiguous. Requires: at least one part; one type.
-/// Cost: each part is read once; scratch of one block (256 KiB) per level of the tree.
+/// Cost: each part is read once; scratch per level of the tree: one block (256 KiB), on a GPU one part.
 void tree_sum(const at::Tensor& out, std::span<const at::Tensor> parts);
 
 }  // namespace zt::dist

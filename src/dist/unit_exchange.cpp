@@ -81,7 +81,7 @@ void UnitExchange::plan(const std::vector<Visit>& walk) {
 
 Status UnitExchange::compare_plans() {
   if (std::exchange(is_compared_, true)) return {};
-  const at::Tensor all_R = at::zeros({group_.size()}, at::kLong);
+  const at::Tensor all_R = at::zeros({group_.size()}, words());
   all_R[group_.rank()] = static_cast<int64_t>(digest(plan_));
   ZT_TRY(
       group_.all_gather_into(all_R, all_R.narrow(0, group_.rank(), 1), "plan of the units").wait(deadline()));
@@ -136,14 +136,14 @@ Status UnitExchange::lead(const std::function<Status()>& work) {
     return fail(failed.error());
   }
   mode_ = Mode::Idle;
-  ZT_TRY(group_.broadcast(at::full({1}, kEnd, at::kLong), /*root=*/0, kWanted).wait(deadline()));
+  ZT_TRY(group_.broadcast(at::full({1}, kEnd, words()), /*root=*/0, kWanted).wait(deadline()));
   return done;
 }
 
 Status UnitExchange::serve() {
   try {
     for (size_t slot = 0;; slot = (slot + 1) % kValueSlots) {
-      const at::Tensor wanted = at::zeros({1}, at::kLong);
+      const at::Tensor wanted = at::zeros({1}, words());
       ZT_TRY(group_.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
       const auto unit = wanted.item<int64_t>();
       if (unit == kEnd) return {};
@@ -199,7 +199,7 @@ void UnitExchange::enter_leading(size_t unit) {
   if (slot == kValueSlots) {
     slot = next_;
     next_ = (next_ + 1) % kValueSlots;
-    const at::Tensor wanted = at::full({1}, static_cast<int64_t>(unit), at::kLong);
+    const at::Tensor wanted = at::full({1}, static_cast<int64_t>(unit), words());
     check(group_.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
     gather(unit, slot);
     wait(values_[slot].pending);
@@ -264,6 +264,10 @@ void UnitExchange::reduce(const UnitState& unit, Slot& slot) {
 void UnitExchange::wait(std::vector<Pending>& pending) const {
   for (Pending& operation : pending) check(operation.wait(deadline()));
   pending.clear();
+}
+
+at::TensorOptions UnitExchange::words() const {
+  return at::TensorOptions(at::kLong).device(group_.device_type());
 }
 
 at::Tensor UnitExchange::in_slot(const Slot& slot, const Place& place) const {

@@ -102,6 +102,7 @@ class UnitExchange final : public params::UnitGate {
   void reduce(const UnitState& unit, Slot& slot);
   void wait(std::vector<Pending>& pending) const;
   clock::Deadline deadline() const { return clock::in(timeout_); }
+  at::TensorOptions words() const;  ///< of numbers that ranks tell each other
   at::Tensor in_slot(const Slot& slot, const Place& place) const;
   void lend_values(const UnitState& unit, const Slot& slot) const;
   void take_values_back(const UnitState& unit) const;

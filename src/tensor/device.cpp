@@ -4,8 +4,10 @@
 
 #include <ATen/Context.h>
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <charconv>
+#include <optional>
 
 namespace zt::tensor {
 namespace {
@@ -26,24 +28,25 @@ Status open_cuda() {
 
 }  // namespace
 
-Result<at::Device> open_device(const std::string& name) {
+Result<at::Device> open_device(const std::string& name, int64_t place) {
   if (name == "cpu") return at::Device(at::kCPU);
-  int index = 0;
+  std::optional<int> index;
   const std::string prefix = "cuda:";
   if (name.starts_with(prefix)) {
     const char* first = name.data() + prefix.size();
-    const auto [end, error] = std::from_chars(first, name.data() + name.size(), index);
-    if (error != std::errc() || end != name.data() + name.size() || index < 0)
+    const auto [end, error] = std::from_chars(first, name.data() + name.size(), index.emplace());
+    if (error != std::errc() || end != name.data() + name.size() || *index < 0)
       return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);
   } else if (name != "cuda") {
     return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);
   }
   ZT_TRY(open_cuda());
   const auto num_gpus = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
-  if (index >= num_gpus)
+  const int chosen = index.value_or(num_gpus == 1 ? 0 : static_cast<int>(place));
+  if (chosen >= num_gpus)
     return fail(ErrorCode::Unsupported,
-                "device " + name + ": this machine has GPUs=" + std::to_string(num_gpus));
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+                fmt::format("device {}: wanted GPU number {}, this machine has {}", name, chosen, num_gpus));
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(chosen));
 }
 
 }  // namespace zt::tensor

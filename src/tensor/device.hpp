@@ -11,8 +11,9 @@
 
 namespace zt::tensor {
 
-/// "cpu", "cuda" or "cuda:N". Errors: InvalidConfig for another name; Unsupported if libtorch's CUDA
+/// "cpu", "cuda:N" or "cuda", which is GPU number `place`, or the only one there is: launchers often show
+/// each rank of a host its own. Errors: InvalidConfig for another name; Unsupported if libtorch's CUDA
 /// libraries are not installed, saying how to get them, or there is no such GPU.
-Result<at::Device> open_device(const std::string& name);
+Result<at::Device> open_device(const std::string& name, int64_t place = 0);
 
 }  // namespace zt::tensor

@@ -4,28 +4,32 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace zt::train {
 
-Result<RankGroups> form_groups(const dist::GroupOptions& world, int64_t copy_ranks,
-                               clock::Deadline deadline) {
+Result<RankGroups> form_groups(std::unique_ptr<dist::Communicator> world, const dist::GroupOptions& options,
+                               int64_t copy_ranks, clock::Deadline deadline) {
   RankGroups groups;
-  const int size = copy_ranks == 0 ? world.size : static_cast<int>(copy_ranks);
-  if (world.size % size != 0)
-    return fail(
-        ErrorCode::InvalidConfig,
-        fmt::format("parallel.shard_ranks: {} ranks do not divide into copies of {}", world.size, size));
-  ZT_TRY_ASSIGN(groups.world, dist::form_group(world, deadline));
-  if (size == world.size) return groups;
-  const int copy = world.rank / size, place = world.rank % size;
+  groups.world = std::move(world);
+  const int ranks = options.size, size = copy_ranks == 0 ? ranks : static_cast<int>(copy_ranks);
+  if (ranks % size != 0)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("parallel.shard_ranks: {} ranks do not divide into copies of {}", ranks, size));
   const auto form = [&](std::string name, int rank, int members) {
-    dist::GroupOptions options = world;
-    options.name = std::move(name);
-    options.rank = rank;
-    options.size = members;
-    return dist::form_group(options, deadline);
+    dist::GroupOptions group = options;
+    group.name = std::move(name);
+    group.rank = rank;
+    group.size = members;
+    return dist::form_group(group, deadline);
   };
+  if (!options.device.is_cpu()) {
+    ZT_TRY_ASSIGN(groups.gpus, form("gpus", options.rank, ranks));
+  }
+  if (size == ranks) return groups;
+  const int copy = options.rank / size, place = options.rank % size;
   ZT_TRY_ASSIGN(groups.copy, form(fmt::format("copy.{}", copy), place, size));
-  ZT_TRY_ASSIGN(groups.replicas, form(fmt::format("replicas.{}", place), copy, world.size / size));
+  ZT_TRY_ASSIGN(groups.replicas, form(fmt::format("replicas.{}", place), copy, ranks / size));
   return groups;
 }
 

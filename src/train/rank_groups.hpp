@@ -15,15 +15,19 @@
 namespace zt::train {
 
 struct RankGroups {
-  std::unique_ptr<dist::Communicator> world;  ///< null: one rank
+  std::unique_ptr<dist::Communicator> world;  ///< null: one rank. Exchanges numbers, on the CPU
+  /// All ranks, for tensors on a GPU; null: on the CPU `world` exchanges them too.
+  std::unique_ptr<dist::Communicator> gpus;
   /// The ranks of one copy; null: all.
   std::unique_ptr<dist::Communicator> copy;
   /// The ranks that have the same part as this one, one of each copy; null: no other.
   std::unique_ptr<dist::Communicator> replicas;
 };
 
-/// `copy_ranks`: ranks that share one copy; 0: all. Errors: InvalidConfig, naming parallel.shard_ranks, if
-/// copies of that size don't make up the world; those of form_group().
-Result<RankGroups> form_groups(const dist::GroupOptions& world, int64_t copy_ranks, clock::Deadline deadline);
+/// The others of `world`, which `options` formed, with tensors on options.device. `copy_ranks`: ranks that
+/// share one copy; 0: all. Errors: InvalidConfig, naming parallel.shard_ranks, if copies of that size don't
+/// make up the world; those of form_group().
+Result<RankGroups> form_groups(std::unique_ptr<dist::Communicator> world, const dist::GroupOptions& options,
+                               int64_t copy_ranks, clock::Deadline deadline);
 
 }  // namespace zt::train

@@ -58,7 +58,7 @@ Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, confi
       job_(job) {}
 
 void Ranks::abandon() {
-  for (const auto& group : {groups_.world.get(), groups_.copy.get(), groups_.replicas.get()})
+  for (dist::Communicator* group : groups())
     if (group) group->abort();
   if (saves_) saves_->abort();
 }
@@ -129,13 +129,15 @@ Status Ranks::on_first(const std::function<Status()>& work) {
 
 dist::Traffic Ranks::traffic() const {
   dist::Traffic sum;
-  for (const auto* group : {&groups_.world, &groups_.copy, &groups_.replicas})
-    if (*group) sum += (*group)->traffic();
+  for (const dist::Communicator* group : groups())
+    if (group) sum += group->traffic();
   return sum;
 }
 
 Result<double> Ranks::measure_bandwidth(int64_t elements, int times) {
-  const at::Tensor mine_P = at::ones({elements}), all_P = at::empty({elements * copy().size()});
+  const at::TensorOptions options(copy().device_type());
+  const at::Tensor mine_P = at::ones({elements}, options),
+                   all_P = at::empty({elements * copy().size()}, options);
   const auto gather = [&] { return copy().all_gather_into(all_P, mine_P, "bandwidth").wait(deadline()); };
   ZT_TRY(gather());  // warm, and all begin together
   const clock::Stopwatch watch;
@@ -151,7 +153,7 @@ Status Ranks::sum_gradients(params::ParamStore& store) {
     if (!segment.touched || !segment.keeps_gradients) continue;
     const std::string what = segment.unit + " gradients";
     started.push_back(job_.zero_stage == 0
-                          ? groups_.world->all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
+                          ? all().all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
                           : copy().reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
   }
   ZT_TRY(wait_all(std::move(started)));

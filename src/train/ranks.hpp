@@ -6,6 +6,7 @@
 // Errors of every call are dist::Communicator's: PeerLost, Timeout. After one every later call fails alike.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -84,7 +85,12 @@ class Ranks {
  private:
   clock::Deadline deadline() const { return clock::in(std::chrono::seconds(job_.timeout_s)); }
   Status wait_all(std::vector<dist::Pending> operations) const;
-  dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : *groups_.world; }
+  /// All ranks' group for tensors.
+  dist::Communicator& all() const { return groups_.gpus ? *groups_.gpus : *groups_.world; }
+  dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : all(); }
+  std::array<dist::Communicator*, 4> groups() const {
+    return {groups_.world.get(), groups_.gpus.get(), groups_.copy.get(), groups_.replicas.get()};
+  }
   bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
   RankGroups groups_;
   std::shared_ptr<rendezvous::Client> saves_;

@@ -35,7 +35,9 @@ Ranks join(const rendezvous::Server& store, int rank, int size) {
   group.size = size;
   config::ParallelJob job;
   job.timeout_s = 20;
-  return Ranks(form_groups(group, job.shard_ranks, deadline).value(), connect(), job);
+  return Ranks(
+      form_groups(dist::form_group(group, deadline).value(), group, job.shard_ranks, deadline).value(),
+      connect(), job);
 }
 
 checkpoint::Snapshot snapshot_of(int64_t step) {

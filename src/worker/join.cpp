@@ -9,6 +9,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "contract/store_address.hpp"
 #include "dist/group.hpp"
 #include "exchange/segment.hpp"
+#include "tensor/device.hpp"
 
 namespace zt::worker {
 namespace {
@@ -169,7 +171,10 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
 }
 
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
-  if (launch.ranks == 1) return train::Ranks();
+  if (launch.ranks == 1) {
+    ZT_TRY_ASSIGN(launch.device, tensor::open_device(job.device));
+    return train::Ranks();
+  }
   if (job.lanes < launch.ranks)
     return fail(ErrorCode::InvalidConfig,
                 fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
@@ -185,11 +190,17 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
   group.host = launch.host;
   // What the launcher takes for two hosts is two, also where one kernel runs both.
   if (!launch.host.empty()) group.host_identity = exchange::host_identity() + " " + launch.host;
-  ZT_TRY_ASSIGN(auto groups, train::form_groups(group, job.parallel.shard_ranks, deadline));
-  const auto& members = groups.world->identity().members;
+  ZT_TRY_ASSIGN(auto world, dist::form_group(group, deadline));
+  const std::span members = world->identity().members;
   const std::string& own_host = members[static_cast<size_t>(launch.rank)].host;
-  const auto here = std::ranges::count(members, own_host, &dist::Member::host);
-  launch.threads = std::max<int64_t>(1, resources::cores() / here);
+  const auto on_own_host = [&](const auto& some) {
+    return std::ranges::count(some, own_host, &dist::Member::host);
+  };
+  launch.threads = std::max<int64_t>(1, resources::cores() / on_own_host(members));
+  ZT_TRY_ASSIGN(launch.device, tensor::open_device(
+                                   job.device, on_own_host(members.first(static_cast<size_t>(launch.rank)))));
+  group.device = launch.device;
+  ZT_TRY_ASSIGN(auto groups, train::form_groups(std::move(world), group, job.parallel.shard_ranks, deadline));
   return train::Ranks(std::move(groups), std::move(launch.saves), job.parallel);
 }
 

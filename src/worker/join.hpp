@@ -6,6 +6,8 @@
 // is.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +33,7 @@ struct Launch {
   std::unique_ptr<rendezvous::Client> saves;  ///< a connection to it; null with one rank
   /// This rank's share of its host's cores, known once the ranks have joined; 0 with one rank: all of them.
   int64_t threads = 0;
+  at::Device device = at::kCPU;  ///< this rank's, likewise
 };
 
 /// Errors: Unavailable if another process writes the run or the store can't be reached; Timeout if other
@@ -38,8 +41,9 @@ struct Launch {
 /// Cancelled when asked to stop.
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call);
 
-/// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads`.
-/// Errors: InvalidConfig with more ranks than lanes, those of dist::form_group.
+/// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads` and
+/// `.device`. Errors: InvalidConfig with more ranks than lanes, those of dist::form_group and
+/// tensor::open_device.
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job);
 
 }  // namespace zt::worker

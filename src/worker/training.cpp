@@ -14,7 +14,6 @@
 #include "base/signals.hpp"
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
-#include "tensor/device.hpp"
 #include "train/loop.hpp"
 #include "train/run_plan.hpp"
 #include "worker/attempt_events.hpp"
@@ -71,8 +70,7 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
     ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin));
   } else {
     setup_.reset();  // before there are two of them
-    ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job_.device));
-    ZT_TRY_ASSIGN(setup_, train::set_up(job_, run_, device, std::move(ranks), origin, journal));
+    ZT_TRY_ASSIGN(setup_, train::set_up(job_, run_, launch_.device, std::move(ranks), origin, journal));
   }
   memory_->drop_after(origin.memory_step.value_or(-1));
   at::set_num_threads(static_cast<int>(setup_->num_threads));

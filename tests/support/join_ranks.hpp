@@ -30,7 +30,9 @@ inline train::Ranks join_ranks(const rendezvous::Server& store, int rank, int si
   group.store = connect(std::to_string(rank));
   group.rank = group.world_rank = rank;
   group.size = size;
-  return train::Ranks(train::form_groups(group, job.shard_ranks, deadline).value(), connect(""), job);
+  auto world = dist::form_group(group, deadline).value();
+  return train::Ranks(train::form_groups(std::move(world), group, job.shard_ranks, deadline).value(),
+                      connect(""), job);
 }
 
 }  // namespace zt::test

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rendezvous knows of lost ranks, for transports that can't tell a dead peer from a silent one.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "dist/backend.hpp"
+#include "dist/backends.hpp"
+#include "rendezvous/client.hpp"
+
+namespace zt::dist {
+
+/// The group's rank of a member of the run; nothing if it is of another group.
+std::optional<int> rank_named(const Meeting& meeting, const std::string& member);
+
+/// The group's rank that the rendezvous records as the first lost one, if it does so by the deadline.
+std::optional<int> lost_member(const Meeting& meeting, clock::Deadline deadline);
+
+/// Records this rank as lost, unless another was before: the others' watches end.
+void give_up(const Meeting& meeting);
+
+/// A thread that waits for the rendezvous to record a lost rank of the run.
+class LostWatch {
+ public:
+  /// `on_end` is called once at most, from the thread: PeerLost naming the rank (of nobody, if it is of
+  /// another group: its peers give up theirs, so nobody may be left to take part in this one), or Cancelled
+  /// when a newer generation began. Errors: those of connecting to the store.
+  static Result<std::unique_ptr<LostWatch>> begin(const Meeting& meeting,
+                                                  std::function<void(Outcome)> on_end);
+  ~LostWatch();
+  /// After it `on_end` is not called any more. From any thread but the watch's own; repeatable.
+  void stop();
+
+ private:
+  LostWatch(const Meeting& meeting, std::unique_ptr<rendezvous::Client> store,
+            std::function<void(Outcome)> on_end);
+  void watch();
+
+  const Meeting meeting_;
+  const std::unique_ptr<rendezvous::Client> store_;
+  const std::function<void(Outcome)> on_end_;
+  std::once_flag stopped_;
+  std::thread thread_;
+};
+
+}  // namespace zt::dist

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nothing of this header is used.
+#pragma once
