@@ -109,7 +109,9 @@ Status Reader::copy_into(const params::StateTensor& target) const {
   const at::IntArrayRef shape = target.piece ? target.piece->whole_shape : target.value.sizes();
   const int64_t begin = target.piece ? target.piece->begin : 0;
   const auto dtype = weights::name(tensor::stored_dtype(target.value.scalar_type()));
-  if (stored->shape != shape || stored->dtype != dtype)
+  const bool rounds =
+      stored->dtype == weights::name(weights::DType::F32) && target.value.scalar_type() == at::kBFloat16;
+  if (stored->shape != shape || (stored->dtype != dtype && !rounds))
     return fail(ErrorCode::Corrupt, fmt::format("{} is [{}] {} in {}, but this run's is [{}] {}", target.name,
                                                 fmt::join(stored->shape, ", "), stored->dtype,
                                                 folder_.string(), fmt::join(shape, ", "), dtype));

@@ -41,7 +41,8 @@ class Reader {
   const contract::ManifestTensor* find(std::string_view name) const;
 
   /// Overwrites `target.value` with the stored tensor `target.name`, or with the piece of it that the target
-  /// is. Errors: NotFound; Corrupt if the type or the shape differs (a resume needs the very bits).
+  /// is. A bf16 target takes fp32 rounded to the nearest: its own numbers, where masters are stored. Errors:
+  /// NotFound; Corrupt if the type or the shape differs otherwise (a resume needs the very bits).
   Status copy_into(const params::StateTensor& target) const;
   /// The stored tensor as a new one.
   Result<at::Tensor> tensor(std::string_view name) const;

@@ -18,7 +18,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 constexpr int64_t kMaxRanks = 4096;
-constexpr double kElementBytes = 4;
 
 struct Options {
   int64_t ranks = 1;
@@ -70,12 +69,13 @@ std::string changes_text(const json& plan) {
 
 std::string step_text(const json& plan) {
   const json &traffic = plan["traffic"], &time = plan["time"], &deepspeed = plan["deepspeed"];
+  const auto each = traffic["element_bytes"].get<double>();
   return fmt::format(
       "\nA step sends {} per rank (DeepSpeed's ZeRO-{}: {}) and takes about {}:\n"
       "compute {}, optimizer {}, exchange {}.\n"
       "DeepSpeed's estimate of states, without activations: {} per GPU at stage 2, {} at stage 3.\n",
-      size(kElementBytes * traffic["elements"].get<double>()), plan["zero_stage"].get<int>(),
-      size(kElementBytes * traffic["deepspeed_elements"].get<double>()), seconds(time["total_s"]),
+      size(each * traffic["elements"].get<double>()), plan["zero_stage"].get<int>(),
+      size(each * traffic["deepspeed_elements"].get<double>()), seconds(time["total_s"]),
       seconds(time["compute_s"]), seconds(time["optimizer_s"]), seconds(time["exchange_s"]),
       size(deepspeed["stage2"]), size(deepspeed["stage3"]));
 }

@@ -7,13 +7,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
+#include <span>
 
+#include "base/hash.hpp"
 #include "optim/ema.hpp"
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/device_step.hpp"
 #include "optim/internal/scalar_lookup.hpp"
+#include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
 #include "tensor/require.hpp"
 
@@ -51,6 +55,12 @@ internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, in
   return f;
 }
 
+/// Of a segment's step: the same for every number of ranks, since the segments are.
+uint32_t rounding_key(size_t segment, int64_t t) {
+  const std::array<int64_t, 2> words{static_cast<int64_t>(segment), t};
+  return static_cast<uint32_t>(hash::xxh64(std::as_bytes(std::span(words))));
+}
+
 /// Zeroes what lies outside `part`: gradients that other ranks step with.
 void clear_outside(const Segment& segment) {
   if (!segment.keeps_gradients) return;
@@ -63,17 +73,21 @@ void clear_outside(const Segment& segment) {
 
 namespace internal {
 
-/// What follows the update of a block while it is in the cache. Pointers are to the part's first element.
-struct BlockFinish {
-  const float* value;
-  float* gradient;
-  float* average;  ///< null: no EMA
+/// What surrounds the update of a block while it is in the cache.
+struct BlockPass {
+  SegmentBlocks numbers;
+  float* average;  ///< of the part; null: no EMA
   float weight;
   bool clear;
 
-  void operator()(int64_t at, int64_t count) const {
-    if (average) move_average(weight, count, value + at, average + at);
-    if (clear) std::fill_n(gradient + at, count, 0.0f);
+  /// Calls update(value, gradient).
+  template <class Update>
+  void operator()(int64_t at, int64_t count, const Update& update) const {
+    SegmentBlocks::Block block;
+    numbers.open(at, count, block);
+    update(block.value, block.gradient);
+    if (average) move_average(weight, count, block.value, average + at);
+    numbers.close(at, count, block, clear);
   }
 };
 
@@ -87,9 +101,10 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
-      ZT_REQUIRE(segment.values_S.scalar_type() == at::kFloat, segment.unit,
-                 ": AdamW trains fp32 parameters, got ", segment.placement.dtype);
-      const auto float32 = segment.values_S.options();
+      const bool is_short = segment.values_S.scalar_type() == at::kBFloat16;
+      ZT_REQUIRE(is_short || segment.values_S.scalar_type() == at::kFloat, segment.unit,
+                 ": AdamW trains fp32 and bf16 parameters, got ", segment.placement.dtype);
+      const auto float32 = segment.values_S.options().dtype(at::kFloat);
       const int64_t size = segment.part.size();
       moments.first = at::zeros({size}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
       moments.second = at::zeros_like(moments.first);
@@ -97,6 +112,8 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
         moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);
       }
+      if (is_short && options.bf16_weights == Bf16Weights::Master)
+        moments.master = segment.values_S.to(at::kFloat);
       steps_.emplace(segment.group, 0);
     }
     moments_.push_back(std::move(moments));
@@ -126,36 +143,34 @@ void AdamW::step(const AdamWStep& step) {
 void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const Segment& segment = store_.segments()[s];
   const Moments& moments = moments_[s];
-  const internal::Factors f =
-      factors(options_, step, steps_.at(segment.group), segment.placement.decay_group == 0);
+  const int64_t t = steps_.at(segment.group);
+  const internal::Factors f = factors(options_, step, t, segment.placement.decay_group == 0);
+  const uint32_t key = rounding_key(s, t);
   if (!segment.values_S.device().is_cpu()) {
-    update_on_device(s, f);
+    update_on_device(s, f, key);
     if (step.ema) step.ema->move(s, ema_weight);
     if (step.clear_gradients) segment.kept_gradients().zero_();
     return;
   }
   if (step.clear_gradients) clear_outside(segment);
-  float* value = segment.values_S.data_ptr<float>();
-  float* gradient = segment.gradients_S.data_ptr<float>();
-  const internal::BlockFinish finish{value, gradient,
-                                     step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr,
-                                     ema_weight, step.clear_gradients};
-  if (is_8bit(segment)) return update_8bit(s, f, finish);
+  const internal::BlockPass pass{internal::SegmentBlocks(segment, moments.master, key),
+                                 step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
+                                 step.clear_gradients};
+  if (is_8bit(segment)) return update_8bit(s, f, pass);
   float* first = moments.first.data_ptr<float>();
   float* second = moments.second.data_ptr<float>();
   at::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock) {
-      internal::adamw(f, kBlock, value + at, gradient + at, first + at, second + at);
-      finish(at, kBlock);
-    }
+    for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock)
+      pass(at, kBlock, [&](float* value, const float* gradient) {
+        internal::adamw(f, kBlock, value, gradient, first + at, second + at);
+      });
   });
 }
 
 // Parameter by parameter, because elements past a parameter's end have no 8-bit state.
-void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::BlockFinish& finish) {
+void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::BlockPass& pass) {
   const Segment& segment = store_.segments()[s];
   const Moments& moments = moments_[s];
-  float* value = segment.values_S.data_ptr<float>();
   uint8_t* first = moments.first.data_ptr<uint8_t>();
   uint8_t* second = moments.second.data_ptr<uint8_t>();
   float* first_absmax = moments.first_absmax.data_ptr<float>();
@@ -168,21 +183,36 @@ void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::Bl
     at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t at = block * kBlock, count = std::min(kBlock, held_end - at);
-        internal::adamw_8bit(f, count, value + at, finish.gradient + at,
-                             {first + at, first_absmax + block, second + at, second_absmax + block});
-        finish(at, count);
+        pass(at, count, [&](float* value, const float* gradient) {
+          internal::adamw_8bit(f, count, value, gradient,
+                               {first + at, first_absmax + block, second + at, second_absmax + block});
+        });
       }
     });
   }
 }
 
-void AdamW::update_on_device(size_t s, const internal::Factors& f) {
+void AdamW::update_on_device(size_t s, const internal::Factors& f, uint32_t key) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
-  if (!is_8bit(segment)) {
-    internal::adamw_on_device(f, segment.values_S, segment.gradients_S, m.first, m.second);
-    return;
+  const at::Tensor value = m.master.defined() ? m.master : segment.values_S.to(at::kFloat);
+  const at::Tensor gradient = segment.gradients_S.to(at::kFloat);
+  if (is_8bit(segment)) {
+    update_8bit_on_device(s, f, value, gradient);
+  } else {
+    internal::adamw_on_device(f, value, gradient, m.first, m.second);
   }
+  if (m.master.defined()) {
+    segment.values_S.copy_(value);
+  } else if (segment.values_S.scalar_type() == at::kBFloat16) {
+    segment.values_S.copy_(internal::stochastically_rounded(value, key, segment.part.begin));
+  }
+}
+
+void AdamW::update_8bit_on_device(size_t s, const internal::Factors& f, const at::Tensor& value,
+                                  const at::Tensor& gradient) {
+  const Segment& segment = store_.segments()[s];
+  const Moments& m = moments_[s];
   for (const size_t index : segment.params) {
     const Range held = params::intersect(store_.params()[index].place(), segment.part);
     if (held.size() == 0) continue;
@@ -192,9 +222,15 @@ void AdamW::update_on_device(size_t s, const internal::Factors& f) {
       return flat.narrow(0, begin / kBlock, num_blocks(held.size()));
     };
     internal::adamw_8bit_on_device(
-        f, of_part(segment.values_S), of_part(segment.gradients_S),
+        f, of_part(value), of_part(gradient),
         {of_part(m.first), of_blocks(m.first_absmax), of_part(m.second), of_blocks(m.second_absmax)});
   }
+}
+
+void AdamW::round_masters() {
+  const at::NoGradGuard no_grad;
+  for (size_t s = 0; s < moments_.size(); ++s)
+    if (moments_[s].master.defined()) store_.segments()[s].values_S.copy_(moments_[s].master);
 }
 
 void AdamW::visit_state(const params::StateVisitor& visitor) const {
@@ -242,7 +278,7 @@ Status AdamW::set_scalars(const std::vector<params::StateScalar>& scalars) {
 int64_t AdamW::num_bytes() const {
   int64_t sum = 0;
   for (const Moments& m : moments_) {
-    for (const at::Tensor* t : {&m.first, &m.second, &m.first_absmax, &m.second_absmax}) {
+    for (const at::Tensor* t : {&m.master, &m.first, &m.second, &m.first_absmax, &m.second_absmax}) {
       if (t->defined()) sum += static_cast<int64_t>(t->nbytes());
     }
   }

@@ -3,7 +3,9 @@
 // (unscale and clip), decays, updates both moments and the parameter, and, where asked, moves the EMA and
 // clears the gradient. Segments without gradient this step are left alone: no decay, no moments, no step
 // count, as torch.optim.AdamW skips a parameter whose grad is None. Moments are fp32, or 8-bit block-wise as
-// bitsandbytes' AdamW8bit keeps them on the CPU. The result is the same bits for any number of threads, any
+// bitsandbytes' AdamW8bit keeps them on the CPU. Parameters are fp32, or bf16 with an fp32 master copy of the
+// store's part, or bf16 alone with updates rounded at random (Gupta et al. 2015, "Deep Learning with Limited
+// Numerical Precision"). The result is the same bits for any number of threads, any
 // segmentation and any instruction set (docs/numerics.md). On a GPU the same arithmetic runs operation by
 // operation.
 #pragma once
@@ -28,7 +30,7 @@ namespace zt::optim {
 
 class Ema;
 namespace internal {
-struct BlockFinish;
+struct BlockPass;
 struct Factors;
 }  // namespace internal
 
@@ -38,11 +40,15 @@ enum class StateKind : int { Float32 = 0, Blockwise8Bit = 1 };
 /// bitsandbytes' rule: parameters with at least 4096 elements.
 StateKind state_kind_8bit(int64_t num_elements);
 
+/// What keeps updates that are smaller than a step of bf16.
+enum class Bf16Weights { Master, Stochastic };
+
 struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 1e-2;  ///< for segments with Placement::decay_group 0; others do not decay
+  Bf16Weights bf16_weights = Bf16Weights::Master;  ///< of segments in bf16
 };
 
 struct AdamWStep {
@@ -54,8 +60,9 @@ struct AdamWStep {
 
 class AdamW {
  public:
-  /// Allocates the state of the store's part of each segment, zero: only that is stepped. Requires fp32
-  /// trainable segments (throws ContractError). `store` must outlive it.
+  /// Allocates the state of the store's part of each segment: moments of zero, masters from the present
+  /// values; only that part is stepped. Requires fp32 or bf16 trainable segments (throws ContractError).
+  /// `store` must outlive it.
   AdamW(params::ParamStore& store, const AdamWOptions& options);
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
@@ -74,6 +81,12 @@ class AdamW {
   /// Errors: Corrupt if a group's counter is missing or negative; scalars of others are ignored.
   Status set_scalars(const std::vector<params::StateScalar>& scalars);
 
+  /// The fp32 values of a bf16 segment's part; undefined if there are none. They are the parameters' state
+  /// that a checkpoint stores; whoever writes them calls round_masters() afterwards.
+  const at::Tensor& master(size_t segment) const { return moments_[segment].master; }
+  /// The store's part becomes what the masters round to.
+  void round_masters();
+
   /// Bytes of state.
   int64_t num_bytes() const;
 
@@ -82,11 +95,14 @@ class AdamW {
   struct Moments {
     at::Tensor first, second;                ///< fp32, or uint8 codes
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
+    at::Tensor master;                       ///< bf16 segments only
   };
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
-  void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockFinish& finish);
-  void update_on_device(size_t segment, const internal::Factors& factors);
+  void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockPass& pass);
+  void update_on_device(size_t segment, const internal::Factors& factors, uint32_t rounding_key);
+  void update_8bit_on_device(size_t segment, const internal::Factors& factors, const at::Tensor& value,
+                             const at::Tensor& gradient);
   params::ParamStore& store_;
   AdamWOptions options_;
   std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones

@@ -317,9 +317,9 @@ TEST(AdamW, RefusesCountersThatAreMissingOrNegative) {
   EXPECT_TRUE(adamw.set_scalars({{"optimizer.step/net", int64_t{7}}, {"other", 1.5}}));
 }
 
-TEST(AdamW, RefusesParametersThatAreNotFp32) {
+TEST(AdamW, RefusesFp16Parameters) {
   const auto store = test::make_store({{"p", {9}}}, [](const params::ParamInfo&) {
-    return params::Placement{at::kBFloat16, true, 0, 0};
+    return params::Placement{at::kHalf, true, 0, 0};
   });
 
   EXPECT_THROW(AdamW(*store, {}), tensor::ContractError);

@@ -33,10 +33,10 @@ void Ema::reset() {
   averages_.clear();
   for (const params::Segment& segment : store_.segments()) {
     const bool trains = segment.placement.trainable;
-    ZT_REQUIRE(!trains || segment.values_S.scalar_type() == at::kFloat, segment.unit,
-               ": averages are of fp32 parameters, got ", segment.values_S);
-    averages_.push_back(trains ? segment.values_S.clone() : at::Tensor());
+    averages_.push_back(trains ? segment.values_S.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true)
+                               : at::Tensor());
   }
+  hidden_.assign(averages_.size(), {});
   num_updates_ = 0;
 }
 
@@ -45,8 +45,8 @@ float Ema::begin_update() { return static_cast<float>(1 - ema_decay(options_, nu
 void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
   const at::Tensor& present = store_.segments()[s].values_S;
-  if (!present.device().is_cpu()) {
-    averages_[s].lerp_(present, weight);
+  if (!present.device().is_cpu() || present.scalar_type() != at::kFloat) {
+    averages_[s].lerp_(present.to(at::kFloat), weight);
     return;
   }
   const float* value = present.const_data_ptr<float>();
@@ -67,6 +67,11 @@ void Ema::swap() {
     // Elements, not handles: the layers hold views of the store's memory.
     const at::Tensor& present = store_.segments()[s].values_S;
     const at::Tensor before = present.clone();
+    if (present.scalar_type() != at::kFloat) {  // an average would not survive in it
+      present.copy_(hidden_[s].defined() ? hidden_[s] : averages_[s]);
+      hidden_[s] = hidden_[s].defined() ? at::Tensor() : before;
+      continue;
+    }
     present.copy_(averages_[s]);
     averages_[s].copy_(before);
   }

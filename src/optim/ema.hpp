@@ -61,7 +61,8 @@ class Ema {
   params::ParamStore& store_;
   EmaOptions options_;
   int64_t num_updates_ = 0;
-  std::vector<at::Tensor> averages_;  ///< of the part, by segment; undefined for frozen ones
+  std::vector<at::Tensor> averages_;  ///< of the part, fp32, by segment; undefined for frozen ones
+  std::vector<at::Tensor> hidden_;    ///< values of bf16 segments while their averages stand in for them
 };
 
 /// Exchanges values and averages while it lives; the exchange back is exact. Train no step inside.

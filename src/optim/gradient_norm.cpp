@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "optim/internal/adamw_kernels.hpp"
+#include "optim/internal/bf16_kernels.hpp"
 #include "params/param_store.hpp"
 #include "tensor/require.hpp"
 
@@ -38,7 +39,8 @@ Range held_blocks(const params::Segment& segment, params::Shard shard) {
 /// Of the store's part.
 BlockSums block_sums(const params::Segment& segment) {
   const at::Tensor& part = segment.gradients_S;
-  ZT_REQUIRE(part.scalar_type() == at::kFloat, "norms are of fp32 gradients, got ", part);
+  const bool is_short = part.scalar_type() == at::kBFloat16;
+  ZT_REQUIRE(is_short || part.scalar_type() == at::kFloat, "norms are of fp32 or bf16 gradients, got ", part);
   const int64_t num_blocks = part.numel() / kBlock;
   BlockSums sums{segment.part.begin / kBlock, std::vector<double>(static_cast<size_t>(num_blocks))};
   if (!part.device().is_cpu()) {
@@ -46,10 +48,17 @@ BlockSums block_sums(const params::Segment& segment) {
     std::copy_n(on_cpu.const_data_ptr<double>(), sums.values.size(), sums.values.begin());
     return sums;
   }
-  const float* gradient = part.const_data_ptr<float>();
+  const void* gradient = part.const_data_ptr();
   at::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block)
-      sums.values[static_cast<size_t>(block)] = internal::square_sum(gradient + block * kBlock);
+    float copy[kBlock];
+    for (int64_t block = begin; block < end; ++block) {
+      const float* numbers = copy;
+      if (is_short)
+        internal::widen(kBlock, static_cast<const uint16_t*>(gradient) + block * kBlock, copy);
+      else
+        numbers = static_cast<const float*>(gradient) + block * kBlock;
+      sums.values[static_cast<size_t>(block)] = internal::square_sum(numbers);
+    }
   });
   return sums;
 }

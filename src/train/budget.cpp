@@ -48,9 +48,9 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
 
 /// What a checkpoint holds of what trains.
 uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) {
-  const uint64_t copies = job.optimizer.ema_decay > 0 ? 2 : 1;
-  return copies * kFloatBytes * static_cast<uint64_t>(costs.trained) +
-         static_cast<uint64_t>(costs.moment_bytes);
+  const uint64_t averages =
+      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<uint64_t>(costs.trained) : 0;
+  return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
 }
 
 }  // namespace

@@ -13,20 +13,23 @@ namespace {
 
 constexpr std::string_view kParam = "param/";
 
-/// Parameters, trainable or frozen ones; of each what is kept here, or of the trainable ones no more than
-/// this rank's part of it.
-enum class Extent { Kept, Part };
-std::vector<params::StateTensor> param_tensors(const params::ParamStore& store, bool trainable,
-                                               Extent extent) {
+/// Of trainable or frozen parameters: what is kept here; this rank's part as it is stored, of bf16 ones the
+/// fp32 masters; or the masters alone.
+enum class Extent { Kept, Stored, Masters };
+std::vector<params::StateTensor> param_tensors(const ModelState& state, bool trainable, Extent extent) {
+  const params::ParamStore& store = *state.networks.store;
   std::vector<params::StateTensor> tensors;
   const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
   for (const params::StoredParam& param : store.params()) {
     const params::Segment& segment = store.segments()[param.segment];
-    if (segment.placement.trainable != trainable) continue;
+    const at::Tensor& master = state.optimizer->master(param.segment);
+    if (segment.placement.trainable != trainable || (extent == Extent::Masters && !master.defined()))
+      continue;
     const bool is_whole = extent == Extent::Kept && segment.keeps_values;
     const params::Range held = is_whole ? params::Range{0, segment.values_P.numel()} : segment.part;
-    params::visit_held(add, std::string(kParam) + param.info.name,
-                       is_whole ? segment.values_P : segment.values_S, held, param.place(), param.info.shape);
+    const at::Tensor& part = extent != Extent::Kept && master.defined() ? master : segment.values_S;
+    params::visit_held(add, std::string(kParam) + param.info.name, is_whole ? segment.values_P : part, held,
+                       param.place(), param.info.shape);
   }
   return tensors;
 }
@@ -38,8 +41,9 @@ void add_moments(const ModelState& state, std::vector<params::StateTensor>& tens
   if (state.ema) state.ema->visit_state(add);
 }
 
-std::vector<params::StateTensor> frozen_tensors(const params::ParamStore& store, Saves saves) {
-  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/false, Extent::Kept);
+std::vector<params::StateTensor> frozen_tensors(const ModelState& state, Saves saves) {
+  const params::ParamStore& store = *state.networks.store;
+  std::vector<params::StateTensor> tensors = param_tensors(state, /*trainable=*/false, Extent::Kept);
   std::erase_if(tensors, [&](const params::StateTensor& tensor) {
     const params::StoredParam* param = store.find(tensor.name.substr(kParam.size()));
     return !(store.segments()[param->segment].keeps_values ? saves.whole : saves.part);
@@ -53,7 +57,7 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
   ModelState state;
   state.networks = std::move(networks);
   params::ParamStore& store = *state.networks.store;
-  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job.optimizer));
+  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job));
   if (job.optimizer.ema_decay > 0)
     state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer));
   if (job.precision.mixed_precision == config::MixedPrecision::Fp16)
@@ -62,8 +66,7 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
 }
 
 std::vector<params::StateTensor> state_tensors(const ModelState& state) {
-  std::vector<params::StateTensor> tensors =
-      param_tensors(*state.networks.store, /*trainable=*/true, Extent::Part);
+  std::vector<params::StateTensor> tensors = param_tensors(state, /*trainable=*/true, Extent::Stored);
   add_moments(state, tensors);
   return tensors;
 }
@@ -73,7 +76,7 @@ checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, 
   snapshot.step = cursor.step;
   const params::ParamStore& store = *state.networks.store;
   if (store.shard().count == 1 ? saves.whole : saves.part) snapshot.tensors = state_tensors(state);
-  snapshot.frozen = frozen_tensors(store, saves);
+  snapshot.frozen = frozen_tensors(state, saves);
   snapshot.scalars = state_scalars(state, cursor);
   return snapshot;
 }
@@ -97,15 +100,15 @@ Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& sc
 }
 
 Status restore_frozen(ModelState& state, const checkpoint::Reader& reader) {
-  const params::ParamStore& store = *state.networks.store;
-  for (const params::StateTensor& tensor : param_tensors(store, /*trainable=*/false, Extent::Kept))
+  for (const params::StateTensor& tensor : param_tensors(state, /*trainable=*/false, Extent::Kept))
     ZT_TRY(reader.copy_into(tensor));
   return {};
 }
 
 Status restore(ModelState& state, const checkpoint::Reader& reader) {
-  const params::ParamStore& store = *state.networks.store;
-  std::vector<params::StateTensor> tensors = param_tensors(store, /*trainable=*/true, Extent::Kept);
+  std::vector<params::StateTensor> tensors = param_tensors(state, /*trainable=*/true, Extent::Kept);
+  const auto masters = param_tensors(state, /*trainable=*/true, Extent::Masters);
+  tensors.insert(tensors.end(), masters.begin(), masters.end());
   add_moments(state, tensors);
   for (const params::StateTensor& tensor : tensors) ZT_TRY(reader.copy_into(tensor));
   ZT_TRY(restore_frozen(state, reader));

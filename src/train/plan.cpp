@@ -80,14 +80,21 @@ double gradient_sharers(const config::TrainJob& job, int64_t ranks) {
   return adds_up(job, ranks) ? 1 : sharers(job, 2, ranks);
 }
 
+/// Bytes per element.
+double mean_width(double bytes, int64_t elements) {
+  return elements > 0 ? bytes / static_cast<double>(elements) : 0;
+}
+
 /// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp).
 double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   constexpr double kSlots = 2;
   double gradients = 0, values = 0;
   for (const UnitCost& unit : costs.units) {
-    gradients = std::max(gradients, kFloatBytes * static_cast<double>(unit.trained));
+    const double trained = mean_width(costs.trained_bytes, costs.trained) * static_cast<double>(unit.trained);
+    gradients = std::max(gradients, trained);
     if (!is_kept_whole(job, unit.name))
-      values = std::max(values, kFloatBytes * static_cast<double>(unit.trained + unit.frozen));
+      values = std::max(
+          values, trained + mean_width(costs.frozen_bytes, costs.frozen) * static_cast<double>(unit.frozen));
   }
   return kSlots *
          ((gradient_sharers(job, ranks) > 1 ? gradients : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
@@ -110,7 +117,8 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
   time.compute_s = flops * shared_by / (speed * plan.machine.efficiency);
   time.optimizer_s = each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by /
                      plan.machine.memory_bytes_per_s;
-  time.exchange_s = kFloatBytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
+  time.exchange_s =
+      plan.traffic.element_bytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
   return time;
 }
 
@@ -137,6 +145,8 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
       {"optimizer.use_8bit_adam=true", [](auto& j) { j.optimizer.use_8bit_adam = true; }},
       {"precision.mixed_precision=bf16",
        [](auto& j) { j.precision.mixed_precision = config::MixedPrecision::Bf16; }},
+      {"precision.trained_weights=bf16",
+       [](auto& j) { j.precision.trained_weights = config::TrainedWeights::Bf16; }},
       {"precision.frozen_dtype=bf16",
        [](auto& j) { j.precision.frozen_dtype = config::MixedPrecision::Bf16; }},
       {fmt::format("data.train_bs={}", std::max<int64_t>(1, job.data.train_bs / 2)),
@@ -165,10 +175,17 @@ ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& ta
   for (const params::ParamInfo& info : table.params()) {
     const bool trains = !info.is_buffer && is_trainable(job, info.name);
     (trains ? costs.trained : costs.frozen) += info.numel();
-    if (trains) costs.moment_bytes += moment_bytes(job, info) * static_cast<double>(info.numel());
+    const auto elements = static_cast<double>(info.numel());
     const at::ScalarType kept = info.is_buffer ? at::kFloat : placement(info).dtype;
-    if (!trains)
-      costs.frozen_bytes += static_cast<double>(info.numel()) * static_cast<double>(at::elementSize(kept));
+    const double bytes = elements * static_cast<double>(at::elementSize(kept));
+    (trains ? costs.trained_bytes : costs.frozen_bytes) += bytes;
+    if (trains) {
+      const bool has_master =
+          kept != at::kFloat && job.precision.trained_weights == config::TrainedWeights::Bf16;
+      costs.moment_bytes += moment_bytes(job, info) * elements;
+      costs.master_bytes += has_master ? kFloatBytes * elements : 0;
+      costs.stored_bytes += has_master ? kFloatBytes * elements : bytes;
+    }
     int64_t& layer = layers[info.name.substr(0, info.name.rfind('.'))];
     layer += info.numel();
     costs.largest_layer = std::max(costs.largest_layer, layer);
@@ -190,7 +207,7 @@ double RankMemory::total() const {
 }
 
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
-  const double trained = kFloatBytes * static_cast<double>(costs.trained);
+  const double trained = costs.trained_bytes;
   const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
   const int64_t lanes = lanes_per_rank(job, ranks);
   const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
@@ -200,13 +217,14 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.trained_weights = weight_bytes(job, costs, trained, &UnitCost::trained, ranks);
   memory.frozen_weights = weight_bytes(job, costs, costs.frozen_bytes, &UnitCost::frozen, ranks);
   memory.gradients = static_cast<double>(lanes) * trained / gradient_sharers(job, ranks);
-  memory.optimizer_state = costs.moment_bytes / of_state;
-  memory.averages = job.optimizer.ema_decay > 0 ? trained / of_state : 0;
+  memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) / of_state;
+  memory.averages =
+      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) / of_state : 0;
   memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
   memory.slabs = slab_bytes(job, costs, ranks);
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;
-  memory.staging = trained / of_state + memory.optimizer_state + memory.averages;
+  memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
   memory.start = trained + costs.frozen_bytes + memory.gradients + memory.process;
   return memory;
 }
@@ -227,6 +245,7 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
   const int64_t stage = job.parallel.zero_stage, sharing = stage == 0 ? ranks : copy_ranks(job, ranks);
   const auto parts = static_cast<double>(sharing);
   Traffic traffic;
+  traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
   traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + kept_whole + trained, sharing) +
                      divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
   traffic.deepspeed_elements = divided(stage <= 1   ? 2 * trained

@@ -21,10 +21,12 @@ namespace zt::train {
 
 /// A model's sizes as plans use them.
 struct ModelCosts {
-  int64_t trained = 0, frozen = 0;  ///< elements, without padding
-  int64_t largest_layer = 0;        ///< elements of the largest weight with its bias
-  double frozen_bytes = 0;          ///< as kept, in their own types
-  double moment_bytes = 0;          ///< of the optimizer, all ranks together
+  int64_t trained = 0, frozen = 0;             ///< elements, without padding
+  int64_t largest_layer = 0;                   ///< elements of the largest weight with its bias
+  double trained_bytes = 0, frozen_bytes = 0;  ///< as kept, in their own types
+  double moment_bytes = 0;                     ///< of the optimizer, all ranks together
+  double master_bytes = 0;                     ///< fp32 copies of bf16 weights, likewise
+  double stored_bytes = 0;                     ///< of trained weights in a checkpoint
   std::vector<UnitCost> units;
 };
 /// Without the units: what is known of the state alone.
@@ -55,6 +57,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
 /// Elements that a rank sends in a step; it receives as many.
 struct Traffic {
   double elements = 0;
+  double element_bytes = 0;       ///< of gradients and weights, on average
   double deepspeed_elements = 0;  ///< what DeepSpeed sends at the same stage: see docs/plan.md
 };
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);

@@ -239,6 +239,15 @@ TEST(SameBits, InBf16WithAccumulation) {
   expect_same(train(job, 4, 2), train(job, 1, 2));
 }
 
+TEST(SameBits, WithBf16Weights) {
+  for (const auto kept : {config::TrainedWeights::Bf16, config::TrainedWeights::Bf16Stochastic}) {
+    config::TrainJob job = job_of(1, 3);
+    job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    job.precision.trained_weights = kept;
+    expect_same(train(job, 4, 2), train(job, 1, 2));
+  }
+}
+
 // Both ways of sharing send 2 (N - 1) / N elements per parameter and step; the losses and norms that go with
 // them are small.
 TEST(Traffic, IsTwoExchangesOfEveryParameter) {
@@ -283,6 +292,29 @@ struct Leg {
   int64_t zero_stage = 0;
   int64_t shard_ranks = 0;
 };
+
+TEST(SameBits, OfBf16WeightsAcrossACheckpoint) {
+  const test::TempFolder folder;
+  config::TrainJob job = job_of(1, 1);
+  job.precision.mixed_precision = config::MixedPrecision::Bf16;
+  job.precision.trained_weights = config::TrainedWeights::Bf16;
+  Trained found;
+  for (const int ranks : {2, 1}) {
+    run_ranks(job, ranks, [&](int rank, Rank& one) {
+      if (ranks == 1) one.resume(checkpoint::open_newest(folder.path())->reader);
+      Trained piece;
+      one.train(2, piece);
+      one.save(folder.path());
+      if (rank != 0) return;
+      found.losses.insert(found.losses.end(), piece.losses.begin(), piece.losses.end());
+      if (ranks == 1) collect(one.state_pieces(), found.state);
+    });
+  }
+  const Trained wanted = train(job, 1, 4);
+  for (size_t step = 0; step < 4; ++step) EXPECT_EQ(found.losses[step], wanted.losses[step]) << step;
+  for (const auto& [name, tensor] : wanted.state)
+    EXPECT_TRUE(at::equal(found.state.at(name), tensor)) << name;
+}
 
 // Three steps on four ranks (two copies of two shards), saved; three more on two, saved; three ranks hand it
 // on (their sums are another tree); three more steps alone. Frozen weights, which ranks share with stage 3,

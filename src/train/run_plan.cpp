@@ -19,7 +19,6 @@ namespace {
 using json = nlohmann::ordered_json;
 constexpr int kJsonVersion = 1;
 constexpr uint64_t kLargestConfigBytes = 1 << 20;
-constexpr double kElementBytes = 4;
 
 struct LatentShape {
   int64_t channels = 4;
@@ -94,7 +93,9 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
           {"smallest_ranks", plan.smallest_ranks ? json(*plan.smallest_ranks) : json(nullptr)},
           {"changes", changes},
           {"traffic",
-           {{"elements", plan.traffic.elements}, {"deepspeed_elements", plan.traffic.deepspeed_elements}}},
+           {{"elements", plan.traffic.elements},
+            {"element_bytes", plan.traffic.element_bytes},
+            {"deepspeed_elements", plan.traffic.deepspeed_elements}}},
           {"time",
            {{"compute_s", plan.time.compute_s},
             {"optimizer_s", plan.time.optimizer_s},
@@ -120,13 +121,14 @@ Result<std::string> launch_plan(const Setup& setup) {
   const int64_t ranks = setup.ranks.size();
   const ModelCosts costs = model_costs(setup.job, configs, codec.scale_factor());
   const RankMemory memory = rank_memory(setup.job, costs, ranks);
+  const Traffic traffic = step_traffic(setup.job, costs, ranks);
   const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
   return fmt::format(
       "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}) and sends {} "
       "per step",
       ranks, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
       size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-      size(memory.activations), size(kElementBytes * step_traffic(setup.job, costs, ranks).elements));
+      size(memory.activations), size(traffic.element_bytes * traffic.elements));
 }
 
 }  // namespace zt::train

@@ -58,6 +58,8 @@ params::PlacementRule placement_rule(const config::TrainJob& job, const params::
       placement.optimizer_kind = static_cast<int>(optim::state_kind_8bit(info.numel()));
     if (!training_networks.contains(network_of(info.name)))
       placement.dtype = scalar_type(job.precision.frozen_dtype);
+    else if (job.precision.trained_weights != config::TrainedWeights::Fp32 && info.shape.size() >= 2)
+      placement.dtype = at::kBFloat16;  // norms and biases are small, and norms are computed in fp32
     return placement;
   };
 }
@@ -76,11 +78,13 @@ Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job) {
   return optim::lr_schedule(job.optimizer, job.optimizer.learning_rate * factor, job.max_train_steps);
 }
 
-optim::AdamWOptions adamw_options(const config::OptimJob& job) {
-  return {.beta1 = job.adam_beta1,
-          .beta2 = job.adam_beta2,
-          .eps = job.adam_epsilon,
-          .weight_decay = job.adam_weight_decay};
+optim::AdamWOptions adamw_options(const config::TrainJob& job) {
+  const bool is_stochastic = job.precision.trained_weights == config::TrainedWeights::Bf16Stochastic;
+  return {.beta1 = job.optimizer.adam_beta1,
+          .beta2 = job.optimizer.adam_beta2,
+          .eps = job.optimizer.adam_epsilon,
+          .weight_decay = job.optimizer.adam_weight_decay,
+          .bf16_weights = is_stochastic ? optim::Bf16Weights::Stochastic : optim::Bf16Weights::Master};
 }
 
 optim::EmaOptions ema_options(const config::OptimJob& job) {

@@ -23,8 +23,8 @@ namespace zt::train {
 /// Stage 1 trains everything but what `freeze` names; stage 2 the motion modules alone, likewise.
 bool is_trainable(const config::TrainJob& job, const std::string& parameter);
 
-/// Trainable parameters are fp32, with 8-bit optimizer state where the job wants it; networks of `table`
-/// without any trainable parameter are kept in precision.frozen_dtype.
+/// Trainable parameters have 8-bit optimizer state where the job wants it. Networks of `table` with trainable
+/// parameters are kept in precision.trained_weights, the others in precision.frozen_dtype.
 params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table);
 
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
@@ -35,7 +35,7 @@ size_t threads_of_rank(int64_t wanted, int64_t ranks);
 
 /// Errors: InvalidConfig for piecewise rules that can't be read.
 Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job);
-optim::AdamWOptions adamw_options(const config::OptimJob& job);
+optim::AdamWOptions adamw_options(const config::TrainJob& job);
 optim::EmaOptions ema_options(const config::OptimJob& job);
 optim::LossScaler::Options scaler_options(const config::PrecisionJob& job);
 

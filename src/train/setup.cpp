@@ -140,6 +140,7 @@ Status restore_from_memory(Setup& setup, const Origin& origin) {
   const int64_t step = *origin.memory_step;
   ZT_TRY_ASSIGN(const auto scalars, origin.memory.restore(step, state_tensors(setup.state)));
   ZT_TRY(set_scalars(setup.state, scalars));
+  setup.state.optimizer->round_masters();
   ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
   for (params::Segment& segment : setup.state.networks.store->segments()) {  // of the step that was given up
     if (segment.placement.trainable) segment.kept_gradients().zero_();

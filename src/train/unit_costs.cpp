@@ -103,7 +103,8 @@ struct Walk {
   bool writes_bank = false;  ///< ReferenceNet; the other reads it
   bool has_graph = false;    ///< whether backward reaches this far
   double bytes_each = kFloatBytes;
-  int64_t channels = 0;  ///< of what the next unit reads
+  bool has_short_weights = false;  ///< products take them as they are kept
+  int64_t channels = 0;            ///< of what the next unit reads
 
   /// Positions of a level: sides halved, rounded up.
   double pixels(size_t level) const {
@@ -228,10 +229,12 @@ void add_memory(Walk& walk, const UnitShape& unit, const Visit& visit, UnitCost&
   cost.again = cost.kept - (skip == 0 ? visit.input * walk.bytes_each : 0);
   const bool is_short = walk.bytes_each < kFloatBytes;
   cost.working = layers.working * walk.bytes_each;
-  cost.weight_gradient =
-      static_cast<double>(unit.largest_trained) * (kFloatBytes + (is_short ? kShortBytes : 0));
+  const bool casts = is_short && !walk.has_short_weights;
+  cost.weight_gradient = static_cast<double>(unit.largest_trained) * (casts      ? kFloatBytes + kShortBytes
+                                                                      : is_short ? kShortBytes
+                                                                                 : kFloatBytes);
   cost.gradients_left = (skip + (visit.reads_bank ? visit.output : 0)) * walk.bytes_each;
-  cost.copies = is_short ? kShortBytes * static_cast<double>(unit.weights) : 0;
+  cost.copies = casts ? kShortBytes * static_cast<double>(unit.weights) : 0;
 }
 
 /// `had_graph`: gradients are wanted before the unit too.
@@ -295,6 +298,7 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
 
   const auto walk_through = [&](std::string_view network, Walk walk) {
     const std::vector<UnitShape> units = shapes_of(job, table, network);
+    walk.has_short_weights = trains(units) && job.precision.trained_weights != config::TrainedWeights::Fp32;
     if (!trains(units)) walk.bytes_each = std::min(each, width(job.precision.frozen_dtype));
     for (const UnitShape& unit : units) costs.push_back(cost_of(walk, unit));
     return walk.has_graph;

@@ -118,7 +118,7 @@ constexpr const char* kPlan =
     R"("activations":1048576,"slabs":0,"communication":0,"process":0,"total":1064960,"staging":2048,"start":2097152},)"
     R"("available":1073741824,"fits":true,"smallest_ranks":2,)"
     R"("changes":[{"setting":"gradient_checkpointing=true","needed":524288}],)"
-    R"("traffic":{"elements":256,"deepspeed_elements":512},)"
+    R"("traffic":{"elements":256,"element_bytes":4,"deepspeed_elements":512},)"
     R"("time":{"compute_s":0.5,"optimizer_s":0.25,"exchange_s":0.25,"total_s":1.0},)"
     R"("deepspeed":{"stage2":4096,"stage3":2048},)"
     R"("units":[{"name":"net.head","trained":4,"frozen":5,"kept_bytes":3072,"forward_flops":1e9,"backward_flops":2e9}]})"

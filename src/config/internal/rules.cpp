@@ -122,6 +122,12 @@ Status validate_data(const DataJob& data, const ModelJob& model) {
   return check_order("data.crop_ratio", data.crop_ratio);
 }
 
+Status validate_precision(const PrecisionJob& precision) {
+  if (precision.trained_weights != TrainedWeights::Fp32 && precision.mixed_precision != MixedPrecision::Bf16)
+    return broken("precision.trained_weights in bf16 wants precision.mixed_precision: bf16");
+  return {};
+}
+
 Status validate_schedule(const ScheduleJob& schedule) {
   if (!(0 < schedule.beta_start && schedule.beta_start <= schedule.beta_end && schedule.beta_end < 1))
     return broken(fmt::format("wanted 0 < schedule.beta_start <= schedule.beta_end < 1, found {} and {}",

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "config/job/data_job.hpp"
 #include "config/job/model_job.hpp"
+#include "config/job/optim_job.hpp"
 #include "config/job/schedule_job.hpp"
 
 namespace zt::config {
@@ -22,6 +23,7 @@ Status validate_motion(const ModelJob& model);
 /// The model's codec says which sizes are whole latents.
 Status validate_data(const DataJob& data, const ModelJob& model);
 Status validate_schedule(const ScheduleJob& schedule);
+Status validate_precision(const PrecisionJob& precision);
 /// "cpu", "cuda" or "cuda:N".
 Status validate_device(const std::string& device);
 

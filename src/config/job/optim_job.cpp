@@ -44,8 +44,11 @@ void describe(Listing& l, OptimJob& o) {
 }
 
 void describe(Listing& l, PrecisionJob& p) {
-  l.field("mixed_precision", p.mixed_precision,
-          {.help = "numbers of the trained networks' matrix products; weights stay fp32"});
+  l.field("mixed_precision", p.mixed_precision, {.help = "numbers of the trained networks' matrix products"});
+  l.field(
+      "trained_weights", p.trained_weights,
+      {.help = "weights and gradients of networks that train: bf16 with fp32 ones in the optimizer's state, "
+               "or bf16 alone with updates rounded at random; both want mixed_precision bf16"});
   l.field("frozen_dtype", p.frozen_dtype,
           {.help = "weights of a ReferenceNet or pose guider of which nothing trains; encoders stay fp32"});
   l.field("bank_dtype", p.bank_dtype,

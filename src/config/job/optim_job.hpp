@@ -91,10 +91,19 @@ struct EnumNames<BankDtype> {
   static constexpr std::array<std::string_view, 2> values = {"compute", "fp16"};
 };
 
+/// Weights of the networks that train, those of one dimension excepted. Bf16 keeps fp32 ones in the
+/// optimizer, divided among ranks as its other state; Bf16Stochastic keeps no others and rounds updates at
+/// random.
+enum class TrainedWeights { Fp32, Bf16, Bf16Stochastic };
+template <>
+struct EnumNames<TrainedWeights> {
+  static constexpr std::array<std::string_view, 3> values = {"fp32", "bf16", "bf16_stochastic"};
+};
+
 struct PrecisionJob {
-  MixedPrecision mixed_precision =
-      MixedPrecision::Fp32;  ///< autocast of the trained networks; weights stay fp32
-  MixedPrecision frozen_dtype = MixedPrecision::Fp32;  ///< weights of networks that do not train
+  MixedPrecision mixed_precision = MixedPrecision::Fp32;  ///< autocast of the trained networks
+  TrainedWeights trained_weights = TrainedWeights::Fp32;  ///< bf16 ones want mixed_precision bf16
+  MixedPrecision frozen_dtype = MixedPrecision::Fp32;     ///< weights of networks that do not train
   BankDtype bank_dtype = BankDtype::Compute;
   double init_loss_scale = 65536.0;           ///< fp16
   int64_t loss_scale_growth_interval = 2000;  ///< fp16: steps without overflow before the scale doubles

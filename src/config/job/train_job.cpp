@@ -191,6 +191,7 @@ Status validate(const TrainJob& job) {
   if (job.stage == 2) ZT_TRY(validate_motion(job.model));
   ZT_TRY(validate_data(job.data, job.model));
   ZT_TRY(validate_schedule(job.schedule));
+  ZT_TRY(validate_precision(job.precision));
   ZT_TRY(check_start(job));
   ZT_TRY(check_frozen_networks(job));
   return check_optimizer(job);

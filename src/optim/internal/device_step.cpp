@@ -64,4 +64,20 @@ void adamw_8bit_on_device(const Factors& f, const at::Tensor& value, const at::T
   encode(unsigned_map(), second, state.second_codes, state.second_absmax);
 }
 
+at::Tensor stochastically_rounded(const at::Tensor& values, uint32_t key, int64_t first) {
+  constexpr int64_t kWord = 0xFFFFFFFF, kLowerHalf = 0xFFFF;
+  // random_bits(): words of 32 bits in int64, so that products do not overflow into the sign.
+  at::Tensor x = at::arange(first, first + values.numel(), values.options().dtype(at::kLong));
+  const auto mix = [&](int64_t shift) { x.bitwise_xor_(x.bitwise_right_shift(shift)); };
+  x.bitwise_and_(kWord).bitwise_xor_(int64_t{key});
+  mix(16);
+  x.mul_(0x85EBCA6B).bitwise_and_(kWord);
+  mix(13);
+  x.mul_(0xC2B2AE35).bitwise_and_(kWord);
+  mix(16);
+  const at::Tensor bits = values.contiguous().view(at::kInt).to(at::kLong);
+  const at::Tensor rounded = (bits + x.bitwise_and_(kLowerHalf)).bitwise_and_(~kLowerHalf);
+  return rounded.to(at::kInt).view(at::kFloat);
+}
+
 }  // namespace zt::optim::internal

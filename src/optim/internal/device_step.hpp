@@ -21,4 +21,8 @@ struct State8Bit {
 void adamw_8bit_on_device(const Factors& factors, const at::Tensor& value, const at::Tensor& gradient,
                           const State8Bit& state);
 
+/// round_stochastic() of a flat fp32 tensor whose first element has number `first`: fp32 numbers that bf16
+/// holds exactly.
+at::Tensor stochastically_rounded(const at::Tensor& values, uint32_t key, int64_t first);
+
 }  // namespace zt::optim::internal
