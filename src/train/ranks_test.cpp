@@ -248,6 +248,66 @@ TEST(SameBits, WithBf16Weights) {
   }
 }
 
+struct Leg {
+  int ranks = 1;
+  int64_t zero_stage = 0;
+  int64_t shard_ranks = 0;
+};
+
+/// stage, ZeRO stage, micro batches, ranks, bf16
+using Cell = std::tuple<int64_t, int64_t, int64_t, int, bool>;
+class Matrix : public ::testing::TestWithParam<Cell> {
+ protected:
+  static config::TrainJob job_of_cell(int64_t zero_stage) {
+    const auto [stage, any_zero_stage, micro_batches, ranks, is_short] = GetParam();
+    config::TrainJob job = job_of(stage, zero_stage);
+    job.optimizer.gradient_accumulation_steps = micro_batches;
+    if (is_short) job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    return job;
+  }
+  /// One process, four steps. The same for all ZeRO stages and numbers of ranks.
+  static const Trained& alone() {
+    const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+    static std::map<std::tuple<int64_t, int64_t, bool>, Trained> known;
+    const auto [found, is_new] = known.try_emplace({stage, micro_batches, is_short});
+    if (is_new) {
+      run_ranks(job_of_cell(0), 1, [&](int, Rank& one) {
+        one.train(4, found->second);
+        collect(one.state_pieces(), found->second.state);
+      });
+    }
+    return found->second;
+  }
+};
+
+// Two steps, saved; then another number of ranks with another ZeRO stage goes on from there.
+TEST_P(Matrix, SlowHasTheBitsOfOneProcess) {
+  const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+  const test::TempFolder folder;
+  Trained found;
+  for (const Leg leg : {Leg{ranks, zero_stage}, Leg{ranks == 4 ? 2 : 4, 3 - zero_stage}}) {
+    const bool goes_on = leg.ranks != ranks;
+    std::mutex mutex;
+    run_ranks(job_of_cell(leg.zero_stage), leg.ranks, [&](int rank, Rank& one) {
+      if (goes_on) one.resume(checkpoint::open_newest(folder.path())->reader);
+      Trained piece;
+      one.train(2, piece);
+      one.save(folder.path());
+      const std::lock_guard lock(mutex);
+      if (goes_on) collect(one.state_pieces(), found.state);
+      if (rank != 0) return;
+      found.losses.insert(found.losses.end(), piece.losses.begin(), piece.losses.end());
+      found.norms.insert(found.norms.end(), piece.norms.begin(), piece.norms.end());
+    });
+  }
+  expect_same(found, alone());
+}
+
+INSTANTIATE_TEST_SUITE_P(Cells, Matrix,
+                         ::testing::Combine(::testing::Values(1, 2), ::testing::Range<int64_t>(0, 4),
+                                            ::testing::Values(1, 2), ::testing::Values(1, 2, 4),
+                                            ::testing::Bool()));
+
 // Both ways of sharing send 2 (N - 1) / N elements per parameter and step; the losses and norms that go with
 // them are small.
 TEST(Traffic, IsTwoExchangesOfEveryParameter) {
@@ -286,12 +346,6 @@ TEST(SameBits, WithAnUnevenNumberOfRanksUpToRounding) {
   const Trained three = train(job, 3, 3), one = train(job, 1, 3);
   for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(three.losses[i], one.losses[i], 1e-5 * one.losses[i]);
 }
-
-struct Leg {
-  int ranks = 1;
-  int64_t zero_stage = 0;
-  int64_t shard_ranks = 0;
-};
 
 TEST(SameBits, OfBf16WeightsAcrossACheckpoint) {
   const test::TempFolder folder;
