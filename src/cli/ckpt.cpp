@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "archive/stored_checkpoint.hpp"
 #include "base/text.hpp"
 #include "cli/job_options.hpp"
 #include "cli/output.hpp"
@@ -83,14 +84,16 @@ Result<int> verify(const Options& options) {
   json items = json::array();
   int code = contract::kExitOk;
   for (const auto& folder : folders) {
-    const auto status = contract::verify_checkpoint(folder);
-    if (!status) code = contract::exit_code(status.error());
+    auto opened = archive::StoredCheckpoint::open(folder);
+    if (!opened && opened.error().code == ErrorCode::NotFound)
+      opened.error().code = ErrorCode::Corrupt;  // a file that is missing is damage too
+    if (!opened) code = contract::exit_code(opened.error());
     items.push_back({{"path", folder.string()},
-                     {"is_valid", status.has_value()},
-                     {"defect", status ? json(nullptr) : json(status.error().text())}});
+                     {"is_valid", opened.has_value()},
+                     {"defect", opened ? json(nullptr) : json(opened.error().text())}});
     if (!options.as_json) {
-      print(fmt::format("{:<8}{}\n", status ? "ok" : "BAD", folder.string()));
-      if (!status) note("  " + status.error().text());
+      print(fmt::format("{:<8}{}\n", opened ? "ok" : "BAD", folder.string()));
+      if (!opened) note("  " + opened.error().text());
     }
   }
   if (options.as_json) print(json{{"version", kJsonVersion}, {"checkpoints", items}}.dump(1) + "\n");
@@ -113,7 +116,10 @@ void add_ckpt(CLI::App& app, Action& chosen) {
   auto* ls = add("ls", "List a run's checkpoints, oldest first", list);
   ls->add_option("RUN", options->target, kRunHelp)->required();
   ls->footer("Example: zoetrope ckpt ls latest");
-  auto* check = add("verify", "Check sizes and checksums; exit code 65 if one is damaged", verify);
+  auto* check =
+      add("verify",
+          "Read all and compare it with sizes, checksums and the manifest; exit code 65 if one is damaged",
+          verify);
   check->add_option("TARGET", options->target, "A run, or one checkpoint's folder")->required();
   check->footer("Example: zoetrope ckpt verify latest");
   add_ckpt_diff(*ckpt, chosen);
