@@ -168,6 +168,9 @@ Result<files::Lock> RunFolder::lock() const {
 }
 
 Result<Attempt> RunFolder::begin_attempt() const {
+  if (!is_run_folder(path_))
+    return fail(ErrorCode::NotFound,
+                fmt::format("{} is gone: was the run moved or removed while it ran?", path_.string()));
   const auto earlier = attempts();
   int64_t generation = earlier.empty() ? 1 : earlier.back().generation + 1;
   ZT_TRY(files::make_folders(path_ / "attempts"));

@@ -165,6 +165,15 @@ TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {
   EXPECT_EQ(run.attempt(2).error().code, ErrorCode::NotFound);
 }
 
+TEST(RunFolder, AnAttemptOfARunThatIsGoneDoesNotMakeItsFolderAgain) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  std::filesystem::remove_all(run.path());
+
+  EXPECT_EQ(run.begin_attempt().error().code, ErrorCode::NotFound);
+  EXPECT_FALSE(std::filesystem::exists(run.path()));
+}
+
 TEST(RunFolder, ALaterAttemptMayBringItsOwnConfiguration) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");
