@@ -146,5 +146,10 @@ TEST(Validate, EvalJudgesARunOrResults) {
   EXPECT_EQ(refusal<EvalJob>({"run=r", "index=i"}), "accepted");
 }
 
+// A plan of such a network overflowed, and said that a step takes less than no time.
+TEST(Validate, ChannelsHaveALimit) {
+  EXPECT_THAT(refusal<TrainJob>({"model.unet.block_out_channels=100000000000,32"}), HasSubstr("1 to 65536"));
+}
+
 }  // namespace
 }  // namespace zt::config

@@ -4,10 +4,16 @@
 #include "config/listing.hpp"
 
 namespace zt::config {
+namespace {
+
+/// Far beyond any network; products of such sizes fit 64 bits.
+constexpr double kMaxChannels = 65536;
+
+}  // namespace
 
 void describe(Listing& l, UNetShape& s) {
   l.field("block_out_channels", s.block_out_channels,
-          {.help = "channels of each level, outermost first", .min = 1});
+          {.help = "channels of each level, outermost first", .min = 1, .max = kMaxChannels});
   l.field("layers_per_block", s.layers_per_block, {.help = "ResNet blocks per level", .min = 1, .max = 16});
   l.field("num_heads", s.num_heads,
           {.help = "attention heads; what SD 1.5's config.json calls attention_head_dim", .min = 1});
@@ -31,7 +37,8 @@ void describe(Listing& l, MotionShape& s) {
 }
 
 void describe(Listing& l, PoseGuiderShape& s) {
-  l.field("block_out_channels", s.block_out_channels, {.help = "channels of each stage", .min = 1});
+  l.field("block_out_channels", s.block_out_channels,
+          {.help = "channels of each stage", .min = 1, .max = kMaxChannels});
 }
 
 void describe(Listing& l, ImageEncoderShape& s) {
@@ -47,7 +54,8 @@ void describe(Listing& l, ImageEncoderShape& s) {
 void describe(Listing& l, CodecShape& s) {
   l.field("kind", s.kind, {.help = "vae: AutoencoderKL; linear: principal components of patches"});
   l.field("latent_channels", s.latent_channels, {.help = "channels of a latent", .min = 1});
-  l.field("block_out_channels", s.block_out_channels, {.help = "vae: channels of each level", .min = 1});
+  l.field("block_out_channels", s.block_out_channels,
+          {.help = "vae: channels of each level", .min = 1, .max = kMaxChannels});
   l.field("layers_per_block", s.layers_per_block,
           {.help = "vae: ResNet blocks per level", .min = 1, .max = 16});
   l.field("norm_num_groups", s.norm_num_groups, {.help = "vae: groups of GroupNorm", .min = 1});
