@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/launch.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -138,6 +139,13 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   ZT_TRY_ASSIGN(auto clips, data::read_index(wanted.index));
   ZT_TRY(data::select_splits(std::move(clips), wanted.splits));
   return {};
+}
+
+Status check_device(const std::string& device) {
+  if (device == "cpu" || ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr) return {};
+  return fail(ErrorCode::Unsupported,
+              fmt::format("device {} needs NVIDIA's driver: {}; use --device cpu on this machine", device,
+                          ::dlerror()));
 }
 
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved) {

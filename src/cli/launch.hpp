@@ -26,6 +26,10 @@ Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequ
 /// trained encoders, NotFound naming the key whose file is missing, those of reading the index.
 Status check_start(const config::Resolved<config::TrainJob>& resolved);
 
+/// Whether workers of this host can compute on `device`, as far as this program can see. Errors: Unsupported
+/// where the device is CUDA's and there is no driver.
+Status check_device(const std::string& device);
+
 /// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. Errors: those of the
 /// file system.
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);

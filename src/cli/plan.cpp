@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cli/foreign_options.hpp"
 #include "cli/job_options.hpp"
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
@@ -105,12 +106,9 @@ std::string for_people(const json& plan, bool with_units) {
 }
 
 Result<int> plan(const Options& options, config::LoadRequest request) {
-  ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
-  if (resolved.origins.find("lanes")->second == "default") {  // as `train` does
-    request.sets.push_back(fmt::format("lanes={}", options.ranks));
-    ZT_TRY_ASSIGN(resolved, load_train_job(request));
-  }
-  ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Plan, config::freeze(resolved),
+  ZT_TRY_ASSIGN(const AskedJob asked, load_for_ranks(std::move(request), {}, options.ranks, load_train_job));
+  ZT_TRY(config::check_ranks(asked.resolved.job, options.ranks));
+  ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Plan, config::freeze(asked.resolved),
                                              {options.ranks, options.machine}));
   const json plan = json::parse(end.results, nullptr, /*allow_exceptions=*/false);
   const bool is_plan = plan.is_object() && plan.contains("memory");

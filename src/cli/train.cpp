@@ -70,19 +70,13 @@ Result<RankPlaces> places_of(const Options& options) {
   return places;
 }
 
-/// How `ranks` divide the lanes. Errors: InvalidConfig if some would have none.
-Status check_lanes(int64_t lanes, int64_t ranks) {
-  if (lanes < ranks)
-    return fail(ErrorCode::InvalidConfig,
-                fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
-                            lanes, ranks, lanes));
+void note_uneven_lanes(int64_t lanes, int64_t ranks) {
   const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
   if (!is_even)
     note(fmt::format(
         "zoetrope: note: {} lanes do not divide into {} ranks by a power of two: this trains as well, "
         "but rounds sums in another order than other numbers of ranks",
         lanes, ranks));
-  return {};
 }
 
 Result<int> start(const config::LoadRequest& request, const Options& options, bool says_ranks) {
@@ -92,13 +86,15 @@ Result<int> start(const config::LoadRequest& request, const Options& options, bo
   ZT_TRY_ASSIGN(const AskedJob asked,
                 load_for_ranks(request, options.foreign.files(), wanted, load_train_job));
   places.ranks = asked.ranks;
-  ZT_TRY(check_lanes(asked.resolved.job.lanes, places.ranks));
+  ZT_TRY(config::check_ranks(asked.resolved.job, places.ranks));
+  note_uneven_lanes(asked.resolved.job.lanes, places.ranks);
   if (!options.as_json) note_effects(asked.resolved.effects);
   if (options.dry_run) {
     print(options.as_json ? asked_json(asked) : config::freeze(asked.resolved));
     return 0;
   }
   ZT_TRY(check_start(asked.resolved));
+  if (places.elsewhere.hosts.empty() && !options.create_only) ZT_TRY(check_device(asked.resolved.job.device));
   ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
   if (options.create_only) {
     print(run.path().string() + "\n");
@@ -122,15 +118,16 @@ Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t gene
 
 // What the run goes on with: its own configuration, changed where the command line says so and where that is
 // safe.
-Result<std::optional<std::string>> changed_configuration(const Frozen& own, config::LoadRequest request) {
-  if (request.file.empty() && request.sets.empty()) return std::optional<std::string>{};
+Result<std::optional<config::Resolved<config::TrainJob>>> changed_configuration(const Frozen& own,
+                                                                                config::LoadRequest request) {
+  if (request.file.empty() && request.sets.empty()) return std::nullopt;
   if (request.file.empty()) request.file = own.file;
   ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
   note_effects(wanted.effects);
   config::follow_move(wanted.job, own.places);
   ZT_TRY(config::check_resume(own.job, wanted.job));
-  if (config::digest(own.job) == config::digest(wanted.job)) return std::optional<std::string>{};
-  return std::optional<std::string>{config::freeze(wanted)};
+  if (config::digest(own.job) == config::digest(wanted.job)) return std::nullopt;
+  return wanted;
 }
 
 Result<int> resume(const Options& options, const config::LoadRequest& request) {
@@ -142,15 +139,21 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   if (const auto lock = run.lock(); !lock) return fail(lock.error());
   ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
-  ZT_TRY(check_lanes(own.job.lanes, places.ranks));
+  const config::TrainJob& job = changed ? changed->job : own.job;
+  ZT_TRY(config::check_ranks(job, places.ranks));
+  note_uneven_lanes(job.lanes, places.ranks);
   if (options.dry_run) {
     note(changed ? "the run would go on with this configuration:"
                  : "the run would go on with its own configuration");
-    if (changed) print(*changed);
+    if (changed) print(config::freeze(*changed));
     return 0;
   }
-  return launch_run(run, changed, places);
+  if (places.elsewhere.hosts.empty()) ZT_TRY(check_device(job.device));
+  return launch_run(run, changed ? std::optional(config::freeze(*changed)) : std::nullopt, places);
 }
+
+/// A script's variable that was never set must not train here alone.
+std::string is_given(const std::string& text) { return text.empty() ? "wanted a text, found none" : ""; }
 
 /// Returns --ranks.
 const CLI::Option* add_places(CLI::App& verb, Options& options) {
@@ -165,11 +168,14 @@ const CLI::Option* add_places(CLI::App& verb, Options& options) {
               "Hosts that train the run together, with their ranks, by ssh: a:4,b:4; or 'slurm', for\n"
               "the nodes and tasks of this Slurm job, and slurm:4 for 4 ranks on each node. They share\n"
               "the runs folder and this program's path")
+          ->check(is_given)
           ->excludes(ranks);
   verb.add_option("--hostfile", options.hostfile, "The same as a file: lines HOST slots=N")
+      ->check(is_given)
       ->excludes(ranks)
       ->excludes(hosts);
   verb.add_option("--ssh", options.elsewhere.ssh, "How to reach the hosts, e.g. \"ssh -p 2222\"")
+      ->check(is_given)
       ->capture_default_str();
   verb.add_option(
       "--address", options.elsewhere.address,

@@ -151,5 +151,16 @@ TEST(Validate, ChannelsHaveALimit) {
   EXPECT_THAT(refusal<TrainJob>({"model.unet.block_out_channels=100000000000,32"}), HasSubstr("1 to 65536"));
 }
 
+TEST(CheckRanks, EachHasALaneAndCopiesMakeUpAll) {
+  TrainJob job;
+  job.lanes = 4;
+  job.parallel.shard_ranks = 2;
+
+  EXPECT_TRUE(check_ranks(job, 4));
+  EXPECT_TRUE(check_ranks(job, 1)) << "one rank shares nothing";
+  EXPECT_THAT(check_ranks(job, 3).error().message, HasSubstr("3 ranks do not divide into copies of 2"));
+  EXPECT_THAT(check_ranks(job, 6).error().message, HasSubstr("use at most 4 ranks"));
+}
+
 }  // namespace
 }  // namespace zt::config

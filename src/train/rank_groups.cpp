@@ -13,9 +13,6 @@ Result<RankGroups> form_groups(std::unique_ptr<dist::Communicator> world, const 
   RankGroups groups;
   groups.world = std::move(world);
   const int ranks = options.size, size = copy_ranks == 0 ? ranks : static_cast<int>(copy_ranks);
-  if (ranks % size != 0)
-    return fail(ErrorCode::InvalidConfig,
-                fmt::format("parallel.shard_ranks: {} ranks do not divide into copies of {}", ranks, size));
   const auto form = [&](std::string name, int rank, int members) {
     dist::GroupOptions group = options;
     group.name = std::move(name);

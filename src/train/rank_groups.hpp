@@ -25,8 +25,8 @@ struct RankGroups {
 };
 
 /// The others of `world`, which `options` formed, with tensors on options.device. `copy_ranks`: ranks that
-/// share one copy; 0: all. Errors: InvalidConfig, naming parallel.shard_ranks, if copies of that size don't
-/// make up the world; those of form_group().
+/// share one copy, a divisor of the world's size (config::check_ranks); 0: all. Errors: those of
+/// form_group().
 Result<RankGroups> form_groups(std::unique_ptr<dist::Communicator> world, const dist::GroupOptions& options,
                                int64_t copy_ranks, clock::Deadline deadline);
 

@@ -175,10 +175,7 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
     ZT_TRY_ASSIGN(launch.device, tensor::open_device(job.device));
     return train::Ranks();
   }
-  if (job.lanes < launch.ranks)
-    return fail(ErrorCode::InvalidConfig,
-                fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
-                            job.lanes, launch.ranks, job.lanes));
+  ZT_TRY(config::check_ranks(job, launch.ranks));
   const clock::Deadline deadline = clock::in(kJoinLimit);
   rendezvous::ClientOptions store = launch.store;
   store.member = std::to_string(launch.rank);

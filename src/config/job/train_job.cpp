@@ -197,4 +197,17 @@ Status validate(const TrainJob& job) {
   return check_optimizer(job);
 }
 
+Status check_ranks(const TrainJob& job, int64_t ranks) {
+  if (job.lanes < ranks)
+    return broken(
+        fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
+                    job.lanes, ranks, job.lanes));
+  const int64_t copy = job.parallel.shard_ranks;
+  if (ranks > 1 && copy > 0 && ranks % copy != 0)
+    return broken(
+        fmt::format("parallel.shard_ranks: {} ranks do not divide into copies of {}; 0 makes one copy of all",
+                    ranks, copy));
+  return {};
+}
+
 }  // namespace zt::config

@@ -107,4 +107,8 @@ void describe(Listing& listing, TrainJob& job);
 /// Rules between fields, after every value was read. InvalidConfig names the keys and what to change.
 Status validate(const TrainJob& job);
 
+/// Whether so many ranks can train the job together. InvalidConfig if some would have no lane, or if they
+/// don't make up copies of parallel.shard_ranks.
+Status check_ranks(const TrainJob& job, int64_t ranks);
+
 }  // namespace zt::config
