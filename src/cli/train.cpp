@@ -124,6 +124,7 @@ Result<std::optional<config::Resolved<config::TrainJob>>> changed_configuration(
   if (request.file.empty()) request.file = own.file;
   ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
   note_effects(wanted.effects);
+  if (config::is_default_origin(wanted.origins.find("name")->second)) wanted.job.name = own.job.name;
   config::follow_move(wanted.job, own.places);
   ZT_TRY(config::check_resume(own.job, wanted.job));
   if (config::digest(own.job) == config::digest(wanted.job)) return std::nullopt;
