@@ -147,11 +147,6 @@ Result<EncodedSample> SampleStream::next() {
   return std::move(node.mapped());
 }
 
-uint64_t SampleStream::cursor() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->number(state_->next_to_give);
-}
-
 StreamStats SampleStream::stats() const {
   const std::lock_guard lock(state_->mutex);
   return state_->stats;

@@ -54,8 +54,6 @@ class SampleStream {
   /// Errors: Timeout after the deadline; Cancelled when asked to stop; a clip's own error when no replacement
   /// could be read either.
   Result<EncodedSample> next();
-  /// Global number of the sample that next() gives.
-  uint64_t cursor() const;
   StreamStats stats() const;
 
  private:
