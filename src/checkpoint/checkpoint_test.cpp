@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include "base/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
+#include "contract/manifest.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/safetensors.hpp"
 
@@ -142,6 +144,29 @@ TEST(Checkpoint, RefusesATensorOfAnotherShapeOrType) {
   EXPECT_EQ(found->reader.copy_into({"param/w", at::zeros({3, 4}, at::kHalf)}).error().code,
             ErrorCode::Corrupt);
   EXPECT_EQ(found->reader.copy_into({"param/none", at::zeros({3, 4})}).error().code, ErrorCode::NotFound);
+}
+
+TEST(Checkpoint, DoesNotMakeTheFolderOfARunThatIsGone) {
+  const test::TempFolder folder;
+
+  EXPECT_EQ(save(options_for(folder / "run" / "checkpoints"), snapshot_of(1)).status.error().code,
+            ErrorCode::NotFound);
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+// A launch that failed shows the first line again; what is wrong with each of many is in the log.
+TEST(Checkpoint, SaysInOneLineThatNoneIsWholeAndThenWhy) {
+  const test::TempFolder folder;
+  for (const int64_t step : {1, 2}) {
+    ASSERT_TRUE(save(options_for(folder.path()), snapshot_of(step)).status);
+    fs::remove(folder / contract::checkpoint_name(step) / "rank-00000.safetensors");
+  }
+
+  const std::string message = open_newest(folder.path()).error().message;
+
+  EXPECT_EQ(message.substr(0, message.find('\n')),
+            "no checkpoint of " + folder.path().string() + " can be used");
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 2);
 }
 
 TEST(Checkpoint, FallsBackToTheOneBeforeAndSaysWhy) {

@@ -145,9 +145,9 @@ Result<Found> open_newest(const fs::path& checkpoints) {
     }
     if (!entry.defect) last_step = entry.step;
   }
-  std::string message = fmt::format("no checkpoint of {} can be used:", checkpoints.string());
-  for (const Refusal& r : refused) message += fmt::format(" {}: {};", r.name, r.reason.text());
-  message.pop_back();
+  // Its first line is what is shown again where a launch's cause is summed up.
+  std::string message = fmt::format("no checkpoint of {} can be used", checkpoints.string());
+  for (const Refusal& r : refused) message += fmt::format("\n    {}: {}", r.name, r.reason.text());
   return fail(ErrorCode::Corrupt, std::move(message));
 }
 

@@ -134,7 +134,10 @@ Result<uint64_t> write_folder(const SaverOptions& options, int64_t save, const S
 }
 
 Result<uint64_t> commit_as_first(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
-  ZT_TRY(files::make_folders(options.folder));
+  // Not the run's own folder: where its disk is gone, or it was moved, nothing goes to the place it had.
+  std::error_code ec;
+  fs::create_directory(options.folder, ec);
+  if (ec) return fail(files::errno_error("make folder", options.folder, ec.value()));
   ZT_TRY(refuse_if_superseded(options));
   ZT_TRY(remove_leftovers(options.folder));
 
