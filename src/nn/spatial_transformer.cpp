@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "nn/tail_group.hpp"
+
 namespace zt::nn {
 namespace {
 
@@ -28,7 +30,7 @@ at::Tensor map_tokens(const Linear& layer, const at::Tensor& x) {
 SpatialTransformer::SpatialTransformer(const params::ParamSource& source,
                                        const SpatialTransformerOptions& options) {
   const params::ParamSource block = source.child("transformer_blocks.0");
-  const params::ParamSource tail = options.ends_at_norm1 ? source.group("tail") : source;
+  const params::ParamSource tail = options.ends_at_norm1 ? source.group(kTailGroup) : source;
   const params::ParamSource tail_block = tail.child("transformer_blocks.0");
   const int64_t channels = options.channels;
   norm_ = GroupNorm(source.child("norm"), options.norm_num_groups, channels, kTransformerNormEps);

@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include "nn/tail_group.hpp"
 #include "train/run_rules.hpp"
 
 namespace zt::train {
@@ -36,7 +37,7 @@ struct Layer {
   int64_t in_channels = 0, out_channels = 0;
 };
 
-/// What the table says of a unit. What is in a group "tail" is never computed with.
+/// What the table says of a unit. What is in a tail's group is never computed with.
 struct UnitShape {
   std::string name;
   Layer resnet = {}, attention = {}, motion = {}, convolution = {};
@@ -61,7 +62,7 @@ Layer& layer_of(UnitShape& unit, const std::string& name) {
 void add_param(UnitShape& unit, const params::ParamInfo& info, bool trains) {
   const std::string& name = info.name;
   (trains ? unit.trained : unit.frozen) += stored_elements(info);
-  if (info.group.ends_with(".tail")) {
+  if (nn::is_tail_group(info.group)) {
     unit.ends_at_norm1 = unit.ends_at_norm1 || has(name, ".attn1.");
     return;
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "models/network_set.hpp"
+#include "nn/tail_group.hpp"
 
 namespace zt::train {
 namespace {
@@ -19,7 +20,7 @@ struct UnitUse {
 
 /// A network's units in the order that its constructor declared them, which is forward order.
 std::vector<UnitUse> units_of(const params::ParamStore& store, std::string_view network) {
-  const std::string tail = std::string(network) + ".tail";
+  const std::string tail = nn::tail_group_of(network);
   std::vector<UnitUse> units;
   for (const params::StoredParam& param : store.params()) {
     if (param.info.group != network && param.info.group != tail) continue;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "nn/tail_group.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::models {
@@ -73,7 +74,7 @@ UNetTrunk::UNetTrunk(const UNetConfig& config, const params::ParamSource& source
 
 params::ParamSource UNetTrunk::live_or_tail(const params::ParamSource& source) const {
   const bool is_behind_last_attention = attention_paths_.size() == num_attentions_;
-  return role_ == Role::Writer && is_behind_last_attention ? source.group("tail") : source;
+  return role_ == Role::Writer && is_behind_last_attention ? source.group(nn::kTailGroup) : source;
 }
 
 UNetLayer UNetTrunk::build_layer(const UNetConfig& config, const params::ParamSource& network,
