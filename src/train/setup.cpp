@@ -212,6 +212,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
   ZT_TRY(check_budget(setup, run, configs, origin, journal));
   const params::ParamTable table = models::declare_networks(configs);
+  ZT_TRY(check_named_units(job.parallel, table));
 
   models::BuildOptions options;
   options.motion = motion;

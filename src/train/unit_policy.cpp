@@ -2,6 +2,8 @@
 // See unit_policy.hpp.
 #include "train/unit_policy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <string_view>
@@ -52,6 +54,20 @@ Result<Speeds> measure_speeds(Ranks& ranks) {
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
   return Speeds{agreed[0], agreed[1]};
+}
+
+Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table) {
+  for (const std::string& part : job.keep_whole) {
+    const bool is_known = std::ranges::any_of(table.params(), [&](const params::ParamInfo& info) {
+      return info.unit.find(part) != std::string::npos;
+    });
+    if (!is_known)
+      return fail(ErrorCode::InvalidConfig,
+                  fmt::format("parallel.keep_whole: no unit's name has '{}' in it; `zoetrope plan --units` "
+                              "lists them",
+                              part));
+  }
+  return {};
 }
 
 bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks) {

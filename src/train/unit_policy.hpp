@@ -35,6 +35,9 @@ double break_even_positions(const Speeds& speeds, int64_t ranks);
 /// Ranks.
 Result<Speeds> measure_speeds(Ranks& ranks);
 
+/// Errors: InvalidConfig if a text of parallel.keep_whole is part of no unit's name.
+Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table);
+
 /// Whether a rank adds up gradients of several passes before they are exchanged.
 bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks);
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "models/network_set.hpp"
+#include "support/tiny_networks.hpp"
+
 namespace zt::train {
 namespace {
 
@@ -32,6 +35,17 @@ TEST(UnitPolicy, CountsPositionsByLevel) {
 TEST(UnitPolicy, BreaksEvenWhereGatheringTakesAsLongAsUsing) {
   EXPECT_NEAR(break_even_positions({.flops = 400e12, .bytes = 50e9}, 1'000'000), 16'000, 1);
   EXPECT_NEAR(break_even_positions({.flops = 400e12, .bytes = 50e9}, 2), 8'000, 1);
+}
+
+TEST(UnitPolicy, ATextThatNamesNoUnitIsRefused) {
+  const models::NetworkConfigs configs =
+      models::network_configs(test::tiny_job(1).model, /*latent_channels=*/4, /*motion=*/false).value();
+  const params::ParamTable table = models::declare_networks(configs);
+  config::ParallelJob job;
+  job.keep_whole = {"mid_block"};
+  EXPECT_TRUE(check_named_units(job, table));
+  job.keep_whole = {"mid_block", "mid_blok"};
+  EXPECT_NE(check_named_units(job, table).error().message.find("'mid_blok'"), std::string::npos);
 }
 
 TEST(UnitPolicy, AloneKeepsAllWhole) {
