@@ -44,7 +44,7 @@ class StoreMeeting : public checkpoint::Meeting {
 
  private:
   static constexpr const char* kPrefix = "checkpoint/";
-  static constexpr std::chrono::milliseconds kSlice{1000}, kLook{50};
+  static constexpr std::chrono::milliseconds kSlice{250}, kLook{50};
   std::shared_ptr<rendezvous::Client> store_;
   int rank_, size_;
 };
