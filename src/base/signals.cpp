@@ -12,6 +12,7 @@ namespace {
 constexpr int kExitNow = 128 + SIGINT;
 std::atomic<int> g_stop{0};
 std::atomic<int> g_requested_by{0};
+std::atomic<int> g_evidence_requests{0};
 std::atomic<bool> g_exit_on_now{false};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
@@ -23,6 +24,8 @@ void handle(int signal) {
   if (after == Stop::Now && g_exit_on_now) ::_exit(kExitNow);
 }
 
+void count_request(int) { ++g_evidence_requests; }
+
 }  // namespace
 
 void install(OnNow on_now) {
@@ -33,6 +36,8 @@ void install(OnNow on_now) {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = count_request;
+  ::sigaction(SIGUSR2, &action, nullptr);
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
 }
@@ -52,6 +57,8 @@ EndAtOnce::~EndAtOnce() {
 Stop stop() { return static_cast<Stop>(g_stop.load(std::memory_order_relaxed)); }
 
 int requested_by() { return g_requested_by.load(std::memory_order_relaxed); }
+
+int evidence_requests() { return g_evidence_requests.load(std::memory_order_relaxed); }
 
 Stop next(Stop state, int signal) {
   if (state == Stop::None) return Stop::Requested;

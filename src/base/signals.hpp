@@ -42,6 +42,9 @@ Stop stop();
 /// The signal that asked first (SIGINT, SIGTERM), 0 if none; for messages.
 int requested_by();
 
+/// How often SIGUSR2 came: somebody wants to know what this process does. It changes nothing else.
+int evidence_requests();
+
 /// The state that follows `state` when `signal` arrives: the rule above as a pure function.
 Stop next(Stop state, int signal);
 

@@ -13,9 +13,10 @@ namespace zt::cli {
 namespace {
 
 std::string where(const contract::Progress& progress) {
-  std::string text = fmt::format(", after step {}, {}", progress.step, name(progress.phase));
-  if (!progress.action.empty()) text += fmt::format(" ({})", progress.action);
-  return text;
+  const std::string detail =
+      progress.activity == contract::Activity::None ? progress.action : contract::doing(progress);
+  return fmt::format(", after step {}, {}{}", progress.step, name(progress.phase),
+                     detail.empty() ? "" : fmt::format(" ({})", detail));
 }
 
 std::string what(const FirstCause& cause) {

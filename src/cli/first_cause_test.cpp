@@ -13,14 +13,15 @@ TEST(FirstCause, SaysWhoWhereWhatAndWhatToDoInOneLine) {
       3, "b", {72, 0}, contract::Progress{}, "no memory left for unit.7", "runs/r/attempts/1/rank-00003.log"};
   cause.progress->step = 12;
   cause.progress->phase = contract::Phase::Training;
-  cause.progress->action = "backward";
+  cause.progress->activity = contract::Activity::Backward;
+  cause.progress->unit = "unit.7";
 
-  EXPECT_EQ(
-      text(cause),
-      "rank 3 on b failed first, after step 12, training (backward): no memory left for unit.7; its log is "
-      "runs/r/attempts/1/rank-00003.log; Memory or disk does not suffice. The message says how much is "
-      "needed and "
-      "what to change.");
+  EXPECT_EQ(text(cause),
+            "rank 3 on b failed first, after step 12, training (backward unit.7): no memory left for unit.7; "
+            "its log is "
+            "runs/r/attempts/1/rank-00003.log; Memory or disk does not suffice. The message says how much is "
+            "needed and "
+            "what to change.");
 }
 
 TEST(FirstCause, ASignalSpeaksForARankThatHadNoTime) {

@@ -3,6 +3,7 @@
 #include "cli/last_error.hpp"
 
 #include <cstdint>
+#include <fstream>
 #include <string_view>
 
 #include "base/files.hpp"
@@ -21,6 +22,10 @@ std::string last_error(const std::filesystem::path& log) {
   if (said == std::string::npos) return {};
   const size_t begin = said + kErrorMark.size();
   return text->substr(begin, text->find('\n', begin) - begin);
+}
+
+void append_error(const std::filesystem::path& log, std::string_view words) {
+  std::ofstream(log, std::ios::app) << kErrorMark << words << "\n";
 }
 
 }  // namespace zt::cli

@@ -102,6 +102,7 @@ GroupEnd WorkerGroup::end() const {
 
 Result<std::optional<GroupEnd>> WorkerGroup::wait(std::chrono::milliseconds moment) {
   ZT_TRY(look(moment));
+  news_ += hangs_.tend(*this);
   ZT_TRY_ASSIGN(const std::string lines, recovery_.tend(*this));
   news_ += lines;
   return has_ended() ? std::optional(end()) : std::nullopt;

@@ -11,6 +11,7 @@
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "cli/hang_guard.hpp"
 #include "cli/rank_group.hpp"
 #include "cli/recovery.hpp"
 #include "cli/worker_session.hpp"
@@ -24,6 +25,7 @@ class WorkerGroup : public RankGroup {
   static Result<WorkerGroup> start(const WorkerSession& session);
 
   void send(int signal) override;
+  void send(size_t rank, int signal) const { (void)ranks_[rank].child->send(signal); }
   Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment) override;
   std::string take_news() override { return std::exchange(news_, {}); }
   std::string read_out() override { return ranks_.front().child->read_out(); }
@@ -52,7 +54,8 @@ class WorkerGroup : public RankGroup {
     std::optional<process::Exit> exit;
     std::optional<files::Descriptor> memory;
   };
-  explicit WorkerGroup(const WorkerSession& session) : session_(session), recovery_(session) {}
+  explicit WorkerGroup(const WorkerSession& session)
+      : session_(session), hangs_(session), recovery_(session) {}
   Status look(std::chrono::milliseconds moment);
   bool has_ended() const;
   /// Requires: has_ended().
@@ -60,6 +63,7 @@ class WorkerGroup : public RankGroup {
   Status spawn(size_t rank, const contract::WorkerCall& call);
   void note_failure(int rank);
   const WorkerSession& session_;
+  HangGuard hangs_;
   Recovery recovery_;
   std::string news_;
   std::string program_;

@@ -16,6 +16,7 @@
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
 #include "cli/first_cause.hpp"
+#include "cli/hang_guard.hpp"
 #include "cli/host_group.hpp"
 #include "cli/last_error.hpp"
 #include "cli/log_tail.hpp"
@@ -83,9 +84,11 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
   const contract::WorkerCall& call = session.call_of(static_cast<size_t>(end.rank));
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   if (!session.others.empty()) {
-    note("zoetrope: error: " +
-         text(FirstCause{end.rank, call.place.host, exit, contract::read_progress(call.progress),
-                         end.words.empty() ? last_error(log) : end.words, log}));
+    const auto progress = contract::read_progress(call.progress);
+    note("zoetrope: error: " + text(FirstCause{end.rank, call.place.host, exit, progress,
+                                               end.words.empty() ? last_error(log) : end.words, log}));
+    const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
+    if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
     return {exit.shell_code(), has_said};
   }
   if (!has_said) {

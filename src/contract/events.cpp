@@ -75,6 +75,11 @@ void fields(V& v, ScheduleChanged& e) {
   v("step", e.step), v("total_steps", e.total_steps), v("reason", e.reason);
 }
 template <class V>
+void fields(V& v, FaultFound& e) {
+  v("step", e.step), v("rank", e.rank), v("host", e.host), v("cause", e.cause), v("what", e.what);
+  v("action", e.action);
+}
+template <class V>
 void fields(V& v, Warning& e) {
   v("component", e.component), v("message", e.message);
 }
@@ -93,6 +98,7 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kTypeName
                                                                                      "sample_written",
                                                                                      "step_skipped",
                                                                                      "schedule_changed",
+                                                                                     "fault_found",
                                                                                      "warning",
                                                                                      ""};
 

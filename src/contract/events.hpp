@@ -84,6 +84,15 @@ struct ScheduleChanged {
   int64_t total_steps = 0;
   std::string reason = {};
 };
+/// A fault was found and attributed.
+struct FaultFound {
+  int64_t step = 0;
+  int64_t rank = -1;        ///< at fault; -1: none, or not known
+  std::string host = {};    ///< its host
+  std::string cause = {};   ///< "hang", "data", "model", "hardware"
+  std::string what = {};    ///< what was seen, and where
+  std::string action = {};  ///< what follows from it
+};
 struct Warning {
   std::string component = {};
   std::string message = {};
@@ -95,7 +104,7 @@ struct UnknownEvent {
 
 using EventBody = std::variant<AttemptStarted, AttemptReady, AttemptFinished, StopRequested, CheckpointSaved,
                                CheckpointRemoved, CheckpointRefused, ValidationDone, SampleWritten,
-                               StepSkipped, ScheduleChanged, Warning, UnknownEvent>;
+                               StepSkipped, ScheduleChanged, FaultFound, Warning, UnknownEvent>;
 
 struct Event {
   int64_t generation = 0;

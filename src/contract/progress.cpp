@@ -28,10 +28,13 @@ namespace {
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kSlotWords = 32;
 constexpr uint64_t kMagic = 0x31474F5250545A;  // "ZTPROG1" as little-endian bytes
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
+constexpr uint64_t kOldestVersion = 1;  // its slots have zeros where this one has activities
 enum HeaderWord : size_t { kMagicWord, kVersionWord, kSequenceWord, kFirstSlotWord = 8 };
 constexpr size_t kChecksumWord = kSlotWords - 1;
-constexpr size_t kActionWord = 9, kActionWords = 8;
+constexpr size_t kActionWord = 9, kActivityWord = 17, kUnitWord = 21;
+constexpr size_t kTextWords = 8;
+constexpr size_t kTextBytes = kTextWords * sizeof(uint64_t) - 1;  // the last byte stays 0
 using Slot = std::array<uint64_t, kSlotWords>;
 using Page = std::array<uint64_t, kPageBytes / sizeof(uint64_t)>;
 static_assert(kFirstSlotWord + 2 * kSlotWords <= std::tuple_size_v<Page>);
@@ -40,7 +43,17 @@ uint64_t checksum(const Slot& slot, uint64_t sequence) {
   return hash::xxh64(std::as_bytes(std::span(slot).first<kChecksumWord>()), sequence);
 }
 
-Slot encode(const Progress& p, uint64_t sequence) {
+void put_text(Slot& slot, size_t first_word, std::string_view text) {
+  std::memcpy(&slot[first_word], text.data(), std::min(text.size(), kTextBytes));
+}
+
+std::string text_at(const Slot& slot, size_t first_word) {
+  std::array<char, kTextBytes + 1> text{};
+  std::memcpy(text.data(), &slot[first_word], kTextBytes);
+  return text.data();
+}
+
+Slot encode(const Progress& p, double now_s, uint64_t sequence) {
   Slot slot{};
   slot[0] = std::bit_cast<uint64_t>(p.generation);
   slot[1] = std::bit_cast<uint64_t>(p.pid);
@@ -50,10 +63,13 @@ Slot encode(const Progress& p, uint64_t sequence) {
   slot[5] = std::bit_cast<uint64_t>(p.loss);
   slot[6] = std::bit_cast<uint64_t>(p.samples_per_s);
   slot[7] = std::bit_cast<uint64_t>(p.eta_s);
-  slot[8] = std::bit_cast<uint64_t>(p.heartbeat_s);
-  // One byte less than the field: the last stays 0.
-  std::memcpy(&slot[kActionWord], p.action.data(),
-              std::min(p.action.size(), kActionWords * sizeof(uint64_t) - 1));
+  slot[8] = std::bit_cast<uint64_t>(now_s);
+  put_text(slot, kActionWord, p.action);
+  slot[kActivityWord] = static_cast<uint64_t>(p.activity);
+  slot[kActivityWord + 1] = p.exchange;
+  slot[kActivityWord + 2] = std::bit_cast<uint64_t>(p.limit_s);
+  slot[kActivityWord + 3] = std::bit_cast<uint64_t>(p.stop_limit_s);
+  put_text(slot, kUnitWord, p.unit);
   slot[kChecksumWord] = checksum(slot, sequence);
   return slot;
 }
@@ -63,7 +79,9 @@ std::optional<Progress> decode(const Slot& slot, uint64_t sequence) {
   Progress p;
   p.generation = std::bit_cast<int64_t>(slot[0]);
   p.pid = std::bit_cast<int64_t>(slot[1]);
-  if (slot[2] > static_cast<uint64_t>(Phase::Finished)) return std::nullopt;
+  if (slot[2] > static_cast<uint64_t>(Phase::Finished) ||
+      slot[kActivityWord] > static_cast<uint64_t>(Activity::Optimizer))
+    return std::nullopt;
   p.phase = static_cast<Phase>(slot[2]);
   p.step = std::bit_cast<int64_t>(slot[3]);
   p.total_steps = std::bit_cast<int64_t>(slot[4]);
@@ -71,14 +89,18 @@ std::optional<Progress> decode(const Slot& slot, uint64_t sequence) {
   p.samples_per_s = std::bit_cast<double>(slot[6]);
   p.eta_s = std::bit_cast<double>(slot[7]);
   p.heartbeat_s = std::bit_cast<double>(slot[8]);
-  std::array<char, kActionWords * sizeof(uint64_t)> action{};
-  std::memcpy(action.data(), &slot[kActionWord], action.size() - 1);
-  p.action = action.data();
+  p.action = text_at(slot, kActionWord);
+  p.activity = static_cast<Activity>(slot[kActivityWord]);
+  p.exchange = slot[kActivityWord + 1];
+  p.limit_s = std::bit_cast<double>(slot[kActivityWord + 2]);
+  p.stop_limit_s = std::bit_cast<double>(slot[kActivityWord + 3]);
+  p.unit = text_at(slot, kUnitWord);
   return p;
 }
 
 std::optional<Progress> decode_page(const Page& page) {
-  if (page[kMagicWord] != kMagic || page[kVersionWord] != kVersion || page[kSequenceWord] == 0)
+  if (page[kMagicWord] != kMagic || page[kVersionWord] < kOldestVersion || page[kVersionWord] > kVersion ||
+      page[kSequenceWord] == 0)
     return std::nullopt;
   const uint64_t sequence = page[kSequenceWord];
   Slot slot;
@@ -98,6 +120,19 @@ std::string_view name(Phase phase) {
                                                       "training",   "validating", "saving",
                                                       "generating", "evaluating", "finished"};
   return kNames[static_cast<size_t>(phase)];
+}
+
+std::string_view name(Activity activity) {
+  constexpr std::array<std::string_view, 6> kNames = {"",         "waiting for data", "forward",
+                                                      "backward", "exchange",         "optimizer"};
+  return kNames[static_cast<size_t>(activity)];
+}
+
+std::string doing(const Progress& progress) {
+  const bool is_phase = progress.activity == Activity::None;
+  std::string text(is_phase ? name(progress.phase) : name(progress.activity));
+  const std::string& detail = is_phase ? progress.action : progress.unit;
+  return detail.empty() ? text : text + " " + detail;
 }
 
 Result<ProgressWriter> ProgressWriter::open(const std::filesystem::path& path) {
@@ -128,9 +163,7 @@ ProgressWriter::~ProgressWriter() {
 
 void ProgressWriter::publish(const Progress& progress) {
   ++sequence_;
-  Progress stamped = progress;
-  stamped.heartbeat_s = clock::unix_now_s();
-  const Slot slot = encode(stamped, sequence_);
+  const Slot slot = encode(progress, clock::unix_now_s(), sequence_);
   const size_t first = kFirstSlotWord + (sequence_ & 1) * kSlotWords;
   for (size_t i = 0; i < kSlotWords; ++i) word(page_, first + i).store(slot[i], std::memory_order_relaxed);
   word(page_, kSequenceWord).store(sequence_, std::memory_order_release);

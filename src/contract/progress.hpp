@@ -29,6 +29,18 @@ enum class Phase : uint32_t {
 /// "training", "saving"...
 std::string_view name(Phase phase);
 
+/// What of its phase it is, published at every transition of the schedule.
+enum class Activity : uint32_t {
+  None,  ///< the phase says it
+  Data,  ///< waits for samples
+  Forward,
+  Backward,
+  Exchange,  ///< waits for the other ranks
+  Optimizer
+};
+/// "forward", "exchange"...; empty for None.
+std::string_view name(Activity activity);
+
 struct Progress {
   int64_t generation = 0;
   int64_t pid = 0;
@@ -40,7 +52,16 @@ struct Progress {
   double eta_s = std::numeric_limits<double>::quiet_NaN();  ///< NaN = not known
   double heartbeat_s = 0;                                   ///< Unix time of the update; set by publish()
   std::string action;  ///< short text, e.g. "vae decode"; cut at 63 bytes
+
+  Activity activity = Activity::None;
+  std::string unit;         ///< at work, or what is exchanged ("unit.7 gradients"); cut at 63 bytes
+  uint64_t exchange = 0;    ///< number of the exchange that is waited for, as its group counts; 0 = none
+  double limit_s = 0;       ///< a longer silence of these words than this is a hang; 0 = not judged
+  double stop_limit_s = 0;  ///< a process that is stopped (SIGSTOP) for longer hangs; 0 = not judged
 };
+
+/// What it does, for messages: "backward", "exchange unit.7 gradients", "saving".
+std::string doing(const Progress& progress);
 
 /// Threads: one caller at a time. Cost: a few hundred bytes copied, no system call but the clock.
 class ProgressWriter {
@@ -58,8 +79,9 @@ class ProgressWriter {
   uint64_t sequence_;
 };
 
-/// The newest complete state; none if the file is absent, too short, of another version, or holds no valid
-/// state. Never maps the file: one that is cut short under the reader is harmless.
+/// The newest complete state; none if the file is absent, too short, of an unknown version, or holds no valid
+/// state. A page of version 1 says nothing of activities. Never maps the file: one that is cut short under
+/// the reader is harmless.
 std::optional<Progress> read_progress(const std::filesystem::path& path);
 
 }  // namespace zt::contract

@@ -65,6 +65,41 @@ TEST(ProgressWords, LongActionsAreCut) {
   EXPECT_EQ(read_progress(folder / "progress")->action, std::string(63, 'a'));
 }
 
+TEST(ProgressWords, SayWhatAStepDoes) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  Progress p;
+  p.activity = Activity::Exchange;
+  p.unit = std::string(60, 'u') + "gradients";
+  p.exchange = 1234567890123;
+  p.limit_s = 5.5;
+  p.stop_limit_s = 4.5;
+
+  writer->publish(p);
+  const auto read = read_progress(folder / "progress");
+
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->activity, Activity::Exchange);
+  EXPECT_EQ(doing(*read), "exchange " + read->unit);
+  EXPECT_EQ(read->unit, std::string(60, 'u') + "gra");
+  EXPECT_EQ(read->exchange, 1234567890123U);
+  EXPECT_EQ(read->limit_s, 5.5);
+  EXPECT_EQ(read->stop_limit_s, 4.5);
+}
+
+TEST(ProgressWords, OfVersion1AreReadAndOfALaterOneNot) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  writer->publish(at_step(4));
+  std::string bytes = *files::read(folder / "progress");
+  for (const char version : {'\1', '\3'}) {
+    bytes[8] = version;  // word 1 (docs/formats/progress.md)
+    std::ofstream(folder / "other", std::ios::binary) << bytes;
+
+    EXPECT_EQ(read_progress(folder / "other").has_value(), version == '\1');
+  }
+}
+
 TEST(ProgressWords, AbsentEmptyAndGarbageFilesGiveNothing) {
   const test::TempFolder folder;
   std::ofstream(folder / "empty").flush();

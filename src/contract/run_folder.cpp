@@ -109,6 +109,8 @@ Result<Identity> parse_identity(std::string_view text) {
 
 fs::path Attempt::log(int rank) const { return folder / fmt::format("rank-{:05}.log", rank); }
 
+fs::path Attempt::flight(int rank) const { return folder / fmt::format("flight-{:05}.jsonl", rank); }
+
 fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{:05}.progress", rank); }
 
 Result<RunFolder> RunFolder::create(const CreateRun& options) {

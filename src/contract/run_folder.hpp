@@ -59,6 +59,8 @@ struct Attempt {
   std::filesystem::path progress(int rank = 0) const;
   /// Where the ranks of another program's launch find their store (contract/store_address.hpp).
   std::filesystem::path store() const { return folder / "store.json"; }
+  /// Last exchanges of a rank (contract/flight.hpp), where there was a reason to write them down.
+  std::filesystem::path flight(int rank = 0) const;
 };
 
 class RunFolder {

@@ -107,13 +107,20 @@ Pending Communicator::start(Collective counted_as, std::string_view label, const
   const at::NoGradGuard no_grad;  // parameters and their views may require gradients
   const uint64_t last = started_ + parts.size();
   traffic_.add_operation(counted_as);
-  flight_.started(last, counted_as, label, static_cast<int64_t>(larger.nbytes()));
-  const uint64_t label_hash = hash::xxh64(label);
+  uint64_t print = hash::xxh64(label);
   for (Operation& part : parts) {
-    part.sequence = ++started_;
     const std::array<int64_t, 4> facts{static_cast<int64_t>(part.kind), part.output.numel(),
                                        static_cast<int64_t>(part.output.scalar_type()), part.root};
-    part.fingerprint = static_cast<uint32_t>(hash::xxh64(std::as_bytes(std::span(facts)), label_hash));
+    print = hash::xxh64(std::as_bytes(std::span(facts)), print);
+    part.fingerprint = static_cast<uint32_t>(print);
+  }
+  flight_->started({.sequence = last,
+                    .kind = counted_as,
+                    .label = std::string(label),
+                    .bytes = static_cast<int64_t>(larger.nbytes()),
+                    .fingerprint = static_cast<uint32_t>(print)});
+  for (Operation& part : parts) {
+    part.sequence = ++started_;
     count(counted_as, part);
     if (!failure_) backend_->start(std::move(part));
   }
@@ -139,17 +146,25 @@ Status Communicator::wait(uint64_t sequence, clock::Deadline deadline) {
   if (sequence <= completed_) return {};
   const at::NoGradGuard no_grad;
   const clock::Stopwatch watch;
-  const Outcome outcome = backend_->finish(sequence, deadline);
+  const Outcome outcome = finish(sequence, deadline);
   if (outcome.kind != Outcome::Kind::Done) return fail_group(outcome, watch.seconds());
   completed_ = sequence;
-  flight_.end_up_to(sequence, FlightState::Complete);
+  flight_->end_up_to(sequence, FlightState::Complete);
   return {};
+}
+
+Outcome Communicator::finish(uint64_t sequence, clock::Deadline deadline) {
+  const std::optional<FlightEntry> entry = observer_ ? flight_->entry(sequence) : std::nullopt;
+  if (entry) observer_->wait_begins(*entry);
+  Outcome outcome = backend_->finish(sequence, deadline);
+  if (entry) observer_->wait_ends();
+  return outcome;
 }
 
 Status Communicator::fail_group(const Outcome& outcome, double waited_s) {
   Failure failure;
   failure.sequence = outcome.sequence;
-  if (const std::optional<FlightEntry> entry = flight_.entry(outcome.sequence)) {
+  if (const std::optional<FlightEntry> entry = flight_->entry(outcome.sequence)) {
     failure.operation = name(entry->kind);
     failure.label = entry->label;
   }
@@ -181,8 +196,8 @@ Status Communicator::fail_group(const Outcome& outcome, double waited_s) {
       break;
   }
   if (!outcome.detail.empty()) failure.error.contexts.push_back(outcome.detail);
-  flight_.end_up_to(outcome.sequence - 1, FlightState::Complete);
-  flight_.end_up_to(std::numeric_limits<uint64_t>::max(), FlightState::Failed);
+  flight_->end_up_to(outcome.sequence - 1, FlightState::Complete);
+  flight_->end_up_to(std::numeric_limits<uint64_t>::max(), FlightState::Failed);
   failure_ = std::move(failure);
   return fail(failure_->error);
 }

@@ -71,10 +71,18 @@ struct Failure {
   std::string label;
 };
 
+/// Is told of every wait for an operation that is not yet known to be complete, by the thread that waits.
+class WaitObserver {
+ public:
+  virtual ~WaitObserver() = default;
+  virtual void wait_begins(const FlightEntry& operation) = 0;
+  virtual void wait_ends() = 0;
+};
+
 /// Buffers are contiguous tensors on device_type() that stay alive, and unchanged by
 /// others, until the operation is waited for; the communicator keeps a reference. Any type can be gathered
 /// and broadcast; sums take floating-point and int64 tensors. A wrong shape or type throws ContractError.
-/// Threads: one caller at a time, except for abort(), flight() and traffic().
+/// Threads: one caller at a time, except for abort() and traffic().
 class Communicator {
  public:
   Communicator(GroupIdentity identity, std::unique_ptr<Backend> backend);
@@ -111,8 +119,10 @@ class Communicator {
   const std::optional<Failure>& failure() const { return failure_; }
   /// What this rank sent and received so far.
   Traffic traffic() const { return traffic_.read(); }
-  /// The last operations, oldest first.
-  std::vector<FlightEntry> flight() const { return flight_.entries(); }
+  /// The last operations; outlives the communicator, for whoever asks why it failed.
+  std::shared_ptr<const FlightRecorder> flight() const { return flight_; }
+  /// From then on; null for nobody. The observer must outlive the communicator.
+  void observe(WaitObserver* observer) { observer_ = observer; }
 
   static constexpr int64_t kSmallBytes = 8192;
 
@@ -123,6 +133,7 @@ class Communicator {
   void count(Collective counted_as, const Operation& part);
   Operation gather_and_reduce(const at::Tensor& buffer, Reduction reduction) const;
   Status wait(uint64_t sequence, clock::Deadline deadline);
+  Outcome finish(uint64_t sequence, clock::Deadline deadline);
   Status fail_group(const Outcome& outcome, double waited_s);
   std::string describe(const std::vector<int>& ranks) const;
 
@@ -132,7 +143,8 @@ class Communicator {
   uint64_t completed_ = 0;  ///< all up to this one are complete
   std::optional<Failure> failure_;
   TrafficCounter traffic_;
-  FlightRecorder flight_;
+  const std::shared_ptr<FlightRecorder> flight_ = std::make_shared<FlightRecorder>();
+  WaitObserver* observer_ = nullptr;
 };
 
 }  // namespace zt::dist

@@ -306,13 +306,47 @@ TEST(Communicator, FlightHoldsTheLastThousandOperations) {
     }
   }
 
-  const std::vector<FlightEntry> flight = group->flight();
+  const std::vector<FlightEntry> flight = group->flight()->entries();
 
   ASSERT_EQ(flight.size(), 1000U);
   EXPECT_EQ(flight.front().label, "step 5");
   EXPECT_EQ(flight[997].state, FlightState::Complete);
   EXPECT_EQ(flight[998].state, FlightState::Started);
   EXPECT_EQ(flight.back().label, "step 1004");
+}
+
+TEST(FlightRecorder, FingerprintsTellWhatDiffers) {
+  RankProcesses ranks(1, [](const RankSeat& seat) -> std::string {
+    const auto group = form(seat, "auto");
+    const at::Tensor four = at::ones({4}), eight = at::ones({8}), halves = at::ones({4}, at::kHalf);
+    for (const at::Tensor& buffer : {four, four, eight, halves}) (void)group->broadcast(buffer, 0, "a");
+    (void)group->broadcast(four, 0, "b");
+    const auto flight = group->flight()->entries();
+    if (flight[1].fingerprint != flight[0].fingerprint) return "the same is different";
+    for (size_t i = 2; i < flight.size(); ++i)
+      if (flight[i].fingerprint == flight[0].fingerprint) return fmt::format("{} is the same", i);
+    return "ok";
+  });
+  ranks.expect_all_ok();
+}
+
+TEST(WaitObserver, IsToldWhatIsWaitedForAndTheRecordOutlivesTheGroup) {
+  RankProcesses ranks(2, [](const RankSeat& seat) -> std::string {
+    struct Notes : WaitObserver {
+      std::string text;
+      void wait_begins(const FlightEntry& operation) override { text += "<" + operation.label; }
+      void wait_ends() override { text += ">"; }
+    } notes;
+    auto group = form(seat, "auto");
+    group->observe(&notes);
+    Pending first = group->barrier("one"), second = group->barrier("two");
+    if (!second.wait(soon()) || !first.wait(soon())) return "no barrier";
+    const auto flight = group->flight();
+    group.reset();
+    if (flight->entries().back().label != "two") return "no record";
+    return notes.text == "<two>" ? "ok" : notes.text;
+  });
+  ranks.expect_all_ok();
 }
 
 }  // namespace

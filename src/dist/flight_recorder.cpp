@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dist/flight_recorder.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/clock.hpp"
 
 namespace zt::dist {
 
-void FlightRecorder::started(uint64_t sequence, Collective kind, std::string_view label, int64_t bytes) {
+void FlightRecorder::started(FlightEntry entry) {
+  entry.state = FlightState::Started;
+  entry.started_s = clock::unix_now_s();
+  entry.ended_s = 0;
   const std::lock_guard lock(mutex_);
   if (entries_.size() == kCapacity) {
     entries_.pop_front();
     if (num_ended_ > 0) --num_ended_;
   }
-  entries_.push_back(
-      {sequence, kind, std::string(label), bytes, FlightState::Started, clock::unix_now_s(), 0});
+  entries_.push_back(std::move(entry));
 }
 
 void FlightRecorder::end_up_to(uint64_t sequence, FlightState state) {
@@ -26,9 +31,10 @@ void FlightRecorder::end_up_to(uint64_t sequence, FlightState state) {
 
 std::optional<FlightEntry> FlightRecorder::entry(uint64_t sequence) const {
   const std::lock_guard lock(mutex_);
-  for (const FlightEntry& entry : entries_)
-    if (entry.sequence >= sequence) return entry;
-  return std::nullopt;
+  const auto found =
+      std::lower_bound(entries_.begin(), entries_.end(), sequence,
+                       [](const FlightEntry& entry, uint64_t wanted) { return entry.sequence < wanted; });
+  return found == entries_.end() ? std::nullopt : std::optional(*found);
 }
 
 std::vector<FlightEntry> FlightRecorder::entries() const {

@@ -21,7 +21,8 @@ struct FlightEntry {
   uint64_t sequence = 0;
   Collective kind = Collective::Barrier;
   std::string label;
-  int64_t bytes = 0;  ///< of the larger buffer
+  int64_t bytes = 0;         ///< of the larger buffer
+  uint32_t fingerprint = 0;  ///< of all its parts: equal on all ranks that do the same
   FlightState state = FlightState::Started;
   double started_s = 0;  ///< Unix time
   double ended_s = 0;    ///< 0 until complete or failed
@@ -31,7 +32,8 @@ struct FlightEntry {
 class FlightRecorder {
  public:
   static constexpr size_t kCapacity = 1000;
-  void started(uint64_t sequence, Collective kind, std::string_view label, int64_t bytes);
+  /// Takes over sequence, kind, label, bytes and fingerprint.
+  void started(FlightEntry entry);
   /// Sets the state of all entries up to `sequence` that are still Started.
   void end_up_to(uint64_t sequence, FlightState state);
   /// The operation that this part belongs to; none if it is no longer held.

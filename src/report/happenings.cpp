@@ -49,6 +49,9 @@ struct Words {
   std::string operator()(const ScheduleChanged& e) const {
     return fmt::format("from step {} on, {} steps are planned: {}", e.step, e.total_steps, e.reason);
   }
+  std::string operator()(const FaultFound& e) const {
+    return fmt::format("step {}: a fault was found ({}): {}; {}", e.step, e.cause, e.what, e.action);
+  }
   std::string operator()(const Warning& e) const {
     return fmt::format("warning of {}: {}", e.component, e.message);
   }

@@ -2,9 +2,6 @@
 // See journal.hpp.
 #include "train/journal.hpp"
 
-#include <unistd.h>
-
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -21,21 +18,13 @@ Result<Journal> Journal::open(const contract::RunFolder& run, const contract::At
                               const std::filesystem::path& progress, int rank) {
   ZT_TRY_ASSIGN(auto page,
                 contract::ProgressWriter::open(progress.empty() ? attempt.progress(rank) : progress));
-  Journal journal(std::move(page), attempt.generation);
+  Journal journal(std::make_shared<RankWords>(std::move(page), attempt.generation));
   if (rank != 0) return journal;
   ZT_TRY_ASSIGN(auto events, contract::EventWriter::create(run.events(), attempt.generation, kWriter));
   ZT_TRY_ASSIGN(auto metrics, contract::MetricWriter::create(run.metrics(), attempt.generation, kWriter));
   journal.events_.emplace(std::move(events));
   journal.metrics_.emplace(std::move(metrics));
   return journal;
-}
-
-Journal::Journal(contract::ProgressWriter progress, int64_t generation) : progress_(std::move(progress)) {
-  state_.generation = generation;
-  state_.pid = ::getpid();
-  state_.loss = std::numeric_limits<double>::quiet_NaN();
-  state_.eta_s = std::numeric_limits<double>::quiet_NaN();
-  progress_.publish(state_);
 }
 
 void Journal::check(const Status& status) {
@@ -56,26 +45,27 @@ void Journal::metrics(int64_t step, const std::map<std::string, double>& values)
 }
 
 void Journal::publish(const contract::Progress& state) {
-  state_ = state;
-  progress_.publish(state_);
+  words_->update([&](contract::Progress& now) { now = state; });
 }
 
 void Journal::progress(contract::Phase phase, std::string action) {
-  state_.phase = phase;
-  state_.action = std::move(action);
-  progress_.publish(state_);
+  words_->update([&](contract::Progress& now) {
+    now.phase = phase;
+    now.action = std::move(action);
+  });
 }
 
 void Journal::progress_step(int64_t step, int64_t total_steps, double loss, double samples_per_s,
                             double eta_s) {
-  state_.phase = contract::Phase::Training;
-  state_.action.clear();
-  state_.step = step;
-  state_.total_steps = total_steps;
-  state_.loss = loss;
-  state_.samples_per_s = samples_per_s;
-  state_.eta_s = eta_s;
-  progress_.publish(state_);
+  words_->update([&](contract::Progress& now) {
+    now.phase = contract::Phase::Training;
+    now.action.clear();
+    now.step = step;
+    now.total_steps = total_steps;
+    now.loss = loss;
+    now.samples_per_s = samples_per_s;
+    now.eta_s = eta_s;
+  });
 }
 
 void Journal::sync() {

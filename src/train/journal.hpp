@@ -6,14 +6,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
 #include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
+#include "train/rank_words.hpp"
 
 namespace zt::train {
 
@@ -30,18 +33,19 @@ class Journal {
   /// Publishes the state; fields that the caller leaves alone keep their value.
   void progress(contract::Phase phase, std::string action = "");
   void progress_step(int64_t step, int64_t total_steps, double loss, double samples_per_s, double eta_s);
-  const contract::Progress& last_progress() const { return state_; }
+  contract::Progress last_progress() const { return words_->last(); }
   void publish(const contract::Progress& state);
+  /// Where the progress words go; shared with those who publish what happens within a step.
+  const std::shared_ptr<RankWords>& words() const { return words_; }
   /// Makes what was written survive a power loss.
   void sync();
 
  private:
-  Journal(contract::ProgressWriter progress, int64_t generation);
+  explicit Journal(std::shared_ptr<RankWords> words) : words_(std::move(words)) {}
   void check(const Status& status);
   std::optional<contract::EventWriter> events_;  ///< rank 0
   std::optional<contract::MetricWriter> metrics_;
-  contract::ProgressWriter progress_;
-  contract::Progress state_;
+  std::shared_ptr<RankWords> words_;
   bool has_warned_ = false;
 };
 

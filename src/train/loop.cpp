@@ -103,6 +103,7 @@ Result<Outcome> Loop::train() {
     if (course == Course::Stop) outcome = Outcome::Stopped;
     if (course != Course::GoOn) break;
     const clock::Stopwatch waiting;
+    setup_.ranks.enter(contract::Activity::Data);
     const Result<StepBatches> batches = next_batches();
     if (!batches && batches.error().code == ErrorCode::Cancelled) continue;  // asked to stop meanwhile
     if (!batches) return fail(batches.error());

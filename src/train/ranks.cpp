@@ -61,6 +61,18 @@ void Ranks::abandon() {
   for (dist::Communicator* group : groups())
     if (group) group->abort();
   if (saves_) saves_->abort();
+  if (words_) words_->judge_silence({});
+}
+
+void Ranks::watch(std::shared_ptr<RankWords> words, FlightDump& flight) {
+  words_ = std::move(words);
+  if (!groups_.world) return;
+  words_->judge_silence({static_cast<double>(job_.hang_s), static_cast<double>(job_.timeout_s)});
+  for (dist::Communicator* group : groups()) {
+    if (!group) continue;
+    group->observe(words_.get());
+    flight.follow(*group);
+  }
 }
 
 params::Shard Ranks::shard() const {
@@ -113,6 +125,7 @@ void Ranks::share_units(params::ParamStore& store) {
   units_ = std::make_unique<dist::UnitExchange>(store, copy(), unit_order(store),
                                                 std::chrono::seconds(job_.timeout_s));
   if (!units_->shares_values() && !units_->shares_gradients()) units_.reset();
+  if (words_) unit_watch_ = std::make_unique<UnitWatch>(store, *words_);
 }
 
 Status Ranks::walk(const std::function<void()>& pass) {

@@ -22,8 +22,11 @@
 #include "params/param_store.hpp"
 #include "params/shard.hpp"
 #include "rendezvous/client.hpp"
+#include "train/flight_dump.hpp"
 #include "train/model_state.hpp"
 #include "train/rank_groups.hpp"
+#include "train/rank_words.hpp"
+#include "train/unit_watch.hpp"
 
 namespace zt::train {
 
@@ -71,12 +74,23 @@ class Ranks {
   /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
-  /// Gives the others up: their waits for this rank end, and so do this rank's, also those of a save.
+  /// Gives the others up: their waits for this rank end, and so do this rank's, also those of a save. Its
+  /// silence is not judged from then on.
   void abandon();
 
   /// Bytes per second that a rank receives when all gather `elements` fp32 numbers of each, `times` times.
   /// Requires several ranks.
   Result<double> measure_bandwidth(int64_t elements, int times);
+
+  /// From then on the rank's words tell transitions, waits and units, judged for silence where there are
+  /// others who would wait for it, and `flight` follows the groups' exchanges. Call it before
+  /// share_units().
+  void watch(std::shared_ptr<RankWords> words, FlightDump& flight);
+  /// A transition of the step's schedule.
+  void enter(contract::Activity activity) const {
+    if (words_) words_->enter(activity);
+  }
+
   /// What this rank sent and received so far.
   dist::Traffic traffic() const;
   /// How the ranks' savers meet; nothing with one rank.
@@ -92,10 +106,12 @@ class Ranks {
     return {groups_.world.get(), groups_.gpus.get(), groups_.copy.get(), groups_.replicas.get()};
   }
   bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
+  std::shared_ptr<RankWords> words_;  ///< null: nobody watches
   RankGroups groups_;
   std::shared_ptr<rendezvous::Client> saves_;
   std::shared_ptr<checkpoint::Meeting> meeting_;
   std::unique_ptr<dist::UnitExchange> units_;
+  std::unique_ptr<UnitWatch> unit_watch_;
   config::ParallelJob job_;
 };
 

@@ -52,6 +52,10 @@ void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
   if (rules_.trains_reference_net && batch.has_references()) store.touch(models::kReferenceUNet);
 }
 
+void Stepper::enter(const params::ParamStore& store, contract::Activity activity) const {
+  if (&store == state_.networks.store.get()) ranks_.enter(activity);
+}
+
 void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
                        double factor, LaneReport& report) const {
   for (const Batch& batch : batches) {
@@ -62,9 +66,11 @@ void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, cons
 void Stepper::run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch,
                         double factor, LaneReport& report) const {
   LapClock clock;
+  enter(store, contract::Activity::Forward);
   const diffusion::DiffusionLoss loss = forward_loss(nets, schedule_, batch, rules_);
   report.loss += loss.loss.item<double>();
   report.forward_s += clock.lap();
+  enter(store, contract::Activity::Backward);
   (loss.loss * factor).backward();
   touch(store, batch);
   const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
@@ -97,6 +103,7 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
   report.forward_s = lane_reports.front().forward_s;
   report.backward_s = lane_reports.front().backward_s;
   LapClock clock;
+  ranks_.enter(contract::Activity::Optimizer);
   lanes_.reduce();
   ZT_TRY(share(lane_reports));
   for (const LaneReport& lane : lane_reports) {

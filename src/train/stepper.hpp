@@ -63,6 +63,8 @@ class Stepper {
                  LaneReport& report) const;
   Status run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports);
   void touch(params::ParamStore& store, const Batch& batch) const;
+  /// What the first lane does, which speaks for those beside it.
+  void enter(const params::ParamStore& store, contract::Activity activity) const;
   /// Makes of this rank's lanes and touched segments those of all ranks.
   Status share(std::vector<LaneReport>& lanes);
   Result<optim::GradientNorms> norms(double scale);

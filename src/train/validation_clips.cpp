@@ -45,7 +45,7 @@ Result<data::SamplePlan> clip_plan(const Setup& setup, int64_t i) {
 }
 
 Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
-                                 const prepare::EncodedSample& sample) {
+                                 const prepare::EncodedSample& sample, Journal& journal) {
   const config::ValidationJob& job = setup.job.validation;
   ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
                 generate::make_sampler(setup.job.schedule, {.steps = job.steps, .betas = job.beta_schedule}));
@@ -63,15 +63,18 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
   options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
   options.bank_dtype = setup.job.precision.bank_dtype;
   options.dtype = setup.job.precision.mixed_precision;
+  options.on_step = [&](size_t, const at::Tensor&) {
+    journal.progress(contract::Phase::Validating, "clips");
+  };
   const generate::Networks networks{nets.reference_net, nets.denoising_unet, nets.pose_guider};
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, generate::sample_latents(networks, sampler, input, options));
   return generate::decode_clip(*setup.encoders.codec, latents_CFHW);
 }
 
-Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t i) {
+Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t i, Journal& journal) {
   ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
   ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
-  ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample));
+  ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample, journal));
   data::LoadOptions load = setup.load;
   load.parts = {.reference = true, .reference_whole = false, .targets = true, .poses = true};
   ZT_TRY_ASSIGN(const data::Sample truth, data::load_sample(setup.validation_clips, plan, load));
@@ -109,7 +112,7 @@ Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
   };
   std::vector<image::Image> rows;
   for (int64_t i = 0; i < setup.job.validation.num_clips; ++i) {
-    const Result<Panels> panels = make_panels(nets, setup, i);
+    const Result<Panels> panels = make_panels(nets, setup, i, journal);
     if (!panels) {
       log::warn("train", "validation clip " + std::to_string(i) + " left out: " + panels.error().text());
       continue;

@@ -38,7 +38,7 @@ Status Validator::run(bool with_clips) {
   ZT_TRY_ASSIGN(const auto wanted,
                 setup_.ranks.from_first({wants_loss || wants_clips ? 1.0 : 0.0}, "whether to validate"));
   if (wanted.front() == 0) return {};
-  journal_.progress(contract::Phase::Validating);
+  journal_.progress(contract::Phase::Validating, "averages");
   Status shared;  // a scope's end can't return it
   const auto share = [&] {
     if (shared) shared = setup_.ranks.gather_values(*setup_.state.networks.store);
@@ -57,8 +57,12 @@ Status Validator::measure(bool wants_loss, bool wants_clips) {
   const clock::Stopwatch watch;
   const models::NetworkSet& set = setup_.state.networks;
   const StepNetworks nets{*set.reference_net, *set.denoising_unet, *set.pose_guider};
-  if (wants_loss) measure_loss(nets);
+  if (wants_loss) {
+    journal_.progress(contract::Phase::Validating, "loss");
+    measure_loss(nets);
+  }
   if (wants_clips) {
+    journal_.progress(contract::Phase::Validating, "clips");
     ZT_TRY(write_validation_clips(nets, setup_, samples_, journal_));
     clips_step_ = step;
     clips_s_ = watch.seconds();

@@ -10,6 +10,7 @@
 #include "contract/exit_codes.hpp"
 #include "contract/run_folder.hpp"
 #include "tensor/device.hpp"
+#include "train/flight_dump.hpp"
 #include "train/import_weights.hpp"
 #include "train/journal.hpp"
 #include "worker/attempt_events.hpp"
@@ -28,6 +29,13 @@ Result<int> import_run(const contract::RunFolder& run, int64_t generation, int64
   journal.event(started(device));
   ZT_TRY(train::import_weights(job, run, generation, step, device, journal));
   return contract::kExitOk;
+}
+
+/// Beside the progress words, where the launcher looks for it: in the folder of the launch's first attempt.
+std::filesystem::path flight_file(const contract::WorkerCall& call, const Launch& launch) {
+  const contract::Attempt beside{launch.attempt.generation,
+                                 call.progress.empty() ? launch.attempt.folder : call.progress.parent_path()};
+  return beside.flight(static_cast<int>(launch.rank));
 }
 
 /// A request to stop that came before the first step, or while ranks were lost: what is to be saved is saved,
@@ -49,11 +57,13 @@ Result<int> run_launch(const contract::WorkerCall& call) {
   for (;;) {
     ZT_TRY_ASSIGN(train::Journal journal,
                   train::Journal::open(run, launch.attempt, call.progress, static_cast<int>(launch.rank)));
+    train::FlightDump flight(flight_file(call, launch), journal.words());
     Result<int> code = guarded([&] {
       return call.verb == contract::WorkerVerb::Import
                  ? import_run(run, launch.attempt.generation, call.step, journal)
-                 : training.run(journal);
+                 : training.run(journal, flight);
     });
+    if (!code) (void)flight.write(code.error().text());  // evidence only: the error itself is the news
     const bool goes_on = !code && training.goes_on_after(code.error());
     if (!code && !goes_on && was_stopped(code.error())) code = kExitResumable;
     journal.event(finished(code, journal.last_progress().step));

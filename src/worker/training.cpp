@@ -77,10 +77,11 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
   return {};
 }
 
-Result<int> Training::run(train::Journal& journal) {
+Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   const clock::Stopwatch watch;
   ZT_TRY(open());
   ZT_TRY_ASSIGN(train::Ranks ranks, join());
+  ranks.watch(journal.words(), flight);
   ZT_TRY(set_up(std::move(ranks), journal));
   journal.event(started(*setup_));
   say_ready(*setup_, watch.seconds(), journal);

@@ -12,6 +12,7 @@
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
 #include "rendezvous/client.hpp"
+#include "train/flight_dump.hpp"
 #include "train/journal.hpp"
 #include "train/setup.hpp"
 #include "worker/join.hpp"
@@ -25,8 +26,8 @@ class Training {
       : run_(run), call_(call), launch_(launch), is_restart_(call.restart > 0) {}
 
   /// Trains in the launch's attempt, from loading to the end. Exit code 0 or kExitResumable. Errors: those of
-  /// the configuration, of joining, loading and training.
-  Result<int> run(train::Journal& journal);
+  /// the configuration, of joining, loading and training. `flight` follows the ranks' exchanges.
+  Result<int> run(train::Journal& journal, train::FlightDump& flight);
   /// After an error of run(): waits for what the launcher makes of a lost rank. True if there is a next
   /// attempt, which is then the launch's; false if the error is this rank's own, or the launcher starts no
   /// rank again.

@@ -90,6 +90,12 @@ void describe(Listing& l, ParallelJob& j) {
            .min = 1,
            .max = 86400,
            .resume = Resume::Allow});
+  l.field("hang_s", j.hang_s,
+          {.help = "shortest silence of one of several ranks that counts as a hang; 0 = never",
+           .unit = "s",
+           .min = 0,
+           .max = 86400,
+           .resume = Resume::Allow});
 }
 
 void describe(Listing& l, TrainJob& j) {

@@ -68,6 +68,7 @@ struct ParallelJob {
   std::vector<std::string> keep_whole;  ///< stage 3: parts of names of units that every rank has whole
   bool keep_whole_if_faster = false;    ///< stage 3: also units that gather for longer than they compute
   int64_t timeout_s = 1800;             ///< longest wait for the other ranks in one exchange
+  int64_t hang_s = 5;                   ///< shortest silence of a rank that counts as a hang; 0 = never
 };
 
 struct TrainJob {

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A rank that is stopped is found, named and killed, with real processes; then the run ends, or goes on if restarts are
+left. The times it took are printed. With `starved`: ranks that hardly get a core are left alone.
+Usage: detect_test.py FOLDER_OF_PROGRAMS [starved]"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kill_test import DEADLINE_S, Jobs, descendants
+from recovery_test import Runs, at_step, wait_until
+
+HANG_S = 5  # parallel.hang_s
+SLACK_S = 2  # the time of a look, of the evidence, and of a busy machine
+
+
+def stop(runs, name, victim, step, hang_s, launcher):
+    """Stops a rank after a step. Returns the line that says so."""
+    os.kill(at_step(runs, name, step, victim), signal.SIGSTOP)
+    began = time.monotonic()
+    line = wait_until("the hang to be found", lambda: next(
+        (line for line in runs.log().splitlines() if line.startswith(f"zoetrope: rank {victim} on ")), None))
+    found_s = time.monotonic() - began
+    print(f"stopped rank {victim}: found and killed after {found_s:.2f} s (hang_s = {hang_s})", flush=True)
+    assert hang_s <= found_s < hang_s + SLACK_S, f"found after {found_s} s"
+    assert line.startswith(f"zoetrope: rank {victim} on {os.uname().nodename} hangs (stopped for "), line
+    assert ", after step " in line and "flight records in " in line, line
+    return line
+
+
+def events(runs, name):
+    for path in runs.folder(name).glob("events/*.jsonl"):
+        yield from (json.loads(line) for line in path.read_text().splitlines())
+
+
+def ends_without_restarts(runs):
+    """The launcher ends with the rank, whose end is told with what it hung in, and the other's record says the same."""
+    launcher = runs.train("ends", 2, "--max-restarts", 0)
+    at_step(runs, "ends", 1)
+    workers = descendants(launcher.pid)
+    line = stop(runs, "ends", 1, 2, HANG_S, launcher)
+    assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
+    assert "rank 1 has not entered " in line, line
+    assert f"error: rank 1 failed first, after step " in runs.log(), runs.log()
+    assert runs.log().count("hangs (stopped for ") == 2 and "lack of memory" not in runs.log(), runs.log()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers), "a rank outlived its launcher"
+    head, *exchanges = [json.loads(text) for text in
+                        next(runs.folder("ends").glob("attempts/*/flight-00000.jsonl")).read_text().splitlines()]
+    assert head["rank"] == 0 and exchanges, head
+    found = [event for event in events(runs, "ends") if event["type"] == "fault_found"]
+    assert [(event["rank"], event["cause"]) for event in found] == [(1, "hang")], found
+
+
+def goes_on_with_restarts(runs):
+    launcher = runs.train("goes_on", 2, "--set", "parallel.hang_s=1")
+    stop(runs, "goes_on", 0, 2, 1, launcher)
+    runs.finish(launcher)
+    assert "restarting as launch 2" in runs.log(), runs.log()
+
+
+def are_left_alone_when_starved(runs):
+    """A limit of one second, and so many others at work on each core that a rank gets one second of twenty."""
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(20 * os.cpu_count())]
+    try:
+        began = time.monotonic()
+        runs.finish(runs.train("starved", 2, "--set", "parallel.hang_s=1"))
+        print(f"starved ranks: {time.monotonic() - began:.0f} s", flush=True)
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert " hangs (" not in runs.log() and "restarting" not in runs.log(), runs.log()
+
+
+def main():
+    segments = set(os.listdir("/dev/shm"))
+    with tempfile.TemporaryDirectory() as folder:
+        root, programs = Path(folder), Path(sys.argv[1]).resolve()
+        Jobs(programs, root).make_inputs()
+        runs = Runs(programs, root)
+        if "starved" in sys.argv:
+            are_left_alone_when_starved(runs)
+        else:
+            ends_without_restarts(runs)
+            goes_on_with_restarts(runs)
+    left = set(os.listdir("/dev/shm")) - segments
+    assert not left, f"left in /dev/shm: {left}"
+
+
+if __name__ == "__main__":
+    main()
