@@ -56,7 +56,9 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
       stepper_(setup_.state, setup_.ranks, setup_.schedule, forward_rules(job_, *setup_.state.networks.store),
                {.max_grad_norm = job_.optimizer.max_grad_norm,
                 .num_lanes = job_.lanes,
-                .num_threads = static_cast<int64_t>(setup_.num_threads)}),
+                .num_threads = static_cast<int64_t>(setup_.num_threads),
+                .check_every_steps = job_.parallel.check_every_steps,
+                .first_step = setup_.cursor.step}),
       saver_({.folder = run.checkpoints(),
               .run_id = run.identity().run_id,
               .config_digest = run.identity().config_digest,
@@ -160,7 +162,10 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   const clock::Stopwatch watch;
   const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
   const int64_t sent_before = setup_.ranks.traffic().total().bytes_sent;
-  ZT_TRY_ASSIGN(const StepReport report, stepper_.step(batches, lr));
+  const Result<StepReport> made = stepper_.step(batches, lr);
+  note_corruption();
+  if (!made) return fail(made.error());
+  const StepReport& report = *made;
   StepCost cost;
   cost.data_s = data_s;
   cost.total_s = data_s + watch.seconds();
@@ -197,6 +202,14 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
   journal_.progress_step(cursor.step, end_step(), cursor.loss.average(0).value_or(report.loss),
                          static_cast<double>(cost.samples) / step_s,
                          step_s * static_cast<double>(end_step() - cursor.step));
+}
+
+void Loop::note_corruption() {
+  const std::optional<Corruption>& found = stepper_.corruption();
+  if (!found) return;
+  const int64_t rank = found->is_undecided ? -1 : found->ranks.front();
+  journal_.event(contract::FaultFound{setup_.cursor.step + 1, rank, "", "hardware", text_of(*found),
+                                      "the ranks that it names end"});
 }
 
 Status Loop::note_skipped(const StepReport& report) {

@@ -51,6 +51,8 @@ class Loop {
   /// The step in memory, for a rank that is started again.
   void keep_in_memory();
   void note_step(const StepReport& report, const StepCost& cost, double lr);
+  /// What the ranks found when they compared their copies in the step at hand.
+  void note_corruption();
   Status note_skipped(const StepReport& report);
   TimeCap time_cap() const;
   void look_at_clock();

@@ -44,7 +44,8 @@ Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule
       rules_(rules),
       settings_(settings),
       lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads,
-             /*one_by_one=*/ranks.shares_values()) {}
+             /*one_by_one=*/ranks.shares_values()),
+      check_(*state.networks.store, ranks, settings.check_every_steps, settings.first_step) {}
 
 void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
   store.touch(models::kDenoisingUNet);
@@ -158,7 +159,9 @@ Result<optim::GradientNorms> Stepper::norms(double scale) {
 
 Status Stepper::update(StepReport& report, double lr) {
   params::ParamStore& store = *state_.networks.store;
+  ZT_TRY(check_.before_update());
   ZT_TRY(ranks_.sum_gradients(store));
+  check_.gradients_are_summed();
   ZT_TRY_ASSIGN(report.norms, norms(1.0 / report.loss_scale));
   const bool may_step =
       state_.scaler ? state_.scaler->update(report.norms.is_finite()) : report.norms.is_finite();
@@ -174,7 +177,8 @@ Status Stepper::update(StepReport& report, double lr) {
   step.ema = state_.ema.get();
   step.clear_gradients = true;
   state_.optimizer->step(step);
-  return ranks_.gather_values(store);
+  ZT_TRY(ranks_.gather_values(store));
+  return check_.after_update();
 }
 
 }  // namespace zt::train

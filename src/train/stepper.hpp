@@ -14,6 +14,7 @@
 #include "train/lanes.hpp"
 #include "train/model_state.hpp"
 #include "train/ranks.hpp"
+#include "train/replica_check.hpp"
 
 namespace zt::train {
 
@@ -41,6 +42,8 @@ struct StepSettings {
   double max_grad_norm = 0;  ///< 0 = no clipping
   int64_t num_lanes = 1;     ///< of the run, over all ranks
   int64_t num_threads = 1;
+  int64_t check_every_steps = 0;  ///< ReplicaCheck's; 0 = never
+  int64_t first_step = 0;         ///< finished steps before the first one here
 };
 
 class Stepper {
@@ -54,6 +57,10 @@ class Stepper {
   Result<StepReport> step(const StepBatches& batches, double lr);
 
   const ForwardRules& rules() const { return rules_; }
+  /// What the last step's comparison of copies found.
+  const std::optional<Corruption>& corruption() const { return check_.found(); }
+  /// The state was replaced by that after `step`.
+  void went_to(int64_t step) { check_.went_to(step); }
 
  private:
   struct LaneReport;
@@ -75,6 +82,7 @@ class Stepper {
   ForwardRules rules_;
   StepSettings settings_;
   LaneGroup lanes_;
+  ReplicaCheck check_;
 };
 
 }  // namespace zt::train

@@ -96,6 +96,11 @@ void describe(Listing& l, ParallelJob& j) {
            .min = 0,
            .max = 86400,
            .resume = Resume::Allow});
+  l.field("check_every_steps", j.check_every_steps,
+          {.help = "how often ranks compare digests of what must be the same bits on all; 0 = never",
+           .unit = "steps",
+           .min = 0,
+           .resume = Resume::Allow});
 }
 
 void describe(Listing& l, TrainJob& j) {

@@ -69,6 +69,7 @@ struct ParallelJob {
   bool keep_whole_if_faster = false;    ///< stage 3: also units that gather for longer than they compute
   int64_t timeout_s = 1800;             ///< longest wait for the other ranks in one exchange
   int64_t hang_s = 5;                   ///< shortest silence of a rank that counts as a hang; 0 = never
+  int64_t check_every_steps = 50;       ///< ranks compare their copies; 0 = never
 };
 
 struct TrainJob {
