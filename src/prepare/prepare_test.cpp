@@ -173,6 +173,18 @@ TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
   EXPECT_GE(stream.stats().replaced, 2U);
 }
 
+TEST(SampleStream, TakesTheSampleOfALeftOutClipFromTheOneThatWouldReplaceIt) {
+  Prepared prepared;
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
+  SampleStream stream(encoder, {.plan = prepared.plan, .left_out = {1, 2}}, 0);
+  for (uint64_t number = 0; number < 10; ++number) {
+    data::SamplePlan wanted;
+    for (uint32_t attempt = 0; attempt == 0 || wanted.clip == 1 || wanted.clip == 2; ++attempt)
+      wanted = value_of(data::plan_sample(prepared.plan, prepared.clips, number, attempt));
+    EXPECT_EQ(value_of(stream.next()).plan.clip, wanted.clip);
+  }
+}
+
 TEST(SampleStream, StopsWaitingWhenAskedToOrAtTheDeadline) {
   const Prepared prepared;
   const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));

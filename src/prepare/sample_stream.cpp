@@ -36,10 +36,15 @@ struct SampleStream::State {
 
   /// One sample; a clip that can't be read is replaced by the plan's next attempt.
   Result<EncodedSample> make(uint64_t sample) {
-    Error last;
-    for (uint32_t attempt = 0; attempt < options.max_attempts; ++attempt) {
+    Error last{ErrorCode::NotFound, "all clips that were tried are left out", {}};
+    // What is left out costs nothing to try.
+    const size_t limit = options.max_attempts * (1 + options.left_out.size());
+    uint32_t tried = 0;
+    for (uint32_t attempt = 0; tried < options.max_attempts && attempt < limit; ++attempt) {
       ZT_TRY_ASSIGN(const data::SamplePlan plan,
                     data::plan_sample(options.plan, encoder->index(), sample, attempt));
+      if (options.left_out.contains(static_cast<int64_t>(plan.clip))) continue;
+      ++tried;
       Result<EncodedSample> made = encoder->encode(plan);
       if (made) return made;
       last = std::move(made).error();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 
 #include "base/error.hpp"
 #include "data/sample_plan.hpp"
@@ -30,6 +31,7 @@ struct StreamOptions {
   size_t prefetch = 8;                             ///< finished samples that may wait: bounds the memory
   std::chrono::milliseconds deadline{300'000};     ///< longest wait for one sample
   uint32_t max_attempts = 8;                       ///< clips tried for one sample when files can't be read
+  std::set<int64_t> left_out = {};                 ///< clips treated as if they could not be read
   std::function<bool()> should_stop = {};          ///< asked while next() waits; may be empty
   std::chrono::milliseconds end_deadline{60'000};  ///< longest wait at the end for samples in the making
 };

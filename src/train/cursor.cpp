@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace zt::train {
 namespace {
@@ -48,6 +49,22 @@ Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const 
   return {};
 }
 
+constexpr std::string_view kSuspect = "train.suspect_clip.", kLeftOut = "train.left_out_clip.";
+
+/// Each clip is a scalar of its own, named by its number.
+void append(std::vector<params::StateScalar>& scalars, std::string_view prefix,
+            const std::set<int64_t>& clips) {
+  for (const int64_t clip : clips) scalars.push_back({std::string(prefix) + std::to_string(clip), clip});
+}
+
+std::set<int64_t> clips_from(const Scalars& scalars, std::string_view prefix) {
+  std::set<int64_t> clips;
+  for (auto at = scalars.lower_bound(std::string(prefix));
+       at != scalars.end() && at->first.starts_with(prefix); ++at)
+    if (const int64_t* clip = std::get_if<int64_t>(&at->second)) clips.insert(*clip);
+  return clips;
+}
+
 }  // namespace
 
 Cursor::Cursor(int64_t num_timesteps)
@@ -71,6 +88,8 @@ std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
   };
   append(scalars, "train.losses", cursor.losses);
   append(scalars, "train.loss", cursor.loss);
+  append(scalars, kSuspect, cursor.clips.suspects);
+  append(scalars, kLeftOut, cursor.clips.left_out);
   return scalars;
 }
 
@@ -89,6 +108,7 @@ Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& list,
   if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
   ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
   ZT_TRY(restore(cursor.loss, scalars, "train.loss"));
+  cursor.clips = {clips_from(scalars, kSuspect), clips_from(scalars, kLeftOut)};
   return cursor;
 }
 

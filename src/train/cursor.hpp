@@ -12,6 +12,7 @@
 #include "diffusion/loss.hpp"
 #include "optim/lr_schedule.hpp"
 #include "params/state.hpp"
+#include "train/numeric_guard.hpp"
 
 namespace zt::train {
 
@@ -27,6 +28,7 @@ struct Cursor {
   double decay_cap_s = 0;                                      ///< that time cap; 0 without early_decay
   diffusion::TimestepLosses losses;                            ///< moving averages by timestep
   diffusion::TimestepLosses loss;                              ///< of all timesteps together
+  ClipRecord clips;
 
   explicit Cursor(int64_t num_timesteps);
 };

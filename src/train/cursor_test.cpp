@@ -17,6 +17,7 @@ Cursor used_cursor() {
   cursor.losses.add(5, 0.25);
   cursor.losses.add(999, 2.0);
   cursor.loss.add(0, 1.5);
+  cursor.clips = {.suspects = {7}, .left_out = {3, 12}};
   return cursor;
 }
 
@@ -36,6 +37,8 @@ TEST(Cursor, ComesBackFromItsScalars) {
   EXPECT_EQ(back->losses.average(9), cursor.losses.average(9));
   EXPECT_FALSE(back->losses.average(4));
   EXPECT_EQ(back->loss.average(0), cursor.loss.average(0));
+  EXPECT_EQ(back->clips.suspects, std::set<int64_t>{7});
+  EXPECT_EQ(back->clips.left_out, (std::set<int64_t>{3, 12}));
 }
 
 TEST(Cursor, NamesTheScalarThatIsMissing) {

@@ -3,6 +3,7 @@
 #include "train/loop.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -17,8 +18,6 @@
 namespace zt::train {
 namespace {
 
-/// Steps in a row without a finite gradient after which training has failed.
-constexpr int64_t kMaxSkippedInARow = 20;
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
 
@@ -32,6 +31,7 @@ prepare::StreamOptions stream_options(const Setup& setup, const std::function<bo
   options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
                    static_cast<uint64_t>(lanes.size()) * of_lane};
   options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches) * options.share.size;
+  options.left_out = setup.cursor.clips.left_out;
   // Several ranks stop between steps, all at the same one.
   if (setup.ranks.size() == 1) options.should_stop = should_stop;
   return options;
@@ -68,7 +68,8 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
       saved_step_(has_checkpoint_at_start(setup_) ? setup_.cursor.step : -1),
-      keeps_snapshots_(setup_.keeps_snapshots) {}
+      keeps_snapshots_(setup_.keeps_snapshots),
+      guard_(job_.optimizer.max_skipped_steps) {}
 
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
@@ -90,9 +91,7 @@ Result<Outcome> Loop::train() {
   ZT_TRY_ASSIGN(Validator validator,
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
-  const std::shared_ptr<const prepare::SampleEncoder> encoder(owner_, setup_.encoder.get());
-  stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, should_stop_),
-                                                    setup_.cursor.next_sample);
+  open_stream();
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   journal_.progress_step(setup_.cursor.step, end_step(), kUnknown, /*samples_per_s=*/0, kUnknown);
   if (setup_.resumed_from != kFromMemory)
@@ -145,11 +144,13 @@ Result<Loop::Course> Loop::next_course() {
 Result<StepBatches> Loop::next_batches() {
   const auto micro_batches = static_cast<size_t>(job_.optimizer.gradient_accumulation_steps);
   StepBatches batches(static_cast<size_t>(setup_.ranks.lanes(job_.lanes).size()));
+  step_clips_.clear();
   for (std::vector<Batch>& lane : batches) {
     for (size_t m = 0; m < micro_batches; ++m) {
       std::vector<prepare::EncodedSample> samples;
       for (int64_t i = 0; i < job_.data.train_bs; ++i) {
         ZT_TRY_ASSIGN(prepare::EncodedSample sample, stream_->next());
+        step_clips_.push_back(static_cast<int64_t>(sample.plan.clip));
         samples.push_back(std::move(sample));
       }
       lane.push_back(assemble(samples, roll_samples(samples, setup_.batch_rules), setup_.batch_rules));
@@ -177,7 +178,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   count_losses(setup_.cursor, report);
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
-  ZT_TRY(note_skipped(report));
+  ZT_TRY(note_numbers(report));
   if (is_due(job_.checkpoint.memory_every_steps)) keep_in_memory();
   return after_step();
 }
@@ -212,18 +213,93 @@ void Loop::note_corruption() {
                                       "the ranks that it names end"});
 }
 
-Status Loop::note_skipped(const StepReport& report) {
-  if (!report.is_skipped) {
-    skipped_in_a_row_ = 0;
-    return {};
+Status Loop::note_numbers(const StepReport& report) {
+  std::string reason;
+  if (report.is_skipped) {
+    reason = "the gradient of " + report.norms.first_nonfinite + " is not finite";
+    journal_.event(contract::StepSkipped{setup_.cursor.step, reason, report.loss_scale});
+    log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + reason);
   }
-  const std::string reason = "the gradient of " + report.norms.first_nonfinite + " is not finite";
-  journal_.event(contract::StepSkipped{setup_.cursor.step, reason, report.loss_scale});
-  log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + reason);
-  if (++skipped_in_a_row_ < kMaxSkippedInARow) return {};
+  ZT_TRY_ASSIGN(const StepNumbers numbers, numbers_of(report));
+  return act_on(guard_.judge(numbers, setup_.cursor.clips), reason);
+}
+
+Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
+  StepNumbers numbers{.step = setup_.cursor.step, .is_skipped = report.is_skipped};
+  if (!report.is_skipped) return numbers;
+  // The report is of all ranks' samples, in order of lanes; the clips are known to who read them.
+  const int64_t of_lane = samples_per_step(job_) / job_.lanes;
+  const auto first = static_cast<size_t>(setup_.ranks.lanes(job_.lanes).begin * of_lane);
+  std::vector<double> mine;
+  for (size_t i = 0; i < step_clips_.size(); ++i)
+    if (!std::isfinite(report.samples.at(first + i).mse)) mine.push_back(static_cast<double>(step_clips_[i]));
+  const auto longest = static_cast<size_t>(samples_per_step(job_));
+  ZT_TRY_ASSIGN(const auto by_rank, setup_.ranks.gather(mine, longest, "clips of a skipped step"));
+  for (const std::vector<double>& row : by_rank)
+    for (const double clip : row) numbers.bad_clips.push_back(static_cast<int64_t>(clip));
+  numbers.are_all_bad = numbers.bad_clips.size() == report.samples.size();
+  return numbers;
+}
+
+Status Loop::act_on(const NumericJudgement& judgement, const std::string& reason) {
+  const int64_t step = setup_.cursor.step;
+  const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
+    journal_.event(contract::FaultFound{step, -1, "", cause, what, action});
+    log::warn("train",
+              "step " + std::to_string(step) + ": a fault of the " + cause + ": " + what + "; " + action);
+  };
+  for (const int64_t clip : judgement.left_out)
+    note("data",
+         "the loss of clip " + std::to_string(clip) + " (" +
+             setup_.clips.clips[static_cast<size_t>(clip)].video + ") was not finite in two steps",
+         "no more samples are taken from it");
+  if (judgement.cause == NumericJudgement::Cause::Hardware)
+    note("hardware",
+         "steps without a finite gradient had one when they were made again, bit for bit the same",
+         "training goes on; watch this host");
+  switch (judgement.next) {
+    case NumericJudgement::Next::GoOn:
+      if (!judgement.left_out.empty()) open_stream();
+      return {};
+    case NumericJudgement::Next::RollBack:
+      return roll_back();
+    case NumericJudgement::Next::Fail:
+      break;
+  }
+  const std::string what = std::to_string(job_.optimizer.max_skipped_steps) +
+                           " steps in a row had no finite gradient, twice the same (" + reason +
+                           "), and no sample is to blame";
+  note("model", what, "the run ends");
   return fail(ErrorCode::Numeric,
-              std::to_string(skipped_in_a_row_) + " steps in a row had no finite gradient (" + reason +
-                  "); go back to an earlier checkpoint with a lower optimizer.learning_rate");
+              what + "; go back to an earlier checkpoint with a lower optimizer.learning_rate");
+}
+
+Status Loop::roll_back() {
+  const int64_t from = setup_.cursor.step;
+  const ClipRecord clips = setup_.cursor.clips;
+  if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
+  if (const Status back = go_back(setup_, run_, journal_); !back)
+    return fail(ErrorCode::Numeric, std::to_string(guard_.skipped_in_a_row()) +
+                                        " steps in a row had no finite gradient, and " + back.error().text());
+  setup_.cursor.clips = clips;
+  first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
+  saved_step_ = setup_.cursor.step;
+  memory_.drop_after(setup_.cursor.step);
+  stepper_.went_to(setup_.cursor.step);
+  open_stream();
+  const std::string reason = "steps " + std::to_string(setup_.cursor.step + 1) + " to " +
+                             std::to_string(from) +
+                             " are made again: the last of them had no finite gradient";
+  journal_.event(contract::ScheduleChanged{setup_.cursor.step, end_step(), reason});
+  log::warn("train", reason);
+  return {};
+}
+
+void Loop::open_stream() {
+  stream_.reset();  // its threads end before others begin
+  const std::shared_ptr<const prepare::SampleEncoder> encoder(owner_, setup_.encoder.get());
+  stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, should_stop_),
+                                                    setup_.cursor.next_sample);
 }
 
 TimeCap Loop::time_cap() const {

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -15,6 +17,7 @@
 #include "contract/run_folder.hpp"
 #include "prepare/sample_stream.hpp"
 #include "train/journal.hpp"
+#include "train/numeric_guard.hpp"
 #include "train/setup.hpp"
 #include "train/step_metrics.hpp"
 #include "train/stepper.hpp"
@@ -53,7 +56,13 @@ class Loop {
   void note_step(const StepReport& report, const StepCost& cost, double lr);
   /// What the ranks found when they compared their copies in the step at hand.
   void note_corruption();
-  Status note_skipped(const StepReport& report);
+  /// Skipped steps: judges what is at fault, and leaves clips out or makes steps again.
+  Status note_numbers(const StepReport& report);
+  Result<StepNumbers> numbers_of(const StepReport& report);
+  Status act_on(const NumericJudgement& judgement, const std::string& reason);
+  Status roll_back();
+  /// The samples from the cursor's next on.
+  void open_stream();
   TimeCap time_cap() const;
   void look_at_clock();
   /// The last save copies nothing: no step follows that would change the tensors.
@@ -80,8 +89,9 @@ class Loop {
   double elapsed_before_s_ = 0;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  int64_t skipped_in_a_row_ = 0;
   bool keeps_snapshots_;
+  NumericGuard guard_;
+  std::vector<int64_t> step_clips_;  ///< of this rank's samples of the step, in order
   double save_stall_s_ = 0;
   double snapshot_s_ = 0;
 };

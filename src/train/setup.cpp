@@ -276,9 +276,20 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin) {
   setup.ranks = std::move(ranks);
+  setup.ranks.share_units(*setup.state.networks.store);
   ZT_TRY(let_others_work(setup.ranks));                                // encoders and cache
   ZT_TRY(setup.ranks.from_first({1.0}, "whether to keep snapshots"));  // yes: there is one to go back to
   return restore_from_memory(setup, origin);
+}
+
+Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
+  ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
+  if (contract::list_checkpoints(run.checkpoints()).empty())
+    return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
+  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
+  if (found.reader.manifest().step >= setup.cursor.step)
+    return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
+  return resume(setup, found, journal);
 }
 
 }  // namespace zt::train

@@ -39,6 +39,7 @@ struct Setup {
         ranks(std::move(all_ranks)),
         schedule(std::move(noise_schedule)),
         cursor(job.schedule.num_train_timesteps) {}
+  ~Setup() { ranks = Ranks(); }  // before the store whose units they bring
   Setup(const Setup&) = delete;
   Setup& operator=(const Setup&) = delete;
 
@@ -84,5 +85,9 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 /// waits of those that set up from the start, and goes back to origin.memory_step. Errors: as set_up(); the
 /// state is then of no use.
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin);
+
+/// Back to the newest checkpoint, in a launch that has made steps since: state and cursor. The ranks must
+/// have no save in flight. Errors: NotFound if there is no checkpoint of an earlier step; those of reading.
+Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal);
 
 }  // namespace zt::train

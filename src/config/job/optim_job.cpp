@@ -35,6 +35,12 @@ void describe(Listing& l, OptimJob& o) {
   l.field("use_8bit_adam", o.use_8bit_adam, {.help = "block-wise 8-bit moments, as bitsandbytes keeps them"});
   l.field("max_grad_norm", o.max_grad_norm,
           {.help = "clip the gradient to this L2 norm; 0 = never", .min = 0});
+  l.field("max_skipped_steps", o.max_skipped_steps,
+          {.help = "steps in a row without a finite gradient after which they are made again from the last "
+                   "checkpoint",
+           .unit = "steps",
+           .min = 1,
+           .resume = Resume::Allow});
   l.field("gradient_accumulation_steps", o.gradient_accumulation_steps,
           {.help = "batches per optimizer step", .unit = "batches", .min = 1});
   l.field(

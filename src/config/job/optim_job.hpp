@@ -69,7 +69,8 @@ struct OptimJob {
   double adam_weight_decay = 0.01;
   double adam_epsilon = 1e-8;
   bool use_8bit_adam = false;
-  double max_grad_norm = 1.0;  ///< 0 = no clipping
+  double max_grad_norm = 1.0;      ///< 0 = no clipping
+  int64_t max_skipped_steps = 20;  ///< in a row, before they are made again from the last checkpoint
   int64_t gradient_accumulation_steps = 1;
   double ema_decay = 0.0;  ///< 0 = no averaged weights
   bool ema_warmup = true;  ///< decay of step n is min(ema_decay, (1 + n) / (10 + n))

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps without a finite gradient, through the worker process: samples poisoned on disk are found and their
+// clips left out, the same after a resume; a model that has left the numbers ends the run.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error_policy.hpp"
+#include "base/files.hpp"
+#include "base/hash.hpp"
+#include "contract/events.hpp"
+#include "support/temp_folder.hpp"
+#include "support/tiny_run.hpp"
+
+namespace zt {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class T>
+std::vector<T> events_of(const test::TinyRun& run) {
+  std::vector<T> out;
+  for (const auto& event : test::value_of(contract::read_events(run.run().events())).events)
+    if (const T* found = std::get_if<T>(&event.body)) out.push_back(*found);
+  return out;
+}
+
+/// Cache entries of latents: those with the largest payload.
+std::vector<fs::path> latents_in(const fs::path& cache) {
+  std::vector<fs::path> entries;
+  uintmax_t largest = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(cache))
+    if (entry.is_regular_file() && entry.path().filename().string().size() == 32)
+      largest = std::max(largest, entry.file_size());
+  for (const auto& entry : fs::recursive_directory_iterator(cache))
+    if (entry.is_regular_file() && entry.file_size() == largest) entries.push_back(entry.path());
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+/// Makes every number of an entry NaN (all bits set, in each of the stored types); its checksum is right
+/// (docs/formats/cache.md).
+void poison(const fs::path& entry) {
+  std::string bytes = test::value_of(files::read(entry));
+  constexpr size_t kHeader = 48, kChecksum = 16;
+  std::fill(bytes.begin() + kHeader, bytes.end(), '\xff');
+  hash::Xxh128 hash;
+  hash.update(entry.filename().string());
+  hash.update(std::string_view(bytes).substr(kHeader));
+  bytes.replace(kChecksum, 32, hash.hex());
+  test::expect_ok(files::write_atomic(entry, bytes));
+}
+
+class PoisonedClips : public testing::Test {
+ protected:
+  PoisonedClips() {
+    test::write_puppet_clips(folder_.path(), 8);
+    test::TinyRun filling(folder_.path(), "filling", with({"max_train_steps=1", "cache.build_ahead=true"}));
+    EXPECT_EQ(filling.finish(), 0) << filling.log();
+    const std::vector<fs::path> latents = latents_in(folder_ / "cache");
+    EXPECT_GE(latents.size(), 48U);  // 6 clips of 8 frames
+    for (size_t i = 0; i < latents.size(); i += latents.size() / 2) poison(latents[i]);
+  }
+  static std::vector<std::string> with(std::vector<std::string> more) {
+    more.insert(more.end(), {"validation.every_steps=0", "checkpoint.every_steps=20", "lanes=2"});
+    return more;
+  }
+  test::TempFolder folder_;
+};
+
+TEST_F(PoisonedClips, AreLeftOutAfterTwoFailuresAlsoWhenTheRunIsResumed) {
+  const auto settings = with({"max_train_steps=80"});
+  test::TinyRun whole(folder_.path(), "whole", settings), broken(folder_.path(), "broken", settings);
+  ASSERT_EQ(whole.finish(), 0) << whole.log();
+  process::Child child = broken.start();
+  broken.interrupt(child, 50, SIGKILL);
+  ASSERT_EQ(broken.finish(), 0) << broken.log();
+
+  std::set<std::string> left_out;
+  const auto state = whole.state(80);
+  for (const auto& [name, value] : state)
+    if (name.starts_with("train.left_out_clip.")) left_out.insert(name);
+  const auto faults = events_of<contract::FaultFound>(whole);
+  const auto skipped = events_of<contract::StepSkipped>(whole);
+  EXPECT_GE(left_out.size(), 1U);
+  EXPECT_EQ(faults.size(), left_out.size());
+  for (const auto& fault : faults) EXPECT_EQ(fault.cause, "data") << fault.what;
+  EXPECT_GE(skipped.size(), 2 * left_out.size());
+  EXPECT_LE(skipped.size(), 2 * 6U + 4);  // no clip costs more than two steps, but where a whole step is bad
+  EXPECT_EQ(broken.state(80), state);
+}
+
+TEST(Numbers, AModelThatLeavesThemGoesBackOnceAndThenEndsTheRun) {
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  test::TinyRun run(
+      folder.path(), "hot",
+      {"optimizer.learning_rate=10", "optimizer.adam_weight_decay=1e38", "optimizer.max_skipped_steps=3",
+       "max_train_steps=40", "validation.every_steps=0", "checkpoint.every_steps=2"});
+
+  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << run.log();
+
+  const auto faults = events_of<contract::FaultFound>(run);
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(faults[0].cause, "model");
+  EXPECT_NE(run.log().find("are made again"), std::string::npos) << run.log();
+}
+
+}  // namespace
+}  // namespace zt
