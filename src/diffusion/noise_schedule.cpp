@@ -135,7 +135,8 @@ std::pair<at::Tensor, at::Tensor> NoiseSchedule::coefficients(const at::Tensor& 
     signal.mutable_data_ptr<float>()[b] = signal_scale(timestep);
     noise.mutable_data_ptr<float>()[b] = noise_scale(timestep);
   }
-  return {signal.to(like.device()), noise.to(like.device())};
+  // Pageable memory: the source is read before the call returns.
+  return {signal.to(like.device(), /*non_blocking=*/true), noise.to(like.device(), /*non_blocking=*/true)};
 }
 
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& sample, const at::Tensor& noise,

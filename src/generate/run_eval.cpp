@@ -23,6 +23,7 @@
 #include "media/video_writer.hpp"
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
+#include "tensor/device_memory.hpp"
 #include "tensor/pictures.hpp"
 
 namespace zt::generate {
@@ -214,14 +215,15 @@ void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, s
 
 LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
   LoadOptions load{.device = device};
-  load.before_networks = [&job, data](const models::NetworkConfigs& configs,
-                                      const models::LatentCodec& codec) -> Status {
+  load.before_networks = [&job, data, device](const models::NetworkConfigs& configs,
+                                              const models::LatentCodec& codec) -> Status {
     ZT_TRY_ASSIGN(const Canvas canvas,
                   make_canvas(data.width, data.height, codec.scale_factor(), config::Compat::None));
     config::GenerateJob like;
     like.context.frames = data.n_sample_frames;
-    return resources::require_memory(
-        memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames), kMemoryAdvice);
+    like.device = job.device;
+    return tensor::require_memory(
+        device, memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames), kMemoryAdvice);
   };
   return load;
 }

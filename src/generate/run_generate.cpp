@@ -27,6 +27,7 @@
 #include "image/file.hpp"
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
+#include "tensor/device_memory.hpp"
 
 namespace zt::generate {
 namespace {
@@ -107,8 +108,8 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
                   fmt::format("the pose guider makes one feature of {} pixels, the codec one latent of {}",
                               configs.pose_guider.stride(), codec.scale_factor()));
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
-    ZT_TRY(resources::require_memory(memory_demands(job, configs, canvas, codec.scale_factor(), num_frames),
-                                     kMemoryAdvice));
+    ZT_TRY(tensor::require_memory(
+        device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames), kMemoryAdvice));
     return resources::require_disk(fs::absolute(paths.bare), disk_demands(job, canvas, num_frames),
                                    kDiskAdvice);
   };

@@ -3,10 +3,30 @@
 #include "nn/norm.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
+#include <optional>
 
 #include "tensor/require.hpp"
 
 namespace zt::nn {
+namespace {
+
+/// A GPU's autocast has norms read and give fp32, which is twice the memory traffic; the kernels add up in
+/// fp32 whatever they read. Their parameters must then be of the same type.
+struct OwnType {
+  OwnType(const at::Tensor& x, const at::Tensor& weight_C, const at::Tensor& bias_C)
+      : weight(weight_C), bias(bias_C) {
+    if (x.is_cpu()) return;
+    no_autocast.emplace(c10::autocast_dispatch_keyset);
+    weight = weight_C.to(x.scalar_type());
+    bias = bias_C.to(x.scalar_type());
+  }
+  at::Tensor weight, bias;
+  std::optional<c10::impl::ExcludeDispatchKeyGuard> no_autocast;
+};
+
+}  // namespace
 
 GroupNorm::GroupNorm(const params::ParamSource& source, int64_t groups, int64_t channels, double epsilon)
     : weight_C(source.parameter("weight", {channels}, params::Init::ones())),
@@ -22,8 +42,9 @@ at::Tensor GroupNorm::operator()(const at::Tensor& x_NCHW) const {
   // where none is wanted (a trained norm behind frozen layers). Its kernel for contiguous ones asks first.
   const bool wants_no_input_gradient =
       at::GradMode::is_enabled() && weight_C.requires_grad() && !x_NCHW.requires_grad();
-  return at::group_norm(wants_no_input_gradient ? x_NCHW.contiguous() : x_NCHW, num_groups, weight_C, bias_C,
-                        eps);
+  const OwnType own(x_NCHW, weight_C, bias_C);
+  return at::group_norm(wants_no_input_gradient ? x_NCHW.contiguous() : x_NCHW, num_groups, own.weight,
+                        own.bias, eps);
 }
 
 at::Tensor GroupNorm::over_frames(const at::Tensor& x_NCHW, int64_t frames) const {
@@ -39,7 +60,8 @@ LayerNorm::LayerNorm(const params::ParamSource& source, int64_t width, double ep
       eps(epsilon) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, weight_D.sizes(), weight_D, bias_D, eps);
+  const OwnType own(x, weight_D, bias_D);
+  return at::layer_norm(x, weight_D.sizes(), own.weight, own.bias, eps);
 }
 
 }  // namespace zt::nn

@@ -11,7 +11,7 @@ namespace zt::nn {
 namespace {
 
 at::Tensor index_tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
+  return at::tensor(values, at::kLong).to(device, /*non_blocking=*/true);
 }
 
 bool is_run(const std::vector<int64_t>& items) {

@@ -147,7 +147,7 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const internal::Factors f = factors(options_, step, t, segment.placement.decay_group == 0);
   const uint32_t key = rounding_key(s, t);
   if (!segment.values_S.device().is_cpu()) {
-    update_on_device(s, f, key);
+    update_on_device(s, step, f, key);
     if (step.ema) step.ema->move(s, ema_weight);
     if (step.clear_gradients) segment.kept_gradients().zero_();
     return;
@@ -192,7 +192,7 @@ void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::Bl
   }
 }
 
-void AdamW::update_on_device(size_t s, const internal::Factors& f, uint32_t key) {
+void AdamW::update_on_device(size_t s, const AdamWStep& step, const internal::Factors& f, uint32_t key) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
   const at::Tensor value = m.master.defined() ? m.master : segment.values_S.to(at::kFloat);
@@ -200,7 +200,15 @@ void AdamW::update_on_device(size_t s, const internal::Factors& f, uint32_t key)
   if (is_8bit(segment)) {
     update_8bit_on_device(s, f, value, gradient);
   } else {
-    internal::adamw_on_device(f, value, gradient, m.first, m.second);
+    const bool decays = segment.placement.decay_group == 0;
+    internal::adamw_on_device({.lr = step.lr,
+                               .beta1 = options_.beta1,
+                               .beta2 = options_.beta2,
+                               .weight_decay = decays ? options_.weight_decay : 0,
+                               .eps = options_.eps,
+                               .t = steps_.at(segment.group),
+                               .gradient_scale = step.gradient_scale},
+                              value, gradient, m.first, m.second);
   }
   if (m.master.defined()) {
     segment.values_S.copy_(value);

@@ -100,7 +100,8 @@ class AdamW {
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
   void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockPass& pass);
-  void update_on_device(size_t segment, const internal::Factors& factors, uint32_t rounding_key);
+  void update_on_device(size_t segment, const AdamWStep& step, const internal::Factors& factors,
+                        uint32_t rounding_key);
   void update_8bit_on_device(size_t segment, const internal::Factors& factors, const at::Tensor& value,
                              const at::Tensor& gradient);
   params::ParamStore& store_;

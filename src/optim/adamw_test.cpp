@@ -165,15 +165,24 @@ TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
   EXPECT_TRUE(same_bits(trained(1, eight_bit_rule()), trained(3, eight_bit_rule())));
 }
 
-TEST(AdamW, OperationByOperationGivesTheKernelsNumbers) {
-  const internal::Factors f{0.5f, 0.999f, 0.9f, 0.1f, 0.999f, 0.001f, -1e-2f, 0.1f, 1e-8f};
+TEST(AdamW, LibtorchsFusedStepGivesTheKernelsNumbers) {
+  const internal::FusedStep step{1e-2, 0.9, 0.999, 0.1, 1e-8, /*t=*/3, /*gradient_scale=*/0.5};
+  const internal::Factors f{0.5f,
+                            0.999f,
+                            0.9f,
+                            0.1f,
+                            0.999f,
+                            0.001f,
+                            static_cast<float>(-1e-2 / (1 - std::pow(0.9, 3))),
+                            static_cast<float>(std::sqrt(1 - std::pow(0.999, 3))),
+                            1e-8f};
   const at::Tensor g = (at::arange(1000, at::kFloat) * 0.37).sin();
   at::Tensor p = at::cos(g * 9), m = g * 0.1, v = g.square() * 0.01;
   const at::Tensor p2 = p.clone(), m2 = m.clone(), v2 = v.clone();
 
   internal::adamw(f, 1000, p.data_ptr<float>(), g.const_data_ptr<float>(), m.data_ptr<float>(),
                   v.data_ptr<float>());
-  internal::adamw_on_device(f, p2, g, m2, v2);
+  internal::adamw_on_device(step, p2, g.clone(), m2, v2);
 
   EXPECT_TRUE(all_close(p2, p, 1e-7, 1e-6));
   EXPECT_TRUE(all_close(m2, m, 1e-7, 1e-6));

@@ -43,11 +43,6 @@ BlockSums block_sums(const params::Segment& segment) {
   ZT_REQUIRE(is_short || part.scalar_type() == at::kFloat, "norms are of fp32 or bf16 gradients, got ", part);
   const int64_t num_blocks = part.numel() / kBlock;
   BlockSums sums{segment.part.begin / kBlock, std::vector<double>(static_cast<size_t>(num_blocks))};
-  if (!part.device().is_cpu()) {
-    const at::Tensor on_cpu = part.view({-1, kBlock}).to(at::kDouble).square().sum(1).cpu();
-    std::copy_n(on_cpu.const_data_ptr<double>(), sums.values.size(), sums.values.begin());
-    return sums;
-  }
   const void* gradient = part.const_data_ptr();
   at::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
     float copy[kBlock];
@@ -108,6 +103,32 @@ void for_each_param(const params::ParamStore& store, const Body& body) {
   }
 }
 
+/// Calls body(segment, node in blocks of the segment) for what the store's part holds of the parameters, in
+/// the order of partial_square_sums().
+template <class Body>
+void for_each_node(const params::ParamStore& store, const Body& body) {
+  for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
+    const Range blocks = blocks_of(param);
+    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, store.shard()), blocks.begin))
+      body(param.segment, {blocks.begin + node.begin, blocks.begin + node.end});
+  });
+}
+
+/// On a GPU: one pass over all gradients, one number per node back. libtorch's order of additions.
+std::vector<double> square_sums_on_device(const params::ParamStore& store) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> nodes;
+  for_each_node(store, [&](size_t s, Range blocks) {
+    const params::Segment& segment = store.segments()[s];
+    nodes.push_back(
+        segment.gradients_S.narrow(0, blocks.begin * kBlock - segment.part.begin, blocks.size() * kBlock));
+  });
+  if (nodes.empty()) return {};
+  const at::Tensor sums = at::stack(at::_foreach_norm(nodes, 2, at::kDouble)).square().cpu();
+  const double* first = sums.const_data_ptr<double>();
+  return {first, first + sums.numel()};
+}
+
 }  // namespace
 
 double tree_sum(std::span<const double> values) {
@@ -129,18 +150,18 @@ std::string module_of(const std::string& parameter) {
 }
 
 std::vector<double> partial_square_sums(const params::ParamStore& store) {
+  const auto segments = store.segments();
+  if (!segments.empty() && !segments.front().kept_values().device().is_cpu())
+    return square_sums_on_device(store);
   std::vector<double> out;
   std::vector<BlockSums> sums_by_segment;
-  for (const params::Segment& segment : store.segments())
+  for (const params::Segment& segment : segments)
     sums_by_segment.push_back(segment.touched ? block_sums(segment) : BlockSums{});
-  for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
-    const BlockSums& sums = sums_by_segment[param.segment];
-    const Range blocks = blocks_of(param);
-    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, store.shard()), blocks.begin)) {
-      const int64_t first = blocks.begin + node.begin - sums.first_block;
-      out.push_back(tree_sum(
-          std::span(sums.values).subspan(static_cast<size_t>(first), static_cast<size_t>(node.size()))));
-    }
+  for_each_node(store, [&](size_t s, Range blocks) {
+    const BlockSums& sums = sums_by_segment[s];
+    out.push_back(tree_sum(std::span(sums.values)
+                               .subspan(static_cast<size_t>(blocks.begin - sums.first_block),
+                                        static_cast<size_t>(blocks.size()))));
   });
   return out;
 }

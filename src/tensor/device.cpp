@@ -3,10 +3,12 @@
 #include "tensor/device.hpp"
 
 #include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 
 namespace zt::tensor {
@@ -15,8 +17,9 @@ namespace {
 /// Its static initialisers register kernels and hooks; it stays loaded.
 constexpr const char* kCudaLibrary = "libtorch_cuda.so";
 
+/// libtorch looks for its CUDA hooks once, at the first question about CUDA: the library must be open by
+/// then.
 Status open_cuda() {
-  if (at::hasCUDA()) return {};
   if (::dlopen(kCudaLibrary, RTLD_NOW | RTLD_GLOBAL) == nullptr)
     return fail(ErrorCode::Unsupported,
                 std::string("device cuda needs libtorch's CUDA libraries: run scripts/setup --cuda (") +
@@ -46,7 +49,26 @@ Result<at::Device> open_device(const std::string& name, int64_t place) {
   if (chosen >= num_gpus)
     return fail(ErrorCode::Unsupported,
                 fmt::format("device {}: wanted GPU number {}, this machine has {}", name, chosen, num_gpus));
+  set_gpu_math({});
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(chosen));
+}
+
+void set_gpu_math(const GpuMath& math) {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuBLAS(math.allow_tf32);
+  context.setAllowTF32CuDNN(math.allow_tf32);
+  // cuBLAS reads it when it starts; with other values its products may differ between runs.
+  if (math.is_repeatable) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  context.setDeterministicAlgorithms(math.is_repeatable, /*warn_only=*/false);
+  context.setDeterministicFillUninitializedMemory(false);  // nothing here reads what it has not written
+  context.setDeterministicCuDNN(math.is_repeatable);
+  context.setBenchmarkCuDNN(!math.is_repeatable);  // picks by time, so not the same each run
+}
+
+void synchronize(at::Device device) {
+  if (device.is_cpu()) return;
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  guard.synchronizeStream(guard.getStream(device));
 }
 
 }  // namespace zt::tensor

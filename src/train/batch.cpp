@@ -57,14 +57,18 @@ Batch assemble(std::span<const prepare::EncodedSample> samples, std::span<const 
     references.push_back(draw_latent(sample.reference, rules.latent_scaling, LatentRole::Reference, 0, key));
     reference_context.push_back(sample.embedding_D);
   }
-  batch.latents_BCFHW = at::stack(latents).to(rules.device);
-  batch.noise_BCFHW = at::stack(noise).to(rules.device);
-  batch.timesteps_B = at::tensor(timesteps, at::kLong).to(rules.device);
-  batch.pose_BCFHW = at::stack(poses).to(rules.device).to(at::kFloat).div_(255);
-  batch.context_BLD = at::stack(context).unsqueeze(1).to(rules.device);
+  // From pinned memory a copy waits for nothing: the GPU is still at the step before.
+  const auto sent = [&](const at::Tensor& x) {
+    return rules.device.is_cpu() ? x : x.pin_memory().to(rules.device, /*non_blocking=*/true);
+  };
+  batch.latents_BCFHW = sent(at::stack(latents));
+  batch.noise_BCFHW = sent(at::stack(noise));
+  batch.timesteps_B = at::tensor(timesteps, at::kLong);
+  batch.pose_BCFHW = sent(at::stack(poses)).to(at::kFloat).div_(255);
+  batch.context_BLD = sent(at::stack(context).unsqueeze(1));
   if (!references.empty()) {
-    batch.reference_RCHW = at::stack(references).to(rules.device);
-    batch.reference_context_RLD = at::stack(reference_context).unsqueeze(1).to(rules.device);
+    batch.reference_RCHW = sent(at::stack(references));
+    batch.reference_context_RLD = sent(at::stack(reference_context).unsqueeze(1));
   }
   return batch;
 }

@@ -19,7 +19,7 @@ namespace zt::train {
 struct Batch {
   at::Tensor latents_BCFHW;   ///< clean, scaled
   at::Tensor noise_BCFHW;     ///< offset included
-  at::Tensor timesteps_B;     ///< int64
+  at::Tensor timesteps_B;     ///< int64, on the CPU: coefficients are looked up there
   at::Tensor pose_BCFHW;      ///< in [0, 1], picture size
   at::Tensor context_BLD;     ///< the image embedding, or the null condition
   at::Tensor reference_RCHW;  ///< scaled; undefined when every item was dropped

@@ -81,6 +81,13 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
   return demands;
 }
 
+std::vector<resources::Demand> rank_demands(const config::TrainJob& job,
+                                            const models::NetworkConfigs& configs, int64_t scale_factor,
+                                            int64_t ranks) {
+  const ModelCosts costs = model_costs(job, configs, scale_factor);
+  return demands_of(job, costs, rank_memory(job, costs, ranks), /*ranks=*/1);
+}
+
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   int64_t ranks) {
   const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;

@@ -27,6 +27,10 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
                                               int64_t ranks = 1);
+/// Of these what one of the ranks takes: what its own GPU must hold.
+std::vector<resources::Demand> rank_demands(const config::TrainJob& job,
+                                            const models::NetworkConfigs& configs, int64_t scale_factor,
+                                            int64_t ranks);
 /// What snapshots of every rank's shard take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   int64_t ranks = 1);

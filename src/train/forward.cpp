@@ -49,7 +49,7 @@ at::Tensor predict(const StepNetworks& nets, const diffusion::NoiseSchedule& sch
   const NetworkScope scope(rules, /*trains=*/true, noisy.device().type());
   models::DenoisingInput input;
   input.x_BCFHW = noisy;
-  input.timestep_B = batch.timesteps_B;
+  input.timestep_B = batch.timesteps_B.to(noisy.device(), /*non_blocking=*/true);
   input.context_BLD = batch.context_BLD;
   input.pose_BCFHW = pose;
   if (batch.has_references()) {
@@ -66,7 +66,8 @@ diffusion::DiffusionLoss forward_loss(const StepNetworks& nets, const diffusion:
   const at::Tensor target =
       schedule.target(rules.prediction, batch.latents_BCFHW, batch.noise_BCFHW, batch.timesteps_B);
   const at::Tensor weights_B =
-      diffusion::loss_weights(schedule, rules.weighting, rules.prediction, batch.timesteps_B);
+      diffusion::loss_weights(schedule, rules.weighting, rules.prediction, batch.timesteps_B)
+          .to(output.device(), /*non_blocking=*/true);
   return diffusion::weighted_mse(output, target, weights_B);
 }
 

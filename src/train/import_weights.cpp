@@ -8,6 +8,7 @@
 #include "base/resources.hpp"
 #include "checkpoint/saver.hpp"
 #include "models/network_set.hpp"
+#include "tensor/device_memory.hpp"
 #include "train/budget.hpp"
 #include "train/cursor.hpp"
 #include "train/model_state.hpp"
@@ -30,7 +31,7 @@ Result<ModelState> load(const config::TrainJob& job, const contract::RunFolder& 
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs,
                 models::network_configs(job.model, codec->channels(), options.motion));
   const params::ParamTable table = models::declare_networks(configs);
-  ZT_TRY(resources::require_memory(state_demands(job, table), "import on a larger machine"));
+  ZT_TRY(tensor::require_memory(device, state_demands(job, table), "import on a larger machine"));
   ZT_TRY(resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice));
   options.placement = placement_rule(job, table);
   ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, codec->channels(), options));

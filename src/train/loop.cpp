@@ -195,7 +195,7 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
   const Cursor& cursor = setup_.cursor;
   if (is_due(job_.log_every_steps) || cursor.step == end_step()) {
     std::map<std::string, double> values = step_metrics(report, cursor, cost, lr);
-    values.merge(memory_metrics());
+    values.merge(memory_metrics(setup_.device));
     if (snapshot_s_ > 0) values["time/snapshot_s"] = std::exchange(snapshot_s_, 0.0);
     journal_.metrics(cursor.step, values);
   }

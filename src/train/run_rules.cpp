@@ -98,6 +98,10 @@ optim::LossScaler::Options scaler_options(const config::PrecisionJob& job) {
   return options;
 }
 
+tensor::GpuMath gpu_math(const config::PrecisionJob& job) {
+  return {.allow_tf32 = job.tf32, .is_repeatable = job.repeatable};
+}
+
 ForwardRules forward_rules(const config::TrainJob& job, const params::ParamStore& store) {
   ForwardRules rules;
   rules.prediction = job.schedule.prediction_type;

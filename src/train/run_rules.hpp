@@ -16,6 +16,7 @@
 #include "optim/lr_schedule.hpp"
 #include "params/param_store.hpp"
 #include "params/param_table.hpp"
+#include "tensor/device.hpp"
 #include "train/forward.hpp"
 
 namespace zt::train {
@@ -38,6 +39,8 @@ Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job);
 optim::AdamWOptions adamw_options(const config::TrainJob& job);
 optim::EmaOptions ema_options(const config::OptimJob& job);
 optim::LossScaler::Options scaler_options(const config::PrecisionJob& job);
+
+tensor::GpuMath gpu_math(const config::PrecisionJob& job);
 
 /// What trains is read off the store.
 ForwardRules forward_rules(const config::TrainJob& job, const params::ParamStore& store);

@@ -16,6 +16,7 @@
 #include "generate/load_run.hpp"
 #include "models/network_set.hpp"
 #include "prepare/build_cache.hpp"
+#include "tensor/device_memory.hpp"
 #include "train/budget.hpp"
 #include "train/run_rules.hpp"
 #include "train/unit_policy.hpp"
@@ -158,9 +159,15 @@ Status restore_from_memory(Setup& setup, const Origin& origin) {
 Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
                           const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
   const config::TrainJob& job = setup.job;
-  std::vector<resources::Demand> demands =
-      memory_demands(job, configs, setup.encoders.codec->scale_factor(), setup.ranks.size());
-  ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
+  const int64_t scale_factor = setup.encoders.codec->scale_factor(), ranks = setup.ranks.size();
+  std::vector<resources::Demand> demands;  // of the host
+  if (setup.device.is_cpu()) {
+    demands = memory_demands(job, configs, scale_factor, ranks);
+    ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
+  } else {
+    ZT_TRY(
+        tensor::require_memory(setup.device, rank_demands(job, configs, scale_factor, ranks), kMemoryAdvice));
+  }
   if (!wants_snapshots) return false;
   demands.push_back(snapshot_demand(job, table, setup.ranks.size()));
   const Status fit = resources::require_memory(demands, kMemoryAdvice);

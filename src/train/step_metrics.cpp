@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include "tensor/memory.hpp"
+#include "tensor/device_memory.hpp"
 
 namespace zt::train {
 namespace {
@@ -52,8 +52,8 @@ std::map<std::string, double> step_metrics(const StepReport& report, const Curso
   return values;
 }
 
-std::map<std::string, double> memory_metrics() {
-  return {{"memory/peak_tensor_bytes", static_cast<double>(tensor::memory_stats().peak_bytes)},
+std::map<std::string, double> memory_metrics(at::Device device) {
+  return {{"memory/peak_tensor_bytes", static_cast<double>(tensor::peak_tensor_bytes(device))},
           {"memory/resident_bytes", static_cast<double>(resident_bytes())}};
 }
 

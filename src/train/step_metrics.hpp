@@ -26,7 +26,7 @@ void count_losses(Cursor& cursor, const StepReport& report);
 std::map<std::string, double> step_metrics(const StepReport& report, const Cursor& cursor,
                                            const StepCost& cost, double lr);
 
-/// Peak of tensors and resident bytes of this process.
-std::map<std::string, double> memory_metrics();
+/// Peak of tensors on the device, and resident bytes of this process.
+std::map<std::string, double> memory_metrics(at::Device device);
 
 }  // namespace zt::train

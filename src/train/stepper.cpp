@@ -8,6 +8,7 @@
 #include <chrono>
 #include <span>
 
+#include "tensor/device.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::train {
@@ -27,6 +28,10 @@ class LapClock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+at::Device device_of(const ModelState& state) {
+  return state.networks.store->segments().front().kept_values().device();
+}
+
 }  // namespace
 
 struct Stepper::LaneReport {
@@ -44,7 +49,7 @@ Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule
       rules_(rules),
       settings_(settings),
       lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads,
-             /*one_by_one=*/ranks.shares_values()),
+             /*one_by_one=*/ranks.shares_values() || !device_of(state).is_cpu()),
       check_(*state.networks.store, ranks, settings.check_every_steps, settings.first_step) {}
 
 void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
@@ -75,9 +80,8 @@ void Stepper::run_batch(const StepNetworks& nets, params::ParamStore& store, con
   (loss.loss * factor).backward();
   touch(store, batch);
   const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
-  const at::Tensor timesteps_B = batch.timesteps_B.to(at::kCPU);
   for (int64_t i = 0; i < batch.size(); ++i)
-    report.samples.push_back({timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
+    report.samples.push_back({batch.timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
   report.backward_s += clock.lap();
 }
 
@@ -97,13 +101,16 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
   ZT_REQUIRE(batches.size() == lanes_.size() && !batches.front().empty(), "wanted micro batches for ",
              lanes_.size(), " lanes, got ", batches.size());
   StepReport report;
+  LapClock clock;
+  tensor::synchronize(device_of(state_));  // a GPU may still be at the update before
+  report.optimizer_s = clock.lap();
   report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
   const double parts = static_cast<double>(settings_.num_lanes) * static_cast<double>(batches.front().size());
   std::vector<LaneReport> lane_reports(lanes_.size());
   ZT_TRY(run_lanes(batches, report.loss_scale / parts, lane_reports));
   report.forward_s = lane_reports.front().forward_s;
   report.backward_s = lane_reports.front().backward_s;
-  LapClock clock;
+  clock.lap();
   ranks_.enter(contract::Activity::Optimizer);
   lanes_.reduce();
   ZT_TRY(share(lane_reports));
@@ -112,7 +119,7 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
     report.samples.insert(report.samples.end(), lane.samples.begin(), lane.samples.end());
   }
   ZT_TRY(update(report, lr));
-  report.optimizer_s = clock.lap();
+  report.optimizer_s += clock.lap();
   return report;
 }
 

@@ -35,7 +35,8 @@ struct StepReport {
   bool is_skipped = false;  ///< a gradient was not finite: nothing was changed
   double forward_s = 0;     ///< of this rank's first lane
   double backward_s = 0;    ///< of this rank's first lane
-  double optimizer_s = 0;   ///< sum over lanes and ranks, norms, update
+  /// Sum over lanes and ranks, norms, update; on a GPU also what was left of the update before.
+  double optimizer_s = 0;
 };
 
 struct StepSettings {

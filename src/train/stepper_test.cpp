@@ -10,55 +10,13 @@
 
 #include "support/parity.hpp"
 #include "support/tiny_networks.hpp"
+#include "support/trainer.hpp"
 
 namespace zt::train {
 namespace {
 
-using test::noise_samples;
 using test::tiny_job;
-
-/// A model in training on made-up samples.
-struct Trainer {
-  explicit Trainer(const config::TrainJob& train_job, int64_t num_threads = 1)
-      : job(train_job),
-        schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
-        state(make_model_state(test::tiny_networks(job), job)),
-        stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
-                {.max_grad_norm = job.optimizer.max_grad_norm,
-                 .num_lanes = job.lanes,
-                 .num_threads = num_threads}) {}
-
-  BatchRules batch_rules() const {
-    BatchRules rules;
-    rules.seed = static_cast<uint64_t>(job.seed);
-    rules.schedule = job.schedule;
-    rules.condition = job.condition;
-    rules.null_embedding_D = at::zeros({test::kTinyContext});
-    return rules;
-  }
-  /// Lanes and micro batches take consecutive samples.
-  StepBatches batches(uint64_t first) const {
-    StepBatches all(static_cast<size_t>(job.lanes));
-    for (std::vector<Batch>& lane : all) {
-      for (int64_t m = 0; m < job.optimizer.gradient_accumulation_steps; ++m) {
-        const auto samples = noise_samples(job, first, static_cast<size_t>(job.data.train_bs));
-        lane.push_back(assemble(samples, roll_samples(samples, batch_rules()), batch_rules()));
-        first += samples.size();
-      }
-    }
-    return all;
-  }
-  StepReport step(uint64_t first) {
-    return stepper.step(batches(first), job.optimizer.learning_rate).value();
-  }
-  std::string digest(std::string_view prefix = "") const { return state.networks.store->digest(prefix); }
-
-  config::TrainJob job;
-  diffusion::NoiseSchedule schedule;
-  ModelState state;
-  Ranks ranks;  ///< one
-  Stepper stepper;
-};
+using test::Trainer;
 
 at::Tensor all_values(const Trainer& trainer) {
   std::vector<at::Tensor> values;

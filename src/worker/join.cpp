@@ -187,6 +187,7 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
   group.host = launch.host;
   // What the launcher takes for two hosts is two, also where one kernel runs both.
   if (!launch.host.empty()) group.host_identity = exchange::host_identity() + " " + launch.host;
+  ZT_TRY(tensor::open_device(job.device));  // before the group asks libtorch anything about CUDA
   ZT_TRY_ASSIGN(auto world, dist::form_group(group, deadline));
   const std::span members = world->identity().members;
   const std::string& own_host = members[static_cast<size_t>(launch.rank)].host;

@@ -14,8 +14,10 @@
 #include "base/signals.hpp"
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
+#include "tensor/device.hpp"
 #include "train/loop.hpp"
 #include "train/run_plan.hpp"
+#include "train/run_rules.hpp"
 #include "worker/attempt_events.hpp"
 
 namespace zt::worker {
@@ -70,6 +72,7 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
     ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin));
   } else {
     setup_.reset();  // before there are two of them
+    if (!launch_.device.is_cpu()) tensor::set_gpu_math(train::gpu_math(job_.precision));
     ZT_TRY_ASSIGN(setup_, train::set_up(job_, run_, launch_.device, std::move(ranks), origin, journal));
   }
   memory_->drop_after(origin.memory_step.value_or(-1));

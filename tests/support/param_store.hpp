@@ -21,11 +21,12 @@ struct TestParam {
   std::string group = "net";
 };
 
-/// A CPU store of these parameters, values normal with standard deviation 1.
+/// A store of these parameters, values normal with standard deviation 1.
 inline std::unique_ptr<params::ParamStore> make_store(const std::vector<TestParam>& wanted,
                                                       params::PlacementRule placement = {},
                                                       params::Shard shard = {},
-                                                      params::ResidencyRule residency = {}) {
+                                                      params::ResidencyRule residency = {},
+                                                      at::Device device = at::kCPU) {
   params::ParamTable table;
   for (const TestParam& p : wanted)
     table.add({p.name, p.shape, params::Init::normal(1), p.unit, p.group, /*is_buffer=*/false});
@@ -34,6 +35,7 @@ inline std::unique_ptr<params::ParamStore> make_store(const std::vector<TestPara
   options.seed = 7;
   options.shard = shard;
   options.residency = std::move(residency);
+  options.device = device;
   return std::make_unique<params::ParamStore>(table, options);
 }
 

@@ -58,7 +58,8 @@ inline config::TrainJob tiny_job(int64_t stage = 1) {
 
 /// The job's networks at start values, as the rank of `shard` keeps them.
 inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Shard shard = {},
-                                        const params::ResidencyRule& residency = {}) {
+                                        const params::ResidencyRule& residency = {},
+                                        at::Device device = at::kCPU) {
   const auto configs = models::network_configs(job.model, kTinyChannels, job.stage == 2);
   if (!configs) throw std::runtime_error(configs.error().text());
   models::BuildOptions options;
@@ -67,6 +68,7 @@ inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Sha
   options.seed = static_cast<uint64_t>(job.seed);
   options.shard = shard;
   options.residency = residency;
+  options.device = device;
   options.starts_whole = true;
   models::NetworkSet set = models::make_networks(*configs, options);
   set.store->shed();

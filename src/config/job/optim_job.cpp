@@ -63,6 +63,9 @@ void describe(Listing& l, PrecisionJob& p) {
           {.help = "fp16: first loss scale", .min = 1, .max = 4294967296.0});
   l.field("loss_scale_growth_interval", p.loss_scale_growth_interval,
           {.help = "fp16: steps without overflow before the scale doubles", .unit = "steps", .min = 1});
+  l.field("tf32", p.tf32, {.help = "on a GPU: fp32 products with 10 bits of mantissa, several times faster"});
+  l.field("repeatable", p.repeatable,
+          {.help = "on a GPU: the same bits in every run; false lets it choose faster algorithms by trying"});
 }
 
 }  // namespace zt::config

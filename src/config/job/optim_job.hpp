@@ -108,6 +108,8 @@ struct PrecisionJob {
   BankDtype bank_dtype = BankDtype::Compute;
   double init_loss_scale = 65536.0;           ///< fp16
   int64_t loss_scale_growth_interval = 2000;  ///< fp16: steps without overflow before the scale doubles
+  bool tf32 = false;                          ///< GPU: see tensor::GpuMath
+  bool repeatable = true;
 };
 
 void describe(Listing& listing, PrecisionJob& job);

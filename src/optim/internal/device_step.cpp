@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <utility>
 
 #include "optim/internal/dynamic_map.hpp"
@@ -18,8 +19,8 @@ at::Tensor as_blocks(const at::Tensor& flat_P) {
 }
 
 at::Tensor decoded(const DynamicMap& map, const at::Tensor& codes, const at::Tensor& absmax) {
-  const at::Tensor values =
-      at::from_blob(const_cast<float*>(map.values.data()), {256}, at::kFloat).to(codes.device());
+  const at::Tensor values = at::from_blob(const_cast<float*>(map.values.data()), {256}, at::kFloat)
+                                .to(codes.device(), /*non_blocking=*/true);
   return (as_blocks(values.index_select(0, codes.to(at::kLong))) * absmax.unsqueeze(1))
       .flatten()
       .narrow(0, 0, codes.numel());
@@ -32,24 +33,22 @@ void encode(const DynamicMap& map, const at::Tensor& moment, const at::Tensor& c
   const at::Tensor scale = at::where(absmax > 0, absmax.reciprocal(), at::zeros_like(absmax));
   const at::Tensor cells =
       ((blocks * scale.unsqueeze(1)).clamp(-1, 1).add(1) * 0.5 * 65535).add(0.5).to(at::kLong);
-  const at::Tensor table =
-      at::from_blob(const_cast<uint8_t*>(map.codes.data()), {65536}, at::kByte).to(codes.device());
+  const at::Tensor table = at::from_blob(const_cast<uint8_t*>(map.codes.data()), {65536}, at::kByte)
+                               .to(codes.device(), /*non_blocking=*/true);
   const at::Tensor found = table.index_select(0, cells.flatten()).view_as(cells) * (absmax > 0).unsqueeze(1);
   codes.copy_(found.flatten().narrow(0, 0, codes.numel()));
 }
 
-void move(const Factors& f, const at::Tensor& value, const at::Tensor& first, const at::Tensor& second) {
-  value.mul_(f.decay).addcdiv_(first, second.sqrt().div_(f.correction).add_(f.eps), f.minus_lr);
-}
-
 }  // namespace
 
-void adamw_on_device(const Factors& f, const at::Tensor& value, const at::Tensor& gradient,
+void adamw_on_device(const FusedStep& step, const at::Tensor& value, const at::Tensor& gradient,
                      const at::Tensor& first, const at::Tensor& second) {
-  const at::Tensor g = gradient * f.gradient_scale;
-  first.lerp_(g, f.one_minus_beta1);
-  second.mul_(f.beta2).addcmul_(g, g, f.one_minus_beta2);
-  move(f, value, first, second);
+  const auto float32 = value.options().dtype(at::kFloat);
+  const at::Tensor t = at::full({}, static_cast<double>(step.t), float32);
+  std::optional<at::Tensor> divisor;  // of gradients
+  if (step.gradient_scale != 1) divisor = at::full({}, 1 / step.gradient_scale, float32);
+  at::_fused_adamw_(value, gradient, first, second, /*max_exp_avg_sqs=*/{}, t, step.lr, step.beta1,
+                    step.beta2, step.weight_decay, step.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
 }
 
 void adamw_8bit_on_device(const Factors& f, const at::Tensor& value, const at::Tensor& gradient,
@@ -59,7 +58,7 @@ void adamw_8bit_on_device(const Factors& f, const at::Tensor& value, const at::T
   const at::Tensor second = decoded(unsigned_map(), state.second_codes, state.second_absmax);
   first.mul_(f.beta1).add_(g, f.one_minus_beta1);
   second.mul_(f.beta2).addcmul_(g, g, f.one_minus_beta2);
-  move(f, value, first, second);
+  value.mul_(f.decay).addcdiv_(first, second.sqrt().div_(f.correction).add_(f.eps), f.minus_lr);
   encode(signed_map(), first, state.first_codes, state.first_absmax);
   encode(unsigned_map(), second, state.second_codes, state.second_absmax);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of adamw_kernels.hpp written with libtorch's operations: for parameters on a GPU, and the
-// plain reference that tests hold the kernels against. Differs from the kernels by rounding only.
+// The arithmetic of adamw_kernels.hpp by libtorch's operations: for parameters on a GPU, and what tests hold
+// the kernels against. Differs from the kernels by rounding only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,8 +9,14 @@
 
 namespace zt::optim::internal {
 
-/// adamw() on whole tensors of one shape, in place.
-void adamw_on_device(const Factors& factors, const at::Tensor& value, const at::Tensor& gradient,
+/// A step as libtorch's fused operation takes it.
+struct FusedStep {
+  double lr = 0, beta1 = 0, beta2 = 0, weight_decay = 0, eps = 0;
+  int64_t t = 1;  ///< counted from 1
+  double gradient_scale = 1;
+};
+/// adamw() on whole tensors of one shape, in place: one pass over them. Scales the gradient in place.
+void adamw_on_device(const FusedStep& step, const at::Tensor& value, const at::Tensor& gradient,
                      const at::Tensor& first, const at::Tensor& second);
 
 /// Codes of one parameter and their largest magnitudes, one per 256 elements.
