@@ -52,8 +52,8 @@ void check_timesteps(const FixtureFolder& folder, int64_t num_timesteps, Report&
 }
 
 void check_trajectories(const FixtureFolder& folder, const NoiseSchedule& infer, Report& report) {
-  const at::Tensor outputs = folder.get(kFile, "traj_model_outputs");
-  const at::Tensor noises = folder.get(kFile, "traj_variance_noise");
+  const at::Tensor outputs = folder.input(kFile, "traj_model_outputs");
+  const at::Tensor noises = folder.input(kFile, "traj_variance_noise");
   Check check("DDIM trajectories");
   for (const Prediction prediction : {Prediction::VPrediction, Prediction::Epsilon}) {
     for (const double eta : {0.0, 0.6}) {
@@ -64,7 +64,7 @@ void check_trajectories(const FixtureFolder& folder, const NoiseSchedule& infer,
       const auto sampler = unwrap(diffusion::DdimSampler::make(
           is_v ? infer : without_rescaling(infer), {.prediction = prediction, .eta = eta}, outputs.size(0)));
       const at::Tensor wanted = folder.get(kFile, name);
-      at::Tensor x = folder.get(kFile, "traj_x0");
+      at::Tensor x = folder.input(kFile, "traj_x0");
       for (int64_t i = 0; i < outputs.size(0); ++i) {
         x = sampler.step(static_cast<size_t>(i), outputs[i], x, noises[i]).previous;
         check.close(name + " step " + std::to_string(i), x, wanted[i], folder.tolerance(kFile, name));

@@ -13,7 +13,7 @@ namespace {
 void check_vae(const FixtureFolder& folder, Report& report) {
   const std::string file = "i_vae";
   const auto vae = folder.vae();
-  const models::Moments moments = vae->encode(folder.get(file, "inp_image"));
+  const models::Moments moments = vae->encode(folder.input(file, "inp_image"));
   // The file holds the log variance before its clamp.
   const std::vector<at::Tensor> wanted = folder.get(file, "moments").chunk(2, 1);
   Check check("VAE");
@@ -22,8 +22,8 @@ void check_vae(const FixtureFolder& folder, Report& report) {
   };
   compare("mean", moments.mean_BCHW);
   compare("std", (0.5 * moments.logvar_BCHW).exp());
-  compare("sample", moments.sample(folder.get(file, "inp_eps")));
-  compare("decoded", vae->decode(folder.get(file, "inp_dec")));
+  compare("sample", moments.sample(folder.input(file, "inp_eps")));
+  compare("decoded", vae->decode(folder.input(file, "inp_dec")));
   check.close("log variance", moments.logvar_BCHW, wanted[1].clamp(-30, 20),
               folder.tolerance(file, "moments"));
   report.add(check);
@@ -64,10 +64,10 @@ void check_clip(const FixtureFolder& folder, Report& report) {
   const auto compare = [&](const std::string& name, const at::Tensor& found) {
     check.close(name, found, folder.get(file, name), folder.tolerance(file, name));
   };
-  compare("image_embeds_shortest", net.embed(shortest));
-  compare("image_embeds_squashed", net.embed(squashed));
-  compare("image_embeds_zero_pixels", net.embed(at::zeros_like(shortest)));
-  compare("last_hidden_cls_shortest", net.last_hidden(shortest).select(1, 0));
+  compare("image_embeds_shortest", net.embed(shortest.to(folder.device())));
+  compare("image_embeds_squashed", net.embed(squashed.to(folder.device())));
+  compare("image_embeds_zero_pixels", net.embed(at::zeros_like(shortest, folder.device())));
+  compare("last_hidden_cls_shortest", net.last_hidden(shortest.to(folder.device())).select(1, 0));
   for (const auto& [name, pixels] : {std::pair("pixel_values_shortest_mean_std", shortest),
                                      std::pair("pixel_values_squashed_mean_std", squashed)}) {
     compare(name, at::stack({pixels.mean(), pixels.std()}));

@@ -12,7 +12,7 @@ using models::ReferenceBank;
 
 void check_pose_guider(const FixtureFolder& folder, const models::NetworkSet& nets, Report& report) {
   Check check("pose guider");
-  check.close("out", nets.pose_guider->forward(folder.get("a_pose_guider", "inp_pose")),
+  check.close("out", nets.pose_guider->forward(folder.input("a_pose_guider", "inp_pose")),
               folder.get("a_pose_guider", "out"), folder.tolerance("a_pose_guider", "out"));
   report.add(check);
 }
@@ -20,7 +20,7 @@ void check_pose_guider(const FixtureFolder& folder, const models::NetworkSet& ne
 void check_bank(const FixtureFolder& folder, const models::NetworkSet& nets, Report& report) {
   const std::string file = "b_reference_bank";
   const ReferenceBank bank =
-      nets.reference_net->forward(folder.get(file, "inp_ref_latents"), folder.get(file, "inp_ctx"));
+      nets.reference_net->forward(folder.input(file, "inp_ref_latents"), folder.input(file, "inp_ctx"));
   const std::vector<std::string> paths = nets.reference_net->bank_names();
   Check check("reference bank");
   check.require("number of entries", folder.names(file, "bank.").size() == paths.size());
@@ -33,10 +33,10 @@ void check_bank(const FixtureFolder& folder, const models::NetworkSet& nets, Rep
 
 /// The file's inputs, without a reference.
 DenoisingInput input_of(const FixtureFolder& folder, const std::string& file) {
-  return {.x_BCFHW = folder.get(file, "inp_x"),
-          .timestep_B = folder.get(file, "inp_t"),
-          .context_BLD = folder.get(file, "inp_ctx"),
-          .pose_BCFHW = folder.get(file, "inp_pose_fea")};
+  return {.x_BCFHW = folder.input(file, "inp_x"),
+          .timestep_B = folder.input(file, "inp_t"),
+          .context_BLD = folder.input(file, "inp_ctx"),
+          .pose_BCFHW = folder.input(file, "inp_pose_fea")};
 }
 
 /// Both halves of classifier-free guidance as one batch: the first attends to itself only.
@@ -55,7 +55,7 @@ void check_denoiser(const FixtureFolder& folder, const models::NetworkSet& nets,
                     Report& report) {
   const DenoisingInput plain = input_of(folder, file), both = guided(plain);
   const ReferenceBank bank =
-      nets.reference_net->forward(folder.get(file, "inp_ref_latents"), plain.context_BLD);
+      nets.reference_net->forward(folder.input(file, "inp_ref_latents"), plain.context_BLD);
   const ReferenceBank half = bank.rounded_to_half();
   const models::ProjectedBank projected = nets.denoising_unet->project(bank);
   Check check(file);

@@ -40,14 +40,16 @@ struct Pipeline {
     const image::Image sized = image::resize(reference, static_cast<int>(pose_CFhw.size(3)),
                                              static_cast<int>(pose_CFhw.size(2)), image::Filter::Lanczos);
     const at::Tensor picture_1Chw = tensor::from_picture(sized).unsqueeze(0) * 2 - 1;
-    latents_CHW = vae->encode(picture_1Chw).mean_BCHW.squeeze(0) * vae->scaling();
+    latents_CHW = vae->encode(picture_1Chw.to(folder.device())).mean_BCHW.squeeze(0) * vae->scaling();
     const auto store = folder.clip_store();
     const models::ClipVision clip(folder.clip_config(), store->source("clip"));
     const image::ClipInputOptions options{.size = static_cast<int>(clip.config().image_size)};
     const std::vector<float> pixels = image::clip_input(
         image::resize(reference, kSquashedSide, kSquashedSide, image::Filter::Bicubic), options);
     embedding_D =
-        clip.embed(at::tensor(pixels, at::kFloat).view({1, 3, options.size, options.size})).squeeze(0);
+        clip.embed(
+                at::tensor(pixels, at::kFloat).view({1, 3, options.size, options.size}).to(folder.device()))
+            .squeeze(0);
   }
 
   at::Tensor sample(int64_t frames, generate::SampleOptions options) const {

@@ -27,7 +27,7 @@ struct Step {
 };
 
 at::Tensor input(const FixtureFolder& folder, const Variant& variant, const std::string& name) {
-  return folder.get(folder.has(variant.file, name) ? variant.file : variant.inputs, name);
+  return folder.input(folder.has(variant.file, name) ? variant.file : variant.inputs, name);
 }
 
 Step run_step(const FixtureFolder& folder, const Variant& variant, const models::NetworkSet& nets) {

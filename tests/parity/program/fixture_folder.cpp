@@ -28,16 +28,19 @@ void load(params::ParamStore& store, std::string_view network, const weights::Te
   if (!report.unexpected.empty()) throw std::runtime_error("unexpected tensor: " + report.unexpected.front());
 }
 
-std::unique_ptr<params::ParamStore> frozen_store(const params::ParamTable& table) {
+std::unique_ptr<params::ParamStore> frozen_store(const params::ParamTable& table, at::Device device) {
   return std::make_unique<params::ParamStore>(
-      table, params::ParamStore::Options{.placement = [](const params::ParamInfo&) {
-        return params::Placement{.trainable = false};
-      }});
+      table, params::ParamStore::Options{
+                 .placement = [](const params::ParamInfo&) { return params::Placement{.trainable = false}; },
+                 .device = device});
 }
 
 }  // namespace
 
-FixtureFolder::FixtureFolder(fs::path folder) : folder_(std::move(folder)) { manifest_ = json("MANIFEST"); }
+FixtureFolder::FixtureFolder(fs::path folder, at::Device device)
+    : folder_(std::move(folder)), device_(device) {
+  manifest_ = json("MANIFEST");
+}
 
 bool FixtureFolder::has(const std::string& stem) const {
   return fs::exists(folder_ / (stem + ".safetensors"));
@@ -107,6 +110,7 @@ models::NetworkSet FixtureFolder::networks(int stage) const {
   configs.pose_guider = unwrap(models::parse_pose_guider_config(config("pose_guider")));
   models::BuildOptions options;
   options.motion = stage == 2;
+  options.device = device_;
   options.placement = [names = trainable_names(manifest_, stage)](const params::ParamInfo& info) {
     return params::Placement{.trainable = names.contains(info.name)};
   };
@@ -122,7 +126,7 @@ models::NetworkSet FixtureFolder::networks(int stage) const {
 
 std::unique_ptr<models::VaeCodec> FixtureFolder::vae() const {
   const models::VaeConfig vae_config = unwrap(models::parse_vae_config(config("vae")));
-  auto store = frozen_store(models::VaeCodec::declare(vae_config));
+  auto store = frozen_store(models::VaeCodec::declare(vae_config), device_);
   load(*store, "vae", weights("vae"), {.rename = weights::vae_name});
   return std::make_unique<models::VaeCodec>(vae_config, std::move(store));
 }
@@ -132,7 +136,7 @@ models::ClipVisionConfig FixtureFolder::clip_config() const {
 }
 
 std::unique_ptr<params::ParamStore> FixtureFolder::clip_store() const {
-  auto store = frozen_store(models::ClipEncoder::declare(clip_config()));
+  auto store = frozen_store(models::ClipEncoder::declare(clip_config()), device_);
   load(*store, "clip", weights("image_encoder"), {.rename = weights::clip_vision_name});
   return store;
 }

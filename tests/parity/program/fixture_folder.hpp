@@ -33,12 +33,19 @@ inline void unwrap(const Status& status) {
 
 class FixtureFolder {
  public:
-  explicit FixtureFolder(std::filesystem::path folder);
+  /// `device`: where the networks and their inputs lie.
+  FixtureFolder(std::filesystem::path folder, at::Device device);
+
+  at::Device device() const { return device_; }
 
   bool has(const std::string& file) const;
   bool has(const std::string& file, const std::string& tensor) const;
   /// A copy in the stored type.
   at::Tensor get(const std::string& file, const std::string& tensor) const;
+  /// The same on the device.
+  at::Tensor input(const std::string& file, const std::string& tensor) const {
+    return get(file, tensor).to(device_);
+  }
   /// Tensors of a file whose name begins with `prefix`.
   std::vector<std::string> names(const std::string& file, const std::string& prefix) const;
   /// The manifest's suggested absolute tolerance of a tensor.
@@ -63,6 +70,7 @@ class FixtureFolder {
   weights::TensorFile weights(const std::string& stem) const;
   const weights::TensorFile& file(const std::string& stem) const;
   std::filesystem::path folder_;
+  at::Device device_;
   nlohmann::json manifest_;
   mutable std::map<std::string, weights::TensorFile> files_;
 };

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// zt_parity DIR: compares every module with tensors made by the reference's Python code, and prints the
-// table. Exit code 0: all checks that the folder allows passed. 1: one failed. 2: the folder can't be read.
+// zt_parity DIR [DEVICE]: compares every module with tensors made by the reference's Python code, and prints
+// the table. Exit code 0: all checks that the folder allows passed. 1: one failed. 2: the folder can't be
+// read.
 #include <cstdio>
 #include <exception>
 
 #include "checks.hpp"
+#include "tensor/device.hpp"
 
 int main(int argc, char** argv) {
   using namespace zt::parity;
-  if (argc != 2) {
-    std::fputs("usage: zt_parity DIR (a folder as described in tests/parity/README.md)\n", stderr);
+  if (argc < 2 || argc > 3) {
+    std::fputs("usage: zt_parity DIR [cpu|cuda] (a folder as described in tests/parity/README.md)\n", stderr);
     return 2;
   }
   struct Group {
@@ -21,7 +23,7 @@ int main(int argc, char** argv) {
                                {"optimizer", check_optimizer},  {"pipeline", check_pipeline},
                                {"transforms", check_transforms}};
   try {
-    const FixtureFolder folder(argv[1]);
+    const FixtureFolder folder(argv[1], unwrap(zt::tensor::open_device(argc == 3 ? argv[2] : "cpu")));
     Report report;
     for (const Group& group : kGroups) {
       try {

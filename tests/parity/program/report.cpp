@@ -27,13 +27,14 @@ void Check::within(const std::string& name, double error, double tolerance) {
 void Check::close(const std::string& name, const at::Tensor& found, const at::Tensor& wanted,
                   double absolute) {
   if (found.sizes() != wanted.sizes()) return within(name, std::numeric_limits<double>::infinity(), absolute);
-  within(name, (found.to(at::kDouble) - wanted.to(at::kDouble)).abs().max().item<double>(), absolute);
+  within(name, (found.to(at::kCPU, at::kDouble) - wanted.to(at::kDouble)).abs().max().item<double>(),
+         absolute);
 }
 
 void Check::close(const std::string& name, const at::Tensor& found, const at::Tensor& wanted, double absolute,
                   double relative) {
   if (found.sizes() != wanted.sizes()) return within(name, std::numeric_limits<double>::infinity(), 1);
-  const at::Tensor f = found.to(at::kDouble), w = wanted.to(at::kDouble);
+  const at::Tensor f = found.to(at::kCPU, at::kDouble), w = wanted.to(at::kDouble);
   within(name, ((f - w).abs() / (absolute + relative * w.abs())).max().item<double>(), 1);
 }
 
