@@ -43,8 +43,19 @@ CONFIGURATIONS = {
         vae_channels=(32, 64, 128, 128), vae_layers=2, vae_groups=16,
         clip_px=224, clip_patch=14, clip_width=256, clip_layers=6, clip_heads=4,
         pose_channels=(16, 32, 96, 256)),
+    "sd15": Configuration(
+        image_px=512, batch=4, frames=16, latent_channels=4,
+        channels=(320, 640, 1280, 1280), layers=2, heads=8, groups=32, context_width=768,
+        vae_channels=(128, 256, 512, 512), vae_layers=2, vae_groups=32,
+        clip_px=224, clip_patch=14, clip_width=1024, clip_layers=24, clip_heads=16,
+        pose_channels=(16, 32, 96, 256)),
 }
 
 
 def with_batch(configuration, batch):
     return dataclasses.replace(configuration, batch=batch)
+
+
+def with_sizes(configuration, **sizes):
+    """Those that are not None."""
+    return dataclasses.replace(configuration, **{key: value for key, value in sizes.items() if value})

@@ -4,7 +4,6 @@
 import dataclasses
 
 from diffusers import AutoencoderKL, UNet2DConditionModel, UNetMotionModel
-from diffusers.models.transformer_temporal import TransformerTemporalModel
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -86,7 +85,7 @@ def motion_unet(c):
     unet = UNetMotionModel(
         num_attention_heads=c.heads, motion_num_attention_heads=c.heads, motion_max_seq_length=32, **unet_sizes(c))
     for module in unet.modules():
-        if isinstance(module, TransformerTemporalModel):
+        if type(module).__name__ in ("TransformerTemporalModel", "AnimateDiffTransformer3D"):  # the latter since 0.28
             nn.init.zeros_(module.proj_out.weight)
             nn.init.zeros_(module.proj_out.bias)
     return unet

@@ -25,7 +25,12 @@ def seconds_since_start():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=("train", "generate"))
-    parser.add_argument("--configuration", default="tiny64", choices=("tiny64", "quarter"))
+    parser.add_argument("--configuration", default="tiny64", choices=("tiny64", "quarter", "sd15"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cached", action="store_true", help="train on latents and embeddings: no VAE, no CLIP")
+    parser.add_argument("--image-px", type=int)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--frames", type=int)
     parser.add_argument("--stage", type=int, default=1, choices=(1, 2))
     parser.add_argument("--dtype", default="fp32", choices=("fp32", "bf16"))
     parser.add_argument("--threads", type=int, default=2)
@@ -52,20 +57,28 @@ def main():
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     import torch  # after the thread count is set
 
-    from configurations import CONFIGURATIONS
+    from configurations import CONFIGURATIONS, with_sizes
     from generation import Generator
     from networks import build
-    from training import Trainer
+    from training import CachedTrainer, Trainer
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     random.seed(options.seed)
-    configuration = CONFIGURATIONS[options.configuration]
+    configuration = with_sizes(CONFIGURATIONS[options.configuration], image_px=options.image_px, batch=options.batch,
+                               frames=options.frames)
     trains = options.job == "train"
-    networks = build(configuration, has_motion=not trains or options.stage == 2)
+    with torch.device(options.device):
+        networks = build(configuration, has_motion=not trains or options.stage == 2)
     if trains:
-        trainer = Trainer(configuration, networks, options.stage, options.dtype, options.compile)
-        job, count = lambda: trainer.step(trainer.random_batch()), options.steps + 1  # the first one warms up
+        kind = CachedTrainer if options.cached else Trainer
+        trainer = kind(configuration, networks, options.stage, options.dtype, options.compile)
+
+        def job():
+            with torch.device(options.device):
+                batch = trainer.random_batch()
+            return trainer.step(batch)
+        count = options.steps + 1  # the first one warms up
     else:
         generator = Generator(configuration, networks, options.dtype, options.denoising_steps)
         job, count = lambda: float(generator.run().mean()), options.repeats
@@ -79,6 +92,8 @@ def main():
         if options.wait:
             print(json.dumps({"seconds": report["seconds"][-1], "result": report["results"][-1]}), flush=True)
     report["peak_resident_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.device.startswith("cuda"):
+        report["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 2**20
     report["trained_parameters"] = sum(p.numel() for p in trainer.parameters) if trains else 0
     print(json.dumps(report), flush=True)
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One training step of each stage, VAE and CLIP in the loop."""
 
+import inspect
 import random
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, UNetMotionModel
 
 from reference_attention import ReferenceAttention
 
@@ -12,6 +13,8 @@ SCALING = 0.18215
 SNR_GAMMA = 5.0
 NOISE_OFFSET = 0.05
 UNCOND_RATIO = 0.1
+# diffusers 0.24 does; later versions want one context per frame.
+REPEATS_CONTEXT = "encoder_hidden_states.repeat_interleave" in inspect.getsource(UNetMotionModel.forward)
 ADAMW = {"lr": 1e-5, "weight_decay": 1e-2}
 
 
@@ -23,7 +26,8 @@ class Trainer:
         self.attention = ReferenceAttention(networks.reference_net, networks.denoiser)
         self.attention.frames = self.frames
         self.parameters = networks.trained(stage)
-        self.optimizer = torch.optim.AdamW(self.parameters, **ADAMW)
+        on_gpu = self.parameters[0].is_cuda
+        self.optimizer = torch.optim.AdamW(self.parameters, fused=on_gpu, **ADAMW)
         self.scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
                                        clip_sample=False, prediction_type="v_prediction",
                                        rescale_betas_zero_snr=True, timestep_spacing="trailing")
@@ -60,6 +64,8 @@ class Trainer:
         if self.stage == 1:
             return self.n.denoiser(noisy, t, context, return_dict=False)[0]
         video_BCFHW = noisy.unflatten(0, (self.batch, self.frames)).transpose(1, 2)
+        if not REPEATS_CONTEXT:
+            context = context.repeat_interleave(self.frames, 0)
         out_BCFHW = self.n.denoiser(video_BCFHW, t, context, return_dict=False)[0]
         return out_BCFHW.transpose(1, 2).flatten(0, 1)
 
@@ -68,15 +74,15 @@ class Trainer:
         with torch.no_grad():
             latents, reference_latents, context = self.conditions(batch, is_uncond)
             noise = torch.randn_like(latents)
-            offset = torch.randn(self.batch, latents.shape[1], 1, 1)
+            offset = torch.randn(self.batch, latents.shape[1], 1, 1, device=latents.device)
             noise = noise + NOISE_OFFSET * offset.repeat_interleave(self.frames, 0)
-            t = torch.randint(0, 1000, (self.batch,))
+            t = torch.randint(0, 1000, (self.batch,), device=latents.device)
             t_each = t.repeat_interleave(self.frames, 0)
             noisy = self.scheduler.add_noise(latents, noise, t_each)
             target = self.scheduler.get_velocity(latents, noise, t_each)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bf16"):
+        with torch.autocast(noisy.device.type, torch.bfloat16, enabled=self.dtype == "bf16"):
             prediction = self.forward(noisy, t, reference_latents, context, batch["pose"])
-        alpha = self.scheduler.alphas_cumprod[t_each]
+        alpha = self.scheduler.alphas_cumprod.to(t_each.device)[t_each]
         snr = alpha / (1 - alpha) + 1
         weight = torch.clamp(snr, max=SNR_GAMMA) / snr
         error = torch.nn.functional.mse_loss(prediction.float(), target.float(), reduction="none")
