@@ -91,12 +91,13 @@ TEST(Checkpoint, GivesARankItsPiece) {
   EXPECT_EQ(other_shape.error().code, ErrorCode::Corrupt);
 }
 
-TEST(Checkpoint, StoresWhatTheTensorsWereWhenSaveReturned) {
+TEST(Checkpoint, StoresWhatTheTensorsWereUntilTheyWereCopied) {
   const test::TempFolder folder;
   Snapshot s = snapshot_of(1);
   Saver saver(options_for(folder.path()));
 
   saver.save(s);
+  saver.await_copy();
   s.tensors[0].value.fill_(-1);
   saver.wait();
 

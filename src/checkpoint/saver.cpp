@@ -23,10 +23,13 @@ struct Saver::State {
     int64_t number = 0;  ///< counts saves
     Snapshot snapshot;
     SaveResult result;
+    bool is_copied = false;  ///< the live tensors are not read any more
   };
 
   void start(Job started);
   void work();
+  void copy(Job& copying);
+  Status commit(Job& writing) const;
   void write(Job& writing) const;
   void finish(SaveResult result);
 
@@ -67,10 +70,8 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
   job.result.name = contract::checkpoint_name(snapshot.step);
   job.result.status = wait();
   if (!job.result.status) return state_->finish(std::move(job.result));
-  std::optional<Snapshot> copy;
-  if (staging == Staging::Copy) copy = internal::copied(snapshot);  // none where memory is short
-  if (copy) {
-    job.snapshot = *std::move(copy);
+  if (staging == Staging::Copy && internal::has_room(snapshot)) {
+    job.snapshot = snapshot;
     job.result.stall_s = watch.seconds();
     state_->start(std::move(job));
     return;
@@ -79,6 +80,15 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
   state_->write(job);
   job.result.stall_s = watch.seconds();
   state_->finish(std::move(job.result));
+}
+
+double Saver::await_copy() {
+  const clock::Stopwatch watch;
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [this] { return !state_->job || state_->job->is_copied; });
+  const double waited_s = watch.seconds();
+  if (state_->job) state_->job->result.stall_s += waited_s;
+  return waited_s;
 }
 
 Status Saver::wait() {
@@ -117,6 +127,7 @@ void Saver::State::work() {
     changed.wait(lock, [this] { return job || stopping; });
     if (!job) return;
     lock.unlock();
+    copy(*job);
     write(*job);
     lock.lock();
     results.push_back(std::move(job->result));
@@ -125,18 +136,35 @@ void Saver::State::work() {
   }
 }
 
+// Should the memory be gone after all, the tensors are written where they are, while await_copy() waits: the
+// other ranks count on this one's part.
+void Saver::State::copy(Job& copying) {
+  std::optional<Snapshot> copy = internal::copied(copying.snapshot);
+  if (!copy) {
+    copying.snapshot = internal::viewed(copying.snapshot);
+    return;
+  }
+  copying.snapshot = *std::move(copy);
+  {
+    const std::lock_guard lock(mutex);
+    copying.is_copied = true;
+  }
+  changed.notify_all();
+}
+
+Status Saver::State::commit(Job& writing) const {
+  try {
+    ZT_TRY_ASSIGN(writing.result.bytes, internal::commit(options, writing.number, writing.snapshot));
+    return {};
+  } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
+    return fail(ErrorCode::Internal, e.what());
+  }
+}
+
 void Saver::State::write(Job& writing) const {
   const clock::Stopwatch watch;
   SaveResult& result = writing.result;
-  try {
-    if (auto bytes = internal::commit(options, writing.number, writing.snapshot)) {
-      result.bytes = *bytes;
-    } else {
-      result.status = fail(std::move(bytes.error()));
-    }
-  } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
-    result.status = fail(ErrorCode::Internal, e.what());
-  }
+  result.status = commit(writing);
   result.write_s = watch.seconds();
   if (!result.status) {
     log::error("checkpoint",

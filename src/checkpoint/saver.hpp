@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes checkpoints while training goes on. save() copies the live tensors and returns; a thread of its own
-// writes the copy so that a crash or a full disk at any moment leaves a loadable checkpoint
-// (docs/formats/checkpoint.md), then removes what retention no longer wants. Reading: checkpoint/reader.hpp.
+// Writes checkpoints while training goes on. save() returns at once; a thread of its own copies the live
+// tensors, which takes place beside the next forward and backward pass, and writes the copy so that a crash
+// or a full disk at any moment leaves a loadable checkpoint (docs/formats/checkpoint.md), then removes what
+// retention no longer wants. Reading: checkpoint/reader.hpp.
 //
 //   Saver saver({.folder = run.checkpoints(), .run_id = ..., .config_digest = ..., .generation = n});
 //   saver.save(snapshot);                                  // in the step loop
+//   saver.await_copy();                                    // before the tensors change
 //   for (const SaveResult& done : saver.take_results())    // now and then, and after wait()
 #pragma once
 
@@ -56,8 +58,8 @@ struct SaveResult {
   /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
   Status status;
   uint64_t bytes = 0;  ///< written by all ranks; what is shared with an earlier checkpoint does not count
-  double stall_s = 0;  ///< time save() blocked
-  double write_s = 0;  ///< from the end of the stall until the checkpoint was durable and verified
+  double stall_s = 0;  ///< time that save() and await_copy() blocked
+  double write_s = 0;  ///< from the end of the copy until the checkpoint was durable and verified
   std::vector<int64_t> removed_steps;  ///< by retention
 };
 
@@ -70,12 +72,15 @@ class Saver {
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
-  /// Waits for the save before it, copies the tensors and starts writing; where memory for the copy is short
-  /// it writes before it returns. The step loop may change the tensors afterwards, but for the frozen ones,
-  /// which are not copied. A failure does not stop training: it is logged as an error and comes out of
-  /// take_results(); the next save tries afresh. A step that was saved before is replaced.
-  /// Requires distinct tensor names (else the result is InvalidArgument).
+  /// Waits for the save before it and has the tensors copied and written; where memory for the copy is short
+  /// it writes before it returns. They must stay as they are until await_copy() returns; the frozen ones,
+  /// which are not copied, for good. A failure does not stop training: it is logged as an error and comes out
+  /// of take_results(); the next save tries afresh. A step that was saved before is replaced. Requires
+  /// distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
+  /// Waits until the tensors of the newest save are copied, a matter of memory alone (saver.cpp has the
+  /// exception). Returns the seconds that it took.
+  double await_copy();
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.
   void save_in_place(const Snapshot& snapshot);

@@ -58,7 +58,8 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
                 .num_lanes = job_.lanes,
                 .num_threads = static_cast<int64_t>(setup_.num_threads),
                 .check_every_steps = job_.parallel.check_every_steps,
-                .first_step = setup_.cursor.step}),
+                .first_step = setup_.cursor.step,
+                .before_update = [this] { save_stall_s_ += saver_.await_copy(); }}),
       saver_({.folder = run.checkpoints(),
               .run_id = run.identity().run_id,
               .config_digest = run.identity().config_digest,
@@ -186,7 +187,10 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
 Status Loop::after_step() {
   const bool is_last = setup_.cursor.step == end_step();
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
-  if (wants_clips || is_due(job_.checkpoint.every_steps)) ZT_TRY(validator_->run(wants_clips));
+  if (wants_clips || is_due(job_.checkpoint.every_steps)) {
+    save_stall_s_ += saver_.await_copy();  // averages stand in for the weights meanwhile
+    ZT_TRY(validator_->run(wants_clips));
+  }
   if (is_due(job_.checkpoint.every_steps)) save(is_last);
   return take_saves(/*is_last=*/false);  // what failed is tried again at the end
 }

@@ -177,6 +177,7 @@ Status Stepper::update(StepReport& report, double lr) {
     store.zero_gradients();
     return {};
   }
+  settings_.before_update();
   optim::AdamWStep step;
   step.lr = lr;
   step.gradient_scale =

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,9 @@ struct StepSettings {
   double max_grad_norm = 0;  ///< 0 = no clipping
   int64_t num_lanes = 1;     ///< of the run, over all ranks
   int64_t num_threads = 1;
-  int64_t check_every_steps = 0;  ///< ReplicaCheck's; 0 = never
-  int64_t first_step = 0;         ///< finished steps before the first one here
+  int64_t check_every_steps = 0;                ///< ReplicaCheck's; 0 = never
+  int64_t first_step = 0;                       ///< finished steps before the first one here
+  std::function<void()> before_update = [] {};  ///< called before weights, moments or averages change
 };
 
 class Stepper {

@@ -25,8 +25,6 @@ size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kA
 // long. (Large pages are faster still where the kernel has them free, but several times slower where it has
 // to make them.) Null where there is none.
 std::shared_ptr<std::byte> map_memory(size_t bytes) {
-  const auto memory = resources::memory();
-  if (memory && memory->available_bytes < bytes + kSpareBytes) return nullptr;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
   void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
   if (data == MAP_FAILED) return nullptr;
@@ -40,12 +38,22 @@ std::vector<params::StateTensor> views(const std::vector<params::StateTensor>& t
   return out;
 }
 
-}  // namespace
-
-std::optional<Snapshot> copied(const Snapshot& snapshot) {
+size_t bytes_of_copy(const Snapshot& snapshot) {
   size_t total = kAlignment;  // a mapping is never empty
   for (const params::StateTensor& t : snapshot.tensors) total += aligned(t.value.nbytes());
-  const std::shared_ptr<std::byte> memory = map_memory(total);
+  return total;
+}
+
+}  // namespace
+
+bool has_room(const Snapshot& snapshot) {
+  const auto memory = resources::memory();
+  return !memory || memory->available_bytes >= bytes_of_copy(snapshot) + kSpareBytes;
+}
+
+std::optional<Snapshot> copied(const Snapshot& snapshot) {
+  const at::NoGradGuard no_grad;
+  const std::shared_ptr<std::byte> memory = map_memory(bytes_of_copy(snapshot));
   if (!memory) return std::nullopt;
 
   Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics, views(snapshot.frozen)};
