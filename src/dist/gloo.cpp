@@ -86,7 +86,6 @@ class Gloo final : public Backend {
   /// What a failed transfer with `peer` means.
   Outcome explain(const Running& running, int peer, bool is_timeout, std::string reason) const;
   int first_missing(int peer) const;
-  std::string gave_up_key(int rank) const { return fmt::format("{}gave-up/{}", meeting_.prefix, rank); }
   void close();
 
   const Meeting meeting_;
@@ -261,7 +260,7 @@ Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::st
   } else {
     // Should the rendezvous be gone too, the others name this rank; there is nothing better to do.
     [[maybe_unused]] const Status ignored =
-        meeting_.store->set(gave_up_key(meeting_.rank), std::to_string(peer));
+        meeting_.store->set(gave_up_key(meeting_, meeting_.rank), std::to_string(peer));
   }
   const int missing = first_missing(peer);
   const bool was_waiting = is_timeout || missing != peer;
@@ -272,7 +271,7 @@ Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::st
 // The peer may itself have waited in vain for somebody else, whose data this rank had already got.
 int Gloo::first_missing(int peer) const {
   for (int followed = 0; followed < size(); ++followed) {
-    const auto next = meeting_.store->get(gave_up_key(peer), clock::in(kGaveUpGrace));
+    const auto next = meeting_.store->get(gave_up_key(meeting_, peer), clock::in(kGaveUpGrace));
     if (!next) break;
     peer = std::clamp(std::atoi(next->c_str()), 0, size() - 1);
   }

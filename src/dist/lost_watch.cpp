@@ -22,6 +22,10 @@ std::optional<int> lost_member(const Meeting& meeting, clock::Deadline deadline)
   return first ? rank_named(meeting, *first) : std::nullopt;
 }
 
+std::string gave_up_key(const Meeting& meeting, int rank) {
+  return fmt::format("{}gave-up/{}", meeting.prefix, rank);
+}
+
 void give_up(const Meeting& meeting) {
   const std::string me = std::to_string(meeting.members[static_cast<size_t>(meeting.rank)].world_rank);
   // Without the rendezvous the others see the broken connection, or their deadline.

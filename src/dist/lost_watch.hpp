@@ -23,6 +23,9 @@ std::optional<int> rank_named(const Meeting& meeting, const std::string& member)
 /// The group's rank that the rendezvous records as the first lost one, if it does so by the deadline.
 std::optional<int> lost_member(const Meeting& meeting, clock::Deadline deadline);
 
+/// Where a rank of the group says that it gave up waiting, for whoever looks for the one that is missing.
+std::string gave_up_key(const Meeting& meeting, int rank);
+
 /// Records this rank as lost, unless another was before: the others' watches end.
 void give_up(const Meeting& meeting);
 

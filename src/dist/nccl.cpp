@@ -86,7 +86,6 @@ class Nccl final : public Backend {
   std::optional<Outcome> ended(uint64_t sequence);
   /// Ends the current wait and all later ones; the first call counts.
   void end_with(Outcome outcome);
-  std::string gave_up_key(int rank) const { return fmt::format("{}gave-up/{}", meeting_.prefix, rank); }
   void close();
 
   const Meeting meeting_;
@@ -244,11 +243,12 @@ Outcome Nccl::complete(const Running& running, clock::Deadline deadline) {
 // NCCL does not say for whom it waits. Ranks that wait in vain give up at about the same time and say so;
 // those that don't are the ones that are missing.
 Outcome Nccl::explain_timeout(uint64_t sequence) const {
-  [[maybe_unused]] const Status ignored = meeting_.store->set(gave_up_key(meeting_.rank), "");
+  [[maybe_unused]] const Status ignored = meeting_.store->set(gave_up_key(meeting_, meeting_.rank), "");
   std::vector<int> missing;
   const clock::Deadline until = clock::in(kGaveUpGrace);
   for (int rank = 0; rank < size(); ++rank)
-    if (rank != meeting_.rank && !meeting_.store->get(gave_up_key(rank), until)) missing.push_back(rank);
+    if (rank != meeting_.rank && !meeting_.store->get(gave_up_key(meeting_, rank), until))
+      missing.push_back(rank);
   return {Outcome::Kind::Timeout, sequence, std::move(missing), {}};
 }
 
