@@ -12,6 +12,7 @@
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/gradient_norm.hpp"
+#include "support/optimizer_steps.hpp"
 #include "support/param_store.hpp"
 
 namespace zt::optim {
@@ -21,12 +22,6 @@ namespace {
 const std::vector<test::TestParam> kParams = {
     {"a", {5000}}, {"b", {300}, "other_unit"}, {"c", {70, 64}, "net", "late"}, {"d", {7}}};
 
-params::PlacementRule eight_bit_rule() {
-  return [](const params::ParamInfo& info) {
-    return params::Placement{.optimizer_kind = static_cast<int>(state_kind_8bit(info.numel()))};
-  };
-}
-
 using State = std::map<std::string, at::Tensor>;
 
 /// Three steps of one rank's shard, pieces copied into `whole`: parameters as well as moments and averages.
@@ -34,12 +29,7 @@ void train_shard(params::Shard shard, const params::PlacementRule& placement, St
   const auto store = test::make_store(kParams, placement, shard);
   AdamW adamw(*store, {});
   Ema ema(*store, {.decay = 0.9});
-  for (int step = 0; step < 3; ++step) {
-    const std::vector<std::string> reached =
-        step == 1 ? std::vector<std::string>{"net"} : std::vector<std::string>{"net", "late"};
-    test::fill_gradients(*store, reached, step);
-    adamw.step({.lr = 1e-2, .gradient_scale = 0.5, .ema = &ema, .clear_gradients = true});
-  }
+  test::make_three_steps(*store, adamw, ema);
   const auto collect = [&](const params::StateTensor& t) {
     const std::vector<int64_t> shape = t.piece ? t.piece->whole_shape : t.value.sizes().vec();
     at::Tensor& into = whole.try_emplace(t.name, at::zeros(shape, t.value.options())).first->second;
@@ -72,7 +62,7 @@ void expect_same(const State& found, const State& wanted) {
 TEST_P(Shards, StepAsOneDoesInFloat32) { expect_same(train(GetParam(), {}), train(1, {})); }
 
 TEST_P(Shards, StepAsOneDoesIn8Bit) {
-  expect_same(train(GetParam(), eight_bit_rule()), train(1, eight_bit_rule()));
+  expect_same(train(GetParam(), test::eight_bit_moments()), train(1, test::eight_bit_moments()));
 }
 
 TEST_P(Shards, KnowTheNormsTogether) {

@@ -11,6 +11,7 @@
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/gradient_norm.hpp"
+#include "support/optimizer_steps.hpp"
 #include "support/param_store.hpp"
 #include "tensor/device_memory.hpp"
 
@@ -23,12 +24,6 @@ using test::OnGpu;
 const std::vector<test::TestParam> kParams = {
     {"big", {300, 301}}, {"odd", {5000}, "other_unit"}, {"late", {70, 64}, "net", "late"}, {"small", {7}}};
 
-params::PlacementRule eight_bit_rule() {
-  return [](const params::ParamInfo& info) {
-    return params::Placement{.optimizer_kind = static_cast<int>(state_kind_8bit(info.numel()))};
-  };
-}
-
 using State = std::map<std::string, at::Tensor>;
 
 /// Values, moments and averages after three steps, on the CPU; the second does not reach the group "late".
@@ -36,12 +31,7 @@ State trained(at::Device device, const params::PlacementRule& placement) {
   const auto store = test::make_store(kParams, placement, {}, {}, device);
   AdamW adamw(*store, {});
   Ema ema(*store, {.decay = 0.9});
-  for (int step = 0; step < 3; ++step) {
-    const std::vector<std::string> reached =
-        step == 1 ? std::vector<std::string>{"net"} : std::vector<std::string>{"net", "late"};
-    test::fill_gradients(*store, reached, step);
-    adamw.step({.lr = 1e-2, .gradient_scale = 0.5, .ema = &ema, .clear_gradients = true});
-  }
+  test::make_three_steps(*store, adamw, ema);
   State state;
   const auto collect = [&](const params::StateTensor& t) { state[t.name] = t.value.detach().cpu(); };
   adamw.visit_state(collect);
@@ -70,7 +60,8 @@ TEST_F(Optimizer, AdamWAndAveragesAreTheCpusToRounding) {
 }
 
 TEST_F(Optimizer, EightBitCodesAreTheCpusButForTies) {
-  const State wanted = trained(at::kCPU, eight_bit_rule()), found = trained(gpu, eight_bit_rule());
+  const State wanted = trained(at::kCPU, test::eight_bit_moments()),
+              found = trained(gpu, test::eight_bit_moments());
   for (const auto& [name, value] : wanted) {
     if (value.scalar_type() != at::kByte) {
       EXPECT_LT(test::relative_error(found.at(name), value), 1e-4) << name;
