@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/host_name.hpp"
+
 namespace zt::files {
 namespace {
 
@@ -178,9 +180,7 @@ Result<Lock> Lock::acquire(const fs::path& path) {
                 fmt::format("{} is in use by another process ({})", path.parent_path().string(),
                             n > 0 ? std::string_view(text) : std::string_view("unknown")));
   }
-  char host[128] = {};
-  ::gethostname(host, sizeof host - 1);
-  const std::string holder = fmt::format("pid {} on {}", ::getpid(), host);
+  const std::string holder = fmt::format("pid {} on {}", ::getpid(), host_name());
   if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), holder.data(), holder.size(), 0) < 0) {
     return fail(errno_error("write lock", path, errno));
   }

@@ -3,13 +3,12 @@
 #include "cli/hang_guard.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <utility>
 #include <vector>
 
+#include "base/host_name.hpp"
 #include "cli/first_missing.hpp"
 #include "cli/last_error.hpp"
 #include "cli/worker_group.hpp"
@@ -23,12 +22,6 @@ namespace {
 constexpr double kPeriod_s = 0.25;
 /// For the ranks to write their flight records: they look for the request every 100 ms.
 constexpr double kEvidence_s = 0.4;
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
   const contract::Attempt first{session.call.generation, session.call.progress.parent_path()};

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/clock.hpp"
+#include "base/host_name.hpp"
 
 namespace zt::contract {
 namespace {
@@ -50,9 +51,7 @@ bool is_running(pid_t pid) {
 
 bool is_alive(const AttemptStarted* started, const std::optional<Progress>& progress) {
   const int64_t pid = progress ? progress->pid : started ? started->pid : 0;
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  if (started && started->host != host.data()) {
+  if (started && started->host != host_name()) {
     return progress && clock::unix_now_s() - progress->heartbeat_s < kHeartbeatLimit_s;
   }
   return pid > 0 && is_running(static_cast<pid_t>(pid));

@@ -2,12 +2,11 @@
 #include "dist/group.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <utility>
 
+#include "base/host_name.hpp"
 #include "dist/backends.hpp"
 #include "exchange/segment.hpp"
 
@@ -19,12 +18,6 @@ constexpr BackendRow kBackends[] = {
     {"gloo", at::kCPU, make_gloo},
     {"nccl", at::kCUDA, make_nccl},
 };
-
-std::string system_host() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 std::vector<std::string> keys_of_all(const Meeting& meeting, std::string_view topic) {
   std::vector<std::string> keys;
@@ -43,7 +36,7 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
                 fmt::format("rank {} has formed group {} in generation {} before", options.world_rank,
                             options.name, meeting.store->generation()));
   }
-  const std::string host = options.host.empty() ? system_host() : options.host;
+  const std::string host = options.host.empty() ? host_name() : options.host;
   const std::string identity =
       options.host_identity.empty() ? exchange::host_identity() : options.host_identity;
   ZT_TRY(meeting.store->set(mine, fmt::format("{}\n{}\n{}", options.world_rank, host, identity)));
@@ -101,7 +94,7 @@ Result<std::unique_ptr<Communicator>> form_group(const GroupOptions& options, cl
   meeting.device = options.device;
   meeting.deadline = deadline;
   if (options.size == 1) {
-    meeting.members.front() = {options.world_rank, options.host.empty() ? system_host() : options.host};
+    meeting.members.front() = {options.world_rank, options.host.empty() ? host_name() : options.host};
     const int64_t generation = options.store ? options.store->generation() : 0;
     return std::make_unique<Communicator>(GroupIdentity{options.name, generation, 0, meeting.members},
                                           make_alone(options.device.type()));

@@ -2,24 +2,10 @@
 // See attempt_events.hpp.
 #include "worker/attempt_events.hpp"
 
-#include <unistd.h>
-
-#include <array>
-#include <climits>
-#include <string>
-
+#include "base/host_name.hpp"
 #include "contract/exit_codes.hpp"
 
 namespace zt::worker {
-namespace {
-
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-}  // namespace
 
 contract::AttemptStarted started(at::Device device) {
   contract::AttemptStarted event;
