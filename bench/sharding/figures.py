@@ -79,7 +79,7 @@ def ratio_text(row):
     if row["peer_over_ours"] is None:
         return ""
     interval = "" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"
-    return f"{row['peer_over_ours']:.2f}{interval}"
+    return f"{row['peer_over_ours']:.2f}{interval}" if row["peer_over_ours"] < 1000 else "over 1000"
 
 
 def markdown(rows):

@@ -31,7 +31,7 @@ def prepare(cell, options):
 
 
 class Ours:
-    """One run. `settings`: further --set KEY=VALUE."""
+    """One run. `settings`: further --set KEY=VALUE. Snapshots in memory are on where checkpoints are: the peers have none."""
 
     def __init__(self, cell, options, place, steps, save_every=0, settings=()):
         self.cell, self.options = cell, options
@@ -40,6 +40,7 @@ class Ours:
         self.command = one_process.train_command(
             scenario_of(cell), options, ("output_dir", self.runs), ("max_train_steps", steps),
             ("parallel.zero_stage", cell.zero_stage), ("checkpoint.every_steps", save_every),
+            *([] if save_every else [("checkpoint.memory_every_steps", 0)]),
             ("cache.enable", "false" if cell.work == "encoded" else "true"),
             *(setting.split("=", 1) for setting in settings)) + ["--ranks", cell.ranks]
         self.begin = time.time()
