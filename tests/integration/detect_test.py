@@ -1,36 +1,45 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A rank that is stopped is found, named and killed, with real processes; then the run ends, or goes on if restarts are
-left. The times it took are printed. With `starved`: ranks that hardly get a core are left alone.
-Usage: detect_test.py FOLDER_OF_PROGRAMS [starved]"""
+"""A rank that is stopped, or sleeps for good, is found, named and killed, with real processes; then the run
+ends, or goes on if restarts are left. The times it took are printed. With `slow`: the same for a rank that computes without
+end; and ranks that hardly get a core are left alone.
+Usage: detect_test.py FOLDER_OF_PROGRAMS [slow]"""
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import stuck
 from kill_test import DEADLINE_S, Jobs, descendants
 from recovery_test import Runs, at_step, wait_until
 
 HANG_S = 5  # parallel.hang_s
+FORWARD, BACKWARD = 2, 3  # activities of docs/formats/progress.md
+SPIN_TIMES = 10  # as long a rank may compute: cli/hang_rule.hpp
 SLACK_S = 2  # the time of a look, of the evidence, and of a busy machine
 
 
-def stop(runs, name, victim, step, hang_s, launcher):
-    """Stops a rank after a step. Returns the line that says so."""
-    os.kill(at_step(runs, name, step, victim), signal.SIGSTOP)
+def expect_found(runs, victim, kind, limit_s, slack_s=SLACK_S):
+    """Waits for the line that says so, and returns it."""
     began = time.monotonic()
     line = wait_until("the hang to be found", lambda: next(
         (line for line in runs.log().splitlines() if line.startswith(f"zoetrope: rank {victim} on ")), None))
     found_s = time.monotonic() - began
-    print(f"stopped rank {victim}: found and killed after {found_s:.2f} s (hang_s = {hang_s})", flush=True)
-    assert hang_s <= found_s < hang_s + SLACK_S, f"found after {found_s} s"
-    assert line.startswith(f"zoetrope: rank {victim} on {os.uname().nodename} hangs (stopped for "), line
+    print(f"{kind} rank {victim}: found and killed after {found_s:.2f} s (limit {limit_s})", flush=True)
+    assert limit_s <= found_s < limit_s + slack_s, f"found after {found_s} s"
+    assert line.startswith(f"zoetrope: rank {victim} on {os.uname().nodename} hangs ({kind} for "), line
     assert ", after step " in line and "flight records in " in line, line
     return line
+
+
+def stop(runs, name, victim, step, hang_s):
+    os.kill(at_step(runs, name, step, victim), signal.SIGSTOP)
+    return expect_found(runs, victim, "stopped", hang_s)
 
 
 def events(runs, name):
@@ -43,7 +52,7 @@ def ends_without_restarts(runs):
     launcher = runs.train("ends", 2, "--max-restarts", 0)
     at_step(runs, "ends", 1)
     workers = descendants(launcher.pid)
-    line = stop(runs, "ends", 1, 2, HANG_S, launcher)
+    line = stop(runs, "ends", 1, 2, HANG_S)
     assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
     assert "rank 1 has not entered " in line, line
     assert f"error: rank 1 failed first, after step " in runs.log(), runs.log()
@@ -58,9 +67,27 @@ def ends_without_restarts(runs):
 
 def goes_on_with_restarts(runs):
     launcher = runs.train("goes_on", 2, "--set", "parallel.hang_s=1")
-    stop(runs, "goes_on", 0, 2, 1, launcher)
+    stop(runs, "goes_on", 0, 2, 1)
     runs.finish(launcher)
     assert "restarting as launch 2" in runs.log(), runs.log()
+
+
+def goes_on_after(runs, kind, limit_s, slack_s=SLACK_S):
+    """The main thread of rank 1 sleeps, or computes, for good in the middle of a pass."""
+    launcher = runs.train(kind, 2, "--set", "parallel.hang_s=1")
+    pid = at_step(runs, kind, 3, 1)
+    stuck.make(pid, kind, lambda: is_in_a_judged_pass(runs, kind, 1))
+    expect_found(runs, 1, kind, limit_s, slack_s)
+    runs.finish(launcher)
+    assert "restarting as launch 2" in runs.log(), runs.log()
+
+
+def is_in_a_judged_pass(runs, name, rank):
+    """At a unit whose usual time is known: its limit is parallel.hang_s then, and not that of the unknown."""
+    words = next(runs.root.glob(f"runs/{name}-*/attempts/*1/rank-{rank:05}.progress")).read_bytes()
+    slot = 8 * (8 + 32 * (struct.unpack_from("<Q", words, 16)[0] % 2))
+    activity, _, limit_s = struct.unpack_from("<QQd", words, slot + 8 * 17)
+    return activity in (FORWARD, BACKWARD) and limit_s == 1
 
 
 def are_left_alone_when_starved(runs):
@@ -83,11 +110,15 @@ def main():
         root, programs = Path(folder), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
         runs = Runs(programs, root)
-        if "starved" in sys.argv:
+        if "slow" in sys.argv:
+            if stuck.CAN:
+                goes_on_after(runs, "spinning", SPIN_TIMES * 1, slack_s=60)  # of its own time on a core
             are_left_alone_when_starved(runs)
         else:
             ends_without_restarts(runs)
             goes_on_with_restarts(runs)
+            if stuck.CAN:
+                goes_on_after(runs, "asleep", 1)
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"
 
