@@ -49,8 +49,6 @@ std::string memory_text(const json& plan) {
   add("process", "process");
   add("total", "total");
   std::string text = table.text(table_width());
-  if (memory["start"].get<int64_t>() > memory["total"].get<int64_t>())
-    text += fmt::format("A new run's start, with whole weights, takes {}.\n", size(memory["start"]));
   text += fmt::format("A rank has {}: it {}. Writing a checkpoint takes {} more where there is room.\n",
                       size(plan["available"]), plan["fits"].get<bool>() ? "fits" : "does NOT fit",
                       size(memory["staging"]));

@@ -97,16 +97,28 @@ Names loaded_names(const NetworkSet& set) {
   return loaded;
 }
 
-/// The denoising UNet takes ReferenceNet's weights; its head, which ReferenceNet lacks, starts at zero
-/// output.
-void copy_reference(params::ParamStore& store) {
-  for (const NamedTensor& tensor : network_tensors(store, kReferenceUNet)) {
-    store.assign(fmt::format("{}.{}", kDenoisingUNet, tensor.name), tensor.value);
+/// The denoising UNet starts as ReferenceNet does: from its file, or from its start values. The head, which
+/// ReferenceNet lacks, starts at zero output.
+Status copy_reference(NetworkSet& set, const std::optional<NetworkSource>& reference, uint64_t seed) {
+  if (reference) {
+    ZT_TRY_ASSIGN(const weights::TensorFile file, open(*reference));
+    LoadRules rules;
+    rules.contents = Contents::WithoutMotion;
+    rules.optional_suffixes = {"conv_norm_out.weight", "conv_norm_out.bias", "conv_out.weight",
+                               "conv_out.bias"};
+    ZT_TRY(load(set, kDenoisingUNet, *reference, file, rules));
+  } else {
+    for (const params::StoredParam& param : set.store->params()) {
+      if (!param.info.name.starts_with(kReferenceUNet)) continue;
+      const std::string name = param.info.name.substr(kReferenceUNet.size());
+      set.store->initialize_like(std::string(kDenoisingUNet) + name, param.info, seed);
+    }
   }
   for (const char* name : {"conv_out.weight", "conv_out.bias"}) {
     const std::string full = fmt::format("{}.{}", kDenoisingUNet, name);
-    store.assign(full, at::zeros_like(store.find(full)->value));
+    set.store->assign(full, at::zeros(set.store->find(full)->info.shape));
   }
+  return {};
 }
 
 }  // namespace
@@ -157,7 +169,6 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
   layout.device = options.device;
   layout.shard = options.shard;
   layout.residency = options.residency;
-  layout.starts_whole = options.starts_whole;
   set.store = std::make_unique<params::ParamStore>(declare_networks(configs), layout);
   set.reference_net =
       std::make_unique<ReferenceNet>(configs.reference_unet, set.store->source(kReferenceUNet));
@@ -171,9 +182,7 @@ Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_ch
                                   const BuildOptions& options) {
   const NetworkSources sources = internal::network_sources(job);
   ZT_TRY_ASSIGN(const NetworkConfigs configs, network_configs(job, latent_channels, options.motion));
-  BuildOptions whole = options;
-  whole.starts_whole = true;  // a network may start as a copy of another
-  NetworkSet set = make_networks(configs, whole, /*initialize=*/false);
+  NetworkSet set = make_networks(configs, options, /*initialize=*/false);
   ZT_TRY(load_files(set, sources, job, options));
   const Names loaded = loaded_names(set);
   set.store->initialize(options.seed,
@@ -181,7 +190,7 @@ Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_ch
   if (job.motion_init == config::MotionInit::FrameLags && std::ranges::none_of(loaded, is_motion))
     start_with_frame_lags(*set.store, kDenoisingUNet, configs.denoising_unet.motion);
   if (!sources.denoising_unet && job.denoiser_init == config::DenoiserInit::CopyReference)
-    copy_reference(*set.store);
+    ZT_TRY(copy_reference(set, sources.reference_unet, options.seed));
   return set;
 }
 

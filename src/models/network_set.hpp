@@ -57,7 +57,6 @@ struct BuildOptions {
   at::Device device = at::kCPU;
   params::Shard shard = {};              ///< of several ranks: this one's part of the state
   params::ResidencyRule residency = {};  ///< default: all is kept whole
-  bool starts_whole = false;             ///< until ParamStore::shed(); build_networks() always starts so
   /// Motion modules must come from a file, and mm_zero_proj_out does not apply.
   bool for_generation = false;
 };
@@ -69,7 +68,7 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
 /// network_configs, make_networks, then each network from the first of: stage1_ckpt_dir, its own path, the
 /// base model (pose guider: controlnet_openpose_path). Motion modules come from mm_path, or from
 /// denoising_unet_path if that file holds some. A denoising UNet without a file starts as denoiser_init says.
-/// `stage1_run` is not read here. The store is whole: shed() it. Errors: those of network_configs and
+/// `stage1_run` is not read here. Errors: those of network_configs and
 /// load_network; InvalidConfig names the key that is missing or wrong.
 Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_channels,
                                   const BuildOptions& options);

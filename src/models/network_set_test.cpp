@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/files.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/vae/vae_codec.hpp"
@@ -57,6 +59,48 @@ TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
   EXPECT_TRUE(at::equal(value(set, std::string("reference_unet.") + name),
                         value(set, std::string("denoising_unet.") + name)));
   EXPECT_EQ(value(set, "denoising_unet.conv_out.weight").abs().max().item<float>(), 0);
+}
+
+TEST(NetworkSet, CopyReferenceTakesItsFile) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_model();
+  ASSERT_TRUE(save(build(job, {.seed = 5}), kReferenceUNet, folder / "reference.pth"));
+  job.reference_unet_path = folder / "reference.pth";
+  job.denoiser_init = config::DenoiserInit::CopyReference;
+
+  const NetworkSet set = build(job, {.motion = true});
+
+  EXPECT_TRUE(at::equal(value(set, "denoising_unet.conv_in.weight"),
+                        value(build(small_model(), {.seed = 5}), "reference_unet.conv_in.weight")));
+  EXPECT_EQ(value(set, "denoising_unet.conv_out.bias").abs().max().item<float>(), 0);
+  ASSERT_EQ(set.reports.size(), 2u);
+}
+
+// ZeRO-3: no rank has room for all weights, at the start neither.
+TEST(NetworkSet, EachRankStartsWithItsPartOfTheWhole) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_model();
+  ASSERT_TRUE(save(build(job, {.seed = 5}), kPoseGuider, folder / "guider.pth"));
+  job.pose_guider_path = folder / "guider.pth";
+  job.denoiser_init = config::DenoiserInit::CopyReference;
+  job.motion_init = config::MotionInit::FrameLags;
+  BuildOptions options{.motion = true, .seed = 2};
+  const NetworkSet whole = build(job, options);
+  options.residency = [](const std::string&) { return params::Residency{.whole_values = false}; };
+  for (int rank = 0; rank < 3; ++rank) {
+    options.shard = {rank, 3};
+    const NetworkSet set = build(job, options);
+    for (size_t s = 0; s < whole.store->segments().size(); ++s) {
+      const params::Segment& part = set.store->segments()[s];
+      const at::Tensor& all = whole.store->segments()[s].values_P;
+      ASSERT_FALSE(part.keeps_values);
+      const int64_t end = std::min(part.part.end, all.numel());
+      if (end <= part.part.begin) continue;  // padding
+      EXPECT_TRUE(at::equal(part.values_S.narrow(0, 0, end - part.part.begin),
+                            all.narrow(0, part.part.begin, end - part.part.begin)))
+          << part.unit << " of rank " << rank;
+    }
+  }
 }
 
 // A pose picture is black but for thin lines: convolutions with torch's start values make a signal of 0.002

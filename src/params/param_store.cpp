@@ -51,9 +51,7 @@ at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
 
 }  // namespace
 
-ParamStore::ParamStore(const ParamTable& table, const Options& options)
-    : shard_(options.shard), residency_(options.residency) {
-  if (!residency_) residency_ = [](const std::string&) { return Residency{}; };
+ParamStore::ParamStore(const ParamTable& table, const Options& options) : shard_(options.shard) {
   const at::NoGradGuard no_grad;
   lay_out(table, options);
   bind_views();
@@ -96,9 +94,9 @@ void ParamStore::allocate(Segment& segment, int64_t length, const Options& optio
   const auto part_of_whole = [&](const at::Tensor& whole_P) {
     return whole_P.narrow(0, segment.part.begin, segment.part.size());
   };
-  const Residency wanted = residency_(segment.unit);
+  const Residency wanted = options.residency ? options.residency(segment.unit) : Residency{};
   segment.part = part_of(shard_, length);
-  segment.keeps_values = wanted.whole_values || options.starts_whole;
+  segment.keeps_values = wanted.whole_values;
   segment.keeps_gradients = wanted.whole_gradients;
   if (segment.keeps_values) {
     segment.values_P = at::zeros({length}, tensor_options);
@@ -114,16 +112,6 @@ void ParamStore::allocate(Segment& segment, int64_t length, const Options& optio
   } else {
     segment.gradients_P = lent_tensor(length, tensor_options, "the gradients of " + segment.unit);
     segment.gradients_S = at::zeros({segment.part.size()}, tensor_options);
-  }
-}
-
-void ParamStore::shed() {
-  const at::NoGradGuard no_grad;
-  for (Segment& segment : segments_) {
-    if (!segment.keeps_values || residency_(segment.unit).whole_values) continue;
-    segment.values_S = segment.values_S.clone();
-    segment.keeps_values = false;
-    take_back(segment.values_P, values_of(segment));
   }
 }
 
@@ -149,7 +137,6 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
   other->segments_ = segments_;
   other->by_name_ = by_name_;
   other->shard_ = shard_;
-  other->residency_ = residency_;
   other->gate_ = gate_;
   for (Segment& segment : other->segments_) {
     segment.touched = false;
@@ -170,6 +157,10 @@ void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamI
   // Each parameter's numbers depend on its name alone, so threads share the work as it comes.
   parallel_for(chosen.size(), static_cast<size_t>(at::get_num_threads()),
                [&](size_t i) { put(*chosen[i], start_values(chosen[i]->info, seed)); });
+}
+
+void ParamStore::initialize_like(std::string_view name, const ParamInfo& other, uint64_t seed) {
+  assign(name, start_values(other, seed));
 }
 
 const StoredParam* ParamStore::find(std::string_view name) const {
@@ -197,17 +188,25 @@ void ParamStore::assign(std::string_view name, const at::Tensor& value) {
   put(*param, value);
 }
 
-void ParamStore::put(const StoredParam& param, const at::Tensor& value) const {
+void ParamStore::assign_rows(std::string_view name, const at::Tensor& rows) {
+  const StoredParam* param = find(name);
+  ZT_REQUIRE(param, "the store has no parameter ", name);
+  ZT_REQUIRE(rows.dim() >= 1 && rows.dim() == param->value.dim() && rows.size(0) <= param->value.size(0) &&
+                 rows.sizes().slice(1) == param->value.sizes().slice(1),
+             name, ": wanted first rows of ", param->value, ", got ", rows);
+  put(*param, rows);
+}
+
+void ParamStore::put(const StoredParam& param, const at::Tensor& front) const {
   const at::NoGradGuard no_grad;
   const Segment& segment = segments_[param.segment];
-  if (segment.keeps_values) {
-    param.value.variable_data().copy_(value);
-    return;
-  }
-  const Range here = intersect(segment.part, param.place());
+  const Range place{param.offset, param.offset + front.numel()};
+  const Range here = segment.keeps_values ? place : intersect(segment.part, place);
   if (here.size() == 0) return;
-  segment.values_S.narrow(0, here.begin - segment.part.begin, here.size())
-      .copy_(value.reshape(-1).narrow(0, here.begin - param.offset, here.size()));
+  const at::Tensor& kept = segment.kept_values();
+  const int64_t begin = segment.keeps_values ? 0 : segment.part.begin;
+  kept.narrow(0, here.begin - begin, here.size())
+      .copy_(front.reshape(-1).narrow(0, here.begin - param.offset, here.size()));
 }
 
 std::string ParamStore::digest(std::string_view prefix) const {

@@ -88,8 +88,6 @@ class ParamStore {
     at::Device device = at::kCPU;
     Shard shard = {};              ///< this rank's; every segment's length is a multiple of 256 * shard.count
     ResidencyRule residency = {};  ///< default: all whole
-    /// Values are whole, whatever the residency, until shed() is called: for whoever loads weights.
-    bool starts_whole = false;
   };
   ParamStore(const ParamTable& table, const Options& options);
   ParamStore(const ParamStore&) = delete;
@@ -100,8 +98,6 @@ class ParamStore {
   std::unique_ptr<ParamStore> with_own_gradients() const;
 
   const Shard& shard() const { return shard_; }
-  /// Frees what the residency rule does not keep of the values.
-  void shed();
 
   /// Told about the work of every unit bound to this store or to one made by with_own_gradients() later;
   /// null: nobody. Must outlive the layers' calls.
@@ -125,9 +121,13 @@ class ParamStore {
   /// Copies values (any float type, any layout) over a parameter, or what this rank has of it. Throws
   /// ContractError on another shape or unknown name.
   void assign(std::string_view name, const at::Tensor& value);
+  /// The same for the parameter's first rows (of its first dimension).
+  void assign_rows(std::string_view name, const at::Tensor& rows);
 
   /// Start values, as with Options::initialize, for the parameters that `wanted` picks.
   void initialize(uint64_t seed, const std::function<bool(const ParamInfo&)>& wanted);
+  /// The start values that initialize() gives `other`, of the same shape.
+  void initialize_like(std::string_view name, const ParamInfo& other, uint64_t seed);
 
   /// XXH3-128 over names, shapes and logical values of what starts with `prefix`; 32 hex digits.
   std::string digest(std::string_view prefix = "") const;
@@ -143,10 +143,10 @@ class ParamStore {
   void lay_out(const ParamTable& table, const Options& options);
   void allocate(Segment& segment, int64_t length, const Options& options) const;
   void bind_views();
-  void put(const StoredParam& param, const at::Tensor& value) const;
+  /// Over the parameter's first elements.
+  void put(const StoredParam& param, const at::Tensor& front) const;
   Shard shard_;
   UnitGate* gate_ = nullptr;
-  ResidencyRule residency_;
   std::vector<StoredParam> params_;
   std::vector<Segment> segments_;
   std::map<std::string, size_t, std::less<>> by_name_;

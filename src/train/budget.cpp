@@ -42,7 +42,6 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
   add("activations (estimate)", memory.activations);
   add("units being gathered and reduced", memory.slabs);
   add("exchange", memory.communication);
-  add("whole weights while the run starts", std::max(0.0, memory.start - memory.total()));
   return demands;
 }
 

@@ -131,7 +131,7 @@ std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& co
                                       const Machine& machine) {
   for (int64_t ranks = 1; ranks <= kMostRanks; ++ranks) {
     job.lanes = lanes_each * ranks;
-    if (rank_memory(job, costs, ranks).needed() <= available(machine, ranks)) return ranks;
+    if (rank_memory(job, costs, ranks).total() <= available(machine, ranks)) return ranks;
   }
   return std::nullopt;
 }
@@ -159,7 +159,7 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
     config::TrainJob changed = job;
     edit(changed);
     if (!config::check(changed)) continue;  // not a value that a run may have
-    const double needed = rank_memory(changed, model_costs(changed, configs, scale_factor), ranks).needed();
+    const double needed = rank_memory(changed, model_costs(changed, configs, scale_factor), ranks).total();
     if (needed < now) out.push_back({setting, needed});
   }
   std::ranges::sort(out, {}, &Change::needed);
@@ -225,7 +225,6 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;
   memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
-  memory.start = trained + costs.frozen_bytes + memory.gradients + memory.process;
   return memory;
 }
 
@@ -263,9 +262,9 @@ Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& config
   plan.traffic = step_traffic(job, plan.costs, ranks);
   plan.time = step_time(job, plan.costs, plan);
   plan.available = available(machine, ranks);
-  plan.fits = plan.memory.needed() <= plan.available;
+  plan.fits = plan.memory.total() <= plan.available;
   plan.smallest_ranks = smallest_ranks(job, plan.costs, plan.lanes_per_rank, machine);
-  plan.changes = changes(job, configs, scale_factor, ranks, plan.memory.needed());
+  plan.changes = changes(job, configs, scale_factor, ranks, plan.memory.total());
   // deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs, nothing
   // offloaded: 18 bytes of 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest
   // layer's.

@@ -46,11 +46,8 @@ struct RankMemory {
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
   double process = 0;        ///< libtorch, encoders, samples
   double staging = 0;  ///< copy of the state while a checkpoint is written; left out where memory is short
-  double start = 0;    ///< before the first step of a new run, which loads whole weights
-  /// A step's, without staging.
+  /// Without staging.
   double total() const;
-  /// What must be there: a step's or the start's.
-  double needed() const { return total() > start ? total() : start; }
 };
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);
 

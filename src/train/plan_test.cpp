@@ -126,24 +126,18 @@ TEST(Plan, UnitsThatAreKeptWholeAreNotShared) {
   EXPECT_NEAR(memory_of(job, 4).trained_weights / (4 * kStage1), 1, 0.01);  // all but the pose guider
 }
 
-TEST(Plan, AStartNeedsWholeWeights) {
-  const RankMemory memory = memory_of(job_of(1, 3, 64), 64);
-  EXPECT_GT(memory.start, 4 * kStage1);
-  EXPECT_EQ(memory.needed(), std::max(memory.start, memory.total()));
-}
-
 TEST(Plan, NamesWhatWouldLowerIt) {
   config::TrainJob job = job_of(1, 0, 2);
   job.data.width = job.data.height = 256;
   const Plan plan = make_plan(job, published(1), kScale, 2, kMachines[2]);
   const auto needed = [&](const std::string& setting) {
     const auto found = std::ranges::find(plan.changes, setting, &Change::setting);
-    return found == plan.changes.end() ? plan.memory.needed() : found->needed;
+    return found == plan.changes.end() ? plan.memory.total() : found->needed;
   };
-  EXPECT_NEAR(plan.memory.needed() - needed("parallel.zero_stage=1"), 4 * kStage1, 1);
-  EXPECT_NEAR(plan.memory.needed() - needed("optimizer.use_8bit_adam=true"), (8 - 2.031) * kStage1,
+  EXPECT_NEAR(plan.memory.total() - needed("parallel.zero_stage=1"), 4 * kStage1, 1);
+  EXPECT_NEAR(plan.memory.total() - needed("optimizer.use_8bit_adam=true"), (8 - 2.031) * kStage1,
               0.01 * kStage1);
-  EXPECT_LT(needed("gradient_checkpointing=true"), plan.memory.needed());
+  EXPECT_LT(needed("gradient_checkpointing=true"), plan.memory.total());
 }
 
 TEST(Plan, ShowsDeepSpeedsEstimate) {

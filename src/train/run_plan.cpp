@@ -58,8 +58,7 @@ json memory_json(const RankMemory& memory) {
           {"communication", whole(memory.communication)},
           {"process", whole(memory.process)},
           {"total", whole(memory.total())},
-          {"staging", whole(memory.staging)},
-          {"start", whole(memory.start)}};
+          {"staging", whole(memory.staging)}};
 }
 
 json units_json(const std::vector<UnitCost>& units) {

@@ -119,7 +119,6 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
   ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, latent_channels, options));
   for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
   if (!job.model.stage1_run.empty()) ZT_TRY(copy_stage1(job, *networks.store));
-  networks.store->shed();
   return networks;
 }
 

@@ -115,7 +115,7 @@ Result<int> launch(const WorkerCall& call, const std::string& part) {
 constexpr const char* kPlan =
     R"({"ranks":%ld,"machine":"%s","zero_stage":3,"lanes_per_rank":1,"micro_batches":2,"trained":10,"frozen":20,)"
     R"("memory":{"trained_weights":4096,"frozen_weights":0,"gradients":4096,"optimizer_state":8192,"averages":0,)"
-    R"("activations":1048576,"slabs":0,"communication":0,"process":0,"total":1064960,"staging":2048,"start":2097152},)"
+    R"("activations":1048576,"slabs":0,"communication":0,"process":0,"total":1064960,"staging":2048},)"
     R"("available":1073741824,"fits":true,"smallest_ranks":2,)"
     R"("changes":[{"setting":"gradient_checkpointing=true","needed":524288}],)"
     R"("traffic":{"elements":256,"element_bytes":4,"deepspeed_elements":512},)"

@@ -69,10 +69,7 @@ inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Sha
   options.shard = shard;
   options.residency = residency;
   options.device = device;
-  options.starts_whole = true;
-  models::NetworkSet set = models::make_networks(*configs, options);
-  set.store->shed();
-  return set;
+  return models::make_networks(*configs, options);
 }
 
 /// Samples number first, first + 1, ... with latents and poses made of noise.

@@ -57,9 +57,12 @@ Projections lagged_projections(const AttentionShape& shape, int64_t first_head) 
 }
 
 /// Zero rows: the linear layer writes nothing into its first `channels` outputs.
-void leave_free(const params::ParamStore& store, const std::string& layer, int64_t channels) {
-  for (const char* part : {"weight", "bias"})
-    store.find(layer + part)->value.detach().narrow(/*dim=*/0, 0, channels).zero_();
+void leave_free(params::ParamStore& store, const std::string& layer, int64_t channels) {
+  for (const char* part : {"weight", "bias"}) {
+    std::vector<int64_t> shape = store.find(layer + part)->info.shape;
+    shape.front() = channels;
+    store.assign_rows(layer + part, at::zeros(shape));
+  }
 }
 
 }  // namespace
