@@ -15,7 +15,7 @@
 #include "base/hash.hpp"
 #include "optim/ema.hpp"
 #include "optim/internal/adamw_kernels.hpp"
-#include "optim/internal/device_step.hpp"
+#include "optim/internal/gpu/gpu_step.hpp"
 #include "optim/internal/scalar_lookup.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
@@ -59,6 +59,26 @@ internal::Factors factors(const AdamWOptions& options, const AdamWStep& step, in
 uint32_t rounding_key(size_t segment, int64_t t) {
   const std::array<int64_t, 2> words{static_cast<int64_t>(segment), t};
   return static_cast<uint32_t>(hash::xxh64(std::as_bytes(std::span(words))));
+}
+
+/// What the segment's part has of each of its parameters, counted from the part's begin.
+std::vector<Range> held_ranges(const params::ParamStore& store, const Segment& segment) {
+  std::vector<Range> out;
+  for (const size_t index : segment.params) {
+    const Range held = params::intersect(store.params()[index].place(), segment.part);
+    if (held.size() > 0) out.push_back({held.begin - segment.part.begin, held.end - segment.part.begin});
+  }
+  return out;
+}
+
+/// Of each block of the part: its elements less one. Blocks that hold no parameter count as full: they stay
+/// zero.
+at::Tensor last_in_blocks(const params::ParamStore& store, const Segment& segment) {
+  const at::Tensor last = at::full({segment.part.size() / kBlock}, kBlock - 1, at::kByte);
+  for (const Range held : held_ranges(store, segment)) {
+    if (const int64_t rest = held.end % kBlock; rest != 0) last[held.end / kBlock].fill_(rest - 1);
+  }
+  return last.to(segment.values_S.device());
 }
 
 /// Zeroes what lies outside `part`: gradients that other ranks step with.
@@ -111,14 +131,19 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
       if (is_8bit(segment)) {
         moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);
+        if (!segment.values_S.is_cpu()) moments.last_in_block = last_in_blocks(store_, segment);
       }
       if (is_short && options.bf16_weights == Bf16Weights::Master)
         moments.master = segment.values_S.to(at::kFloat);
       steps_.emplace(segment.group, 0);
+      const at::Device device = segment.values_S.device();
+      if (!device.is_cpu() && !gpu_) gpu_ = std::make_unique<internal::GpuStep>(device);
     }
     moments_.push_back(std::move(moments));
   }
 }
+
+AdamW::~AdamW() = default;
 
 void AdamW::step(const AdamWStep& step) {
   std::set<std::string> touched;
@@ -146,13 +171,8 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const int64_t t = steps_.at(segment.group);
   const internal::Factors f = factors(options_, step, t, segment.placement.decay_group == 0);
   const uint32_t key = rounding_key(s, t);
-  if (!segment.values_S.device().is_cpu()) {
-    update_on_device(s, step, f, key);
-    if (step.ema) step.ema->move(s, ema_weight);
-    if (step.clear_gradients) segment.kept_gradients().zero_();
-    return;
-  }
   if (step.clear_gradients) clear_outside(segment);
+  if (gpu_) return update_on_gpu(s, step, f, key, ema_weight);
   const internal::BlockPass pass{internal::SegmentBlocks(segment, moments.master, key),
                                  step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
                                  step.clear_gradients};
@@ -175,14 +195,11 @@ void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::Bl
   uint8_t* second = moments.second.data_ptr<uint8_t>();
   float* first_absmax = moments.first_absmax.data_ptr<float>();
   float* second_absmax = moments.second_absmax.data_ptr<float>();
-  for (const size_t index : segment.params) {
-    const Range held = params::intersect(store_.params()[index].place(), segment.part);
-    if (held.size() == 0) continue;
-    const int64_t held_end = held.end - segment.part.begin,
-                  first_block = (held.begin - segment.part.begin) / kBlock;
+  for (const Range held : held_ranges(store_, segment)) {
+    const int64_t first_block = held.begin / kBlock;
     at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
-        const int64_t at = block * kBlock, count = std::min(kBlock, held_end - at);
+        const int64_t at = block * kBlock, count = std::min(kBlock, held.end - at);
         pass(at, count, [&](float* value, const float* gradient) {
           internal::adamw_8bit(f, count, value, gradient,
                                {first + at, first_absmax + block, second + at, second_absmax + block});
@@ -192,47 +209,17 @@ void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::Bl
   }
 }
 
-void AdamW::update_on_device(size_t s, const AdamWStep& step, const internal::Factors& f, uint32_t key) {
+void AdamW::update_on_gpu(size_t s, const AdamWStep& step, const internal::Factors& f, uint32_t key,
+                          float ema_weight) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
-  const at::Tensor value = m.master.defined() ? m.master : segment.values_S.to(at::kFloat);
-  const at::Tensor gradient = segment.gradients_S.to(at::kFloat);
-  if (is_8bit(segment)) {
-    update_8bit_on_device(s, f, value, gradient);
-  } else {
-    const bool decays = segment.placement.decay_group == 0;
-    internal::adamw_on_device({.lr = step.lr,
-                               .beta1 = options_.beta1,
-                               .beta2 = options_.beta2,
-                               .weight_decay = decays ? options_.weight_decay : 0,
-                               .eps = options_.eps,
-                               .t = steps_.at(segment.group),
-                               .gradient_scale = step.gradient_scale},
-                              value, gradient, m.first, m.second);
-  }
-  if (m.master.defined()) {
-    segment.values_S.copy_(value);
-  } else if (segment.values_S.scalar_type() == at::kBFloat16) {
-    segment.values_S.copy_(internal::stochastically_rounded(value, key, segment.part.begin));
-  }
-}
-
-void AdamW::update_8bit_on_device(size_t s, const internal::Factors& f, const at::Tensor& value,
-                                  const at::Tensor& gradient) {
-  const Segment& segment = store_.segments()[s];
-  const Moments& m = moments_[s];
-  for (const size_t index : segment.params) {
-    const Range held = params::intersect(store_.params()[index].place(), segment.part);
-    if (held.size() == 0) continue;
-    const int64_t begin = held.begin - segment.part.begin;
-    const auto of_part = [&](const at::Tensor& flat) { return flat.narrow(0, begin, held.size()); };
-    const auto of_blocks = [&](const at::Tensor& flat) {
-      return flat.narrow(0, begin / kBlock, num_blocks(held.size()));
-    };
-    internal::adamw_8bit_on_device(
-        f, of_part(value), of_part(gradient),
-        {of_part(m.first), of_blocks(m.first_absmax), of_part(m.second), of_blocks(m.second_absmax)});
-  }
+  internal::ElementRun run = internal::run_of(segment, m.master);
+  run.rounding_key = key;
+  run.clear = step.clear_gradients;
+  run.average = step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr;
+  run.average_weight = ema_weight;
+  if (!is_8bit(segment)) return gpu_->step(f, run, m.first, m.second);
+  gpu_->step_8bit(f, run, {m.first, m.first_absmax, m.second, m.second_absmax, m.last_in_block});
 }
 
 void AdamW::round_masters() {
@@ -286,7 +273,8 @@ Status AdamW::set_scalars(const std::vector<params::StateScalar>& scalars) {
 int64_t AdamW::num_bytes() const {
   int64_t sum = 0;
   for (const Moments& m : moments_) {
-    for (const at::Tensor* t : {&m.master, &m.first, &m.second, &m.first_absmax, &m.second_absmax}) {
+    for (const at::Tensor* t :
+         {&m.master, &m.first, &m.second, &m.first_absmax, &m.second_absmax, &m.last_in_block}) {
       if (t->defined()) sum += static_cast<int64_t>(t->nbytes());
     }
   }

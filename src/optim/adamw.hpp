@@ -6,8 +6,7 @@
 // bitsandbytes' AdamW8bit keeps them on the CPU. Parameters are fp32, or bf16 with an fp32 master copy of the
 // store's part, or bf16 alone with updates rounded at random (Gupta et al. 2015, "Deep Learning with Limited
 // Numerical Precision"). The result is the same bits for any number of threads, any
-// segmentation and any instruction set (docs/numerics.md). On a GPU the same arithmetic runs operation by
-// operation.
+// segmentation and any instruction set, and on a GPU (docs/numerics.md).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +32,7 @@ class Ema;
 namespace internal {
 struct BlockPass;
 struct Factors;
+class GpuStep;
 }  // namespace internal
 
 /// The value of params::Placement::optimizer_kind.
@@ -64,6 +65,7 @@ class AdamW {
   /// values; only that part is stepped. Requires fp32 or bf16 trainable segments (throws ContractError).
   /// `store` must outlive it.
   AdamW(params::ParamStore& store, const AdamWOptions& options);
+  ~AdamW();
   AdamW(const AdamW&) = delete;
   AdamW& operator=(const AdamW&) = delete;
 
@@ -95,19 +97,19 @@ class AdamW {
   struct Moments {
     at::Tensor first, second;                ///< fp32, or uint8 codes
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
+    at::Tensor last_in_block;                ///< 8-bit on a GPU only: a block's elements less one
     at::Tensor master;                       ///< bf16 segments only
   };
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
   void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockPass& pass);
-  void update_on_device(size_t segment, const AdamWStep& step, const internal::Factors& factors,
-                        uint32_t rounding_key);
-  void update_8bit_on_device(size_t segment, const internal::Factors& factors, const at::Tensor& value,
-                             const at::Tensor& gradient);
+  void update_on_gpu(size_t segment, const AdamWStep& step, const internal::Factors& factors,
+                     uint32_t rounding_key, float ema_weight);
   params::ParamStore& store_;
   AdamWOptions options_;
-  std::vector<Moments> moments_;          ///< by segment; undefined for frozen ones
-  std::map<std::string, int64_t> steps_;  ///< by gradient group
+  std::vector<Moments> moments_;                  ///< by segment; undefined for frozen ones
+  std::map<std::string, int64_t> steps_;          ///< by gradient group
+  std::unique_ptr<const internal::GpuStep> gpu_;  ///< null: the parameters are the CPU's
 };
 
 }  // namespace zt::optim

@@ -12,7 +12,6 @@
 
 #include "optim/ema.hpp"
 #include "optim/internal/adamw_kernels.hpp"
-#include "optim/internal/device_step.hpp"
 #include "optim/internal/dynamic_map.hpp"
 #include "support/param_store.hpp"
 #include "support/parity.hpp"
@@ -166,7 +165,6 @@ TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(AdamW, LibtorchsFusedStepGivesTheKernelsNumbers) {
-  const internal::FusedStep step{1e-2, 0.9, 0.999, 0.1, 1e-8, /*t=*/3, /*gradient_scale=*/0.5};
   const internal::Factors f{0.5f,
                             0.999f,
                             0.9f,
@@ -182,41 +180,13 @@ TEST(AdamW, LibtorchsFusedStepGivesTheKernelsNumbers) {
 
   internal::adamw(f, 1000, p.data_ptr<float>(), g.const_data_ptr<float>(), m.data_ptr<float>(),
                   v.data_ptr<float>());
-  internal::adamw_on_device(step, p2, g.clone(), m2, v2);
+  at::_fused_adamw_(p2, g.clone(), m2, v2, /*max_exp_avg_sqs=*/{}, /*state_steps=*/at::full({}, 3.0f),
+                    /*lr=*/1e-2, 0.9, 0.999, /*weight_decay=*/0.1, 1e-8, /*amsgrad=*/false,
+                    /*maximize=*/false, /*grad_scale=*/at::full({}, 2.0f));
 
   EXPECT_TRUE(all_close(p2, p, 1e-7, 1e-6));
   EXPECT_TRUE(all_close(m2, m, 1e-7, 1e-6));
   EXPECT_TRUE(all_close(v2, v, 1e-9, 1e-6));
-}
-
-// Eight-bit state of `n` elements, zero.
-internal::State8Bit fresh_state(int64_t n) {
-  const int64_t num_blocks = (n + 255) / 256;
-  return {at::zeros({n}, at::kByte), at::zeros({num_blocks}), at::zeros({n}, at::kByte),
-          at::zeros({num_blocks})};
-}
-
-TEST(AdamW, OperationByOperationGivesTheKernelsCodes) {
-  const internal::Factors f{1.0f, 1.0f, 0.9f, 0.1f, 0.999f, 0.001f, -1e-2f, 0.1f, 1e-8f};
-  const at::Tensor g =
-      at::cat({(at::arange(600, at::kFloat) * 0.37).sin(), at::zeros({512})});  // a block of zeros
-  const int64_t n = g.numel();
-  const at::Tensor p = at::zeros({n}), p2 = at::zeros({n});
-  const internal::State8Bit a = fresh_state(n), b = fresh_state(n);
-
-  for (int t = 0; t < 3; ++t) {
-    for (int64_t i = 0; i < n; i += 256)
-      internal::adamw_8bit(
-          f, std::min<int64_t>(256, n - i), p.data_ptr<float>() + i, g.const_data_ptr<float>() + i,
-          {a.first_codes.data_ptr<uint8_t>() + i, a.first_absmax.data_ptr<float>() + i / 256,
-           a.second_codes.data_ptr<uint8_t>() + i, a.second_absmax.data_ptr<float>() + i / 256});
-    internal::adamw_8bit_on_device(f, p2, g, b);
-  }
-
-  EXPECT_TRUE(all_close(p2, p, 1e-7, 1e-6));
-  EXPECT_TRUE(all_close(b.first_absmax, a.first_absmax, 0, 1e-6));
-  expect_codes(b.first_codes, a.first_codes);
-  expect_codes(b.second_codes, a.second_codes);
 }
 
 TEST(AdamW, LeavesUntouchedGroupsAlone) {

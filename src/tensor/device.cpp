@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "tensor/internal/cuda_functions.hpp"
+
 namespace zt::tensor {
 namespace {
 
@@ -26,6 +28,7 @@ Status open_cuda() {
                     ::dlerror() + ")");
   if (!at::hasCUDA())
     return fail(ErrorCode::Unsupported, "libtorch_cuda.so was opened, but finds no usable CUDA driver");
+  ZT_TRY(internal::cuda_functions());
   return {};
 }
 

@@ -20,28 +20,6 @@
 namespace zt::optim::internal {
 namespace {
 
-// Fused multiply-adds are written out, where libtorch's vectorised kernels have them: one rounding on every
-// instruction set (in software on the rare CPU without them).
-[[gnu::always_inline]] inline float moved(const Factors& f, float value, float first, float second) {
-  const float denominator = std::sqrt(second) / f.correction + f.eps;
-  return value * f.decay + f.minus_lr * first / denominator;
-}
-
-// torch: exp_avg.lerp_(grad, 1 - beta1).
-[[gnu::always_inline]] inline float next_first(const Factors& f, float first, float gradient) {
-  return std::fma(f.one_minus_beta1, gradient - first, first);
-}
-
-// bitsandbytes: state1.mul_(beta1).add_(grad, alpha=1 - beta1).
-[[gnu::always_inline]] inline float next_first_8bit(const Factors& f, float first, float gradient) {
-  return std::fma(f.one_minus_beta1, gradient, first * f.beta1);
-}
-
-// Both: mul_(beta2).addcmul_(grad, grad, value=1 - beta2).
-[[gnu::always_inline]] inline float next_second(const Factors& f, float second, float gradient) {
-  return std::fma(f.one_minus_beta2 * gradient, gradient, second * f.beta2);
-}
-
 // Writes the codes of a block and returns its largest magnitude. A block of zeros gets code 0: with an absmax
 // of 0 the codes mean nothing. Loops are apart so that all but the table look-up are vectorised.
 [[gnu::always_inline]] inline float encode(const DynamicMap& map, const float* moment, int64_t count,
@@ -50,7 +28,7 @@ namespace {
   for (int64_t i = 0; i < kBlock; ++i) absmax = std::max(absmax, std::fabs(moment[i]));
   const float scale = absmax > 0 ? 1.0f / absmax : 0.0f;
   int32_t cells[kBlock];
-  for (int64_t i = 0; i < kBlock; ++i) cells[i] = DynamicMap::cell(moment[i] * scale);
+  for (int64_t i = 0; i < kBlock; ++i) cells[i] = cell_of(moment[i] * scale);
   for (int64_t i = 0; i < count; ++i) codes[i] = map.codes[static_cast<size_t>(cells[i])];
   if (absmax == 0) std::fill_n(codes, count, uint8_t{0});
   return absmax;
@@ -90,7 +68,7 @@ ZT_CLONES void adamw_8bit(const Factors& factors, int64_t count, float* __restri
 
 ZT_CLONES void move_average(float weight, int64_t count, const float* __restrict value,
                             float* __restrict average) {
-  for (int64_t i = 0; i < count; ++i) average[i] += weight * (value[i] - average[i]);
+  for (int64_t i = 0; i < count; ++i) average[i] = moved_average(weight, value[i], average[i]);
 }
 
 ZT_CLONES double square_sum(const float* block) {

@@ -16,14 +16,4 @@ void round_nearest(int64_t count, const float* from, uint16_t* to);
 /// of the first one), so it is the same on every rank and device.
 void round_stochastic(int64_t count, uint32_t key, uint32_t first, const float* from, uint16_t* to);
 
-/// 32 bits for an element: the finaliser of MurmurHash3 over its number and the key.
-[[gnu::always_inline]] inline uint32_t random_bits(uint32_t key, uint32_t element) {
-  uint32_t x = element ^ key;
-  x ^= x >> 16;
-  x *= 0x85EBCA6Bu;
-  x ^= x >> 13;
-  x *= 0xC2B2AE35u;
-  return x ^ (x >> 16);
-}
-
 }  // namespace zt::optim::internal

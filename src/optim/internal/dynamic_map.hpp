@@ -4,7 +4,6 @@
 // largest is not told from zero, and zero itself gets the code nearest to +1.5e-5.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -12,13 +11,8 @@ namespace zt::optim::internal {
 
 struct DynamicMap {
   std::array<float, 256> values;     ///< ascending
-  std::array<uint8_t, 65536> codes;  ///< by cell
+  std::array<uint8_t, 65536> codes;  ///< by cell_of() (step_arithmetic.hpp)
   explicit DynamicMap(bool is_signed);
-  /// The cell of a moment divided by its block's largest magnitude.
-  [[gnu::always_inline]] static int32_t cell(float normalized) {
-    const float inside = std::max(-1.0f, std::min(1.0f, normalized));  // 1/x rounds
-    return static_cast<int32_t>((inside + 1.0f) * 0.5f * 65535.0f + 0.5f);
-  }
 };
 
 /// For first moments.
