@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/log.hpp"
@@ -229,17 +230,22 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks,
                                                     {configs.denoising_unet.num_levels(),
                                                      setup.encoders.codec->scale_factor()}));
-  if (contract::list_checkpoints(run.checkpoints()).empty()) {
+  std::optional<checkpoint::Found> found;
+  if (!contract::list_checkpoints(run.checkpoints()).empty()) {
+    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
+  }
+  ZT_TRY(
+      agree_on_checkpoint(setup.ranks, found ? std::optional(found->reader.manifest().step) : std::nullopt));
+  if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);
     setup.ranks.share_units(*setup.state.networks.store);
     return origin.memory_step ? restore_from_memory(setup, origin) : Status();
   }
-  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   setup.ranks.share_units(*setup.state.networks.store);
-  if (!origin.memory_step) return resume(setup, found, journal);
-  ZT_TRY(restore_frozen(setup.state, found.reader));
+  if (!origin.memory_step) return resume(setup, *found, journal);
+  ZT_TRY(restore_frozen(setup.state, found->reader));
   return restore_from_memory(setup, origin);
 }
 
@@ -257,6 +263,21 @@ Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memor
     if (std::ranges::all_of(by_rank, has_it)) origin.memory_step = step;  // they ascend
   }
   return origin;
+}
+
+Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step) {
+  constexpr int64_t kNone = -1;
+  ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({static_cast<double>(newest_step.value_or(kNone))},
+                                                 /*longest=*/1, "newest checkpoint"));
+  const auto text = [](double step) { return step < 0 ? "none" : fmt::format("step {}", step); };
+  for (size_t rank = 1; rank < by_rank.size(); ++rank) {
+    if (by_rank[rank] == by_rank[0]) continue;
+    return fail(ErrorCode::Unavailable,
+                fmt::format("rank {} sees another newest checkpoint ({}) than rank 0 ({}): do their hosts "
+                            "see the same run folder? Try again once they do",
+                            rank, text(by_rank[rank].at(0)), text(by_rank[0].at(0))));
+  }
+  return {};
 }
 
 Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
@@ -293,6 +314,7 @@ Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
   if (contract::list_checkpoints(run.checkpoints()).empty())
     return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
   ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
+  ZT_TRY(agree_on_checkpoint(setup.ranks, found.reader.manifest().step));
   if (found.reader.manifest().step >= setup.cursor.step)
     return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
   return resume(setup, found, journal);

@@ -74,6 +74,11 @@ struct Origin {
 /// Errors: those of Ranks.
 Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memory, bool is_restart);
 
+/// Each rank looks into the run's folder for itself, and one whose host has an old view of it (NFS) would go
+/// on from another step than the rest. Errors: Unavailable, on all of them, if what they see differs; those
+/// of Ranks.
+Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step);
+
 /// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
 /// Every rank calls it; what is written (the run's encoders, the cache) the first writes before the others

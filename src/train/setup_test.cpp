@@ -77,6 +77,35 @@ TEST(AgreeOnOrigin, IsTheDiskWithoutACommonStep) {
   EXPECT_EQ(decided({{4, 5}, {6}}), Steps({std::nullopt, std::nullopt}));
 }
 
+/// Whether each of the ranks goes on, with the newest checkpoint that it sees.
+std::vector<bool> go_on(const Steps& newest_by_rank) {
+  const auto store = rendezvous::Server::start({}).value();
+  std::vector<std::optional<Status>> ends(newest_by_rank.size());
+  std::vector<std::thread> threads;
+  for (size_t rank = 0; rank < newest_by_rank.size(); ++rank) {
+    threads.emplace_back([&, rank] {
+      Ranks ranks = join(*store, static_cast<int>(rank), static_cast<int>(newest_by_rank.size()));
+      ends[rank] = agree_on_checkpoint(ranks, newest_by_rank[rank]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<bool> out;
+  for (const std::optional<Status>& end : ends) {
+    out.push_back(end->has_value());
+    if (!*end) {
+      EXPECT_EQ(end->error().code, ErrorCode::Unavailable);
+    }
+  }
+  return out;
+}
+
+TEST(AgreeOnCheckpoint, RanksThatSeeOthersDoNotTrainOn) {
+  EXPECT_EQ(go_on({4, 4}), std::vector<bool>({true, true}));
+  EXPECT_EQ(go_on({std::nullopt, std::nullopt}), std::vector<bool>({true, true}));
+  EXPECT_EQ(go_on({4, 4, 2}), std::vector<bool>({false, false, false}));
+  EXPECT_EQ(go_on({4, std::nullopt}), std::vector<bool>({false, false}));
+}
+
 TEST(AgreeOnOrigin, OfOneRankIsItsNewestStep) {
   const auto file = exchange::SnapshotFile::make().value();
   auto memory = checkpoint::MemoryTier::open(file.get()).value();
