@@ -35,6 +35,7 @@ constexpr std::chrono::minutes kJoinLimit{5};
 constexpr milliseconds kPoll{50};
 /// A store that lives answers at once; an address that leads elsewhere may never.
 constexpr milliseconds kConnectLimit{2000};
+constexpr std::chrono::minutes kSavesAnswerWithin{10};
 constexpr uint64_t kMaxAddressBytes = 1 << 16;
 
 /// The launcher's store. Errors: InvalidArgument for an address that is none.
@@ -50,6 +51,16 @@ Result<rendezvous::ClientOptions> store_of_launcher(const contract::RankPlace& p
   if (const char* token = std::getenv(contract::kRendezvousToken)) store.token = token;
   return store;
 }
+
+}  // namespace
+
+Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::ClientOptions store,
+                                                              clock::Deadline deadline) {
+  store.answer_within = kSavesAnswerWithin;
+  return rendezvous::Client::connect(store, deadline);
+}
+
+namespace {
 
 Status hold_run(const contract::RunFolder& run, Launch& launch) {
   ZT_TRY_ASSIGN(files::Lock held, run.lock());
@@ -68,7 +79,7 @@ Result<Launch> launch_of_call(const contract::RunFolder& run, const contract::Wo
   if (launch.ranks == 1) return launch;
   ZT_TRY_ASSIGN(launch.store, store_of_launcher(call.place));
   launch.store.generation = launch.attempt.generation;
-  ZT_TRY_ASSIGN(launch.saves, rendezvous::Client::connect(launch.store, clock::in(kJoinLimit)));
+  ZT_TRY_ASSIGN(launch.saves, connect_for_saves(launch.store, clock::in(kJoinLimit)));
   return launch;
 }
 
@@ -98,7 +109,7 @@ bool try_store(const contract::Attempt& attempt, const EnvironmentPlace& place, 
     store.port = address->port;
     store.token = address->token;
     store.generation = attempt.generation;
-    auto client = rendezvous::Client::connect(store, clock::in(kConnectLimit));
+    auto client = connect_for_saves(store, clock::in(kConnectLimit));
     if (!client) continue;
     launch.attempt = attempt;
     launch.store = std::move(store);

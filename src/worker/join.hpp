@@ -41,6 +41,11 @@ struct Launch {
 /// Cancelled when asked to stop.
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call);
 
+/// The connection for Launch::saves. A launcher that is stopped, or gets no core, answers late but is there:
+/// a store that gave up on it could make no later save of the launch either.
+Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::ClientOptions store,
+                                                              clock::Deadline deadline);
+
 /// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads` and
 /// `.device`. Errors: InvalidConfig with more ranks than lanes, those of dist::form_group and
 /// tensor::open_device.

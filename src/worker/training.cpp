@@ -54,7 +54,7 @@ Result<train::Ranks> Training::join() {
     news_.reset();
     ZT_TRY_ASSIGN(news_, rendezvous::Client::connect(launch_.store, clock::in(kConnectLimit)));
     if (!launch_.saves) {
-      ZT_TRY_ASSIGN(launch_.saves, rendezvous::Client::connect(launch_.store, clock::in(kConnectLimit)));
+      ZT_TRY_ASSIGN(launch_.saves, connect_for_saves(launch_.store, clock::in(kConnectLimit)));
     }
   }
   ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch_, job_));

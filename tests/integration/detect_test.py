@@ -104,6 +104,18 @@ def are_left_alone_when_starved(runs):
     assert " hangs (" not in runs.log() and "restarting" not in runs.log(), runs.log()
 
 
+def saves_when_its_launcher_was_stopped(runs):
+    """For longer than a store may otherwise take to answer."""
+    launcher = runs.train("stopped_launcher", 2, "--set", "checkpoint.every_steps=2", "--set", "validation.every_steps=0")
+    at_step(runs, "stopped_launcher", 3)
+    os.kill(launcher.pid, signal.SIGSTOP)
+    time.sleep(7)
+    os.kill(launcher.pid, signal.SIGCONT)
+    runs.finish(launcher)
+    assert "NOT saved" not in runs.log(), runs.log()
+    assert list(runs.folder("stopped_launcher").glob("checkpoints/step-*12/manifest.json")), "the last step was not saved"
+
+
 def main():
     segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
@@ -113,6 +125,7 @@ def main():
         if "slow" in sys.argv:
             if stuck.CAN:
                 goes_on_after(runs, "spinning", SPIN_TIMES * 1, slack_s=60)  # of its own time on a core
+            saves_when_its_launcher_was_stopped(runs)
             are_left_alone_when_starved(runs)
         else:
             ends_without_restarts(runs)
