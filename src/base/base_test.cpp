@@ -30,6 +30,16 @@ TEST(ErrorPolicy, HasOneRowPerCodeInOrder) {
   EXPECT_EQ(policy(ErrorCode::Cancelled).exit_code, kExitResumable);
 }
 
+TEST(Files, ReadRefusesWhatIsLargerThanItsLimit) {
+  const test::TempFolder folder;
+  const std::filesystem::path path = folder / "sparse";
+  ASSERT_TRUE(files::write_atomic(path, "x"));
+  std::filesystem::resize_file(path, uintmax_t{1} << 40);  // no memory has room for it
+  const auto text = files::read(path, 1 << 20);
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, ErrorCode::Exhausted);
+}
+
 TEST(Files, AtomicWriteReplacesAndLeavesNoTemporaryFile) {
   const test::TempFolder folder;
   const auto path = folder / "a.txt";

@@ -71,7 +71,7 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
   if (S_ISDIR(st.st_mode)) return fail(errno_error("read", path, EISDIR));
   std::string out;
-  out.reserve(static_cast<size_t>(st.st_size));
+  out.reserve(std::min(static_cast<uint64_t>(st.st_size), limit_bytes));
   char buffer[1 << 16];
   for (;;) {
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/process.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "base/signals.hpp"
+#include "base/standard_streams.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::process {
@@ -226,6 +228,40 @@ TEST(Signals, HandlerSetsTheStateThatLoopsPoll) {
   EXPECT_EQ(signals::stop(), signals::Stop::Now);
   EXPECT_EQ(signals::requested_by(), SIGTERM);
   signals::reset();
+}
+
+TEST(SignalsDeathTest, ALostTerminalAsksToStopUnlessItIsIgnored) {
+  EXPECT_EXIT(
+      {
+        ::signal(SIGHUP, SIG_DFL);
+        signals::install(signals::OnNow::Report);
+        ::raise(SIGHUP);
+        ::_exit(signals::requested_by());
+      },
+      ::testing::ExitedWithCode(SIGHUP), "");
+  EXPECT_EXIT(
+      {
+        ::signal(SIGHUP, SIG_IGN);  // as nohup
+        signals::install(signals::OnNow::Report);
+        ::raise(SIGHUP);
+        ::_exit(signals::requested_by());
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(StandardStreamsDeathTest, MissingOnesAreOpenedAndNoOther) {
+  EXPECT_EXIT(
+      {
+        ::close(STDIN_FILENO);
+        ::close(STDERR_FILENO);
+        open_missing_streams();
+        const bool are_there = ::fcntl(STDIN_FILENO, F_GETFD) == 0 && ::fcntl(STDERR_FILENO, F_GETFD) == 0;
+        const int next = ::open("/dev/null", O_RDONLY);
+        ::close(next);
+        open_missing_streams();
+        ::_exit(are_there && ::open("/dev/null", O_RDONLY) == next ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(SignalsDeathTest, WorkThatDoesNotPollEndsAtOnceWhileItSaysSo) {

@@ -26,6 +26,12 @@ void handle(int signal) {
 
 void count_request(int) { ++g_evidence_requests; }
 
+/// As nohup leaves SIGHUP.
+bool is_ignored(int signal) {
+  struct sigaction present {};
+  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
 }  // namespace
 
 void install(OnNow on_now) {
@@ -36,6 +42,7 @@ void install(OnNow on_now) {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  if (!is_ignored(SIGHUP)) ::sigaction(SIGHUP, &action, nullptr);
   action.sa_handler = count_request;
   ::sigaction(SIGUSR2, &action, nullptr);
   action.sa_handler = SIG_IGN;
@@ -47,11 +54,13 @@ EndAtOnce::EndAtOnce() {
   action.sa_handler = SIG_DFL;
   ::sigaction(SIGINT, &action, &interrupt_);
   ::sigaction(SIGTERM, &action, &terminate_);
+  ::sigaction(SIGHUP, is_ignored(SIGHUP) ? nullptr : &action, &hang_up_);
 }
 
 EndAtOnce::~EndAtOnce() {
   ::sigaction(SIGINT, &interrupt_, nullptr);
   ::sigaction(SIGTERM, &terminate_, nullptr);
+  ::sigaction(SIGHUP, &hang_up_, nullptr);
 }
 
 Stop stop() { return static_cast<Stop>(g_stop.load(std::memory_order_relaxed)); }

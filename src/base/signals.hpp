@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and SIGTERM as a state that loops poll. SIGINT or SIGTERM once asks to finish the step, save and
-// leave with kExitResumable; SIGINT after that means leave now. Repeated SIGTERM stays one request:
+// leave with kExitResumable, and so does SIGHUP (the terminal is gone) unless it is ignored, as under nohup;
+// SIGINT after that means leave now. Repeated SIGTERM stays one request:
 // schedulers send it to every process of a job, and a launcher passes its own on as well.
 #pragma once
 
@@ -23,8 +24,8 @@ enum class OnNow {
 /// Installs the handlers of this process and ignores SIGPIPE. Call once, at the start of main.
 void install(OnNow on_now);
 
-/// While one lives, SIGINT and SIGTERM end the process at once, as if nothing was installed: for work that
-/// does not poll stop() because the same call, repeated, goes on with what is there.
+/// While one lives, SIGINT, SIGTERM and SIGHUP end the process at once, as if nothing was installed: for work
+/// that does not poll stop() because the same call, repeated, goes on with what is there.
 class EndAtOnce {
  public:
   EndAtOnce();
@@ -35,11 +36,12 @@ class EndAtOnce {
  private:
   struct sigaction interrupt_ {};
   struct sigaction terminate_ {};
+  struct sigaction hang_up_ {};
 };
 
 /// The state. Async-signal-safe and cheap: poll it every step. Threads: any.
 Stop stop();
-/// The signal that asked first (SIGINT, SIGTERM), 0 if none; for messages.
+/// The signal that asked first (SIGINT, SIGTERM, SIGHUP), 0 if none; for messages.
 int requested_by();
 
 /// How often SIGUSR2 came: somebody wants to know what this process does. It changes nothing else.

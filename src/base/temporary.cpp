@@ -63,8 +63,9 @@ void remove_held(const fs::path& name, bool is_folder) {
     ::unlink(name.c_str());
     return;
   }
-  std::error_code ignored;
-  fs::remove_all(name / target_of(name), ignored);
+  std::error_code ec;
+  fs::remove_all(name / target_of(name), ec);
+  if (ec) return;  // somebody else makes files in it: the next who looks tries again
   ::unlink((name / kLock).c_str());
   ::rmdir(name.c_str());
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/signals.hpp"
+#include "base/standard_streams.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
@@ -100,6 +101,7 @@ void build(CLI::App& app, Action& chosen, const Verbs& verbs) {
 }  // namespace
 
 int run(int argc, const char* const* argv, const Verbs& verbs) {
+  process::open_missing_streams();
   signals::install(signals::OnNow::Report);
   CLI::App app("Trains video models of the AnimateAnyone family and generates with them.");
   Action chosen;

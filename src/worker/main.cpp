@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "base/signals.hpp"
+#include "base/standard_streams.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/worker_call.hpp"
 #include "tensor/memory.hpp"
@@ -32,6 +33,7 @@ zt::Result<int> perform(std::span<const char* const> args) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  zt::process::open_missing_streams();
   zt::signals::install(zt::signals::OnNow::Exit);
   zt::tensor::keep_freed_memory();
   zt::tensor::install_counting_allocator();
