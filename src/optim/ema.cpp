@@ -46,7 +46,8 @@ void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
   const at::Tensor& present = store_.segments()[s].values_S;
   if (!present.device().is_cpu() || present.scalar_type() != at::kFloat) {
-    averages_[s].lerp_(present.to(at::kFloat), weight);
+    // move_average()'s roundings: a lerp would fuse two of them.
+    averages_[s].add_(present.to(at::kFloat).sub(averages_[s]).mul_(weight));
     return;
   }
   const float* value = present.const_data_ptr<float>();
