@@ -76,7 +76,7 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
     state_->start(std::move(job));
     return;
   }
-  job.snapshot = internal::viewed(snapshot);
+  job.snapshot = snapshot;
   state_->write(job);
   job.result.stall_s = watch.seconds();
   state_->finish(std::move(job.result));
@@ -139,11 +139,13 @@ void Saver::State::work() {
 // Should the memory be gone after all, the tensors are written where they are, while await_copy() waits: the
 // other ranks count on this one's part.
 void Saver::State::copy(Job& copying) {
-  std::optional<Snapshot> copy = internal::copied(copying.snapshot);
-  if (!copy) {
-    copying.snapshot = internal::viewed(copying.snapshot);
-    return;
+  std::optional<Snapshot> copy;
+  try {
+    copy = internal::copied(copying.snapshot);
+  } catch (const std::exception& e) {  // thread entry
+    log::warn("checkpoint", std::string("no copy of the state: ") + e.what());
   }
+  if (!copy) return;
   copying.snapshot = *std::move(copy);
   {
     const std::lock_guard lock(mutex);
@@ -154,7 +156,9 @@ void Saver::State::copy(Job& copying) {
 
 Status Saver::State::commit(Job& writing) const {
   try {
-    ZT_TRY_ASSIGN(writing.result.bytes, internal::commit(options, writing.number, writing.snapshot));
+    const Snapshot in_place = writing.is_copied ? Snapshot() : internal::viewed(writing.snapshot);
+    ZT_TRY_ASSIGN(writing.result.bytes,
+                  internal::commit(options, writing.number, writing.is_copied ? writing.snapshot : in_place));
     return {};
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
     return fail(ErrorCode::Internal, e.what());
