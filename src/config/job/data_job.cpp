@@ -28,7 +28,7 @@ void describe(Listing& l, DataJob& d) {
            .names = Names::Input});
   l.field("splits", d.splits, {.help = "splits of the index to draw from; [] = all"});
   l.field("train_bs", d.train_bs,
-          {.help = "batch size per lane, before accumulation", .unit = "samples", .min = 1});
+          {.help = "batch size per lane, before accumulation", .unit = "samples", .min = 1, .max = 65536});
   l.field("width", d.width, {.help = "width of a sample", .unit = "pixels", .min = 8, .max = 8192});
   l.field("height", d.height, {.help = "height of a sample", .unit = "pixels", .min = 8, .max = 8192});
   l.field("sample_margin", d.sample_margin,

@@ -42,7 +42,7 @@ void describe(Listing& l, OptimJob& o) {
            .min = 1,
            .resume = Resume::Allow});
   l.field("gradient_accumulation_steps", o.gradient_accumulation_steps,
-          {.help = "batches per optimizer step", .unit = "batches", .min = 1});
+          {.help = "batches per optimizer step", .unit = "batches", .min = 1, .max = 65536});
   l.field(
       "ema_decay", o.ema_decay,
       {.help = "moving average of the weights, used for generation; 0 = none", .min = 0, .max = 0.999999999});
