@@ -16,6 +16,7 @@
 #include "optim/ema.hpp"
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/gpu/gpu_step.hpp"
+#include "optim/internal/host_staging.hpp"
 #include "optim/internal/scalar_lookup.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
@@ -118,32 +119,50 @@ StateKind state_kind_8bit(int64_t num_elements) {
 }
 
 AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(store), options_(options) {
+  int64_t longest = 0;
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
       const bool is_short = segment.values_S.scalar_type() == at::kBFloat16;
       ZT_REQUIRE(is_short || segment.values_S.scalar_type() == at::kFloat, segment.unit,
                  ": AdamW trains fp32 and bf16 parameters, got ", segment.placement.dtype);
-      const auto float32 = segment.values_S.options().dtype(at::kFloat);
+      const at::Device home = options.is_offloaded ? at::kCPU : segment.values_S.device();
+      const auto float32 = at::TensorOptions().dtype(at::kFloat).device(home);
       const int64_t size = segment.part.size();
+      longest = std::max(longest, size);
       moments.first = at::zeros({size}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
       moments.second = at::zeros_like(moments.first);
       if (is_8bit(segment)) {
         moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);
-        if (!segment.values_S.is_cpu()) moments.last_in_block = last_in_blocks(store_, segment);
+        if (!home.is_cpu()) moments.last_in_block = last_in_blocks(store_, segment);
       }
       if (is_short && options.bf16_weights == Bf16Weights::Master)
-        moments.master = segment.values_S.to(at::kFloat);
+        moments.master = segment.values_S.to(float32);
       steps_.emplace(segment.group, 0);
-      const at::Device device = segment.values_S.device();
-      if (!device.is_cpu() && !gpu_) gpu_ = std::make_unique<internal::GpuStep>(device);
+      if (!home.is_cpu() && !gpu_) gpu_ = std::make_unique<internal::GpuStep>(home);
     }
     moments_.push_back(std::move(moments));
   }
+  if (options.is_offloaded && longest > 0)
+    staging_ = std::make_unique<internal::HostStaging>(store_.segments().front().values_S.device(),
+                                                       std::min(longest, options.piece_elements));
 }
 
 AdamW::~AdamW() = default;
+
+AdamW::Moments AdamW::Moments::of_run(Range run) const {
+  const auto cut = [](const at::Tensor& flat, Range range) {
+    return flat.defined() ? flat.narrow(0, range.begin, range.size()) : at::Tensor();
+  };
+  Moments out;
+  out.first = cut(first, run);
+  out.second = cut(second, run);
+  out.first_absmax = cut(first_absmax, in_blocks(run));
+  out.second_absmax = cut(second_absmax, in_blocks(run));
+  out.master = cut(master, run);
+  return out;
+}
 
 void AdamW::step(const AdamWStep& step) {
   std::set<std::string> touched;
@@ -152,12 +171,13 @@ void AdamW::step(const AdamWStep& step) {
   }
   for (const std::string& group : touched) ++steps_.at(group);
   const float ema_weight = step.ema ? step.ema->begin_update() : 0.0f;
+  if (staging_) update_offloaded(step, ema_weight);
 
   for (size_t s = 0; s < moments_.size(); ++s) {
     Segment& segment = store_.segments()[s];
     if (!segment.placement.trainable) continue;
     if (segment.touched) {
-      update(s, step, ema_weight);
+      if (!staging_) update(s, step, ema_weight);
     } else if (step.ema) {
       step.ema->move(s, ema_weight);
     }
@@ -167,18 +187,42 @@ void AdamW::step(const AdamWStep& step) {
 
 void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
   const Segment& segment = store_.segments()[s];
-  const Moments& moments = moments_[s];
+  if (step.clear_gradients) clear_outside(segment);
+  if (gpu_) return update_on_gpu(s, step, ema_weight);
+  const at::Tensor average = step.ema ? step.ema->averages_[s] : at::Tensor();
+  update_on_host(s, {segment, moments_[s], average}, step, ema_weight);
+}
+
+void AdamW::update_offloaded(const AdamWStep& step, float ema_weight) {
+  const std::span<const Segment> segments = store_.segments();
+  AdamWStep on_host = step;
+  on_host.clear_gradients = false;  // of copies
+  staging_->run(
+      segments, [&](size_t s) { return !moments_[s].master.defined(); },
+      [&](size_t s, const Segment& piece) {
+        const int64_t begin = piece.part.begin - segments[s].part.begin;
+        const at::Tensor average =
+            step.ema ? step.ema->averages_[s].narrow(0, begin, piece.part.size()) : at::Tensor();
+        ZT_REQUIRE(!step.ema || average.device().is_cpu(), "averages of offloaded state must be offloaded");
+        update_on_host(s, {piece, moments_[s].of_run({begin, begin + piece.part.size()}), average}, on_host,
+                       ema_weight);
+      });
+  if (!step.clear_gradients) return;
+  for (const Segment& segment : segments) {
+    if (segment.touched) segment.kept_gradients().zero_();
+  }
+}
+
+void AdamW::update_on_host(size_t s, const HostPart& part, const AdamWStep& step, float ema_weight) {
+  const Segment& segment = part.segment;
   const int64_t t = steps_.at(segment.group);
   const internal::Factors f = factors(options_, step, t, segment.placement.decay_group == 0);
-  const uint32_t key = rounding_key(s, t);
-  if (step.clear_gradients) clear_outside(segment);
-  if (gpu_) return update_on_gpu(s, step, f, key, ema_weight);
-  const internal::BlockPass pass{internal::SegmentBlocks(segment, moments.master, key),
-                                 step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr, ema_weight,
-                                 step.clear_gradients};
-  if (is_8bit(segment)) return update_8bit(s, f, pass);
-  float* first = moments.first.data_ptr<float>();
-  float* second = moments.second.data_ptr<float>();
+  const internal::BlockPass pass{internal::SegmentBlocks(segment, part.moments.master, rounding_key(s, t)),
+                                 part.average.defined() ? part.average.data_ptr<float>() : nullptr,
+                                 ema_weight, step.clear_gradients};
+  if (is_8bit(segment)) return update_8bit(part, f, pass);
+  float* first = part.moments.first.data_ptr<float>();
+  float* second = part.moments.second.data_ptr<float>();
   at::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock)
       pass(at, kBlock, [&](float* value, const float* gradient) {
@@ -188,14 +232,13 @@ void AdamW::update(size_t s, const AdamWStep& step, float ema_weight) {
 }
 
 // Parameter by parameter, because elements past a parameter's end have no 8-bit state.
-void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::BlockPass& pass) {
-  const Segment& segment = store_.segments()[s];
-  const Moments& moments = moments_[s];
+void AdamW::update_8bit(const HostPart& part, const internal::Factors& f, const internal::BlockPass& pass) {
+  const Moments& moments = part.moments;
   uint8_t* first = moments.first.data_ptr<uint8_t>();
   uint8_t* second = moments.second.data_ptr<uint8_t>();
   float* first_absmax = moments.first_absmax.data_ptr<float>();
   float* second_absmax = moments.second_absmax.data_ptr<float>();
-  for (const Range held : held_ranges(store_, segment)) {
+  for (const Range held : held_ranges(store_, part.segment)) {
     const int64_t first_block = held.begin / kBlock;
     at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
@@ -209,12 +252,13 @@ void AdamW::update_8bit(size_t s, const internal::Factors& f, const internal::Bl
   }
 }
 
-void AdamW::update_on_gpu(size_t s, const AdamWStep& step, const internal::Factors& f, uint32_t key,
-                          float ema_weight) {
+void AdamW::update_on_gpu(size_t s, const AdamWStep& step, float ema_weight) {
   const Segment& segment = store_.segments()[s];
   const Moments& m = moments_[s];
+  const int64_t t = steps_.at(segment.group);
+  const internal::Factors f = factors(options_, step, t, segment.placement.decay_group == 0);
   internal::ElementRun run = internal::run_of(segment, m.master);
-  run.rounding_key = key;
+  run.rounding_key = rounding_key(s, t);
   run.clear = step.clear_gradients;
   run.average = step.ema ? step.ema->averages_[s].data_ptr<float>() : nullptr;
   run.average_weight = ema_weight;

@@ -6,7 +6,8 @@
 // bitsandbytes' AdamW8bit keeps them on the CPU. Parameters are fp32, or bf16 with an fp32 master copy of the
 // store's part, or bf16 alone with updates rounded at random (Gupta et al. 2015, "Deep Learning with Limited
 // Numerical Precision"). The result is the same bits for any number of threads, any
-// segmentation and any instruction set, and on a GPU (docs/numerics.md).
+// segmentation and any instruction set, on a GPU, and with the state in host memory while the parameters are
+// on a GPU (docs/numerics.md).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,6 +34,7 @@ namespace internal {
 struct BlockPass;
 struct Factors;
 class GpuStep;
+class HostStaging;
 }  // namespace internal
 
 /// The value of params::Placement::optimizer_kind.
@@ -50,12 +52,17 @@ struct AdamWOptions {
   double eps = 1e-8;
   double weight_decay = 1e-2;  ///< for segments with Placement::decay_group 0; others do not decay
   Bf16Weights bf16_weights = Bf16Weights::Master;  ///< of segments in bf16
+  /// Keeps the state in host memory and steps there, wherever the parameters are: gradients come and values
+  /// go in pieces (internal/host_staging.hpp).
+  bool is_offloaded = false;
+  int64_t piece_elements = int64_t{1} << 21;  ///< longest of these, a multiple of 256
 };
 
 struct AdamWStep {
   double lr = 0;
-  double gradient_scale = 1;     ///< clip coefficient / loss scale
-  Ema* ema = nullptr;            ///< moved in the same pass; untouched segments too
+  double gradient_scale = 1;  ///< clip coefficient / loss scale
+  /// Moved in the same pass; untouched segments too. Of offloaded state: offloaded too.
+  Ema* ema = nullptr;
   bool clear_gradients = false;  ///< also zeroes the gradients (all of them) and the touched flags
 };
 
@@ -99,17 +106,28 @@ class AdamW {
     at::Tensor first_absmax, second_absmax;  ///< 8-bit only
     at::Tensor last_in_block;                ///< 8-bit on a GPU only: a block's elements less one
     at::Tensor master;                       ///< bf16 segments only
+    /// Of elements in host memory.
+    Moments of_run(params::Range run) const;
+  };
+  /// What the pass in host memory goes over: a segment's part, or a run of it.
+  struct HostPart {
+    const params::Segment& segment;
+    Moments moments;
+    at::Tensor average;  ///< undefined: no EMA
   };
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
-  void update_8bit(size_t segment, const internal::Factors& factors, const internal::BlockPass& pass);
-  void update_on_gpu(size_t segment, const AdamWStep& step, const internal::Factors& factors,
-                     uint32_t rounding_key, float ema_weight);
+  /// Steps all of them.
+  void update_offloaded(const AdamWStep& step, float ema_weight);
+  void update_on_host(size_t segment, const HostPart& part, const AdamWStep& step, float ema_weight);
+  void update_8bit(const HostPart& part, const internal::Factors& factors, const internal::BlockPass& pass);
+  void update_on_gpu(size_t segment, const AdamWStep& step, float ema_weight);
   params::ParamStore& store_;
   AdamWOptions options_;
-  std::vector<Moments> moments_;                  ///< by segment; undefined for frozen ones
-  std::map<std::string, int64_t> steps_;          ///< by gradient group
-  std::unique_ptr<const internal::GpuStep> gpu_;  ///< null: the parameters are the CPU's
+  std::vector<Moments> moments_;                    ///< by segment; undefined for frozen ones
+  std::map<std::string, int64_t> steps_;            ///< by gradient group
+  std::unique_ptr<const internal::GpuStep> gpu_;    ///< null: the state is in host memory
+  std::unique_ptr<internal::HostStaging> staging_;  ///< null: the state is where the parameters are
 };
 
 }  // namespace zt::optim

@@ -32,9 +32,11 @@ Ema::Ema(params::ParamStore& store, const EmaOptions& options) : store_(store), 
 void Ema::reset() {
   averages_.clear();
   for (const params::Segment& segment : store_.segments()) {
-    const bool trains = segment.placement.trainable;
-    averages_.push_back(trains ? segment.values_S.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true)
-                               : at::Tensor());
+    const at::Tensor& values = segment.values_S;
+    const at::Device home = options_.is_offloaded ? at::kCPU : values.device();
+    averages_.push_back(segment.placement.trainable
+                            ? values.to(home, at::kFloat, /*non_blocking=*/false, /*copy=*/true)
+                            : at::Tensor());
   }
   hidden_.assign(averages_.size(), {});
   num_updates_ = 0;
@@ -44,7 +46,7 @@ float Ema::begin_update() { return static_cast<float>(1 - ema_decay(options_, nu
 
 void Ema::move(size_t s, float weight) {
   if (!averages_[s].defined()) return;
-  const at::Tensor& present = store_.segments()[s].values_S;
+  const at::Tensor present = store_.segments()[s].values_S.to(averages_[s].device());
   if (!present.device().is_cpu() || present.scalar_type() != at::kFloat) {
     // move_average()'s roundings: a lerp would fuse two of them.
     averages_[s].add_(present.to(at::kFloat).sub(averages_[s]).mul_(weight));
@@ -67,7 +69,8 @@ void Ema::swap() {
     if (!averages_[s].defined()) continue;
     // Elements, not handles: the layers hold views of the store's memory.
     const at::Tensor& present = store_.segments()[s].values_S;
-    const at::Tensor before = present.clone();
+    const at::Tensor before = present.to(averages_[s].device(), present.scalar_type(),
+                                         /*non_blocking=*/false, /*copy=*/true);
     if (present.scalar_type() != at::kFloat) {  // an average would not survive in it
       present.copy_(hidden_[s].defined() ? hidden_[s] : averages_[s]);
       hidden_[s] = hidden_[s].defined() ? at::Tensor() : before;

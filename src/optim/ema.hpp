@@ -24,6 +24,7 @@ struct EmaOptions {
   /// Start with small decays, min(decay, (1 + n) / (10 + n)) after n updates, so that the start values are
   /// soon forgotten.
   bool warmup = true;
+  bool is_offloaded = false;  ///< averages are in host memory, wherever the parameters are
 };
 
 /// The decay of update number `num_updates` (counted from 0).
