@@ -32,6 +32,20 @@ std::string size(const json& bytes) { return size(bytes.get<double>()); }
 
 std::string seconds(const json& s) { return text::duration(std::chrono::duration<double>(s.get<double>())); }
 
+/// What optimizer.offload moves to the host of a GPU.
+std::string host_memory_text(const json& memory) {
+  if (memory["host_total"].get<int64_t>() == 0) return "";
+  Table table({{"OF ITS HOST'S MEMORY"}, {"", Table::Align::Right}});
+  const auto add = [&](const char* what, const char* key) {
+    if (memory[key].get<int64_t>() > 0) table.add({what, size(memory[key])});
+  };
+  add("optimizer state", "host_optimizer_state");
+  add("averages", "host_averages");
+  add("buffers", "host_buffers");
+  add("total", "host_total");
+  return "\n" + table.text(table_width());
+}
+
 std::string memory_text(const json& plan) {
   const json& memory = plan["memory"];
   Table table({{"MEMORY OF A RANK"}, {"", Table::Align::Right}});
@@ -55,7 +69,7 @@ std::string memory_text(const json& plan) {
   text += plan["smallest_ranks"].is_null() ? "No number of ranks makes it fit.\n"
                                            : fmt::format("The smallest number of ranks that fits: {}.\n",
                                                          plan["smallest_ranks"].get<int64_t>());
-  return text;
+  return text + host_memory_text(memory);
 }
 
 std::string changes_text(const json& plan) {
@@ -64,6 +78,17 @@ std::string changes_text(const json& plan) {
   for (const json& change : plan["changes"])
     table.add({"--set " + change["setting"].get<std::string>(), size(change["needed"])});
   return "\n" + table.text(table_width());
+}
+
+/// What a step of offloaded state brings over the bus.
+std::string bus_text(const json& plan) {
+  const json &traffic = plan["traffic"], &deepspeed = plan["deepspeed"];
+  if (plan["memory"]["host_total"].get<int64_t>() == 0) return "";
+  return fmt::format(
+      "The optimizer runs on the host: {} go there and {} come back in {}, beside its work.\n"
+      "DeepSpeed's estimate of a host's memory: {} at stage 2, {} at stage 3.\n",
+      size(traffic["to_host_bytes"]), size(traffic["from_host_bytes"]), seconds(plan["time"]["bus_s"]),
+      size(deepspeed["host_stage2"]), size(deepspeed["host_stage3"]));
 }
 
 std::string step_text(const json& plan) {
@@ -100,7 +125,8 @@ std::string for_people(const json& plan, bool with_units) {
              plan["ranks"].get<int64_t>(), plan["machine"].get<std::string>(), plan["zero_stage"].get<int>(),
              plan["lanes_per_rank"].get<int64_t>(), plan["micro_batches"].get<int64_t>(),
              plan["trained"].get<int64_t>(), plan["frozen"].get<int64_t>()) +
-         memory_text(plan) + changes_text(plan) + step_text(plan) + (with_units ? units_text(plan) : "");
+         memory_text(plan) + changes_text(plan) + step_text(plan) + bus_text(plan) +
+         (with_units ? units_text(plan) : "");
 }
 
 Result<int> plan(const Options& options, config::LoadRequest request) {

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "base/text.hpp"
-#include "train/plan.hpp"
 #include "train/run_rules.hpp"
 
 namespace zt::train {
@@ -80,11 +79,23 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
   return demands;
 }
 
-std::vector<resources::Demand> rank_demands(const config::TrainJob& job,
-                                            const models::NetworkConfigs& configs, int64_t scale_factor,
-                                            int64_t ranks) {
+std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                           int64_t scale_factor, int64_t ranks) {
   const ModelCosts costs = model_costs(job, configs, scale_factor);
-  return demands_of(job, costs, rank_memory(job, costs, ranks), /*ranks=*/1);
+  return demands_of(job, costs, rank_memory(job, costs, ranks, Place::Gpu), /*ranks=*/1);
+}
+
+std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks) {
+  std::vector<resources::Demand> demands;
+  const auto add = [&](const char* what, double bytes) {
+    if (bytes > 0)
+      demands.push_back({fmt::format("{}, offloaded x {} ranks", what, ranks),
+                         static_cast<uint64_t>(bytes * static_cast<double>(ranks))});
+  };
+  add("optimizer state", of_rank.optimizer_state);
+  add("averaged weights", of_rank.averages);
+  add("buffers of the update", of_rank.buffers);
+  return demands;
 }
 
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,

@@ -10,6 +10,7 @@
 #include "config/job/train_job.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"
+#include "train/plan.hpp"
 
 namespace zt::train {
 
@@ -27,10 +28,11 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
                                               int64_t ranks = 1);
-/// Of these what one of the ranks takes: what its own GPU must hold.
-std::vector<resources::Demand> rank_demands(const config::TrainJob& job,
-                                            const models::NetworkConfigs& configs, int64_t scale_factor,
-                                            int64_t ranks);
+/// What one of several ranks on GPUs takes: what its own GPU must hold.
+std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                           int64_t scale_factor, int64_t ranks);
+/// What the host of so many such ranks must hold of their state; nothing where that is not offloaded.
+std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks);
 /// What snapshots of every rank's shard take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   int64_t ranks = 1);
@@ -38,8 +40,12 @@ resources::Demand snapshot_demand(const config::TrainJob& job, const params::Par
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 
 inline constexpr const char* kMemoryAdvice =
-    "lower data.train_bs, data.width or data.height, set gradient_checkpointing: true or "
-    "optimizer.use_8bit_adam: true, or freeze more (`zoetrope plan` shows what each would save)";
+    "lower data.train_bs, data.width or data.height, set gradient_checkpointing: true, "
+    "optimizer.use_8bit_adam: true or, on a GPU, optimizer.offload: cpu, or freeze more (`zoetrope plan` "
+    "shows what each would save)";
+inline constexpr const char* kHostAdvice =
+    "set optimizer.use_8bit_adam: true, or optimizer.offload: none if the GPU has room (`zoetrope plan` "
+    "shows both memories)";
 inline constexpr const char* kDiskAdvice =
     "free space, choose another output_dir, or lower checkpoint.keep_last";
 

@@ -57,6 +57,20 @@ TEST(Budget, EightBitStateIsAboutAQuarter) {
   EXPECT_NEAR(static_cast<double>(quarter) / static_cast<double>(full), 0.254, 0.001);
 }
 
+TEST(Budget, OffloadedStateIsAskedOfTheHostForEveryRankOnIt) {
+  config::TrainJob job;
+  job.lanes = 4;
+  job.optimizer.offload = config::Offload::Cpu;
+  EXPECT_EQ(bytes_of(gpu_demands(job, published(1), 8, /*ranks=*/4), "optimizer state"), 0U);
+  const ModelCosts costs = state_costs(job, models::declare_networks(published(1)));
+  const auto demands = host_demands(rank_memory(job, costs, 4, Place::Gpu).host, /*ranks=*/2);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 2 * 2 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "buffers"), (2 * 32ULL) << 20);
+  job.optimizer.offload = config::Offload::None;
+  EXPECT_EQ(bytes_of(gpu_demands(job, published(1), 8, 4), "optimizer state"), 2 * 1'701'305'684ULL);
+  EXPECT_TRUE(host_demands(rank_memory(job, costs, 4, Place::Gpu).host, 2).empty());
+}
+
 TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
   config::TrainJob job;
   const auto table = models::declare_networks(published(1));

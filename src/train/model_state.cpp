@@ -57,9 +57,10 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
   ModelState state;
   state.networks = std::move(networks);
   params::ParamStore& store = *state.networks.store;
-  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job));
+  const at::Device device = store.segments().front().kept_values().device();
+  state.optimizer = std::make_unique<optim::AdamW>(store, adamw_options(job, device));
   if (job.optimizer.ema_decay > 0)
-    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer));
+    state.ema = std::make_unique<optim::Ema>(store, ema_options(job.optimizer, device));
   if (job.precision.mixed_precision == config::MixedPrecision::Fp16)
     state.scaler = std::make_unique<optim::LossScaler>(scaler_options(job.precision));
   return state;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <string_view>
@@ -29,6 +30,14 @@ constexpr double kSegmentBytes = 4 * 256 * 1024;
 /// the gradient written; with an average, that too.
 constexpr double kUpdateBytes = 28, kAverageBytes = 8;
 constexpr int64_t kMostRanks = 4096;
+/// Two pieces of offloaded state's values and gradients (optim::AdamWOptions).
+constexpr double kStagingBytes = 16.0 * static_cast<double>(optim::AdamWOptions{}.piece_elements);
+
+Place place_of(const Machine& machine) { return machine.is_host ? Place::Host : Place::Gpu; }
+
+bool is_offloaded(const config::TrainJob& job, Place place) {
+  return place == Place::Gpu && job.optimizer.offload == config::Offload::Cpu;
+}
 
 bool is_short(const config::TrainJob& job) {
   return job.precision.mixed_precision != config::MixedPrecision::Fp32;
@@ -113,10 +122,14 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
   flops *= static_cast<double>(plan.lanes_per_rank * job.optimizer.gradient_accumulation_steps);
   const double speed = is_short(job) ? plan.machine.short_flops : plan.machine.float_flops;
   const double each = kUpdateBytes + (job.optimizer.ema_decay > 0 ? kAverageBytes : 0);
+  const bool is_on_host = is_offloaded(job, place_of(plan.machine));
+  const double memory_speed =
+      is_on_host ? kHostBytesPerS / std::min(ranks, kGpusPerHost) : plan.machine.memory_bytes_per_s;
   StepTime time;
   time.compute_s = flops * shared_by / (speed * plan.machine.efficiency);
-  time.optimizer_s = each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by /
-                     plan.machine.memory_bytes_per_s;
+  time.optimizer_s =
+      each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by / memory_speed;
+  if (is_on_host) time.bus_s = (plan.bus.to_host + plan.bus.from_host) / plan.machine.bus_bytes_per_s;
   time.exchange_s =
       plan.traffic.element_bytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
   return time;
@@ -131,18 +144,20 @@ std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& co
                                       const Machine& machine) {
   for (int64_t ranks = 1; ranks <= kMostRanks; ++ranks) {
     job.lanes = lanes_each * ranks;
-    if (rank_memory(job, costs, ranks).total() <= available(machine, ranks)) return ranks;
+    if (rank_memory(job, costs, ranks, place_of(machine)).total() <= available(machine, ranks)) return ranks;
   }
   return std::nullopt;
 }
 
-/// What each setting alone would leave a rank to take.
+/// What each setting alone would leave a rank of the plan to take.
 std::vector<Change> changes(const config::TrainJob& job, const models::NetworkConfigs& configs,
-                            int64_t scale_factor, int64_t ranks, double now) {
+                            int64_t scale_factor, const Plan& plan) {
+  const int64_t ranks = plan.ranks;
   using Edit = std::function<void(config::TrainJob&)>;
   std::vector<std::pair<std::string, Edit>> edits = {
       {"gradient_checkpointing=true", [](auto& j) { j.gradient_checkpointing = true; }},
       {"optimizer.use_8bit_adam=true", [](auto& j) { j.optimizer.use_8bit_adam = true; }},
+      {"optimizer.offload=cpu", [](auto& j) { j.optimizer.offload = config::Offload::Cpu; }},
       {"precision.mixed_precision=bf16",
        [](auto& j) { j.precision.mixed_precision = config::MixedPrecision::Bf16; }},
       {"precision.trained_weights=bf16",
@@ -159,11 +174,27 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
     config::TrainJob changed = job;
     edit(changed);
     if (!config::check(changed)) continue;  // not a value that a run may have
-    const double needed = rank_memory(changed, model_costs(changed, configs, scale_factor), ranks).total();
-    if (needed < now) out.push_back({setting, needed});
+    const ModelCosts costs = model_costs(changed, configs, scale_factor);
+    const double needed = rank_memory(changed, costs, ranks, place_of(plan.machine)).total();
+    if (needed < plan.memory.total()) out.push_back({setting, needed});
   }
   std::ranges::sort(out, {}, &Change::needed);
   return out;
+}
+
+// deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs: 18 bytes of
+// 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest layer's. Offloaded, all
+// but 16-bit weights is in the hosts' memory, 1.5 times because of buffers.
+void estimate_as_deepspeed(bool offloads, Plan& plan) {
+  constexpr double kBuffers = 1.5;
+  const auto all = static_cast<double>(plan.costs.trained + plan.costs.frozen),
+             ranks = static_cast<double>(plan.ranks), hosts = std::ceil(ranks / kGpusPerHost);
+  const double layer = 4 * static_cast<double>(plan.costs.largest_layer);
+  plan.deepspeed_stage2 = {2 * all + 18 * all / ranks, 0};
+  plan.deepspeed_stage3 = {layer + 18 * all / ranks, 0};
+  if (!offloads) return;
+  plan.deepspeed_stage2 = {2 * all, all * std::max(4 * ranks, 16.0) * kBuffers};
+  plan.deepspeed_stage3 = {layer + 2 * all / ranks, 16 * all / hosts * kBuffers};
 }
 
 }  // namespace
@@ -206,7 +237,7 @@ double RankMemory::total() const {
          communication + process;
 }
 
-RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
   const double trained = costs.trained_bytes;
   const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
   const int64_t lanes = lanes_per_rank(job, ranks);
@@ -225,7 +256,20 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;
   memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
+  if (is_offloaded(job, place)) {
+    memory.host.optimizer_state = std::exchange(memory.optimizer_state, 0);
+    memory.host.averages = std::exchange(memory.averages, 0);
+    memory.host.buffers = kStagingBytes;
+  }
   return memory;
+}
+
+BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
+  if (!is_offloaded(job, place)) return {};
+  const double share = 1 / sharers(job, 1, ranks),
+               with_copies = costs.master_bytes * kShortBytes / kFloatBytes;
+  return {.to_host = (2 * costs.trained_bytes - with_copies) * share,
+          .from_host = costs.trained_bytes * share};
 }
 
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
@@ -258,20 +302,15 @@ Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& config
                int64_t ranks, const Machine& machine) {
   Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
   plan.costs = model_costs(job, configs, scale_factor);
-  plan.memory = rank_memory(job, plan.costs, ranks);
+  plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine));
   plan.traffic = step_traffic(job, plan.costs, ranks);
+  plan.bus = bus_traffic(job, plan.costs, ranks, place_of(machine));
   plan.time = step_time(job, plan.costs, plan);
   plan.available = available(machine, ranks);
   plan.fits = plan.memory.total() <= plan.available;
   plan.smallest_ranks = smallest_ranks(job, plan.costs, plan.lanes_per_rank, machine);
-  plan.changes = changes(job, configs, scale_factor, ranks, plan.memory.total());
-  // deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs, nothing
-  // offloaded: 18 bytes of 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest
-  // layer's.
-  const double all = static_cast<double>(plan.costs.trained + plan.costs.frozen);
-  plan.deepspeed_stage2 = 2 * all + 18 * all / static_cast<double>(ranks);
-  plan.deepspeed_stage3 =
-      4 * static_cast<double>(plan.costs.largest_layer) + 18 * all / static_cast<double>(ranks);
+  plan.changes = changes(job, configs, scale_factor, plan);
+  estimate_as_deepspeed(is_offloaded(job, place_of(machine)), plan);
   return plan;
 }
 

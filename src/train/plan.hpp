@@ -5,6 +5,7 @@
 // up the same numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +35,18 @@ ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& ta
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
                        int64_t scale_factor);
 
+/// Where weights, gradients and activations are: in the host's memory, or in that of a GPU, whose host then
+/// holds what optimizer.offload moves there.
+enum class Place { Host, Gpu };
+
+/// Bytes that a rank on a GPU takes of its host's memory.
+struct HostMemory {
+  double optimizer_state = 0;
+  double averages = 0;
+  double buffers = 0;  ///< pinned, for what a step brings there and back
+  double total() const { return optimizer_state + averages + buffers; }
+};
+
 /// Bytes of one rank by kind; 0 where there is none.
 struct RankMemory {
   double trained_weights = 0;
@@ -46,10 +59,12 @@ struct RankMemory {
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
   double process = 0;        ///< libtorch, encoders, samples
   double staging = 0;  ///< copy of the state while a checkpoint is written; left out where memory is short
-  /// Without staging.
+  HostMemory host = {};
+  /// Without staging and the host's.
   double total() const;
 };
-RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks,
+                       Place place = Place::Host);
 
 /// Elements that a rank sends in a step; it receives as many.
 struct Traffic {
@@ -59,11 +74,25 @@ struct Traffic {
 };
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);
 
+/// Bytes between a rank's GPU and its host in a step, where the optimizer's state is offloaded.
+struct BusTraffic {
+  double to_host = 0;    ///< gradients, and values that have no fp32 copy there
+  double from_host = 0;  ///< new values
+};
+BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place);
+
 struct StepTime {
   double compute_s = 0;
   double optimizer_s = 0;
+  double bus_s = 0;  ///< beside the optimizer
   double exchange_s = 0;
-  double total_s() const { return compute_s + optimizer_s + exchange_s; }
+  double total_s() const { return compute_s + std::max(optimizer_s, bus_s) + exchange_s; }
+};
+
+/// DeepSpeed's estimators of states (docs/plan.md).
+struct DeepSpeedEstimate {
+  double gpu = 0;   ///< bytes
+  double host = 0;  ///< of each host, where optimizer state is offloaded
 };
 
 /// A change of the configuration and what a rank then needs.
@@ -78,13 +107,14 @@ struct Plan {
   ModelCosts costs = {};
   RankMemory memory = {};
   Traffic traffic = {};
+  BusTraffic bus = {};
   StepTime time = {};
   Machine machine = {};
   double available = 0;  ///< bytes that a rank may take
   bool fits = false;
   std::optional<int64_t> smallest_ranks = {};  ///< that fit with as many lanes per rank; none up to 4096
   std::vector<Change> changes = {};            ///< each alone that lowers what a rank needs, best first
-  double deepspeed_stage2 = 0, deepspeed_stage3 = 0;  ///< bytes per GPU by DeepSpeed's estimators
+  DeepSpeedEstimate deepspeed_stage2 = {}, deepspeed_stage3 = {};
 };
 Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
                int64_t ranks, const Machine& machine);

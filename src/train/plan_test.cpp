@@ -138,14 +138,76 @@ TEST(Plan, NamesWhatWouldLowerIt) {
   EXPECT_NEAR(plan.memory.total() - needed("optimizer.use_8bit_adam=true"), (8 - 2.031) * kStage1,
               0.01 * kStage1);
   EXPECT_LT(needed("gradient_checkpointing=true"), plan.memory.total());
+  EXPECT_NEAR(plan.memory.total() - needed("optimizer.offload=cpu"), 8 * kStage1, 1);
 }
 
 TEST(Plan, ShowsDeepSpeedsEstimate) {
   const Plan plan = make_plan(job_of(2, 1, 8), published(2), kScale, 8, kMachines[3]);
   const double all = static_cast<double>(plan.costs.trained + plan.costs.frozen);
-  EXPECT_DOUBLE_EQ(plan.deepspeed_stage2, 2 * all + 18 * all / 8);
+  EXPECT_DOUBLE_EQ(plan.deepspeed_stage2.gpu, 2 * all + 18 * all / 8);
   // The largest layer: conv1 of up_blocks.0, 1280 x 2560 x 3 x 3 and its bias.
-  EXPECT_DOUBLE_EQ(plan.deepspeed_stage3, 4 * (1280.0 * 2560 * 9 + 1280) + 18 * all / 8);
+  constexpr double kLayer = 4 * (1280.0 * 2560 * 9 + 1280);
+  EXPECT_DOUBLE_EQ(plan.deepspeed_stage3.gpu, kLayer + 18 * all / 8);
+  EXPECT_EQ(plan.deepspeed_stage2.host, 0);
+
+  config::TrainJob job = job_of(2, 1, 16);
+  job.optimizer.offload = config::Offload::Cpu;
+  const Plan offloaded = make_plan(job, published(2), kScale, 16, kMachines[3]);  // two hosts
+  EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage2.gpu, 2 * all);
+  EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage2.host, 1.5 * 4 * 16 * all);
+  EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage3.gpu, kLayer + 2 * all / 16);
+  EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage3.host, 1.5 * 16 * all / 2);
+}
+
+TEST(Plan, OffloadedStateIsOfTheHostsMemory) {
+  config::TrainJob job = job_of(1, 1, 4);
+  job.optimizer.offload = config::Offload::Cpu;
+  job.optimizer.ema_decay = 0.9;
+  const ModelCosts costs = model_costs(job, published(1), kScale);
+  const RankMemory on_gpu = rank_memory(job, costs, 4, Place::Gpu), on_cpu = rank_memory(job, costs, 4);
+
+  EXPECT_EQ(on_gpu.optimizer_state, 0);
+  EXPECT_EQ(on_gpu.averages, 0);
+  EXPECT_EQ(on_gpu.host.optimizer_state, 2 * kStage1);
+  EXPECT_EQ(on_gpu.host.averages, kStage1);
+  EXPECT_EQ(on_gpu.host.buffers, 32 << 20);  // two of values, two of gradients, 2 Mi fp32 numbers each
+  EXPECT_NEAR(on_gpu.total(), on_cpu.total() - 3 * kStage1, 1);
+  // Without a GPU there is nowhere to move it to.
+  EXPECT_EQ(on_cpu.optimizer_state, 2 * kStage1);
+  EXPECT_EQ(on_cpu.host.total(), 0);
+}
+
+TEST(Plan, OffloadedStateCostsTheBusAndTheHostsMemory) {
+  config::TrainJob job = job_of(1, 1, 4);
+  job.optimizer.offload = config::Offload::Cpu;
+  const auto plan_of = [&](const Machine& machine) {
+    return make_plan(job, published(1), kScale, 4, machine);
+  };
+  const Plan plan = plan_of(kMachines[2]);
+
+  // fp32: gradients and values there, 8 bytes, values back, 4; a quarter of all on each rank, over 50 GB/s.
+  EXPECT_DOUBLE_EQ(plan.bus.to_host, 2 * kStage1);
+  EXPECT_DOUBLE_EQ(plan.bus.from_host, kStage1);
+  EXPECT_DOUBLE_EQ(plan.time.bus_s, 3 * kStage1 / 50e9);
+  // An update reads and writes 28 bytes an element; four ranks share 300 GB/s.
+  EXPECT_DOUBLE_EQ(plan.time.optimizer_s, 7 * kStage1 / (300e9 / 4));
+  EXPECT_DOUBLE_EQ(plan.time.total_s(), plan.time.compute_s + plan.time.optimizer_s + plan.time.exchange_s);
+
+  job.precision.mixed_precision = config::MixedPrecision::Bf16;
+  job.precision.trained_weights = config::TrainedWeights::Bf16;
+  const Plan masters = plan_of(kMachines[2]);  // of bf16 weights, gradients alone: 2 bytes there, 2 back
+  EXPECT_NEAR(masters.bus.to_host / (kStage1 / 2), 1, 0.01);
+  EXPECT_NEAR(masters.bus.from_host / (kStage1 / 2), 1, 0.01);
+
+  EXPECT_EQ(plan_of({.name = "cpu",
+                     .float_flops = 1,
+                     .short_flops = 1,
+                     .memory_bytes_per_s = 1,
+                     .link_bytes_per_s = 1,
+                     .efficiency = 1,
+                     .is_host = true})
+                .bus.to_host,
+            0);
 }
 
 }  // namespace

@@ -75,6 +75,13 @@ void Ranks::watch(std::shared_ptr<RankWords> words, FlightDump& flight) {
   }
 }
 
+int64_t Ranks::on_this_host() const {
+  if (!groups_.world) return 1;
+  const dist::GroupIdentity& identity = groups_.world->identity();
+  return std::ranges::count(identity.members, identity.members[static_cast<size_t>(identity.rank)].host,
+                            &dist::Member::host);
+}
+
 params::Shard Ranks::shard() const {
   if (job_.zero_stage == 0 || size() == 1) return {};
   return {copy().rank(), copy().size()};

@@ -39,6 +39,8 @@ class Ranks {
   int64_t rank() const { return groups_.world ? groups_.world->rank() : 0; }
   int64_t size() const { return groups_.world ? groups_.world->size() : 1; }
   bool is_first() const { return rank() == 0; }
+  /// How many of them are on this rank's host, itself included.
+  int64_t on_this_host() const;
   /// What of the optimizer's state is this rank's: all of it with ZeRO stage 0.
   params::Shard shard() const;
   /// What this rank saves: its part if it is of the first copy, and as the first rank what all have.

@@ -76,6 +76,13 @@ class Rank {
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
 
+  /// As on a GPU with optimizer.offload: cpu, in pieces that cut the larger segments.
+  void offload() {
+    optim::AdamWOptions options = adamw_options(job, at::kCPU);
+    options.is_offloaded = true;
+    options.piece_elements = 1024;
+    state.optimizer = std::make_unique<optim::AdamW>(*state.networks.store, options);
+  }
   StepReport step() {
     const auto lanes = static_cast<uint64_t>(job.lanes);
     return stepper.step(batches(next_++ * lanes), 1e-3).value();
@@ -168,11 +175,12 @@ void run_ranks(const config::TrainJob& job, int size, const std::function<void(i
   for (std::thread& thread : threads) thread.join();
 }
 
-Trained train(const config::TrainJob& job, int size, uint64_t steps) {
+Trained train(const config::TrainJob& job, int size, uint64_t steps, bool is_offloaded = false) {
   std::vector<Trained> all(static_cast<size_t>(size));
   std::mutex mutex;
   Tensors whole;
   run_ranks(job, size, [&](int rank, Rank& one) {
+    if (is_offloaded) one.offload();
     one.train(steps, all[static_cast<size_t>(rank)]);
     const double loss = one.validate();
     if (rank == 0) all[0].losses.push_back(loss);
@@ -222,6 +230,14 @@ TEST(SameBits, WithCopiesOfShards) {
     config::TrainJob job = job_of(1, zero_stage);
     job.parallel.shard_ranks = 2;
     expect_same(train(job, 4, 2), train(job, 1, 2));
+  }
+}
+
+TEST(SameBits, WithOffloadedState) {
+  for (const int64_t zero_stage : {1, 2, 3}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.parallel.shard_ranks = zero_stage == 1 ? 2 : 0;
+    expect_same(train(job, 4, 2, /*is_offloaded=*/true), train(job, 1, 2));
   }
 }
 
@@ -399,6 +415,15 @@ TEST(SameBits, AcrossCheckpointsReadByOtherNumbersOfRanks) {
     wanted.losses.pop_back();  // the validation's
     expect_same(found, wanted);
   }
+}
+
+TEST(Ranks, CountThoseOfTheirHost) {
+  EXPECT_EQ(Ranks().on_this_host(), 1);
+  const auto store = rendezvous::Server::start({}).value();
+  const config::ParallelJob job = job_of(1, 1).parallel;
+  std::thread other([&] { EXPECT_EQ(test::join_ranks(*store, 0, 2, job).on_this_host(), 2); });
+  EXPECT_EQ(test::join_ranks(*store, 1, 2, job).on_this_host(), 2);
+  other.join();
 }
 
 TEST(Meeting, GivesUpAsSoonAsARankIsLost) {

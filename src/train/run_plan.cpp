@@ -58,7 +58,11 @@ json memory_json(const RankMemory& memory) {
           {"communication", whole(memory.communication)},
           {"process", whole(memory.process)},
           {"total", whole(memory.total())},
-          {"staging", whole(memory.staging)}};
+          {"staging", whole(memory.staging)},
+          {"host_optimizer_state", whole(memory.host.optimizer_state)},
+          {"host_averages", whole(memory.host.averages)},
+          {"host_buffers", whole(memory.host.buffers)},
+          {"host_total", whole(memory.host.total())}};
 }
 
 json units_json(const std::vector<UnitCost>& units) {
@@ -95,13 +99,20 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
           {"traffic",
            {{"elements", plan.traffic.elements},
             {"element_bytes", plan.traffic.element_bytes},
-            {"deepspeed_elements", plan.traffic.deepspeed_elements}}},
+            {"deepspeed_elements", plan.traffic.deepspeed_elements},
+            {"to_host_bytes", plan.bus.to_host},
+            {"from_host_bytes", plan.bus.from_host}}},
           {"time",
            {{"compute_s", plan.time.compute_s},
             {"optimizer_s", plan.time.optimizer_s},
+            {"bus_s", plan.time.bus_s},
             {"exchange_s", plan.time.exchange_s},
             {"total_s", plan.time.total_s()}}},
-          {"deepspeed", {{"stage2", plan.deepspeed_stage2}, {"stage3", plan.deepspeed_stage3}}},
+          {"deepspeed",
+           {{"stage2", plan.deepspeed_stage2.gpu},
+            {"stage3", plan.deepspeed_stage3.gpu},
+            {"host_stage2", plan.deepspeed_stage2.host},
+            {"host_stage3", plan.deepspeed_stage3.host}}},
           {"units", units_json(plan.costs.units)}};
 }
 
@@ -121,15 +132,18 @@ Result<std::string> launch_plan(const Setup& setup) {
                 models::network_configs(setup.job.model, codec.channels(), setup.job.stage == 2));
   const int64_t ranks = setup.ranks.size();
   const ModelCosts costs = model_costs(setup.job, configs, codec.scale_factor());
-  const RankMemory memory = rank_memory(setup.job, costs, ranks);
+  const Place place = setup.device.is_cpu() ? Place::Host : Place::Gpu;
+  const RankMemory memory = rank_memory(setup.job, costs, ranks, place);
   const Traffic traffic = step_traffic(setup.job, costs, ranks);
   const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
+  const std::string on_host =
+      memory.host.total() > 0 ? fmt::format(", {} of its host's memory", size(memory.host.total())) : "";
   return fmt::format(
-      "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}) and sends {} "
-      "per step",
+      "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}){} and sends "
+      "{} per step",
       ranks, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
       size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-      size(memory.activations), size(traffic.element_bytes * traffic.elements));
+      size(memory.activations), on_host, size(traffic.element_bytes * traffic.elements));
 }
 
 }  // namespace zt::train

@@ -29,6 +29,11 @@ tensor::AutocastState autocast(config::MixedPrecision precision) {
   return {true, scalar_type(precision)};
 }
 
+/// On the CPU there is nowhere to move the state to.
+bool is_offloaded(const config::OptimJob& job, at::Device device) {
+  return job.offload == config::Offload::Cpu && !device.is_cpu();
+}
+
 std::string network_of(const std::string& parameter) { return parameter.substr(0, parameter.find('.')); }
 
 bool has_trainable(const params::ParamStore& store, std::string_view network) {
@@ -78,17 +83,18 @@ Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job) {
   return optim::lr_schedule(job.optimizer, job.optimizer.learning_rate * factor, job.max_train_steps);
 }
 
-optim::AdamWOptions adamw_options(const config::TrainJob& job) {
+optim::AdamWOptions adamw_options(const config::TrainJob& job, at::Device device) {
   const bool is_stochastic = job.precision.trained_weights == config::TrainedWeights::Bf16Stochastic;
   return {.beta1 = job.optimizer.adam_beta1,
           .beta2 = job.optimizer.adam_beta2,
           .eps = job.optimizer.adam_epsilon,
           .weight_decay = job.optimizer.adam_weight_decay,
-          .bf16_weights = is_stochastic ? optim::Bf16Weights::Stochastic : optim::Bf16Weights::Master};
+          .bf16_weights = is_stochastic ? optim::Bf16Weights::Stochastic : optim::Bf16Weights::Master,
+          .is_offloaded = is_offloaded(job.optimizer, device)};
 }
 
-optim::EmaOptions ema_options(const config::OptimJob& job) {
-  return {.decay = job.ema_decay, .warmup = job.ema_warmup};
+optim::EmaOptions ema_options(const config::OptimJob& job, at::Device device) {
+  return {.decay = job.ema_decay, .warmup = job.ema_warmup, .is_offloaded = is_offloaded(job, device)};
 }
 
 optim::LossScaler::Options scaler_options(const config::PrecisionJob& job) {

@@ -36,8 +36,9 @@ size_t threads_of_rank(int64_t wanted, int64_t ranks);
 
 /// Errors: InvalidConfig for piecewise rules that can't be read.
 Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job);
-optim::AdamWOptions adamw_options(const config::TrainJob& job);
-optim::EmaOptions ema_options(const config::OptimJob& job);
+/// For parameters on `device`.
+optim::AdamWOptions adamw_options(const config::TrainJob& job, at::Device device);
+optim::EmaOptions ema_options(const config::OptimJob& job, at::Device device);
 optim::LossScaler::Options scaler_options(const config::PrecisionJob& job);
 
 tensor::GpuMath gpu_math(const config::PrecisionJob& job);

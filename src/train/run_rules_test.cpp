@@ -48,6 +48,16 @@ TEST(RunRules, OnlyWhollyFrozenNetworksAreKeptShort) {
   EXPECT_EQ(set.store->find("denoising_unet.conv_in.weight")->value.scalar_type(), at::kFloat);
 }
 
+TEST(RunRules, OnAGpuStateIsOffloadedWhereThatIsWanted) {
+  config::TrainJob job;
+  EXPECT_FALSE(adamw_options(job, at::Device(at::kCUDA, 0)).is_offloaded);
+  job.optimizer.offload = config::Offload::Cpu;
+  EXPECT_TRUE(adamw_options(job, at::Device(at::kCUDA, 0)).is_offloaded);
+  EXPECT_TRUE(ema_options(job.optimizer, at::Device(at::kCUDA, 0)).is_offloaded);
+  EXPECT_FALSE(adamw_options(job, at::kCPU).is_offloaded);
+  EXPECT_FALSE(ema_options(job.optimizer, at::kCPU).is_offloaded);
+}
+
 TEST(RunRules, LearningRateScalesWithTheWholeBatch) {
   config::TrainJob job;
   job.optimizer.learning_rate = 1e-5;

@@ -19,6 +19,7 @@
 #include "prepare/build_cache.hpp"
 #include "tensor/device_memory.hpp"
 #include "train/budget.hpp"
+#include "train/plan.hpp"
 #include "train/run_rules.hpp"
 #include "train/unit_policy.hpp"
 #include "train/validation.hpp"
@@ -166,7 +167,10 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
     ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
   } else {
     ZT_TRY(
-        tensor::require_memory(setup.device, rank_demands(job, configs, scale_factor, ranks), kMemoryAdvice));
+        tensor::require_memory(setup.device, gpu_demands(job, configs, scale_factor, ranks), kMemoryAdvice));
+    const HostMemory of_rank = rank_memory(job, state_costs(job, table), ranks, Place::Gpu).host;
+    demands = host_demands(of_rank, setup.ranks.on_this_host());
+    ZT_TRY(resources::require_memory(demands, kHostAdvice));
   }
   if (!wants_snapshots) return false;
   demands.push_back(snapshot_demand(job, table, setup.ranks.size()));
@@ -287,6 +291,8 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
                 diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
   auto setup = std::make_shared<Setup>(job, device, std::move(ranks), std::move(schedule));
   setup->num_threads = threads_of_rank(job.threads, setup->ranks.size());
+  if (job.optimizer.offload == config::Offload::Cpu && device.is_cpu() && setup->ranks.is_first())
+    log::info("train", "optimizer.offload: cpu changes nothing on device: cpu, whose memory is the host's");
   ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
   journal.progress(contract::Phase::Loading, "data");
   ZT_TRY(open_data(*setup));

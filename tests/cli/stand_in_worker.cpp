@@ -5,6 +5,7 @@
 //   wait       runs until it is asked to stop, then saves and exits 75 (a second Ctrl-C: 130)
 //   bare       a job's result as of a generation without panels
 //   planned    a small plan
+//   offloaded  one with optimizer state in host memory
 //   refuse     logs an error and exits 72 (Exhausted)
 //   die        kills itself
 #include <signal.h>
@@ -111,16 +112,17 @@ Result<int> launch(const WorkerCall& call, const std::string& part) {
   return code;
 }
 
-/// For `plan` with ranks and device.
+/// For `plan` with ranks, device, and bytes of optimizer state on the host, twice.
 constexpr const char* kPlan =
     R"({"ranks":%ld,"machine":"%s","zero_stage":3,"lanes_per_rank":1,"micro_batches":2,"trained":10,"frozen":20,)"
     R"("memory":{"trained_weights":4096,"frozen_weights":0,"gradients":4096,"optimizer_state":8192,"averages":0,)"
-    R"("activations":1048576,"slabs":0,"communication":0,"process":0,"total":1064960,"staging":2048},)"
+    R"("activations":1048576,"slabs":0,"communication":0,"process":0,"total":1064960,"staging":2048,)"
+    R"("host_optimizer_state":%ld,"host_averages":0,"host_buffers":0,"host_total":%ld},)"
     R"("available":1073741824,"fits":true,"smallest_ranks":2,)"
     R"("changes":[{"setting":"gradient_checkpointing=true","needed":524288}],)"
-    R"("traffic":{"elements":256,"element_bytes":4,"deepspeed_elements":512},)"
-    R"("time":{"compute_s":0.5,"optimizer_s":0.25,"exchange_s":0.25,"total_s":1.0},)"
-    R"("deepspeed":{"stage2":4096,"stage3":2048},)"
+    R"("traffic":{"elements":256,"element_bytes":4,"deepspeed_elements":512,"to_host_bytes":2048,"from_host_bytes":1024},)"
+    R"("time":{"compute_s":0.5,"optimizer_s":0.25,"bus_s":0.125,"exchange_s":0.25,"total_s":1.0},)"
+    R"("deepspeed":{"stage2":4096,"stage3":2048,"host_stage2":6144,"host_stage3":3072},)"
     R"("units":[{"name":"net.head","trained":4,"frozen":5,"kept_bytes":3072,"forward_flops":1e9,"backward_flops":2e9}]})"
     "\n";
 
@@ -135,8 +137,9 @@ Result<int> perform(std::span<const char* const> args, const std::string& part) 
         R"({"output":"a.mp4","panels":null,"frames":2,"width":64,"height":32,"fps":"25/2","seconds":1.5})");
     return kExitOk;
   }
-  if (part == "planned") {
-    std::printf(kPlan, static_cast<long>(call.plan.ranks), call.plan.device.c_str());
+  if (part == "planned" || part == "offloaded") {
+    const long on_host = part == "offloaded" ? 8192 : 0;
+    std::printf(kPlan, static_cast<long>(call.plan.ranks), call.plan.device.c_str(), on_host, on_host);
     return kExitOk;
   }
   std::printf("%s: %zu bytes of job\n", std::string(name(call.verb)).c_str(), job.size());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Start values, optimizer and averages on a GPU have the CPU's bits; norms are the CPU's to rounding.
+// Start values, optimizer and averages on a GPU have the CPU's bits, wherever the optimizer's state is; norms
+// are the CPU's to rounding.
 #include <ATen/ATen.h>
 
 #include <limits>
@@ -30,7 +31,7 @@ using State = std::map<std::string, at::Tensor>;
 State trained(at::Device device, const params::PlacementRule& placement, const AdamWOptions& options) {
   const auto store = test::make_store(kParams, placement, {}, {}, device);
   AdamW adamw(*store, options);
-  Ema ema(*store, {.decay = 0.9});
+  Ema ema(*store, {.decay = 0.9, .is_offloaded = options.is_offloaded});
   test::make_three_steps(*store, adamw, ema);
   State state;
   const auto collect = [&](const params::StateTensor& t) { state[t.name] = t.value.detach().cpu(); };
@@ -49,14 +50,16 @@ TEST_F(Optimizer, StartValuesHaveTheCpusBits) {
   EXPECT_EQ(test::make_store(kParams, {}, {}, {}, gpu)->digest(), test::make_store(kParams)->digest());
 }
 
-TEST_F(Optimizer, StepsHaveTheCpusBits) {
-  const auto bf16 = [](params::PlacementRule rule) {
-    return [rule](const params::ParamInfo& info) {
-      params::Placement placement = rule ? rule(info) : params::Placement();
-      placement.dtype = at::kBFloat16;
-      return placement;
-    };
+params::PlacementRule bf16(const params::PlacementRule& rule) {
+  return [rule](const params::ParamInfo& info) {
+    params::Placement placement = rule ? rule(info) : params::Placement();
+    placement.dtype = at::kBFloat16;
+    return placement;
   };
+}
+
+// Offloaded, pieces of 1024 elements keep several copies under way.
+TEST_F(Optimizer, StepsHaveTheCpusBits) {
   struct Case {
     const char* name;
     params::PlacementRule placement;
@@ -68,11 +71,40 @@ TEST_F(Optimizer, StepsHaveTheCpusBits) {
                                    {"bf16 rounded at random", bf16({}), Bf16Weights::Stochastic},
                                    {"bf16, 8-bit moments", bf16(test::eight_bit_moments())}};
   for (const auto& [name, placement, bf16_weights] : cases) {
-    const AdamWOptions options{.bf16_weights = bf16_weights};
-    const State wanted = trained(at::kCPU, placement, options), found = trained(gpu, placement, options);
-    for (const auto& [tensor, value] : wanted)
+    const AdamWOptions options{.bf16_weights = bf16_weights},
+        offloaded{.bf16_weights = bf16_weights, .is_offloaded = true, .piece_elements = 1024};
+    const State wanted = trained(at::kCPU, placement, options), found = trained(gpu, placement, options),
+                through_host = trained(gpu, placement, offloaded);
+    for (const auto& [tensor, value] : wanted) {
       EXPECT_TRUE(at::equal(found.at(tensor), value)) << name << ": " << tensor;
+      EXPECT_TRUE(at::equal(through_host.at(tensor), value)) << name << ", offloaded: " << tensor;
+    }
   }
+}
+
+TEST_F(Optimizer, OffloadedStateTakesNoneOfTheGpusMemory) {
+  const auto store = test::make_store(kParams, {}, {}, {}, gpu);
+  tensor::reset_peak(gpu);
+  const int64_t before = tensor::peak_tensor_bytes(gpu);
+  AdamW adamw(*store, {.is_offloaded = true});
+  Ema ema(*store, {.is_offloaded = true});
+  test::make_three_steps(*store, adamw, ema);
+
+  EXPECT_GT(adamw.num_bytes(), 2 * 4 * 90'300);
+  // Less than one fp32 number for each parameter.
+  EXPECT_LT(tensor::peak_tensor_bytes(gpu) - before, 4 * 90'300);
+}
+
+TEST_F(Optimizer, AveragesStandInFromTheHost) {
+  const auto store = test::make_store(kParams, bf16({}), {}, {}, gpu);
+  Ema ema(*store, {.is_offloaded = true});
+  const at::Tensor before = test::value(*store, "odd").clone();
+  store->assign("odd", at::zeros({5000}));
+  {
+    const EmaScope scope(&ema);
+    EXPECT_TRUE(at::equal(test::value(*store, "odd"), before));
+  }
+  EXPECT_EQ(test::value(*store, "odd").abs().max().item<float>(), 0);
 }
 
 TEST_F(Optimizer, NormsAreTheCpusToRounding) {

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <tuple>
 
@@ -85,34 +86,68 @@ TEST_P(TrainingOnGpu, LanesRunOneAfterTheOther) {
   EXPECT_NEAR(found / wanted, 1, is_fp32() ? 1e-5 : 1e-2);
 }
 
-// Saved on the GPU: goes on there with the same bits, and starts on the CPU with them.
-TEST_P(TrainingOnGpu, GoesOnFromACheckpoint) {
-  Trainer whole(job(), kThreads, gpu);
-  train(whole, 0, kSteps);
-
-  const test::TempFolder folder;
-  Cursor cursor(job().schedule.num_train_timesteps);
-  cursor.step = 2;
-  Trainer before(job(), kThreads, gpu);
-  train(before, 0, 2);
+/// Saves what was trained up to a step, and opens that.
+checkpoint::Found saved(const test::TempFolder& folder, const Trainer& trainer, int64_t step) {
+  Cursor cursor(trainer.job.schedule.num_train_timesteps);
+  cursor.step = step;
   checkpoint::SaverOptions options;
   options.folder = folder.path();
   options.run_id = "run";
   options.config_digest = "config";
   options.generation = 1;
   checkpoint::Saver saver(options);
-  saver.save(snapshot_of(before.state, cursor));
-  ASSERT_TRUE(saver.wait());
-  const std::string saved = before.digest();
+  saver.save(snapshot_of(trainer.state, cursor));
+  EXPECT_TRUE(saver.wait());
+  return checkpoint::open_newest(folder.path()).value();
+}
 
-  const checkpoint::Found found = checkpoint::open_newest(folder.path()).value();
+// Saved on the GPU: goes on there with the same bits, and starts on the CPU with them.
+TEST_P(TrainingOnGpu, GoesOnFromACheckpoint) {
+  Trainer whole(job(), kThreads, gpu);
+  train(whole, 0, kSteps);
+
+  const test::TempFolder folder;
+  Trainer before(job(), kThreads, gpu);
+  train(before, 0, 2);
+  const checkpoint::Found found = saved(folder, before, 2);
   Trainer after(job(), kThreads, gpu), on_cpu(job());
   ASSERT_TRUE(restore(on_cpu.state, found.reader));
   ASSERT_TRUE(restore(after.state, found.reader));
-  EXPECT_EQ(on_cpu.digest(), saved);
-  EXPECT_EQ(after.digest(), saved);
+  EXPECT_EQ(on_cpu.digest(), before.digest());
+  EXPECT_EQ(after.digest(), before.digest());
   train(after, 2, kSteps);
   EXPECT_EQ(after.digest(), whole.digest());
+}
+
+/// Bits of moments and averages, by name.
+std::map<std::string, at::Tensor> state_of(const Trainer& trainer) {
+  std::map<std::string, at::Tensor> state;
+  for (const params::StateTensor& tensor : state_tensors(trainer.state))
+    state[tensor.name] = tensor.value.cpu();
+  return state;
+}
+
+// State moves between GPU and host with a resume, and the bits are those of a run whose state never moved.
+TEST_P(TrainingOnGpu, MovesItsOptimizerStateToTheHostAndBack) {
+  config::TrainJob offloading = job();
+  offloading.optimizer.offload = config::Offload::Cpu;
+  const auto expect_same = [](const Trainer& found, const Trainer& wanted) {
+    EXPECT_EQ(found.digest(), wanted.digest());
+    for (const auto& [name, value] : state_of(wanted))
+      EXPECT_TRUE(at::equal(state_of(found).at(name), value)) << name;
+  };
+  const test::TempFolder there, back;
+  Trainer whole(job(), kThreads, gpu), first(job(), kThreads, gpu), second(offloading, kThreads, gpu),
+      third(job(), kThreads, gpu);
+  train(whole, 0, kSteps);
+
+  train(first, 0, 1);
+  ASSERT_TRUE(restore(second.state, saved(there, first, 1).reader));
+  train(second, 1, 3);
+  ASSERT_TRUE(restore(third.state, saved(back, second, 3).reader));
+  train(third, 3, kSteps);
+
+  expect_same(third, whole);
 }
 
 std::string name_of(const ::testing::TestParamInfo<std::tuple<int, MixedPrecision>>& info) {

@@ -58,6 +58,21 @@ TEST(Train, ResumesExactlyIn8BitAndBf16WithLanes) {
                                 "threads=2", "optimizer.gradient_accumulation_steps=2"});
 }
 
+// Without a GPU the optimizer's state is in host memory anyway: that is said, and nothing else changes.
+TEST(Train, GoesOnWithOffloadedState) {
+  const Settings settings = {"checkpoint.every_steps=0", "validation.every_steps=0",
+                             "optimizer.ema_decay=0.9"};
+  test::TinyRun beside(clips_folder(), "beside", with(settings, {"max_train_steps=6"})),
+      moved(clips_folder(), "moved", with(settings, {"max_train_steps=3"}));
+  ASSERT_EQ(beside.finish(), 0) << beside.log();
+  ASSERT_EQ(moved.finish(), 0) << moved.log();
+  ASSERT_EQ(moved.finish({"max_train_steps=6", "optimizer.offload=cpu"}), 0) << moved.log();
+
+  EXPECT_EQ(beside.state(6), moved.state(6));
+  EXPECT_NE(moved.log().find("optimizer.offload: cpu changes nothing on device: cpu"), std::string::npos)
+      << moved.log();
+}
+
 TEST(Train, StopsOnRequestAndGoesOn) {
   const Settings settings = {"max_train_steps=16", "checkpoint.every_steps=0", "validation.every_steps=0"};
   test::TinyRun whole(clips_folder(), "left-alone", settings), stopped(clips_folder(), "stopped", settings);

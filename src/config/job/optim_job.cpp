@@ -33,6 +33,11 @@ void describe(Listing& l, OptimJob& o) {
   l.field("adam_weight_decay", o.adam_weight_decay, {.help = "decoupled weight decay", .min = 0});
   l.field("adam_epsilon", o.adam_epsilon, {.help = "added to the root of the second moment", .min = 0});
   l.field("use_8bit_adam", o.use_8bit_adam, {.help = "block-wise 8-bit moments, as bitsandbytes keeps them"});
+  l.field(
+      "offload", o.offload,
+      {.help = "cpu: moments, fp32 copies of bf16 weights and averaged weights are in host memory, and the "
+               "update runs there; without a GPU they are anyway",
+       .resume = Resume::Allow});
   l.field("max_grad_norm", o.max_grad_norm,
           {.help = "clip the gradient to this L2 norm; 0 = never", .min = 0});
   l.field("max_skipped_steps", o.max_skipped_steps,

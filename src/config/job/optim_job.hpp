@@ -50,6 +50,13 @@ struct EnumNames<WarmupCurve> {
   static constexpr std::array<std::string_view, 2> values = {"log", "linear"};
 };
 
+/// Where the optimizer's state and the averages are kept and stepped: beside the weights, or in host memory.
+enum class Offload { None, Cpu };
+template <>
+struct EnumNames<Offload> {
+  static constexpr std::array<std::string_view, 2> values = {"none", "cpu"};
+};
+
 struct OptimJob {
   double learning_rate = 1e-5;
   bool scale_lr = false;  ///< multiply by accumulation x batch x lanes
@@ -69,6 +76,7 @@ struct OptimJob {
   double adam_weight_decay = 0.01;
   double adam_epsilon = 1e-8;
   bool use_8bit_adam = false;
+  Offload offload = Offload::None;
   double max_grad_norm = 1.0;      ///< 0 = no clipping
   int64_t max_skipped_steps = 20;  ///< in a row, before they are made again from the last checkpoint
   int64_t gradient_accumulation_steps = 1;
