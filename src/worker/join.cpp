@@ -18,6 +18,7 @@
 #include "base/process.hpp"
 #include "base/resources.hpp"
 #include "base/signals.hpp"
+#include "config/foreign/offload.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/store_address.hpp"
 #include "dist/group.hpp"
@@ -182,6 +183,8 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
 }
 
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
+  if (const char* asked = std::getenv(config::foreign::kOffloadVariable))
+    ZT_TRY(config::foreign::check_offload_variable(asked, job));
   if (launch.ranks == 1) {
     ZT_TRY_ASSIGN(launch.device, tensor::open_device(job.device));
     return train::Ranks();

@@ -47,8 +47,8 @@ Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::Client
                                                               clock::Deadline deadline);
 
 /// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads` and
-/// `.device`. Errors: InvalidConfig with more ranks than lanes, those of dist::form_group and
-/// tensor::open_device.
+/// `.device`. Errors: InvalidConfig with more ranks than lanes; InvalidArgument where accelerate's launcher
+/// asks for optimizer state elsewhere than the run; those of dist::form_group and tensor::open_device.
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job);
 
 }  // namespace zt::worker

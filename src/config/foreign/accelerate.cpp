@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/text.hpp"
+#include "config/foreign/offload.hpp"
 #include "config/internal/foreign.hpp"
 
 namespace zt::config::foreign {
@@ -171,6 +172,7 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) 
   if (key == "num_processes") return says(file, entry, ranks_text(file, ranks));
   if (key == "distributed_type") return says(file, entry, "ranks divide each batch");
   if (key == "deepspeed_config.deepspeed_config_file") return says(file, entry, "its keys follow");
+  if (key == "deepspeed_config.offload_optimizer_device") return offload_ask(file, entry);
   if (key.starts_with("parallelism_config.")) return mesh_ask(file, entry, ranks);
   return precision_ask(file, entry);
 }

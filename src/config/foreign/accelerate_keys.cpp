@@ -13,8 +13,10 @@ constexpr std::string_view kRendezvous = "zoetrope chooses a free port and start
 constexpr std::string_view kNoTpu = "it is for TPUs";
 constexpr std::string_view kUnits = "every block of the networks is a unit of its own";
 constexpr std::string_view kSameNumbers = "names only another way to the same numbers";
-constexpr std::string_view kDeviceOnly = "offloading to CPU or NVMe is not built: state stays on the device";
-constexpr std::string_view kNoOffload = "nothing is offloaded";
+constexpr std::string_view kNoWeights =
+    "offloading of weights is not built: parallel.zero_stage = 3 shares them, optimizer.offload = cpu moves "
+    "the optimizer's state";
+constexpr std::string_view kNoNvme = "nothing is kept on NVMe";
 constexpr std::string_view kStart = "weights are read by each rank from the job's files";
 constexpr std::string_view kLaunch = "--hosts and --hostfile name the hosts, see docs/ranks.md";
 constexpr std::string_view kOneWay = "only data parallelism is built";
@@ -61,10 +63,11 @@ constexpr KeyRow kRows[] = {
     {"deepspeed_config.gradient_accumulation_steps", Int, "1", Map, "optimizer.gradient_accumulation_steps",
      "", true},
     {"deepspeed_config.gradient_clipping", Number, "1", Map, "optimizer.max_grad_norm", "", true},
-    {"deepspeed_config.offload_optimizer_device", Text, "none", Only, "none", kDeviceOnly},
-    {"deepspeed_config.offload_param_device", Text, "none", Only, "none", kDeviceOnly},
-    {"deepspeed_config.offload_optimizer_nvme_path", Text, "none", Ignore, "", kNoOffload},
-    {"deepspeed_config.offload_param_nvme_path", Text, "none", Ignore, "", kNoOffload},
+    {"deepspeed_config.offload_optimizer_device", Text, "none", Special, "",
+     "none: optimizer.offload = none; cpu: optimizer.offload = cpu; nvme is refused"},
+    {"deepspeed_config.offload_param_device", Text, "none", Only, "none", kNoWeights},
+    {"deepspeed_config.offload_optimizer_nvme_path", Text, "none", Ignore, "", kNoNvme},
+    {"deepspeed_config.offload_param_nvme_path", Text, "none", Ignore, "", kNoNvme},
     {"deepspeed_config.zero3_init_flag", Bool, "true at stage 3", Ignore, "", kStart},
     {"deepspeed_config.zero3_save_16bit_model", Bool, "false", Ignore, "",
      "`zoetrope ckpt export` writes whole weights from any checkpoint"},
@@ -80,7 +83,7 @@ constexpr KeyRow kRows[] = {
      "parallel.shard_ranks to the ranks of a machine"},
     {"fsdp_config.reshard_after_forward", Text, "true", Special, "",
      "version 2: true is parallel.zero_stage = 3, false 2"},
-    {"fsdp_config.offload_params", Bool, "false", Only, "false", kDeviceOnly},
+    {"fsdp_config.offload_params", Bool, "false", Only, "false", kNoWeights},
     {"fsdp_config.min_num_params", Int, "1e8", Ignore, "", kUnits},
     {"fsdp_config.auto_wrap_policy", Text, "NO_WRAP", Ignore, "", kUnits},
     {"fsdp_config.transformer_layer_cls_to_wrap", Text, "", Ignore, "", kUnits},

@@ -12,6 +12,7 @@
 
 #include "base/text.hpp"
 #include "config/foreign/batch_triangle.hpp"
+#include "config/foreign/offload.hpp"
 #include "config/internal/foreign.hpp"
 
 namespace zt::config::foreign {
@@ -139,6 +140,11 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, const TrainJob&
   if (key == "zero_optimization.mics_shard_size")
     return whole(entry) > 0 ? wants(file, entry, "parallel.shard_ranks", entry.value)
                             : says(file, entry, "all ranks share one copy");
+  if (key == "zero_optimization.offload_optimizer.device") return offload_ask(file, entry);
+  if (key == "zero_optimization.cpu_offload")
+    return entry.value == "true"
+               ? wants(file, entry, "optimizer.offload", "cpu")
+               : says(file, entry, "zero_optimization.offload_optimizer.device says it now");
   if (key.ends_with(".enabled")) return precision_ask(file, entry, job);
   if (key == "torch_autocast.dtype") return says(file, entry, "counts if torch_autocast.enabled is true");
   if (key == "zero_optimization") {
@@ -159,7 +165,8 @@ std::vector<Ask> open_asks(const KeyFile& file, const TrainJob& job) {
     const bool is_there = std::ranges::any_of(
         file.entries, [&](const Entry& entry) { return entry.row->key.starts_with(section); });
     const std::string pin = fmt::format("{}.pin_memory", section);
-    if (is_there && !file.find(pin)) asks.push_back(leaves(file, pin, "not used: nothing is offloaded"));
+    if (is_there && !file.find(pin))
+      asks.push_back(leaves(file, pin, fmt::format("not used: {}", file.table->find(pin)->reason)));
   }
   return asks;
 }

@@ -12,8 +12,15 @@ constexpr std::string_view kMicro = "with the other two batch keys: data.train_b
 constexpr std::string_view kOwnExchange = "exchanges go by units of the network and a fixed schedule";
 constexpr std::string_view kSameSum = "sums go by the tree of lanes, whatever the order of sending";
 constexpr std::string_view kOneScheme = "there is one way of sharding per stage";
-constexpr std::string_view kNoOffload = "nothing is offloaded";
-constexpr std::string_view kDeviceOnly = "offloading to CPU or NVMe is not built: state stays on the device";
+constexpr std::string_view kOffloaded =
+    "none: optimizer.offload = none; cpu: optimizer.offload = cpu; nvme is refused";
+constexpr std::string_view kPinned = "what copies go through is always pinned where there is a GPU";
+constexpr std::string_view kTwoBuffers = "state stays in host memory, and two buffers bring the rest to it";
+constexpr std::string_view kNoNvme = "nothing is kept on NVMe";
+constexpr std::string_view kWeightsStay = "weights are not offloaded";
+constexpr std::string_view kNoWeights =
+    "offloading of weights is not built: parallel.zero_stage = 3 shares them, optimizer.offload = cpu moves "
+    "the optimizer's state";
 constexpr std::string_view kAllFp32 =
     "weights, gradients and optimizer state are fp32 (8 bit by optimizer.use_8bit_adam)";
 constexpr std::string_view kTracking = "metrics, events and report.html of a run are always written";
@@ -45,7 +52,7 @@ constexpr KeyRow kRows[] = {
      "the order of samples is endless: there is no last batch"},
     {"graph_harvesting", Bool, "false", Ignore, "", "names only another way to the same numbers"},
     {"zero_allow_untested_optimizer", Bool, "false", Ignore, "", "the optimizer is ours"},
-    {"zero_force_ds_cpu_optimizer", Bool, "true", Ignore, "", kNoOffload},
+    {"zero_force_ds_cpu_optimizer", Bool, "true", Ignore, "", "the optimizer is ours"},
 
     {"optimizer.type", Text, "", Special, "", "Adam, AdamW, Adam8bit, AdamW8bit or PagedAdamW8bit"},
     {"optimizer.legacy_fusion", Bool, "false", Ignore, "", "names only another way to the same numbers"},
@@ -114,7 +121,7 @@ constexpr KeyRow kRows[] = {
     {"checkpoint.parallel_write", Any, "", Ignore, "", kCheckpoints},
     {"checkpoint.checkpoint_serialization", Bool, "true", Ignore, "", kCheckpoints},
     {"checkpoint.writer", Any, "", Ignore, "", kCheckpoints},
-    {"aio", Any, "", Ignore, "", "it is for NVMe, to which nothing is offloaded"},
+    {"aio", Any, "", Ignore, "", kNoNvme},
     {"elasticity", Any, "enabled: false", Off, "", kNoElastic},
     {"tensor_parallel.autotp_size", Int, "0", Only, "0", "tensor parallelism is not built"},
     {"log_level", Text, "", Ignore, "", "the log says what changes"},
@@ -145,24 +152,27 @@ constexpr KeyRow kRows[] = {
     {"zero_optimization.overlap_comm", Bool, "true at stage 3", Ignore, "", kOwnExchange, true},
     {"zero_optimization.load_from_fp32_weights", Bool, "true", Ignore, "", kCheckpoints},
     {"zero_optimization.elastic_checkpoint", Bool, "false", Ignore, "", kCheckpoints},
-    {"zero_optimization.offload_param.device", Text, "none", Only, "none", kDeviceOnly, true},
-    {"zero_optimization.offload_param.nvme_path", Text, "", Ignore, "", kNoOffload, true},
-    {"zero_optimization.offload_param.buffer_count", Int, "5", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_param.buffer_size", Int, "1e8", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_param.max_in_cpu", Int, "1e9", Ignore, "", kNoOffload},
+    {"zero_optimization.offload_param.device", Text, "none", Only, "none", kNoWeights, true},
+    {"zero_optimization.offload_param.nvme_path", Text, "", Ignore, "", kWeightsStay, true},
+    {"zero_optimization.offload_param.buffer_count", Int, "5", Ignore, "", kWeightsStay},
+    {"zero_optimization.offload_param.buffer_size", Int, "1e8", Ignore, "", kWeightsStay},
+    {"zero_optimization.offload_param.max_in_cpu", Int, "1e9", Ignore, "", kWeightsStay},
     {"zero_optimization.offload_param.pin_memory", Bool, "false until 2025, true since 2026", Ignore, "",
-     kNoOffload},
-    {"zero_optimization.offload_optimizer.device", Text, "none", Only, "none", kDeviceOnly, true},
-    {"zero_optimization.offload_optimizer.nvme_path", Text, "", Ignore, "", kNoOffload, true},
-    {"zero_optimization.offload_optimizer.buffer_count", Int, "4", Ignore, "", kNoOffload},
+     kWeightsStay},
+    {"zero_optimization.offload_optimizer.device", Text, "none", Special, "", kOffloaded, true},
+    {"zero_optimization.offload_optimizer.nvme_path", Text, "", Ignore, "", kNoNvme, true},
+    {"zero_optimization.offload_optimizer.buffer_count", Int, "4", Ignore, "", kTwoBuffers},
     {"zero_optimization.offload_optimizer.pin_memory", Bool, "false until 2025, true since 2026", Ignore, "",
-     kNoOffload},
-    {"zero_optimization.offload_optimizer.pipeline_read", Bool, "false", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_optimizer.pipeline_write", Bool, "false", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_optimizer.fast_init", Bool, "false", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_optimizer.ratio", Number, "1", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_optimizer.super_offload", Bool, "false", Ignore, "", kNoOffload},
-    {"zero_optimization.offload_optimizer.cpuadam_cores_perc", Number, "0.8", Ignore, "", kNoOffload},
+     kPinned},
+    {"zero_optimization.offload_optimizer.pipeline_read", Bool, "false", Ignore, "", kTwoBuffers},
+    {"zero_optimization.offload_optimizer.pipeline_write", Bool, "false", Ignore, "", kTwoBuffers},
+    {"zero_optimization.offload_optimizer.fast_init", Bool, "false", Ignore, "", kNoNvme},
+    {"zero_optimization.offload_optimizer.ratio", Number, "1", Ignore, "",
+     "all of a rank's state is in host memory: less GPU memory, the same numbers"},
+    {"zero_optimization.offload_optimizer.super_offload", Bool, "false", Ignore, "",
+     "names only another way to the same numbers"},
+    {"zero_optimization.offload_optimizer.cpuadam_cores_perc", Number, "0.8", Ignore, "",
+     "threads says how many threads the update has"},
     {"zero_optimization.sub_group_size", Int, "1e9", Ignore, "", kSizes},
     {"zero_optimization.stage3_prefetch_bucket_size", Int, "5e7", Special, "", kSizes, true},
     {"zero_optimization.stage3_param_persistence_threshold", Int, "1e5", Special, "", kSizes, true},
@@ -201,9 +211,10 @@ constexpr KeyRow kRows[] = {
     {"zero_optimization.leaf_module", Any, "", Ignore, "", kSizes},
     {"zero_optimization.zenflow", Any, "", Refuse, "", "late updates change the maths"},
     {"zero_optimization.save_muon_momentum_buffer_in_memory", Bool, "false", Ignore, "", "it is for Muon"},
-    {"zero_optimization.cpu_offload", Bool, "false", Only, "false", kDeviceOnly},
-    {"zero_optimization.cpu_offload_params", Bool, "false", Only, "false", kDeviceOnly},
-    {"zero_optimization.cpu_offload_use_pin_memory", Bool, "false", Ignore, "", kNoOffload},
+    {"zero_optimization.cpu_offload", Bool, "false", Special, "",
+     "old form of offload_optimizer: true is optimizer.offload = cpu"},
+    {"zero_optimization.cpu_offload_params", Bool, "false", Only, "false", kNoWeights},
+    {"zero_optimization.cpu_offload_use_pin_memory", Bool, "false", Ignore, "", kPinned},
 };
 
 }  // namespace

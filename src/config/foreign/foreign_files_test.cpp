@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "config/foreign/key_table.hpp"
+#include "config/foreign/offload.hpp"
 #include "config/foreign/page.hpp"
 #include "config/listing.hpp"
 #include "support/generated_page.hpp"
@@ -312,8 +313,67 @@ TEST_F(ForeignFilesTest, DefaultsThatChangedBetweenReleasesArePrinted) {
   ASSERT_TRUE(deepspeed(R"("zero_optimization": {"stage": 1, "offload_param": {"device": "none"}})"));
 
   EXPECT_EQ(effect("gradient_clipping"), "optimizer.max_grad_norm = 1");
-  EXPECT_EQ(effect("zero_optimization.offload_param.pin_memory"), "not used: nothing is offloaded");
+  EXPECT_EQ(effect("zero_optimization.offload_param.pin_memory"), "not used: weights are not offloaded");
   EXPECT_EQ(effect("zero_optimization.offload_optimizer.pin_memory"), "no row");
+}
+
+TEST_F(ForeignFilesTest, OptimizerStateIsKeptWhereTheFileSays) {
+  // The section of DeepSpeed's ZeRO-Offload tutorial, with every key that there is.
+  const auto tutorial = deepspeed(R"("zero_optimization": {"stage": 2, "offload_optimizer": {
+      "device": "cpu", "nvme_path": "/local_nvme", "buffer_count": 4, "pin_memory": true, "ratio": 0.3,
+      "pipeline_read": false, "pipeline_write": false, "fast_init": false, "super_offload": false,
+      "cpuadam_cores_perc": 0.8}})");
+  ASSERT_TRUE(tutorial) << tutorial.error().text();
+  EXPECT_EQ(tutorial->job.optimizer.offload, Offload::Cpu);
+  EXPECT_EQ(effect("zero_optimization.offload_optimizer.device"), "optimizer.offload = cpu");
+  EXPECT_THAT(effect("zero_optimization.offload_optimizer.ratio"),
+              HasSubstr("not used: all of a rank's state"));
+
+  const auto old = deepspeed(R"("zero_optimization": {"stage": 2, "cpu_offload": true})");
+  ASSERT_TRUE(old) << old.error().text();
+  EXPECT_EQ(old->job.optimizer.offload, Offload::Cpu);
+
+  const std::string head = "distributed_type: DEEPSPEED\ndeepspeed_config: {offload_optimizer_device: ";
+  EXPECT_EQ(accelerate(head + "cpu}\n")->job.optimizer.offload, Offload::Cpu);
+  EXPECT_EQ(accelerate(head + "none}\n")->job.optimizer.offload, Offload::None);
+  const auto kept = deepspeed(R"("zero_optimization": {"stage": 2, "offload_optimizer": {"device": "auto"}})",
+                              "optimizer: {offload: cpu}\n");
+  ASSERT_TRUE(kept) << kept.error().text();
+  EXPECT_EQ(kept->job.optimizer.offload, Offload::Cpu);
+}
+
+TEST_F(ForeignFilesTest, OffloadingThatIsNotBuiltIsRefusedWithWhatToDo) {
+  const auto to = [&](const std::string& device) {
+    return message(deepspeed(R"("zero_optimization": {"stage": 3, "offload_optimizer": {"device": ")" +
+                             device + "\"}}"));
+  };
+  EXPECT_THAT(to("nvme"), testing::AllOf(HasSubstr("ds.json:2:67: "), HasSubstr("state on NVMe is not built"),
+                                         HasSubstr("optimizer.use_8bit_adam")));
+  EXPECT_THAT(to("gpu"), HasSubstr("wanted none or cpu, found \"gpu\""));
+  EXPECT_THAT(message(accelerate("distributed_type: DEEPSPEED\n"
+                                 "deepspeed_config: {offload_optimizer_device: nvme}\n")),
+              HasSubstr("accel.yaml:2:"));
+  EXPECT_THAT(message(accelerate("distributed_type: FSDP\nfsdp_config: {fsdp_offload_params: true}\n")),
+              HasSubstr("optimizer.offload = cpu moves"));
+  EXPECT_THAT(message(deepspeed(R"("zero_optimization": {"stage": 2, "cpu_offload": true,
+                                   "offload_optimizer": {"device": "none"}})")),
+              HasSubstr("optimizer.offload = none"));
+}
+
+// accelerate's launcher sets none where nothing was asked for.
+TEST(OffloadVariable, MustNotContradictTheRun) {
+  TrainJob job;
+  job.device = "cuda";
+  EXPECT_TRUE(foreign::check_offload_variable("none", job));
+  EXPECT_THAT(foreign::check_offload_variable("cpu", job).error().message,
+              HasSubstr("ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE=cpu"));
+  EXPECT_THAT(foreign::check_offload_variable("nvme", job).error().message, HasSubstr("state on NVMe"));
+  job.optimizer.offload = Offload::Cpu;
+  EXPECT_TRUE(foreign::check_offload_variable("cpu", job));
+  EXPECT_TRUE(foreign::check_offload_variable("none", job));
+  job.optimizer.offload = Offload::None;
+  job.device = "cpu";
+  EXPECT_TRUE(foreign::check_offload_variable("cpu", job)) << "state is in host memory anyway";
 }
 
 TEST_F(ForeignFilesTest, OldFormsAreMappedAndNamed) {

@@ -129,9 +129,9 @@ TEST(KeyFile, RefusesAutoWhereNothingFillsIt) {
 }
 
 TEST(KeyFile, RefusesWhatIsNotBuiltWithTheReason) {
-  EXPECT_THAT(refusal(R"({"zero_optimization": {"offload_optimizer": {"device": "cpu"}}})"),
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"offload_param": {"device": "cpu"}}})"),
               HasSubstr("device: only none is supported, found \"cpu\": offloading"));
-  EXPECT_THAT(refusal(R"({"zero_optimization": {"cpu_offload": true}})"),
+  EXPECT_THAT(refusal(R"({"zero_optimization": {"cpu_offload_params": true}})"),
               HasSubstr("only false is supported"));
   EXPECT_THAT(refusal(R"({"elasticity": {"enabled": true, "version": 0.1}})"),
               HasSubstr("elasticity: only enabled: false is supported"));
