@@ -112,10 +112,13 @@ Result<MemoryTier> MemoryTier::open(int fd) {
   return tier;
 }
 
+std::vector<exchange::SnapshotFile::Held> MemoryTier::held() const {
+  return file_ ? file_->held() : std::vector<exchange::SnapshotFile::Held>();
+}
+
 std::vector<int64_t> MemoryTier::steps() const {
   std::vector<int64_t> steps;
-  if (!file_) return steps;
-  for (const exchange::SnapshotFile::Held& held : file_->held()) steps.push_back(held.step);
+  for (const exchange::SnapshotFile::Held& one : held()) steps.push_back(one.step);
   return steps;
 }
 
@@ -139,7 +142,7 @@ Status MemoryTier::keep(const Snapshot& snapshot, int64_t generation) {
 
 Result<std::vector<params::StateScalar>> MemoryTier::restore(
     int64_t step, const std::vector<params::StateTensor>& tensors) const {
-  const auto all = file_ ? file_->held() : std::vector<exchange::SnapshotFile::Held>();
+  const auto all = held();
   const auto found = std::ranges::find(all, step, &exchange::SnapshotFile::Held::step);
   if (found == all.end())
     return fail(ErrorCode::NotFound, fmt::format("step {} is not in this rank's memory", step));

@@ -22,10 +22,14 @@ class MemoryTier {
   /// of exchange::SnapshotFile::open.
   static Result<MemoryTier> open(int fd);
   bool is_open() const { return file_.has_value(); }
+  /// Requires: is_open().
+  exchange::SnapshotFile& file() { return *file_; }
 
   /// Steps of the whole snapshots, ascending: at most kHeld.
   static constexpr size_t kHeld = 2;
   std::vector<int64_t> steps() const;
+  /// The same with their bytes, as exchange::SnapshotFile::held().
+  std::vector<exchange::SnapshotFile::Held> held() const;
   /// Copies tensors and scalars of the snapshot. The step loop may change the tensors afterwards. Errors:
   /// Exhausted if there is no memory for two of them; the tier is then empty.
   /// Cost: a copy and a checksum of the bytes.

@@ -66,6 +66,12 @@ std::string memory_text(const json& plan) {
   text += fmt::format("A rank has {}: it {}. Writing a checkpoint takes {} more where there is room.\n",
                       size(plan["available"]), plan["fits"].get<bool>() ? "fits" : "does NOT fit",
                       size(memory["staging"]));
+  if (memory["snapshots"].get<int64_t>() > 0)
+    text += fmt::format("Snapshots that outlive it take {} of host memory more where there is room{}.\n",
+                        size(memory["snapshots"]),
+                        memory["held_snapshots"].get<int64_t>() > 0
+                            ? fmt::format(", and {} for those of a neighbour", size(memory["held_snapshots"]))
+                            : "");
   text += plan["smallest_ranks"].is_null() ? "No number of ranks makes it fit.\n"
                                            : fmt::format("The smallest number of ranks that fits: {}.\n",
                                                          plan["smallest_ranks"].get<int64_t>());
@@ -94,13 +100,17 @@ std::string bus_text(const json& plan) {
 std::string step_text(const json& plan) {
   const json &traffic = plan["traffic"], &time = plan["time"], &deepspeed = plan["deepspeed"];
   const auto each = traffic["element_bytes"].get<double>();
+  const std::string snapshots =
+      traffic["snapshot_bytes"].get<int64_t>() > 0
+          ? fmt::format("Beside it, snapshots send {} to a neighbour.\n", size(traffic["snapshot_bytes"]))
+          : "";
   return fmt::format(
       "\nA step sends {} per rank (DeepSpeed's ZeRO-{}: {}) and takes about {}:\n"
-      "compute {}, optimizer {}, exchange {}.\n"
+      "compute {}, optimizer {}, exchange {}.\n{}"
       "DeepSpeed's estimate of states, without activations: {} per GPU at stage 2, {} at stage 3.\n",
       size(each * traffic["elements"].get<double>()), plan["zero_stage"].get<int>(),
       size(each * traffic["deepspeed_elements"].get<double>()), seconds(time["total_s"]),
-      seconds(time["compute_s"]), seconds(time["optimizer_s"]), seconds(time["exchange_s"]),
+      seconds(time["compute_s"]), seconds(time["optimizer_s"]), seconds(time["exchange_s"]), snapshots,
       size(deepspeed["stage2"]), size(deepspeed["stage3"]));
 }
 

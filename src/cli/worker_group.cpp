@@ -17,6 +17,12 @@ constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
 /// they load they would wait for it.
 constexpr std::chrono::seconds kEndLimit{1};
 
+Status make_memory(std::optional<files::Descriptor>& place) {
+  ZT_TRY_ASSIGN(auto made, exchange::SnapshotFile::make());
+  place.emplace(std::move(made));
+  return {};
+}
+
 }  // namespace
 
 Result<WorkerGroup> WorkerGroup::start(const WorkerSession& session) {
@@ -25,10 +31,8 @@ Result<WorkerGroup> WorkerGroup::start(const WorkerSession& session) {
   group.program_ = program.string();
   group.ranks_.resize(1 + session.others.size());
   for (size_t rank = 0; rank < group.size(); ++rank) {
-    if (session.restarts) {
-      ZT_TRY_ASSIGN(auto memory, exchange::SnapshotFile::make());
-      group.ranks_[rank].memory.emplace(std::move(memory));
-    }
+    if (session.restarts) ZT_TRY(make_memory(group.ranks_[rank].memory));
+    if (session.restarts && session.call.place.ranks > 1) ZT_TRY(make_memory(group.ranks_[rank].peer_memory));
     ZT_TRY(group.spawn(rank, session.call_of(rank)));
   }
   return group;
@@ -47,10 +51,13 @@ Status WorkerGroup::spawn(size_t rank, const contract::WorkerCall& call) {
   options.err = process::Stream::to_file(session_.log_of(rank));
   if (rank == 0 && session_.keep_results) options.out = process::Stream::pipe();
   Rank& started = ranks_[rank];
-  if (started.memory) {
-    options.argv.insert(options.argv.end(), {"--memory-fd", std::to_string(started.memory->get())});
-    options.inherited = {started.memory->get()};
-  }
+  const auto lend = [&](const char* option, const std::optional<files::Descriptor>& file) {
+    if (!file) return;
+    options.argv.insert(options.argv.end(), {option, std::to_string(file->get())});
+    options.inherited.push_back(file->get());
+  };
+  lend("--memory-fd", started.memory);
+  lend("--peer-fd", started.peer_memory);
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
   started.child.emplace(std::move(child));
   started.exit.reset();

@@ -20,7 +20,8 @@ namespace zt::cli {
 
 class WorkerGroup : public RankGroup {
  public:
-  /// Each rank gets a file in memory for its snapshots, which it finds again when it is restarted. The
+  /// Each rank gets a file in memory for its snapshots, and of several ranks one for a neighbour's, which it
+  /// finds again when it is restarted. The
   /// session must outlive the group. Errors: those of process::Child::spawn. None runs then.
   static Result<WorkerGroup> start(const WorkerSession& session);
 
@@ -52,7 +53,7 @@ class WorkerGroup : public RankGroup {
   struct Rank {
     std::optional<process::Child> child;
     std::optional<process::Exit> exit;
-    std::optional<files::Descriptor> memory;
+    std::optional<files::Descriptor> memory, peer_memory;
   };
   explicit WorkerGroup(const WorkerSession& session)
       : session_(session), hangs_(session), recovery_(session) {}

@@ -59,6 +59,10 @@ void fields(V& v, CheckpointRefused& e) {
   v("step", e.step), v("name", e.name), v("reason", e.reason);
 }
 template <class V>
+void fields(V& v, StateRestored& e) {
+  v("step", e.step), v("tiers", e.tiers);
+}
+template <class V>
 void fields(V& v, ValidationDone& e) {
   v("step", e.step), v("loss", e.loss), v("is_best", e.is_best), v("seconds", e.seconds);
 }
@@ -87,20 +91,10 @@ template <class V>
 void fields(V&, UnknownEvent&) {}
 
 // Names in the order of EventBody's alternatives.
-constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kTypeNames = {"attempt_started",
-                                                                                     "attempt_ready",
-                                                                                     "attempt_finished",
-                                                                                     "stop_requested",
-                                                                                     "checkpoint_saved",
-                                                                                     "checkpoint_removed",
-                                                                                     "checkpoint_refused",
-                                                                                     "validation_done",
-                                                                                     "sample_written",
-                                                                                     "step_skipped",
-                                                                                     "schedule_changed",
-                                                                                     "fault_found",
-                                                                                     "warning",
-                                                                                     ""};
+constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kTypeNames = {
+    "attempt_started",    "attempt_ready",      "attempt_finished", "stop_requested",  "checkpoint_saved",
+    "checkpoint_removed", "checkpoint_refused", "state_restored",   "validation_done", "sample_written",
+    "step_skipped",       "schedule_changed",   "fault_found",      "warning",         ""};
 
 // JSON has no NaN or infinity: they are written as strings.
 json number(double value) {

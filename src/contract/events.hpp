@@ -61,6 +61,11 @@ struct CheckpointRefused {
   std::string name = {};
   std::string reason = {};
 };
+/// The launch goes on from a step.
+struct StateRestored {
+  int64_t step = 0;
+  std::string tiers = {};  ///< by rank: "rank 0 memory, rank 1 peer (held by rank 0)"; "disk (step-00000100)"
+};
 struct ValidationDone {
   int64_t step = 0;
   double loss = 0;  ///< fixed-noise validation loss
@@ -102,9 +107,10 @@ struct UnknownEvent {
   std::string type;
 };
 
-using EventBody = std::variant<AttemptStarted, AttemptReady, AttemptFinished, StopRequested, CheckpointSaved,
-                               CheckpointRemoved, CheckpointRefused, ValidationDone, SampleWritten,
-                               StepSkipped, ScheduleChanged, FaultFound, Warning, UnknownEvent>;
+using EventBody =
+    std::variant<AttemptStarted, AttemptReady, AttemptFinished, StopRequested, CheckpointSaved,
+                 CheckpointRemoved, CheckpointRefused, StateRestored, ValidationDone, SampleWritten,
+                 StepSkipped, ScheduleChanged, FaultFound, Warning, UnknownEvent>;
 
 struct Event {
   int64_t generation = 0;

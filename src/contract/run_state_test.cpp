@@ -115,10 +115,12 @@ TEST(WorkerCall, ArgumentsGoThereAndBack) {
   EXPECT_EQ(back->progress, "/dev/shm/p");
 }
 
-TEST(WorkerCall, ARankKnowsItsPlace) {
+TEST(WorkerCall, ARankKnowsItsPlaceAndMemory) {
   WorkerCall call;
   call.run_dir = "r";
   call.place = {.rank = 2, .ranks = 4, .rendezvous = "10.0.0.7:4000"};
+  call.memory_fd = 5;
+  call.peer_fd = 6;
 
   const auto args = to_args(call);
   std::vector<const char*> raw;
@@ -129,6 +131,8 @@ TEST(WorkerCall, ARankKnowsItsPlace) {
   EXPECT_EQ(back->place.rank, 2);
   EXPECT_EQ(back->place.ranks, 4);
   EXPECT_EQ(back->place.rendezvous, "10.0.0.7:4000");
+  EXPECT_EQ(back->memory_fd, 5);
+  EXPECT_EQ(back->peer_fd, 6);
 }
 
 TEST(WorkerCall, WhatIsMissingOrUnknownIsNamed) {

@@ -42,6 +42,8 @@ Status assign(WorkerCall& call, std::string_view option, const char* value) {
     return assign_number(call.place.ranks, option, value);
   } else if (option == "--memory-fd") {
     return assign_number(call.memory_fd, option, value);
+  } else if (option == "--peer-fd") {
+    return assign_number(call.peer_fd, option, value);
   } else if (option == "--restart") {
     return assign_number(call.restart, option, value);
   } else if (option == "--step") {
@@ -72,6 +74,7 @@ std::vector<std::string> to_args(const WorkerCall& call) {
     add("--host", call.place.host);
   }
   if (call.memory_fd >= 0) add("--memory-fd", fmt::format("{}", call.memory_fd));
+  if (call.peer_fd >= 0) add("--peer-fd", fmt::format("{}", call.peer_fd));
   if (call.restart > 0) add("--restart", fmt::format("{}", call.restart));
   if (call.step > 0) add("--step", fmt::format("{}", call.step));
   if (call.verb == WorkerVerb::Plan) {

@@ -6,7 +6,7 @@
 //   zoetrope-worker train --run-dir DIR [--generation N] [--progress FILE]
 //                         [--rank R --ranks N --rendezvous HOST:PORT [--host NAME]]     with the token in
 //                         ZT_RENDEZVOUS_TOKEN
-//                         [--memory-fd FD] [--restart N]
+//                         [--memory-fd FD [--peer-fd FD]] [--restart N]
 //   zoetrope-worker import --run-dir DIR [--step N] [--generation N] [--progress FILE]
 //   zoetrope-worker generate|cache|eval|export --job FILE [--progress FILE]
 //   zoetrope-worker plan --job FILE [--plan-ranks N] [--plan-device NAME]
@@ -66,7 +66,8 @@ struct WorkerCall {
   PlanTarget plan = {};            ///< plan
   /// train: an inherited exchange::SnapshotFile, from a launcher that starts dead ranks again; -1 = none.
   int64_t memory_fd = -1;
-  int64_t restart = 0;  ///< train: how often the launcher has started ranks again
+  int64_t peer_fd = -1;  ///< train: likewise, for the snapshots of the neighbour that this rank holds
+  int64_t restart = 0;   ///< train: how often the launcher has started ranks again
 };
 
 /// The arguments behind the program's name.

@@ -32,6 +32,10 @@ size_t whole_pages(size_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes 
 size_t file_bytes(size_t slot_bytes) { return kPageBytes + kSlots * slot_bytes; }
 Header& header(std::byte* map) { return *reinterpret_cast<Header*>(map); }
 
+uint64_t check_of(std::span<const std::byte> bytes, int64_t step) {
+  return hash::xxh64(bytes, static_cast<uint64_t>(step));
+}
+
 Error no_memory(size_t bytes, int error) {
   return {ErrorCode::Exhausted,
           fmt::format("cannot get {} bytes of memory for snapshots: {}", bytes, std::strerror(error)),
@@ -46,7 +50,7 @@ struct alignas(64) SnapshotFile::Record {
   int64_t step;
   int64_t generation;
   uint64_t bytes;
-  uint64_t check;  ///< XXH3-64 of the bytes, seeded with the step
+  uint64_t check;  ///< as Held::check
 };
 
 Result<files::Descriptor> SnapshotFile::make() {
@@ -99,19 +103,30 @@ std::span<std::byte> SnapshotFile::room(size_t slot) const {
   return {map_ + kPageBytes + slot * slot_bytes(), slot_bytes()};
 }
 
+SnapshotFile::Held SnapshotFile::look_at(size_t slot) const {
+  const Record& r = record(slot);
+  return {r.step, r.generation, r.check, room(slot).first(std::min<size_t>(r.bytes, slot_bytes()))};
+}
+
 bool SnapshotFile::is_whole(size_t slot) const {
   const Record& r = record(slot);
   return r.state.load() == kWhole && r.bytes <= slot_bytes() &&
-         r.check == hash::xxh64(room(slot).first(r.bytes), static_cast<uint64_t>(r.step));
+         r.check == check_of(room(slot).first(r.bytes), r.step);
 }
 
 std::vector<SnapshotFile::Held> SnapshotFile::held() const {
   std::vector<Held> found;
-  for (size_t slot = 0; map_ && slot < kSlots; ++slot) {
-    const Record& r = record(slot);
-    if (is_whole(slot)) found.push_back({r.step, r.generation, room(slot).first(r.bytes)});
-  }
+  for (size_t slot = 0; map_ && slot < kSlots; ++slot)
+    if (is_whole(slot)) found.push_back(look_at(slot));
   std::ranges::sort(found, {}, &Held::step);
+  return found;
+}
+
+std::optional<SnapshotFile::Held> SnapshotFile::newest() const {
+  std::optional<Held> found;
+  for (size_t slot = 0; map_ && slot < kSlots; ++slot)
+    if (record(slot).state.load() == kWhole && (!found || record(slot).step > found->step))
+      found = look_at(slot);
   return found;
 }
 
@@ -143,11 +158,23 @@ std::span<std::byte> SnapshotFile::begin() {
 }
 
 void SnapshotFile::commit(int64_t step, int64_t generation, size_t bytes) {
+  seal(step, generation, bytes, check_of(room(filling_).first(bytes), step));
+}
+
+Status SnapshotFile::commit_copy(int64_t step, int64_t generation, size_t bytes, uint64_t check) {
+  if (check_of(room(filling_).first(bytes), step) != check)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("the copy of the snapshot of step {} has other bytes than it", step));
+  seal(step, generation, bytes, check);
+  return {};
+}
+
+void SnapshotFile::seal(int64_t step, int64_t generation, size_t bytes, uint64_t check) {
   Record& r = record(filling_);
   r.step = step;
   r.generation = generation;
   r.bytes = bytes;
-  r.check = hash::xxh64(room(filling_).first(bytes), static_cast<uint64_t>(step));
+  r.check = check;
   r.state.store(kWhole);
 }
 

@@ -31,6 +31,7 @@ class SnapshotFile {
   struct Held {
     int64_t step = 0;
     int64_t generation = 0;  ///< that wrote it
+    uint64_t check = 0;      ///< XXH3-64 of the bytes, seeded with the step
     std::span<const std::byte> bytes;
   };
 
@@ -46,6 +47,8 @@ class SnapshotFile {
 
   /// The whole snapshots, oldest first: at most two. Reads them all for their checksums.
   std::vector<Held> held() const;
+  /// The newest whole snapshot, its bytes not read again: for who wrote it, or has just called held().
+  std::optional<Held> newest() const;
   /// Makes room for snapshots of `bytes`, pages included; what the file held stays if it has that room
   /// already. Errors: Exhausted; the file is then empty.
   Status reserve(size_t bytes);
@@ -53,6 +56,9 @@ class SnapshotFile {
   std::span<std::byte> begin();
   /// What begin() gave is whole in its first `bytes`.
   void commit(int64_t step, int64_t generation, size_t bytes);
+  /// The same for the copy of a snapshot of another file. Errors: Corrupt if the bytes are not those that
+  /// `check` was made of; the slot stays empty.
+  Status commit_copy(int64_t step, int64_t generation, size_t bytes, uint64_t check);
   /// Forgets snapshots of steps beyond `step`: a run that went back does them again.
   void drop_after(int64_t step);
 
@@ -64,7 +70,9 @@ class SnapshotFile {
   Record& record(size_t slot) const;
   std::span<std::byte> room(size_t slot) const;
   size_t slot_bytes() const;
+  Held look_at(size_t slot) const;
   bool is_whole(size_t slot) const;
+  void seal(int64_t step, int64_t generation, size_t bytes, uint64_t check);
   int fd_;
   std::byte* map_ = nullptr;  ///< null: empty
   size_t size_ = 0;

@@ -76,6 +76,25 @@ TEST(SnapshotFile, DeathAfterAnyByteOfACopyLeavesTheOneBefore) {
   }
 }
 
+TEST(SnapshotFile, CopyCountsOnlyWithTheChecksumOfItsOriginal) {
+  const files::Descriptor original_fd = make_file(), copy_fd = make_file();
+  auto original = *SnapshotFile::open(original_fd.get()), copy = *SnapshotFile::open(copy_fd.get());
+  ASSERT_TRUE(original.reserve(kBytes) && copy.reserve(kBytes));
+  keep(original, 1, 'a');
+  keep(original, 2, 'b');
+  const SnapshotFile::Held newest = *original.newest();
+  EXPECT_EQ(newest.step, 2);
+  const auto pass_on = [&](size_t changed) {
+    std::memcpy(copy.begin().data(), newest.bytes.data(), kBytes - changed);
+    return copy.commit_copy(newest.step, newest.generation, kBytes, newest.check);
+  };
+
+  EXPECT_EQ(pass_on(/*changed=*/1).error().code, ErrorCode::Corrupt);
+  EXPECT_EQ(found(copy_fd.get()), "");
+  EXPECT_TRUE(pass_on(/*changed=*/0));
+  EXPECT_EQ(found(copy_fd.get()), "2:b ");
+}
+
 // What begin() and commit() order can't show: bytes that change under a record that says "whole".
 TEST(SnapshotFile, PrefixOfAnotherSnapshotIsNotTakenForOne) {
   const files::Descriptor fd = make_file();

@@ -38,6 +38,9 @@ struct Words {
   std::string operator()(const CheckpointRefused& e) const {
     return fmt::format("checkpoint {} was not usable: {}", e.name, e.reason);
   }
+  std::string operator()(const StateRestored& e) const {
+    return fmt::format("restored step {}: {}", e.step, e.tiers);
+  }
   std::string operator()(const ValidationDone& e) const {
     return fmt::format("validation at step {}: loss {:.4g}{}", e.step, e.loss,
                        e.is_best ? ", the best so far" : "");

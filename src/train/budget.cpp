@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "base/text.hpp"
 #include "train/run_rules.hpp"
@@ -49,6 +50,15 @@ uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) 
   const uint64_t averages =
       job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<uint64_t>(costs.trained) : 0;
   return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
+}
+
+/// Two of every rank: as large together as two checkpoints for each copy of the state.
+resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
+                             const params::ParamTable& table, int64_t ranks) {
+  const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
+  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
+  return {fmt::format("{} x {}", what, copies),
+          static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table))};
 }
 
 }  // namespace
@@ -100,10 +110,11 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
 
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   int64_t ranks) {
-  const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
-  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
-  return {fmt::format("two snapshots in memory of what trains x {}", copies),
-          static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table))};
+  return two_of_all("two snapshots in memory of what trains", job, table, ranks);
+}
+
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, int64_t ranks) {
+  return two_of_all("the same in the memory of neighbours", job, table, ranks);
 }
 
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {

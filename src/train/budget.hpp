@@ -36,6 +36,8 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
 /// What snapshots of every rank's shard take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   int64_t ranks = 1);
+/// What the copies take that neighbours hold of them, with checkpoint.memory_peer.
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, int64_t ranks);
 /// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 

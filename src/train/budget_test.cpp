@@ -82,6 +82,12 @@ TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
   EXPECT_EQ(snapshot_demand(job, table, 4).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
 }
 
+TEST(Budget, NeighboursHoldAsMuchAgain) {
+  config::TrainJob job;
+  const auto table = models::declare_networks(published(1));
+  EXPECT_EQ(held_demand(job, table, /*ranks=*/4).bytes, 2 * 12 * 1'701'305'684ULL);
+}
+
 TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnce) {
   config::TrainJob job;
   job.checkpoint.keep_last = 2;

@@ -43,14 +43,12 @@ bool has_checkpoint_at_start(const Setup& setup) {
 
 }  // namespace
 
-Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::MemoryTier& memory,
+Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::Memory& memory,
            int64_t generation, Journal& journal, std::function<bool()> should_stop)
     : owner_(std::move(setup)),
       setup_(*owner_),
       job_(setup_.job),
       run_(run),
-      memory_(memory),
-      generation_(generation),
       journal_(journal),
       should_stop_(std::move(should_stop)),
       stepper_(setup_.state, setup_.ranks, setup_.schedule, forward_rules(job_, *setup_.state.networks.store),
@@ -66,10 +64,10 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
               .generation = generation,
               .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best},
               .meeting = setup_.ranks.meeting()}),
+      snapshots_(setup_, memory, generation, journal),
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
       saved_step_(has_checkpoint_at_start(setup_) ? setup_.cursor.step : -1),
-      keeps_snapshots_(setup_.keeps_snapshots),
       guard_(job_.optimizer.max_skipped_steps) {}
 
 int64_t Loop::end_step() const {
@@ -95,10 +93,12 @@ Result<Outcome> Loop::train() {
   open_stream();
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   journal_.progress_step(setup_.cursor.step, end_step(), kUnknown, /*samples_per_s=*/0, kUnknown);
-  if (setup_.resumed_from != kFromMemory)
-    keep_in_memory();
-  else if (setup_.cursor.step > 0)
-    ZT_TRY(after_step());  // the lost rank may have died before, or amid it
+  if (setup_.resumed_from != kFromMemory) {
+    ZT_TRY(snapshots_.keep());
+  } else {
+    snapshots_.copy_again();
+    if (setup_.cursor.step > 0) ZT_TRY(after_step());  // the lost rank may have died before, or amid it
+  }
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {
     ZT_TRY_ASSIGN(const Course course, next_course());
@@ -180,7 +180,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
   ZT_TRY(note_numbers(report));
-  if (is_due(job_.checkpoint.memory_every_steps)) keep_in_memory();
+  if (is_due(job_.checkpoint.memory_every_steps)) ZT_TRY(snapshots_.keep());
   return after_step();
 }
 
@@ -200,7 +200,8 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
   if (is_due(job_.log_every_steps) || cursor.step == end_step()) {
     std::map<std::string, double> values = step_metrics(report, cursor, cost, lr);
     values.merge(memory_metrics(setup_.device));
-    if (snapshot_s_ > 0) values["time/snapshot_s"] = std::exchange(snapshot_s_, 0.0);
+    if (const double blocked_s = snapshots_.take_blocked_s(); blocked_s > 0)
+      values["time/snapshot_s"] = blocked_s;
     journal_.metrics(cursor.step, values);
   }
   const double step_s = watch_.seconds() / static_cast<double>(cursor.step - first_step_);
@@ -288,7 +289,7 @@ Status Loop::roll_back() {
   setup_.cursor.clips = clips;
   first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
   saved_step_ = setup_.cursor.step;
-  memory_.drop_after(setup_.cursor.step);
+  snapshots_.drop_later();
   stepper_.went_to(setup_.cursor.step);
   open_stream();
   const std::string reason = "steps " + std::to_string(setup_.cursor.step + 1) + " to " +
@@ -325,21 +326,6 @@ void Loop::look_at_clock() {
                              std::to_string(job_.max_train_steps) + ": the learning rate decays from here";
   journal_.event(contract::ScheduleChanged{cursor.step, cursor.early_decay->end, reason});
   log::info("train", reason);
-}
-
-void Loop::keep_in_memory() {
-  if (!keeps_snapshots_) return;
-  const clock::Stopwatch watch;
-  checkpoint::Snapshot snapshot;
-  snapshot.step = setup_.cursor.step;
-  snapshot.tensors = state_tensors(setup_.state);
-  snapshot.scalars = state_scalars(setup_.state, setup_.cursor);
-  const Status kept = memory_.keep(snapshot, generation_);
-  snapshot_s_ += watch.seconds();
-  if (kept) return;
-  keeps_snapshots_ = false;  // then no step is in the memory of all ranks, and the disk serves
-  journal_.event(contract::Warning{"train", kept.error().text()});
-  log::warn("train", "no snapshots in memory from here on: " + kept.error().text());
 }
 
 void Loop::save(bool is_last) {
@@ -385,6 +371,7 @@ Status Loop::finish(Outcome outcome) {
   const Status written = saver_.wait();
   ZT_TRY(take_saves(/*is_last=*/true));
   ZT_TRY(written);
+  snapshots_.await();  // a neighbour's copy may need this rank
   journal_.progress(contract::Phase::Finished);
   journal_.sync();
   return {};

@@ -19,6 +19,7 @@
 #include "train/journal.hpp"
 #include "train/numeric_guard.hpp"
 #include "train/setup.hpp"
+#include "train/snapshots.hpp"
 #include "train/step_metrics.hpp"
 #include "train/stepper.hpp"
 #include "train/time_cap.hpp"
@@ -32,7 +33,7 @@ class Loop {
  public:
   /// Run, memory and journal must outlive the loop. `should_stop` is asked before every step and while
   /// samples are waited for; once true it must stay so.
-  Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::MemoryTier& memory,
+  Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::Memory& memory,
        int64_t generation, Journal& journal, std::function<bool()> should_stop);
 
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
@@ -51,8 +52,6 @@ class Loop {
   Status train_step(const StepBatches& batches, double data_s);
   /// Validation and save where they are due at the cursor's step.
   Status after_step();
-  /// The step in memory, for a rank that is started again.
-  void keep_in_memory();
   void note_step(const StepReport& report, const StepCost& cost, double lr);
   /// What the ranks found when they compared their copies in the step at hand.
   void note_corruption();
@@ -77,23 +76,20 @@ class Loop {
   Setup& setup_;
   const config::TrainJob& job_;
   const contract::RunFolder& run_;
-  checkpoint::MemoryTier& memory_;
-  const int64_t generation_;
   Journal& journal_;
   std::function<bool()> should_stop_;
   Stepper stepper_;
   checkpoint::Saver saver_;
+  Snapshots snapshots_;
   std::unique_ptr<prepare::SampleStream> stream_;
   std::optional<Validator> validator_;
   const clock::Stopwatch watch_;  ///< of this launch
   double elapsed_before_s_ = 0;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  bool keeps_snapshots_;
   NumericGuard guard_;
   std::vector<int64_t> step_clips_;  ///< of this rank's samples of the step, in order
   double save_stall_s_ = 0;
-  double snapshot_s_ = 0;
 };
 
 }  // namespace zt::train

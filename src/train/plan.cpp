@@ -29,6 +29,8 @@ constexpr double kSegmentBytes = 4 * 256 * 1024;
 /// What one update reads and writes per element with fp32 moments: value, gradient, two moments read, all but
 /// the gradient written; with an average, that too.
 constexpr double kUpdateBytes = 28, kAverageBytes = 8;
+/// That a rank keeps (exchange/snapshot_file.hpp).
+constexpr double kSnapshots = 2;
 constexpr int64_t kMostRanks = 4096;
 /// Two pieces of offloaded state's values and gradients (optim::AdamWOptions).
 constexpr double kStagingBytes = 16.0 * static_cast<double>(optim::AdamWOptions{}.piece_elements);
@@ -60,6 +62,12 @@ int64_t copy_ranks(const config::TrainJob& job, int64_t ranks) {
 /// Into how many parts what is shared from a ZeRO stage on is divided.
 double sharers(const config::TrainJob& job, int64_t from_stage, int64_t ranks) {
   return job.parallel.zero_stage >= from_stage ? static_cast<double>(copy_ranks(job, ranks)) : 1;
+}
+
+/// Whether ranks pass their snapshots on to neighbours (peer_rule() in train/rank_groups.hpp).
+bool passes_snapshots(const config::TrainJob& job, int64_t ranks) {
+  return job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0 && ranks > 1 &&
+         job.parallel.zero_stage > 0 && copy_ranks(job, ranks) == ranks;
 }
 
 /// Units that every rank keeps whole whatever the stage.
@@ -256,6 +264,8 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;
   memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
+  memory.snapshots = job.checkpoint.memory_every_steps > 0 ? kSnapshots * memory.staging : 0;
+  memory.held = passes_snapshots(job, ranks) ? memory.snapshots : 0;
   if (is_offloaded(job, place)) {
     memory.host.optimizer_state = std::exchange(memory.optimizer_state, 0);
     memory.host.averages = std::exchange(memory.averages, 0);
@@ -291,6 +301,9 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
   traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
   traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + kept_whole + trained, sharing) +
                      divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
+  if (passes_snapshots(job, ranks))
+    traffic.snapshot_bytes =
+        rank_memory(job, costs, ranks).staging / static_cast<double>(job.checkpoint.memory_every_steps);
   traffic.deepspeed_elements = divided(stage <= 1   ? 2 * trained
                                        : stage == 2 ? (passes + 1) * trained
                                                     : passes * (gathered + kept_whole + trained),

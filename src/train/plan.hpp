@@ -58,9 +58,11 @@ struct RankMemory {
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
   double process = 0;        ///< libtorch, encoders, samples
-  double staging = 0;  ///< copy of the state while a checkpoint is written; left out where memory is short
+  double staging = 0;    ///< copy of the state while a checkpoint is written; left out where memory is short
+  double snapshots = 0;  ///< host memory: two of this rank; left out where memory is short
+  double held = 0;       ///< host memory: two of a neighbour, likewise
   HostMemory host = {};
-  /// Without staging and the host's.
+  /// Without staging, snapshots and the host's.
   double total() const;
 };
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks,
@@ -69,6 +71,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
 /// Elements that a rank sends in a step; it receives as many.
 struct Traffic {
   double elements = 0;
+  double snapshot_bytes = 0;      ///< beside them, on average: to the neighbour that holds them
   double element_bytes = 0;       ///< of gradients and weights, on average
   double deepspeed_elements = 0;  ///< what DeepSpeed sends at the same stage: see docs/plan.md
 };

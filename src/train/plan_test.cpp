@@ -50,6 +50,23 @@ TEST(Plan, FrozenParametersCostNeitherGradientsNorMoments) {
   EXPECT_EQ(memory.optimizer_state, 8 * kStage2);
 }
 
+// Weights and two moments, 4 bytes each, shared by four ranks, of which two snapshots are kept.
+TEST(Plan, SnapshotsAreTwoOfARankAndAsMuchOfANeighbourThatHasOtherState) {
+  config::TrainJob job = job_of(1, 1, 4);
+  job.checkpoint.memory_every_steps = 10;
+  EXPECT_EQ(memory_of(job, 4).snapshots, 2 * 3 * kStage1);
+  EXPECT_EQ(memory_of(job, 4).held, 0);
+  job.checkpoint.memory_peer = true;
+  EXPECT_EQ(memory_of(job, 4).held, 2 * 3 * kStage1);
+  const ModelCosts costs = model_costs(job, published(1), kScale);
+  EXPECT_EQ(step_traffic(job, costs, 4).snapshot_bytes, 3 * kStage1 / 10);
+  job.parallel.shard_ranks = 2;
+  EXPECT_EQ(memory_of(job, 4).held, 0) << "the other copy has it";
+  EXPECT_EQ(step_traffic(job, costs, 4).snapshot_bytes, 0);
+  job.checkpoint.memory_every_steps = 0;
+  EXPECT_EQ(memory_of(job, 4).snapshots, 0);
+}
+
 TEST(Plan, TrafficIsTwoOrThreeTimesWhatTrains) {
   const auto traffic = [](int64_t zero_stage, int64_t micro_batches) {
     config::TrainJob job = job_of(1, zero_stage, 4);

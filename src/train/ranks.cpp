@@ -60,6 +60,8 @@ Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, confi
 void Ranks::abandon() {
   for (dist::Communicator* group : groups())
     if (group) group->abort();
+  for (dist::Communicator* link : {groups_.to_holder.get(), groups_.from_ward.get()})
+    if (link) link->abort();
   if (saves_) saves_->abort();
   if (words_) words_->judge_silence({});
 }
@@ -85,6 +87,11 @@ int64_t Ranks::on_this_host() const {
 params::Shard Ranks::shard() const {
   if (job_.zero_stage == 0 || size() == 1) return {};
   return {copy().rank(), copy().size()};
+}
+
+PeerRule Ranks::peers() const {
+  if (!groups_.to_holder) return {.ranks = size()};
+  return peer_rule(groups_.world->identity().members, job_);
 }
 
 params::Range Ranks::lanes(int64_t num_lanes) const {
@@ -151,6 +158,8 @@ dist::Traffic Ranks::traffic() const {
   dist::Traffic sum;
   for (const dist::Communicator* group : groups())
     if (group) sum += group->traffic();
+  for (const dist::Communicator* link : {groups_.to_holder.get(), groups_.from_ward.get()})
+    if (link) sum += link->traffic();
   return sum;
 }
 

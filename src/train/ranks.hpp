@@ -17,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "checkpoint/meeting.hpp"
+#include "checkpoint/peer_tier.hpp"
 #include "config/job/train_job.hpp"
 #include "dist/unit_exchange.hpp"
 #include "params/param_store.hpp"
@@ -76,6 +77,12 @@ class Ranks {
   /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
   Status gather_values(params::ParamStore& store);
 
+  /// Who holds whose snapshots; nobody does unless the groups have links to neighbours.
+  PeerRule peers() const;
+  /// Whether snapshots are copied to them: not to one that has the same state anyway.
+  bool passes_snapshots() const { return groups_.to_holder && !peers().are_twins; }
+  checkpoint::PeerLinks peer_links() const { return {groups_.to_holder.get(), groups_.from_ward.get()}; }
+
   /// Gives the others up: their waits for this rank end, and so do this rank's, also those of a save. Its
   /// silence is not judged from then on.
   void abandon();
@@ -92,6 +99,12 @@ class Ranks {
   void enter(contract::Activity activity) const {
     if (words_) words_->enter(activity);
   }
+  /// A wait for ranks that is not the groups' own begins, as the words tell it.
+  void wait_beside_groups(std::string_view what) const {
+    if (words_) words_->work_on(contract::Activity::Exchange, what);
+  }
+  /// Of a wait that begins now.
+  clock::Deadline deadline() const { return clock::in(std::chrono::seconds(job_.timeout_s)); }
 
   /// What this rank sent and received so far.
   dist::Traffic traffic() const;
@@ -99,11 +112,11 @@ class Ranks {
   std::shared_ptr<checkpoint::Meeting> meeting() const { return meeting_; }
 
  private:
-  clock::Deadline deadline() const { return clock::in(std::chrono::seconds(job_.timeout_s)); }
   Status wait_all(std::vector<dist::Pending> operations) const;
   /// All ranks' group for tensors.
   dist::Communicator& all() const { return groups_.gpus ? *groups_.gpus : *groups_.world; }
   dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : all(); }
+  /// The groups of the step; those of the peer tier work beside it.
   std::array<dist::Communicator*, 4> groups() const {
     return {groups_.world.get(), groups_.gpus.get(), groups_.copy.get(), groups_.replicas.get()};
   }

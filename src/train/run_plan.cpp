@@ -59,6 +59,8 @@ json memory_json(const RankMemory& memory) {
           {"process", whole(memory.process)},
           {"total", whole(memory.total())},
           {"staging", whole(memory.staging)},
+          {"snapshots", whole(memory.snapshots)},
+          {"held_snapshots", whole(memory.held)},
           {"host_optimizer_state", whole(memory.host.optimizer_state)},
           {"host_averages", whole(memory.host.averages)},
           {"host_buffers", whole(memory.host.buffers)},
@@ -99,6 +101,7 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
           {"traffic",
            {{"elements", plan.traffic.elements},
             {"element_bytes", plan.traffic.element_bytes},
+            {"snapshot_bytes", static_cast<int64_t>(plan.traffic.snapshot_bytes)},
             {"deepspeed_elements", plan.traffic.deepspeed_elements},
             {"to_host_bytes", plan.bus.to_host},
             {"from_host_bytes", plan.bus.from_host}}},
@@ -138,12 +141,17 @@ Result<std::string> launch_plan(const Setup& setup) {
   const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
   const std::string on_host =
       memory.host.total() > 0 ? fmt::format(", {} of its host's memory", size(memory.host.total())) : "";
+  std::string snapshots;
+  if (setup.keeps_snapshots) snapshots = "; snapshots in host memory " + size(memory.snapshots);
+  if (setup.keeps_snapshots && setup.ranks.passes_snapshots())
+    snapshots += fmt::format(" and {} of a neighbour, {} per step sent for them", size(memory.held),
+                             size(traffic.snapshot_bytes));
   return fmt::format(
       "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}){} and sends "
-      "{} per step",
+      "{} per step{}",
       ranks, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
       size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-      size(memory.activations), on_host, size(traffic.element_bytes * traffic.elements));
+      size(memory.activations), on_host, size(traffic.element_bytes * traffic.elements), snapshots);
 }
 
 }  // namespace zt::train

@@ -135,12 +135,13 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
   log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
+  journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")"});
   return {};
 }
 
-Status restore_from_memory(Setup& setup, const Origin& origin) {
-  const int64_t step = *origin.memory_step;
-  ZT_TRY_ASSIGN(const auto scalars, origin.memory.restore(step, state_tensors(setup.state)));
+Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal) {
+  const int64_t step = *origin.memory_step, rank = setup.ranks.rank();
+  ZT_TRY_ASSIGN(const auto scalars, origin.memory.own.restore(step, state_tensors(setup.state)));
   ZT_TRY(set_scalars(setup.state, scalars));
   setup.state.optimizer->round_masters();
   ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
@@ -152,7 +153,13 @@ Status restore_from_memory(Setup& setup, const Origin& origin) {
   // Nobody trains on, and replaces a checkpoint, while another still reads what it needs of that.
   ZT_TRY(setup.ranks.barrier("the state from memory"));
   setup.resumed_from = kFromMemory;
-  log::info("train", "restored step " + std::to_string(step) + " from memory");
+  const int64_t holder = origin.holders[static_cast<size_t>(rank)];
+  log::info("train", fmt::format("restored step {} from {}", step,
+                                 holder == rank ? "memory" : fmt::format("the memory of rank {}", holder)));
+  const std::string tiers = text_of_holders(origin.holders);
+  if (setup.ranks.is_first() && setup.ranks.size() > 1)
+    log::info("train", fmt::format("restored step {}: {}", step, tiers));
+  journal.event(contract::StateRestored{step, tiers});
   return {};
 }
 
@@ -174,6 +181,7 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
   }
   if (!wants_snapshots) return false;
   demands.push_back(snapshot_demand(job, table, setup.ranks.size()));
+  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, setup.ranks.size()));
   const Status fit = resources::require_memory(demands, kMemoryAdvice);
   if (fit) return true;
   const std::string text =
@@ -188,7 +196,7 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
 Status check_budget(Setup& setup, const contract::RunFolder& run, const models::NetworkConfigs& configs,
                     const Origin& origin, Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
-  bool keeps = origin.memory.is_open() && setup.job.checkpoint.memory_every_steps > 0;
+  bool keeps = origin.memory.own.is_open() && setup.job.checkpoint.memory_every_steps > 0;
   if (setup.ranks.is_first() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
     ZT_TRY(resources::require_disk(run.path(), disk_demands(setup.job, table), kDiskAdvice));
@@ -244,45 +252,16 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);
     setup.ranks.share_units(*setup.state.networks.store);
-    return origin.memory_step ? restore_from_memory(setup, origin) : Status();
+    return origin.memory_step ? restore_from_memory(setup, origin, journal) : Status();
   }
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   setup.ranks.share_units(*setup.state.networks.store);
   if (!origin.memory_step) return resume(setup, *found, journal);
   ZT_TRY(restore_frozen(setup.state, found->reader));
-  return restore_from_memory(setup, origin);
+  return restore_from_memory(setup, origin, journal);
 }
 
 }  // namespace
-
-Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memory, bool is_restart) {
-  const std::vector<int64_t> held = memory.steps();
-  ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({held.begin(), held.end()}, checkpoint::MemoryTier::kHeld,
-                                                 "steps held in memory"));
-  Origin origin{memory, {}, is_restart};
-  for (const int64_t step : held) {
-    const auto has_it = [&](const std::vector<double>& others) {
-      return std::ranges::find(others, static_cast<double>(step)) != others.end();
-    };
-    if (std::ranges::all_of(by_rank, has_it)) origin.memory_step = step;  // they ascend
-  }
-  return origin;
-}
-
-Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step) {
-  constexpr int64_t kNone = -1;
-  ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({static_cast<double>(newest_step.value_or(kNone))},
-                                                 /*longest=*/1, "newest checkpoint"));
-  const auto text = [](double step) { return step < 0 ? "none" : fmt::format("step {}", step); };
-  for (size_t rank = 1; rank < by_rank.size(); ++rank) {
-    if (by_rank[rank] == by_rank[0]) continue;
-    return fail(ErrorCode::Unavailable,
-                fmt::format("rank {} sees another newest checkpoint ({}) than rank 0 ({}): do their hosts "
-                            "see the same run folder? Try again once they do",
-                            rank, text(by_rank[rank].at(0)), text(by_rank[0].at(0))));
-  }
-  return {};
-}
 
 Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
                                       at::Device device, Ranks ranks, const Origin& origin,
@@ -307,12 +286,12 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
   return setup;
 }
 
-Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin) {
+Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
   setup.ranks.share_units(*setup.state.networks.store);
   ZT_TRY(let_others_work(setup.ranks));                                // encoders and cache
   ZT_TRY(setup.ranks.from_first({1.0}, "whether to keep snapshots"));  // yes: there is one to go back to
-  return restore_from_memory(setup, origin);
+  return restore_from_memory(setup, origin, journal);
 }
 
 Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {

@@ -6,12 +6,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/error.hpp"
-#include "checkpoint/memory_tier.hpp"
 #include "config/job/train_job.hpp"
 #include "contract/run_folder.hpp"
 #include "data/cache_store.hpp"
@@ -25,6 +23,7 @@
 #include "train/cursor.hpp"
 #include "train/journal.hpp"
 #include "train/model_state.hpp"
+#include "train/origin.hpp"
 #include "train/ranks.hpp"
 
 namespace zt::train {
@@ -65,20 +64,6 @@ struct Setup {
 /// Setup::resumed_from of a rank that went on from the ranks' memory.
 inline constexpr const char* kFromMemory = "memory";
 
-/// What a launch goes on from.
-struct Origin {
-  const checkpoint::MemoryTier& memory;
-  std::optional<int64_t> memory_step;  ///< the newest that all ranks hold there; nothing: from disk
-  bool is_restart = false;             ///< after ranks were lost: this launch's budget was checked before
-};
-/// Errors: those of Ranks.
-Result<Origin> agree_on_origin(Ranks& ranks, const checkpoint::MemoryTier& memory, bool is_restart);
-
-/// Each rank looks into the run's folder for itself, and one whose host has an old view of it (NFS) would go
-/// on from another step than the rest. Errors: Unavailable, on all of them, if what they see differs; those
-/// of Ranks.
-Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step);
-
 /// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
 /// Every rank calls it; what is written (the run's encoders, the cache) the first writes before the others
@@ -89,7 +74,7 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 /// The same for a rank that lived on when others were lost: it keeps what it has loaded, takes part in the
 /// waits of those that set up from the start, and goes back to origin.memory_step. Errors: as set_up(); the
 /// state is then of no use.
-Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin);
+Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal);
 
 /// Back to the newest checkpoint, in a launch that has made steps since: state and cursor. The ranks must
 /// have no save in flight. Errors: NotFound if there is no checkpoint of an earlier step; those of reading.

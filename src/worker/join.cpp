@@ -182,7 +182,7 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
   return launch;
 }
 
-Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
+Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, bool keeps_memory) {
   if (const char* asked = std::getenv(config::foreign::kOffloadVariable))
     ZT_TRY(config::foreign::check_offload_variable(asked, job));
   if (launch.ranks == 1) {
@@ -213,6 +213,10 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job) {
                                    job.device, on_own_host(members.first(static_cast<size_t>(launch.rank)))));
   group.device = launch.device;
   ZT_TRY_ASSIGN(auto groups, train::form_groups(std::move(world), group, job.parallel.shard_ranks, deadline));
+  if (keeps_memory && job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0) {
+    const train::PeerRule peers = train::peer_rule(groups.world->identity().members, job.parallel);
+    ZT_TRY(train::link_peers(groups, peers, group, deadline));
+  }
   return train::Ranks(std::move(groups), std::move(launch.saves), job.parallel);
 }
 

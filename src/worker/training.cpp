@@ -43,8 +43,9 @@ Status Training::open() {
   if (memory_) return {};
   ZT_TRY_ASSIGN(job_, config::thaw_run(run_.config_file(launch_.attempt.generation),
                                        {run_.identity().folder, run_.path()}));
-  ZT_TRY_ASSIGN(auto memory, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
-  memory_.emplace(std::move(memory));
+  ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
+  ZT_TRY_ASSIGN(auto held, checkpoint::MemoryTier::open(static_cast<int>(call_.peer_fd)));
+  memory_.emplace(checkpoint::Memory{std::move(own), std::move(held)});
   return {};
 }
 
@@ -57,7 +58,7 @@ Result<train::Ranks> Training::join() {
       ZT_TRY_ASSIGN(launch_.saves, connect_for_saves(launch_.store, clock::in(kConnectLimit)));
     }
   }
-  ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch_, job_));
+  ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch_, job_, /*keeps_memory=*/memory_->own.is_open()));
   if (job_.threads == 0) job_.threads = launch_.threads;
   has_joined_ = true;
   return ranks;
@@ -69,7 +70,7 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
   // again.
   const bool is_settled = setup_ && job_.parallel.zero_stage <= 1;
   if (is_settled && origin.memory_step) {
-    ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin));
+    ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin, journal));
   } else {
     setup_.reset();  // before there are two of them
     if (!launch_.device.is_cpu()) tensor::set_gpu_math(train::gpu_math(job_.precision));
@@ -104,7 +105,7 @@ bool Training::is_of_the_group(const Error& error) const {
 }
 
 bool Training::goes_on_after(const Error& error) {
-  if (!memory_ || !memory_->is_open() || launch_.ranks == 1 || !is_of_the_group(error)) return false;
+  if (!memory_ || !memory_->own.is_open() || launch_.ranks == 1 || !is_of_the_group(error)) return false;
   log::info("train", "waiting for the lost rank: " + error.text());
   // Nobody sets the key unless it is over; the next generation ends the wait.
   if (news_) {

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "checkpoint/memory_tier.hpp"
+#include "checkpoint/peer_tier.hpp"
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
 #include "rendezvous/client.hpp"
@@ -42,10 +42,10 @@ class Training {
   const contract::WorkerCall& call_;
   Launch& launch_;
   config::TrainJob job_;
-  std::optional<checkpoint::MemoryTier> memory_;  ///< nothing before the first run()
-  std::unique_ptr<rendezvous::Client> news_;      ///< what the launcher says; null with one rank
-  std::shared_ptr<train::Setup> setup_;           ///< null until a generation was set up
-  bool has_joined_ = false;                       ///< this generation
+  std::optional<checkpoint::Memory> memory_;  ///< nothing before the first run()
+  std::unique_ptr<rendezvous::Client> news_;  ///< what the launcher says; null with one rank
+  std::shared_ptr<train::Setup> setup_;       ///< null until a generation was set up
+  bool has_joined_ = false;                   ///< this generation
   bool is_restart_;
 };
 

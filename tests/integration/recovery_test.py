@@ -17,6 +17,7 @@ from ranks_test import Runs as RankRuns
 
 STEPS = 12
 LOADING, TRAINING = 1, 3  # phases of docs/formats/progress.md
+PEER = ("--set", "checkpoint.memory_peer=true")
 TINY64 = Path(__file__).resolve().parents[2] / "bench/configs/tiny64.yaml"
 
 
@@ -112,6 +113,26 @@ def kill_times(runs, kills):
     return times
 
 
+def lose_with_memory(victim):
+    """The rank dies and its snapshots with it, as with a launcher of its own: its neighbour has them."""
+    def strike(runs, name, launcher):
+        pid = at_step(runs, name, 4, victim)
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        own, held = (int(words[words.index(option) + 1]) for option in (b"--memory-fd", b"--peer-fd"))
+        launcher.send_signal(signal.SIGSTOP)
+        try:
+            kill(pid)
+            wait_until("its end", lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
+            for fd in (own, held):
+                os.truncate(f"/proc/{launcher.pid}/fd/{fd}", 0)
+        finally:
+            launcher.send_signal(signal.SIGCONT)
+        at_step(runs, name, 5, generation=2)
+        wait_until("the word of a restore", lambda: f"rank {victim} peer (held by rank {1 - victim})" in runs.log())
+        assert f"rank {1 - victim} memory" in runs.log(), runs.log()
+    return strike
+
+
 def both_at_once(runs, name, launcher):
     kill(*[at_step(runs, name, 3, rank) for rank in (0, 1)])
 
@@ -184,12 +205,13 @@ def stop_while_they_form(runs, wanted):
     assert runs.weights("stopped") == wanted, "stopped: other weights than undisturbed"
 
 
-def memory_files():
-    """Processes that hold a snapshot file."""
+def memory_files(programs):
+    """Processes of these programs that hold a snapshot file."""
     held = []
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
-            if "memfd:zoetrope-snapshot" in maps.read_text():
+            is_ours = maps.with_name("cmdline").read_bytes().startswith(str(programs).encode())
+            if is_ours and "memfd:zoetrope-snapshot" in maps.read_text():
                 held.append(maps)
         except OSError:
             pass
@@ -208,6 +230,8 @@ def main():
         for name, strike, *more in (
                 ("first", one_death(0)), ("other", one_death(1)), ("both", both_at_once), ("saving", during_a_save),
                 ("shared", one_death(1), 2, "--set", "parallel.zero_stage=3"), ("forming", again_while_they_form), ("loading", while_loading), ("alone", alone, 1),
+                ("given", lose_with_memory(1), 2, *PEER), ("back", lose_with_memory(0), 2, *PEER, "--set", "parallel.zero_stage=3"),
+                ("twins", lose_with_memory(1), 2, *PEER, "--set", "parallel.zero_stage=0"),
                 ("disk", lambda r, n, p: kill(at_step(r, n, 5, rank=1)), 2, "--set", "checkpoint.memory_every_steps=0")):
             recover(runs, name, strike, wanted, *more)
         use_up_the_budget(runs)
@@ -215,7 +239,7 @@ def main():
         stop_while_they_form(runs, wanted)
         left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(root).encode() in p.read_bytes()]
         assert not left, f"processes left: {left}"
-    assert not memory_files(), f"snapshots left in memory: {memory_files()}"
+    assert not memory_files(programs), f"snapshots left in memory: {memory_files(programs)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"
 

@@ -55,6 +55,11 @@ void describe(Listing& l, CheckpointJob& c) {
            .unit = "steps",
            .min = 0,
            .resume = Resume::Allow});
+  l.field(
+      "memory_peer", c.memory_peer,
+      {.help = "every copy in memory also goes to a rank of another host, if there is one, which gives it "
+               "back when this host is lost",
+       .resume = Resume::Allow});
   l.field("keep_last", c.keep_last,
           {.help = "newest kept", .unit = "checkpoints", .min = 1, .resume = Resume::Allow});
   l.field(

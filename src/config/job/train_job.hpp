@@ -59,6 +59,7 @@ struct CheckpointJob {
   int64_t keep_last = 2;
   int64_t keep_best = 1;            ///< by the fixed-noise validation loss
   int64_t memory_every_steps = 10;  ///< of the copies that outlive a rank; 0 = none
+  bool memory_peer = false;         ///< each of them also in a neighbour's memory
 };
 
 /// How ranks share a run (`zoetrope train --ranks N`).

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// See snapshots.hpp.
+#include "train/snapshots.hpp"
+
+#include <chrono>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+
+namespace zt::train {
+
+Snapshots::Snapshots(Setup& setup, checkpoint::Memory& memory, int64_t generation, Journal& journal)
+    : setup_(setup),
+      memory_(memory),
+      generation_(generation),
+      journal_(journal),
+      copies_(memory, setup.ranks.passes_snapshots() ? setup.ranks.peer_links() : checkpoint::PeerLinks(),
+              std::chrono::seconds(setup.job.parallel.timeout_s)) {}
+
+Status Snapshots::keep() {
+  if (!setup_.keeps_snapshots) return {};
+  const clock::Stopwatch watch;
+  if (copies_.is_on()) {
+    await();
+    // Nobody overwrites a snapshot while another rank's copy of the one after it is under way: the two slots
+    // of all files have a step in common at any moment.
+    ZT_TRY(setup_.ranks.barrier("snapshots of neighbours"));
+  }
+  if (has_room_) keep_own();
+  copies_.begin();
+  blocked_s_ += watch.seconds();
+  return {};
+}
+
+void Snapshots::keep_own() {
+  checkpoint::Snapshot snapshot;
+  snapshot.step = setup_.cursor.step;
+  snapshot.tensors = state_tensors(setup_.state);
+  snapshot.scalars = state_scalars(setup_.state, setup_.cursor);
+  const Status kept = memory_.own.keep(snapshot, generation_);
+  if (kept) return;
+  has_room_ = false;  // then no step is in the memory of all ranks, and the disk serves
+  give_up("in memory", kept.error());
+}
+
+void Snapshots::copy_again() { copies_.begin(); }
+
+void Snapshots::drop_later() {
+  await();
+  memory_.drop_after(setup_.cursor.step);
+}
+
+void Snapshots::await() {
+  if (!copies_.is_on()) return;
+  setup_.ranks.wait_beside_groups("snapshots of neighbours");
+  if (const Status copied = copies_.await(); !copied) give_up("in neighbours' memory", copied.error());
+}
+
+void Snapshots::give_up(const std::string& where, const Error& error) {
+  if (error.code == ErrorCode::PeerLost || error.code == ErrorCode::Cancelled) return;  // the step meets it
+  const std::string text = "no snapshots " + where + " from here on: " + error.text();
+  journal_.event(contract::Warning{"train", text});
+  log::warn("train", text);
+}
+
+}  // namespace zt::train

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The snapshots of a launch: a rank's state in its own memory tier, and beside the steps that follow in its
+// holder's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "base/error.hpp"
+#include "checkpoint/peer_tier.hpp"
+#include "train/journal.hpp"
+#include "train/setup.hpp"
+
+namespace zt::train {
+
+/// All ranks make the same calls after the same steps.
+class Snapshots {
+ public:
+  /// All must outlive it. Does nothing where setup.keeps_snapshots is not set.
+  Snapshots(Setup& setup, checkpoint::Memory& memory, int64_t generation, Journal& journal);
+
+  /// Keeps the step at hand. Blocks for a copy of the bytes, and for what is left of the holders' copies of
+  /// the snapshot before. A tier without room is given up, which is logged. Errors: those of Ranks.
+  Status keep();
+  /// The step at hand is the newest in memory, from where it was restored: holders that were lost get it.
+  void copy_again();
+  /// Forgets what is beyond the step at hand.
+  void drop_later();
+  /// Waits for copies that are under way.
+  void await();
+  /// Seconds that keep() blocked since the last call.
+  double take_blocked_s() { return std::exchange(blocked_s_, 0.0); }
+
+ private:
+  void keep_own();
+  void give_up(const std::string& where, const Error& error);
+  Setup& setup_;
+  checkpoint::Memory& memory_;
+  const int64_t generation_;
+  Journal& journal_;
+  checkpoint::PeerCopies copies_;
+  bool has_room_ = true;  ///< in this rank's own tier
+  double blocked_s_ = 0;
+};
+
+}  // namespace zt::train
