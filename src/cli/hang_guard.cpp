@@ -46,7 +46,7 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation) {
 void HangGuard::look(const WorkerGroup& workers, double now_s) {
   std::vector<std::optional<RankLook>> looks(workers.size());
   for (size_t rank = 0; rank < workers.size(); ++rank) {
-    if (workers.exit_of(rank)) continue;
+    if (workers.end_of(rank)) continue;
     auto words = contract::read_progress(session_.call_of(rank).progress);
     if (!words || words->pid != workers.pid_of(rank)) continue;  // of the process before this one
     if (const auto pulse = process::read_pulse(workers.pid_of(rank)))
@@ -70,7 +70,7 @@ std::string HangGuard::tend(WorkerGroup& workers) {
   }
   if (now_s < found_->kill_at_s) return {};
   const Found found = *std::exchange(found_, std::nullopt);
-  if (workers.exit_of(found.hang.rank)) return {};
+  if (workers.end_of(found.hang.rank)) return {};
   const std::string what = describe(found);
   append_error(session_.log_of(found.hang.rank), what);
   write_event(found, what);

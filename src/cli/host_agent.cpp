@@ -5,13 +5,17 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/signals.hpp"
@@ -45,6 +49,11 @@ class Input {
     text_.erase(0, end + 1);
     return line;
   }
+  /// Returns when there is more to read, or after `moment`.
+  void await_more(std::chrono::milliseconds moment) const {
+    pollfd polled{0, POLLIN, 0};
+    if (!has_ended_) ::poll(&polled, 1, static_cast<int>(moment.count()));
+  }
   /// The connection to the launcher is gone, or no launcher is at its other end.
   bool has_ended() const { return has_ended_; }
 
@@ -69,33 +78,81 @@ Result<HostCall> await_call(Input& input) {
     if (const auto line = input.next_line()) return parse_host_call(*line);
     if (input.has_ended() || clock::left(deadline) == 0ms)
       return fail(ErrorCode::Unavailable, "no launcher's call came on standard input");
-    pollfd polled{0, POLLIN, 0};
-    ::poll(&polled, 1, static_cast<int>(clock::left(deadline).count()));
+    input.await_more(clock::left(deadline));
   }
 }
 
-/// What the launcher asks for, and what it can't ask for any more once it is gone.
-class Orders {
+/// This host's ranks, as the launcher counts them.
+class Attendance {
  public:
-  explicit Orders(Input& input) : input_(input) {}
+  Attendance(const HostCall& call, Input& input, WorkerGroup& workers)
+      : first_rank_(call.first_rank), input_(input), workers_(workers), runs_(workers.size()) {}
 
-  void pass_on(WorkerGroup& workers) {
-    while (const auto line = input_.next_line())
-      if (const auto signal = parse_signal_line(*line)) workers.send(*signal);
-    // srun passes its signals to the agents.
-    if (signals::stop() != passed_) {
-      passed_ = signals::stop();
-      workers.send(passed_ == signals::Stop::Now ? SIGINT : signals::requested_by());
+  /// Until the launcher lets go, or is gone, and the last rank has ended.
+  Status attend() {
+    for (;;) {
+      input_.await_more(kTick);
+      ZT_TRY(obey());
+      pass_on_signals();
+      // A launcher that is gone gives no more to wait for.
+      ZT_TRY(workers_.look(input_.has_ended() ? kTick : 0ms));
+      for (size_t i = 0; i < workers_.size(); ++i) tell_end(i);
+      const bool is_free = is_let_go_ || input_.has_ended();
+      if (is_free && std::ranges::count(runs_, true) == 0) return {};
     }
-    if (input_.has_ended() && !kill_at_) {
-      kill_at_ = clock::in(kOrphanLimit);
-      workers.send(SIGTERM);
-    }
-    if (kill_at_ && clock::left(*kill_at_) == 0ms) workers.send(SIGKILL);
   }
 
  private:
+  Status obey() {
+    while (const auto line = input_.next_line()) {
+      if (const auto signal = parse_signal_line(*line)) workers_.send(*signal);
+      if (const auto order = parse_start_order(*line)) ZT_TRY(start(*order));
+      is_let_go_ = is_let_go_ || is_leave_line(*line);
+    }
+    return {};
+  }
+
+  Status start(const StartOrder& order) {
+    const int64_t i = order.rank - first_rank_;
+    if (i < 0 || i >= std::ssize(runs_))
+      return fail(ErrorCode::Corrupt, fmt::format("rank {} is none of this host's", order.rank));
+    const auto index = static_cast<size_t>(i);
+    ZT_TRY(workers_.start(index, order.generation, order.number));
+    runs_[index] = true;
+    say({static_cast<int>(order.rank)});
+    return {};
+  }
+
+  void pass_on_signals() {
+    // srun passes its signals to the agents.
+    if (signals::stop() != passed_) {
+      passed_ = signals::stop();
+      workers_.send(passed_ == signals::Stop::Now ? SIGINT : signals::requested_by());
+    }
+    if (input_.has_ended() && !kill_at_) {
+      kill_at_ = clock::in(kOrphanLimit);
+      workers_.send(SIGTERM);
+    }
+    if (kill_at_ && clock::left(*kill_at_) == 0ms) workers_.send(SIGKILL);
+  }
+
+  void tell_end(size_t index) {
+    const auto& end = workers_.end_of(index);
+    if (!runs_[index] || !end) return;
+    runs_[index] = false;
+    say({static_cast<int>(first_rank_) + static_cast<int>(index), end->exit});
+  }
+
+  static void say(const AgentWord& word) {
+    print(to_line(word));
+    finish_output(contract::kExitOk);
+  }
+
+  const int64_t first_rank_;
   Input& input_;
+  WorkerGroup& workers_;
+  std::vector<bool> runs_;  ///< started, and its end not told yet
+  bool is_let_go_ = false;
   signals::Stop passed_ = signals::Stop::None;
   std::optional<clock::Deadline> kill_at_;
 };
@@ -104,25 +161,9 @@ Result<int> attend_host() {
   Input input;
   ZT_TRY_ASSIGN(const HostCall call, await_call(input));
   ZT_TRY_ASSIGN(const WorkerSession session, session_of(call));
-  ZT_TRY_ASSIGN(WorkerGroup workers, WorkerGroup::start(session));
-  const auto say = [&](bool is_end, const GroupEnd& end) {
-    print(to_line(AgentWord{is_end, static_cast<int>(call.first_rank) + end.rank, end.exit}));
-    finish_output(contract::kExitOk);
-  };
-  Orders orders(input);
-  bool has_told = false;
-  for (;;) {
-    orders.pass_on(workers);
-    ZT_TRY_ASSIGN(const std::optional<GroupEnd> ended, workers.wait(kTick));
-    if (ended) {
-      say(true, *ended);
-      return contract::kExitOk;
-    }
-    if (const auto failed = workers.first_failure(); failed && !has_told) {
-      has_told = true;
-      say(false, *failed);
-    }
-  }
+  ZT_TRY_ASSIGN(WorkerGroup workers, WorkerGroup::make(session));
+  ZT_TRY(Attendance(call, input, workers).attend());
+  return contract::kExitOk;
 }
 
 }  // namespace

@@ -14,7 +14,8 @@
 namespace zt::cli {
 namespace {
 
-constexpr std::string_view kSignal = "signal", kFailed = "failed", kEnded = "ended";
+constexpr std::string_view kSignal = "signal", kStart = "start", kStarted = "started", kEnded = "ended",
+                           kLeave = "leave";
 
 /// The numbers behind the line's first word, if that is `word` and there are `count` of them.
 std::optional<std::vector<int>> numbers_behind(std::string_view word, std::string_view line, size_t count) {
@@ -46,15 +47,11 @@ contract::WorkerCall worker_call(const HostCall& host, const contract::Attempt& 
 }  // namespace
 
 std::string to_line(const HostCall& call) {
-  const nlohmann::ordered_json json{{"version", HostCall::kVersion},
-                                    {"run_dir", call.run_dir.string()},
-                                    {"generation", call.generation},
-                                    {"host", call.host},
-                                    {"first_rank", call.first_rank},
-                                    {"num_here", call.num_here},
-                                    {"ranks", call.ranks},
-                                    {"rendezvous", call.rendezvous},
-                                    {"token", call.token}};
+  const nlohmann::ordered_json json{{"version", HostCall::kVersion}, {"run_dir", call.run_dir.string()},
+                                    {"generation", call.generation}, {"host", call.host},
+                                    {"first_rank", call.first_rank}, {"num_here", call.num_here},
+                                    {"ranks", call.ranks},           {"rendezvous", call.rendezvous},
+                                    {"token", call.token},           {"keeps_memory", call.keeps_memory}};
   return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -77,6 +74,7 @@ Result<HostCall> parse_host_call(std::string_view line) {
     call.ranks = json.at("ranks");
     call.rendezvous = json.at("rendezvous");
     call.token = json.at("token");
+    call.keeps_memory = json.at("keeps_memory");
     if (call.first_rank < 0 || call.num_here < 1 || call.num_here > call.ranks - call.first_rank)
       return fail(ErrorCode::Corrupt, "a launcher's call with ranks that are not possible");
     return call;
@@ -94,6 +92,7 @@ Result<WorkerSession> session_of(const HostCall& call) {
   ZT_TRY_ASSIGN(const contract::Attempt attempt, run->attempt(call.generation));
   WorkerSession session;
   session.rendezvous_token = call.token;
+  session.keeps_memory = call.keeps_memory;
   session.call = worker_call(call, attempt, call.first_rank);
   session.log = attempt.log(static_cast<int>(call.first_rank));
   for (int64_t i = 1; i < call.num_here; ++i) {
@@ -111,16 +110,30 @@ std::optional<int> parse_signal_line(std::string_view line) {
   return numbers->front();
 }
 
+std::string leave_line() { return fmt::format("{}\n", kLeave); }
+
+bool is_leave_line(std::string_view line) { return line == kLeave; }
+
+std::string to_line(const StartOrder& order) {
+  return fmt::format("{} {} {} {}\n", kStart, order.rank, order.generation, order.number);
+}
+
+std::optional<StartOrder> parse_start_order(std::string_view line) {
+  const auto numbers = numbers_behind(kStart, line, 3);
+  if (!numbers) return std::nullopt;
+  return StartOrder{(*numbers)[0], (*numbers)[1], (*numbers)[2]};
+}
+
 std::string to_line(const AgentWord& word) {
-  return fmt::format("{} {} {} {}\n", word.is_end ? kEnded : kFailed, word.rank, word.exit.code,
-                     word.exit.signal);
+  if (!word.exit) return fmt::format("{} {}\n", kStarted, word.rank);
+  return fmt::format("{} {} {} {}\n", kEnded, word.rank, word.exit->code, word.exit->signal);
 }
 
 std::optional<AgentWord> parse_agent_word(std::string_view line) {
-  const bool is_end = line.starts_with(kEnded);
-  const auto numbers = numbers_behind(is_end ? kEnded : kFailed, line, 3);
-  if (!numbers) return std::nullopt;
-  return AgentWord{is_end, (*numbers)[0], {(*numbers)[1], (*numbers)[2]}};
+  if (const auto started = numbers_behind(kStarted, line, 1)) return AgentWord{started->front()};
+  const auto ended = numbers_behind(kEnded, line, 3);
+  if (!ended) return std::nullopt;
+  return AgentWord{(*ended)[0], process::Exit{(*ended)[1], (*ended)[2]}};
 }
 
 }  // namespace zt::cli

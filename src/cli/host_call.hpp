@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `zoetrope train --hosts` and the `zoetrope host-agent` that it starts on each host say to each other,
 // a line at a time, through the agent's standard input and output. Launcher to agent: the call (JSON: it
-// holds the store's token, which must not stand on a command line), then "signal N". Agent to launcher:
-// "failed RANK CODE SIGNAL" when a rank of its host fails first, "ended RANK CODE SIGNAL" when the last has
-// ended, of the rank that decides. When the agent's standard input ends, its ranks are asked to save and end.
+// holds the store's token, which must not stand on a command line), then "start RANK GENERATION RESTARTS" for
+// each rank, also for one that has ended, "signal N" to all that run, and "leave" once none will be started
+// again. Agent to launcher: "started RANK", and "ended RANK CODE SIGNAL" when it has ended. When the agent's
+// standard input ends without "leave", its ranks are asked to save and end.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +21,18 @@ namespace zt::cli {
 
 struct WorkerSession;
 
-/// The ranks [first_rank, first_rank + num_here) of a training's attempt.
+/// The ranks [first_rank, first_rank + num_here) of a training's launch.
 struct HostCall {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   std::filesystem::path run_dir;
-  int64_t generation = 0;
-  std::string host;  ///< as contract::RankPlace::host
+  int64_t generation = 0;  ///< of the launch's first attempt, whose logs and progress words serve all
+  std::string host;        ///< as contract::RankPlace::host
   int64_t first_rank = 0;
   int64_t num_here = 1;
   int64_t ranks = 1;
   std::string rendezvous;  ///< host:port
   std::string token;
+  bool keeps_memory = false;  ///< for snapshots, of ranks that are started again
 };
 
 /// One host of a training, as its launcher sees it.
@@ -51,10 +53,22 @@ std::string signal_line(int signal);
 /// None for any other line.
 std::optional<int> parse_signal_line(std::string_view line);
 
+std::string leave_line();
+bool is_leave_line(std::string_view line);
+
+struct StartOrder {
+  int64_t rank = 0;
+  int64_t generation = 0;
+  int64_t number = 0;  ///< of the launch's restarts
+};
+std::string to_line(const StartOrder& order);
+/// None for any other line.
+std::optional<StartOrder> parse_start_order(std::string_view line);
+
+/// A rank has started, or ended.
 struct AgentWord {
-  bool is_end = false;  ///< "ended", else "failed"
   int rank = 0;
-  process::Exit exit;
+  std::optional<process::Exit> exit = {};
 };
 std::string to_line(const AgentWord& word);
 /// None for any other line.

@@ -10,7 +10,7 @@
 namespace zt::cli {
 namespace {
 
-HostCall some_call() { return {"/runs/a \"b\"\n", 3, "node-b", 4, 2, 8, "10.0.0.5:4000", "secret"}; }
+HostCall some_call() { return {"/runs/a \"b\"\n", 3, "node-b", 4, 2, 8, "10.0.0.5:4000", "secret", true}; }
 
 TEST(HostCall, IsOneLineAndComesBack) {
   const std::string line = to_line(some_call());
@@ -27,6 +27,7 @@ TEST(HostCall, IsOneLineAndComesBack) {
   EXPECT_EQ(call->ranks, 8);
   EXPECT_EQ(call->rendezvous, "10.0.0.5:4000");
   EXPECT_EQ(call->token, "secret");
+  EXPECT_TRUE(call->keeps_memory);
 }
 
 TEST(HostCall, ATornOneIsCorrupt) {
@@ -56,20 +57,33 @@ TEST(HostCall, ARunFolderThatThisHostDoesNotSeeIsNamed) {
 
 TEST(HostCall, WordsComeBack) {
   EXPECT_EQ(parse_signal_line("signal 15"), 15);
+  EXPECT_TRUE(is_leave_line("leave"));
+  EXPECT_EQ(leave_line(), "leave\n");
+  const auto order = parse_start_order("start 5 3 2");
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->rank, 5);
+  EXPECT_EQ(order->generation, 3);
+  EXPECT_EQ(order->number, 2);
+  EXPECT_EQ(to_line(*order), "start 5 3 2\n");
   const auto word = parse_agent_word("ended 3 -1 9");
-  ASSERT_TRUE(word);
-  EXPECT_TRUE(word->is_end);
+  ASSERT_TRUE(word && word->exit);
   EXPECT_EQ(word->rank, 3);
-  EXPECT_EQ(word->exit.signal, 9);
+  EXPECT_EQ(word->exit->signal, 9);
   EXPECT_EQ(to_line(*word), "ended 3 -1 9\n");
-  EXPECT_EQ(to_line(AgentWord{false, 1, {76, 0}}), "failed 1 76 0\n");
+  EXPECT_EQ(to_line(AgentWord{1}), "started 1\n");
+  ASSERT_TRUE(parse_agent_word("started 1"));
+  EXPECT_FALSE(parse_agent_word("started 1")->exit);
 }
 
 TEST(HostCall, OtherWordsAreNone) {
   for (const char* line : {"", "signal", "signal x", "signal 9 9", "Last login: yesterday"})
     EXPECT_FALSE(parse_signal_line(line)) << line;
-  for (const char* line : {"", "ended", "ended 1 2", "ended 1 2 3 4", "failed one 2 3", "ended 1  2 3"})
+  for (const char* line : {"", "start", "started 1 2 3", "start 1 2", "start 1 2 x", "signal 1"})
+    EXPECT_FALSE(parse_start_order(line)) << line;
+  for (const char* line : {"", "ended", "ended 1 2", "ended 1 2 3 4", "ended one 2 3", "ended 1  2 3",
+                           "start 1", "started", "started x"})
     EXPECT_FALSE(parse_agent_word(line)) << line;
+  for (const char* line : {"", "leaves", "leave now"}) EXPECT_FALSE(is_leave_line(line)) << line;
 }
 
 }  // namespace

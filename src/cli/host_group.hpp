@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranks of a training on several hosts, each host's behind the agent (cli/host_agent.cpp) that ssh or
-// srun runs there.
+// srun runs there. An agent that is gone counts as its host lost, with all its ranks; starting one of them
+// starts an agent there again.
 #pragma once
 
 #include <optional>
@@ -17,28 +18,27 @@ namespace zt::cli {
 
 class HostGroup : public RankGroup {
  public:
-  /// Errors: those of process::Child::spawn. None runs then.
-  static Result<HostGroup> start(std::vector<HostPart> parts);
+  explicit HostGroup(std::vector<HostPart> parts);
+  HostGroup(const HostGroup&) = delete;
+  HostGroup& operator=(const HostGroup&) = delete;
+  /// Lets the agents go, which end with their last rank.
+  ~HostGroup() override;
 
   void send(int signal) override;
-  /// A host whose agent ends without a word counts as lost, by its first rank.
-  Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment) override;
+  Status look(std::chrono::milliseconds moment) override;
 
  private:
   struct Host {
     HostPart part;
-    process::Child agent;
-    std::string heard;  ///< of an unfinished line
-    std::optional<GroupEnd> end = {};
+    std::optional<process::Child> agent = {};
+    std::string heard = {};   ///< of an unfinished line
+    bool has_served = false;  ///< this agent, or one before it
   };
-  HostGroup() = default;
+  Status spawn(size_t rank, int64_t generation, int64_t number) override;
+  static Status start_agent(Host& host);
   void listen(Host& host);
-  void note_failure(const GroupEnd& end);
-  /// Requires: all have ended.
-  GroupEnd decisive_end() const;
+  void note_lost(Host& host, const process::Exit& exit);
   std::vector<Host> hosts_;
-  std::optional<GroupEnd> failed_first_;
-  clock::Deadline kill_at_, give_up_at_;
   bool has_killed_ = false;
 };
 

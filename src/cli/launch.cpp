@@ -41,7 +41,8 @@ Status spread_over_hosts(WorkerSession& session, const contract::Attempt& attemp
                   host.slots,
                   session.call.place.ranks,
                   session.call.place.rendezvous,
-                  session.rendezvous_token};
+                  session.rendezvous_token,
+                  session.keeps_memory};
     session.hosts.push_back({std::move(call), agent_command(options, host.name, program.string()),
                              attempt.folder / fmt::format("host-{}.log", host.name)});
     for (int64_t i = 0; i < host.slots; ++i, ++first)
@@ -64,6 +65,10 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
   }
   ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
   session.call.place = {0, places.ranks, fmt::format("{}:{}", options.address, store->port()), {}};
+  if (session.restarts) {
+    session.restarts->store_host = options.address;
+    session.restarts->store_port = store->port();
+  }
   for (int rank = 1; rank < places.ranks; ++rank) {
     OtherRank other{session.call, attempt.log(rank)};
     other.call.place.rank = rank;
@@ -84,13 +89,14 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   session.call.generation = attempt.generation;
   session.call.progress = attempt.progress();
   session.log = attempt.log();
+  if (verb == contract::WorkerVerb::Train && places.max_restarts > 0) {
+    session.restarts = Restarts{run, {}, 0, places.max_restarts};
+    session.keeps_memory = true;
+  }
   std::unique_ptr<rendezvous::Server> store;
   if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
     ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
-  if (verb == contract::WorkerVerb::Train && places.elsewhere.hosts.empty() && places.max_restarts > 0)
-    session.restarts = Restarts{run, rendezvous::ServerOptions().address, store ? store->port() : uint16_t{0},
-                                places.max_restarts};
   return supervise(session);
 }
 

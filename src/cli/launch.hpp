@@ -38,7 +38,7 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
 struct RankPlaces {
   int64_t ranks = 1;
   HostOptions elsewhere = {};                          ///< hosts of these ranks; none: all are here
-  int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die here
+  int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die
 };
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the

@@ -4,19 +4,30 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/process.hpp"
 
 namespace zt::cli {
 
+/// How a rank ended.
+struct RankEnd {
+  process::Exit exit;
+  std::string words = {};     ///< what its log can't tell: how its host was lost
+  bool is_host_lost = false;  ///< and the host had served before: it may come back
+};
+
 /// How a group ended: by the first rank that failed, unless it only lost another, or else by rank 0.
 struct GroupEnd {
   process::Exit exit;
   int rank = 0;
-  std::string words = {};  ///< what its log can't tell: how its host was lost
+  std::string words = {};  ///< as RankEnd's
 };
 
 /// Neither done nor stopped on request.
@@ -26,17 +37,41 @@ bool is_consequence(const process::Exit& exit);
 
 class RankGroup {
  public:
+  explicit RankGroup(size_t size) : ends_(size) {}
+  RankGroup(RankGroup&&) = default;
   virtual ~RankGroup() = default;
+
+  size_t size() const { return ends_.size(); }
+  /// As of the last look(): how a rank ended; nothing while it runs.
+  const std::optional<RankEnd>& end_of(size_t rank) const { return ends_[rank]; }
+  bool has_failed(size_t rank) const { return ends_[rank] && is_failure(ends_[rank]->exit); }
+  bool have_all_ended() const;
+  /// Requires: all have. `saved`: all is saved once the first rank has not failed, whatever became of others.
+  GroupEnd end(bool saved) const;
+
   /// To every rank that runs.
   virtual void send(int signal) = 0;
-  /// Looks after all ranks for a moment. Set once every one has ended. After a failure, unless the rank is
-  /// restarted, the others are asked to end by it (their exchange with the lost rank fails) and killed if
-  /// they don't in time.
-  virtual Result<std::optional<GroupEnd>> wait(std::chrono::milliseconds moment) = 0;
+  /// Looks after all ranks for a moment: after it the ends are known of those that have ended.
+  virtual Status look(std::chrono::milliseconds moment) = 0;
+  /// Starts a rank, also one that has ended, in that attempt. `number`: counts the launch's restarts.
+  Status start(size_t rank, int64_t generation, int64_t number);
+  /// Nobody will be started again: who still runs after a second is killed, as there is nothing left to lose.
+  void end_soon();
   /// Lines for people about what happened since the last call.
   virtual std::string take_news() { return {}; }
   /// What rank 0 wrote to a piped standard output.
   virtual std::string read_out() { return {}; }
+
+ protected:
+  virtual Status spawn(size_t rank, int64_t generation, int64_t number) = 0;
+  void note_end(size_t rank, RankEnd end);
+  /// How long ago the ranks should have been killed at the latest; nothing: they may run.
+  std::optional<std::chrono::milliseconds> overdue() const;
+
+ private:
+  std::vector<std::optional<RankEnd>> ends_;
+  std::optional<size_t> failed_first_;
+  std::optional<clock::Deadline> kill_at_;
 };
 
 }  // namespace zt::cli

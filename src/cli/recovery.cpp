@@ -13,7 +13,7 @@
 #include "base/error_policy.hpp"
 #include "base/signals.hpp"
 #include "cli/last_error.hpp"
-#include "cli/worker_group.hpp"
+#include "cli/rank_group.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/progress.hpp"
 #include "rendezvous/client.hpp"
@@ -36,10 +36,11 @@ void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
   fs::create_hard_link(call.progress, attempt.progress(rank), ignored);
 }
 
-// Where process `pid` was; the page may still say where the one before it was.
-std::string position_of(const fs::path& page, pid_t pid) {
+// Where a rank was in a generation; the page may still say where it was in the one before.
+std::string position_of(const fs::path& page, int64_t generation) {
   const auto progress = contract::read_progress(page);
-  const bool is_loading = !progress || progress->pid != pid || progress->phase < contract::Phase::Training;
+  const bool is_loading =
+      !progress || progress->generation < generation || progress->phase < contract::Phase::Training;
   return is_loading ? "while loading" : fmt::format("after step {}", progress->step);
 }
 
@@ -50,10 +51,10 @@ Recovery::Recovery(const WorkerSession& session)
       policy_({.max_restarts = session.restarts ? session.restarts->max_restarts : 0}),
       generation_(session.call.generation) {}
 
-Result<std::string> Recovery::tend(WorkerGroup& workers) {
-  const auto& first = workers.exit_of(0);
+Result<std::string> Recovery::tend(RankGroup& workers) {
+  const auto& first = workers.end_of(0);
   // All ranks' last save is made by then.
-  if (session_.restarts && first && is_clean(*first)) is_over_ = true;
+  if (session_.restarts && first && is_clean(first->exit)) is_over_ = true;
   std::vector<RankFailure> failures;
   std::vector<size_t> left_behind;
   for (size_t rank = 0; rank < workers.size(); ++rank) {
@@ -71,7 +72,7 @@ Result<std::string> Recovery::tend(WorkerGroup& workers) {
     return std::string();
   }
   if (failures.empty()) {
-    for (const size_t rank : left_behind) ZT_TRY(workers.restart(rank, generation_, restarts_));
+    for (const size_t rank : left_behind) ZT_TRY(workers.start(rank, generation_, restarts_));
     return std::string();
   }
   const RestartDecision decision = policy_.decide(failures, std::chrono::steady_clock::now());
@@ -81,8 +82,10 @@ Result<std::string> Recovery::tend(WorkerGroup& workers) {
   }
   std::string lines;
   for (const RankFailure& failure : failures)
-    lines += fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank), failure.exit.text(),
-                         failure.position);
+    lines += failure.is_host_lost ? fmt::format("zoetrope: {} is lost {}: {}\n", name_of(failure.rank),
+                                                failure.position, failure.words)
+                                  : fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank),
+                                                failure.exit.text(), failure.position);
   ZT_TRY(begin_next(workers));
   return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour)\n",
                              generation_, policy_.used(), session_.restarts->max_restarts);
@@ -93,48 +96,54 @@ std::string Recovery::name_of(int rank) const {
 }
 
 // It ended in an earlier generation, which had come to its end for it when the others began this one.
-bool Recovery::is_left_behind(const WorkerGroup& workers, size_t rank) const {
-  const auto& exit = workers.exit_of(rank);
-  if (restarts_ == 0 || !exit) return false;
-  const bool is_superseded = contract::error_of_exit(exit->code) == ErrorCode::Superseded;
-  if (!is_clean(*exit) && !is_superseded) return false;
+bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
+  const auto& end = workers.end_of(rank);
+  if (restarts_ == 0 || !end) return false;
+  const bool is_superseded = contract::error_of_exit(end->exit.code) == ErrorCode::Superseded;
+  if (!is_clean(end->exit) && !is_superseded) return false;
   const auto progress = contract::read_progress(session_.call_of(rank).progress);
   return is_superseded || !progress || progress->generation < generation_;
 }
 
-RankFailure Recovery::describe(const WorkerGroup& workers, size_t rank) const {
-  const process::Exit& exit = *workers.exit_of(rank);
-  return {static_cast<int>(rank), exit, exit.signal != 0 ? std::string() : last_error(session_.log_of(rank)),
-          position_of(session_.call_of(rank).progress, workers.pid_of(rank))};
+RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
+  const RankEnd& end = *workers.end_of(rank);
+  RankFailure failure{static_cast<int>(rank), end.exit, end.words,
+                      position_of(session_.call_of(rank).progress, generation_), end.is_host_lost};
+  if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
+  return failure;
 }
 
-Status Recovery::begin_next(WorkerGroup& workers) {
+Status Recovery::begin_next(RankGroup& workers) {
   ZT_TRY_ASSIGN(const contract::Attempt attempt, session_.restarts->run.begin_attempt());
   for (size_t rank = 0; rank < workers.size(); ++rank)
     link_rank_files(session_.call_of(rank), session_.log_of(rank), attempt);
-  ZT_TRY(tell_store(attempt.generation, /*is_last=*/false));
+  std::string started = " ";
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    if (workers.end_of(rank)) started += fmt::format("{} ", rank);
+  ZT_TRY(tell_store(attempt.generation, contract::kStartedRanks, started));
   generation_ = attempt.generation;
   ++restarts_;
   for (size_t rank = 0; rank < workers.size(); ++rank)
-    if (workers.exit_of(rank)) ZT_TRY(workers.restart(rank, generation_, restarts_));
+    if (workers.end_of(rank)) ZT_TRY(workers.start(rank, generation_, restarts_));
   return {};
 }
 
-Status Recovery::tell_store(int64_t generation, bool is_last) const {
+// Its greeting alone begins a generation.
+Status Recovery::tell_store(int64_t generation, const char* key, const std::string& text) const {
   if (session_.others.empty()) return {};
   rendezvous::ClientOptions options;
   options.host = session_.restarts->store_host;
   options.port = session_.restarts->store_port;
   options.token = session_.rendezvous_token;
   options.generation = generation;
-  // Its greeting alone begins a generation.
   ZT_TRY_ASSIGN(const auto store, rendezvous::Client::connect(options, clock::in(kStoreLimit)));
-  return is_last ? store->set(contract::kNoRestart, "yes") : Status();
+  return store->set(key, text);
 }
 
-void Recovery::give_up(WorkerGroup& workers) {
+void Recovery::give_up(RankGroup& workers) {
   is_over_ = true;
-  if (session_.restarts) (void)tell_store(generation_, /*is_last=*/true);  // who does not hear it is killed
+  if (session_.restarts)
+    (void)tell_store(generation_, contract::kNoRestart, "yes");  // who does not hear it is killed
   workers.end_soon();
 }
 

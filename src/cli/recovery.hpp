@@ -13,7 +13,7 @@
 
 namespace zt::cli {
 
-class WorkerGroup;
+class RankGroup;
 
 class Recovery {
  public:
@@ -22,14 +22,14 @@ class Recovery {
 
   /// Looks at ranks that have ended since. Returns lines to show. Errors: those of beginning an attempt and
   /// of starting a process.
-  Result<std::string> tend(WorkerGroup& workers);
+  Result<std::string> tend(RankGroup& workers);
 
  private:
-  bool is_left_behind(const WorkerGroup& workers, size_t rank) const;
-  RankFailure describe(const WorkerGroup& workers, size_t rank) const;
-  Status begin_next(WorkerGroup& workers);
-  Status tell_store(int64_t generation, bool is_last) const;
-  void give_up(WorkerGroup& workers);
+  bool is_left_behind(const RankGroup& workers, size_t rank) const;
+  RankFailure describe(const RankGroup& workers, size_t rank) const;
+  Status begin_next(RankGroup& workers);
+  Status tell_store(int64_t generation, const char* key, const std::string& text) const;
+  void give_up(RankGroup& workers);
   std::string name_of(int rank) const;
   const WorkerSession& session_;
   RestartPolicy policy_;

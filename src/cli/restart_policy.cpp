@@ -39,7 +39,7 @@ RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, 
   std::erase_if(granted_, [&](Time then) { return now - then >= rules_.window; });
   std::string repeated;
   for (const RankFailure& failure : failures) {
-    if (rules_.max_restarts == 0 || !is_worth_a_restart(failure.exit)) return {};
+    if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
     const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
                               failure.position};
     if (!seen_.insert(signature).second)

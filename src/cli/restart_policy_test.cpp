@@ -73,6 +73,17 @@ TEST(RestartPolicy, NumbersInAnErrorMakeNoOtherError) {
   EXPECT_FALSE(policy.decide({failed(70, "bad index 3 of 20")}, kStart).restarts);
 }
 
+TEST(RestartPolicy, HostThatHadServedMayBeBackTwiceAtMost) {
+  RestartPolicy policy({.max_restarts = 9});
+  const RankFailure lost{2, {69, 0}, "the agent on b ended", "while loading", /*is_host_lost=*/true};
+  RankFailure never_there = lost;
+  never_there.is_host_lost = false;
+
+  EXPECT_FALSE(policy.decide({never_there}, kStart).restarts);
+  EXPECT_TRUE(policy.decide({lost}, kStart).restarts);
+  EXPECT_FALSE(policy.decide({lost}, kStart).restarts) << "the same end in the same place";
+}
+
 TEST(RestartPolicy, OneThatIsNotWorthItEndsAll) {
   RestartPolicy policy({.max_restarts = 9});
 

@@ -182,7 +182,7 @@ const CLI::Option* add_places(CLI::App& verb, Options& options) {
       "--address", options.elsewhere.address,
       "This host's numeric address, as the hosts reach it; default: the one on the route to them");
   verb.add_option("--max-restarts", options.max_restarts,
-                  "How often in an hour ranks of this host that die are started again; 0 = never")
+                  "How often in an hour ranks that die, or their hosts, are started again; 0 = never")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   return ranks;

@@ -22,6 +22,7 @@
 #include "cli/log_tail.hpp"
 #include "cli/output.hpp"
 #include "cli/progress_text.hpp"
+#include "cli/recovery.hpp"
 #include "cli/restart_policy.hpp"
 #include "cli/sibling.hpp"
 #include "cli/worker_group.hpp"
@@ -101,12 +102,16 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
 }
 
 Result<std::unique_ptr<RankGroup>> start_ranks(const WorkerSession& session) {
+  std::unique_ptr<RankGroup> group;
   if (session.hosts.empty()) {
-    ZT_TRY_ASSIGN(auto here, WorkerGroup::start(session));
-    return std::make_unique<WorkerGroup>(std::move(here));
+    ZT_TRY_ASSIGN(auto here, WorkerGroup::make(session));
+    group = std::make_unique<WorkerGroup>(std::move(here));
+  } else {
+    group = std::make_unique<HostGroup>(session.hosts);
   }
-  ZT_TRY_ASSIGN(auto elsewhere, HostGroup::start(session.hosts));
-  return std::make_unique<HostGroup>(std::move(elsewhere));
+  for (size_t rank = 0; rank < group->size(); ++rank)
+    ZT_TRY(group->start(rank, session.call.generation, /*number=*/0));
+  return group;
 }
 
 }  // namespace
@@ -124,9 +129,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
   StopRelay relay(session.call.verb);
-  std::optional<GroupEnd> ended;
+  Recovery recovery(session);
   std::string results;
-  while (!ended) {
+  while (!workers.have_all_ended()) {
     if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
     line.print_above(relay.pass_on(workers));
@@ -134,15 +139,18 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
     if (const auto progress = contract::read_progress(session.call.progress)) {
       line.update(progress_text(*progress, traits.width - 1));
     }
-    ZT_TRY_ASSIGN(ended, workers.wait(kTick));
+    ZT_TRY(workers.look(kTick));
     line.print_above(workers.take_news());
+    ZT_TRY_ASSIGN(const std::string lines, recovery.tend(workers));
+    line.print_above(lines);
   }
   line.clear();
   for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
-  WorkerEnd end = conclude(session, *ended);
-  if (end.code != 0 && can_be_resumed(session, ended->exit)) end.code = kExitResumable;
+  const GroupEnd ended = workers.end(/*saved=*/session.restarts.has_value());
+  WorkerEnd end = conclude(session, ended);
+  if (end.code != 0 && can_be_resumed(session, ended.exit)) end.code = kExitResumable;
   end.results = std::move(results);
   return end;
 }

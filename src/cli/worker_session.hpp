@@ -37,9 +37,10 @@ struct WorkerSession {
   /// Keep what the worker writes to standard output (a job's result, as JSON) instead of passing it on.
   bool keep_results = false;
   std::vector<OtherRank> others = {};
-  std::string rendezvous_token = {};      ///< what the ranks show to the store; empty without others
-  std::vector<HostPart> hosts = {};       ///< where the ranks run; empty: on this host
-  std::optional<Restarts> restarts = {};  ///< of ranks on this host
+  std::string rendezvous_token = {};  ///< what the ranks show to the store; empty without others
+  std::vector<HostPart> hosts = {};   ///< where the ranks run; empty: on this host
+  std::optional<Restarts> restarts = {};
+  bool keeps_memory = false;  ///< for snapshots, of ranks that are started again
 
   const contract::WorkerCall& call_of(size_t rank) const { return rank == 0 ? call : others[rank - 1].call; }
   const std::filesystem::path& log_of(size_t rank) const { return rank == 0 ? log : others[rank - 1].log; }

@@ -53,6 +53,9 @@ struct PlanTarget {
 /// Set in the store when the launcher will not start a lost rank again: the others end then. Otherwise it
 /// begins the next generation there.
 inline constexpr const char* kNoRestart = "launcher/no-restart";
+/// The ranks that a later generation's launcher starts anew, as " 2 3 ". A process of such a rank that lives
+/// on, cut off from the launcher with its host, has been replaced.
+inline constexpr const char* kStartedRanks = "launcher/started";
 
 struct WorkerCall {
   WorkerVerb verb = WorkerVerb::Train;

@@ -37,6 +37,9 @@ constexpr milliseconds kPoll{50};
 /// A store that lives answers at once; an address that leads elsewhere may never.
 constexpr milliseconds kConnectLimit{2000};
 constexpr std::chrono::minutes kSavesAnswerWithin{10};
+/// How long the process before a restarted rank may still hold the run: that of a host that the launcher
+/// could not reach, whose agent kills it after ten seconds.
+constexpr std::chrono::seconds kOrphanLimit{15};
 constexpr uint64_t kMaxAddressBytes = 1 << 16;
 
 /// The launcher's store. Errors: InvalidArgument for an address that is none.
@@ -63,9 +66,17 @@ Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::Client
 
 namespace {
 
-Status hold_run(const contract::RunFolder& run, Launch& launch) {
-  ZT_TRY_ASSIGN(files::Lock held, run.lock());
-  launch.lock.emplace(std::move(held));
+Status hold_run(const contract::RunFolder& run, std::chrono::seconds limit, Launch& launch) {
+  const clock::Deadline deadline = clock::in(limit);
+  while (!launch.lock) {
+    auto held = run.lock();
+    if (held)
+      launch.lock.emplace(std::move(*held));
+    else if (held.error().code != ErrorCode::Unavailable || clock::left(deadline) == milliseconds(0))
+      return fail(std::move(held.error()));
+    else
+      ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kPoll).count()));
+  }
   files::remove_leftovers(run.path());
   return {};
 }
@@ -75,7 +86,8 @@ Result<Launch> launch_of_call(const contract::RunFolder& run, const contract::Wo
   launch.rank = call.place.rank;
   launch.ranks = call.place.ranks;
   launch.host = call.place.host;
-  if (launch.rank == 0) ZT_TRY(hold_run(run, launch));
+  if (launch.rank == 0)
+    ZT_TRY(hold_run(run, call.restart > 0 ? kOrphanLimit : std::chrono::seconds(0), launch));
   ZT_TRY_ASSIGN(launch.attempt, call.generation > 0 ? run.attempt(call.generation) : run.begin_attempt());
   if (launch.ranks == 1) return launch;
   ZT_TRY_ASSIGN(launch.store, store_of_launcher(call.place));
@@ -135,7 +147,7 @@ Status check_waiting(clock::Deadline deadline, const contract::RunFolder& run,
 }
 
 Status begin_foreign(const contract::RunFolder& run, const EnvironmentPlace& place, Launch& launch) {
-  ZT_TRY(hold_run(run, launch));
+  ZT_TRY(hold_run(run, std::chrono::seconds(0), launch));
   ZT_TRY_ASSIGN(launch.attempt, run.begin_attempt());
   if (place.ranks == 1) return {};
   ZT_TRY_ASSIGN(process::Child store, start_store(launch.attempt, place));

@@ -49,11 +49,20 @@ Status Training::open() {
   return {};
 }
 
+// The launcher takes a rank that it can't reach for lost.
+Status Training::check_still_wanted() {
+  ZT_TRY_ASSIGN(const std::string started, news_->get(contract::kStartedRanks, clock::in(kConnectLimit)));
+  is_replaced_ = started.find(" " + std::to_string(launch_.rank) + " ") != std::string::npos;
+  if (!is_replaced_) return {};
+  return fail(ErrorCode::Superseded, "this rank was started anew: the launcher could not reach this process");
+}
+
 Result<train::Ranks> Training::join() {
   has_joined_ = false;
   if (launch_.ranks > 1) {
     news_.reset();
     ZT_TRY_ASSIGN(news_, rendezvous::Client::connect(launch_.store, clock::in(kConnectLimit)));
+    if (lives_on_) ZT_TRY(check_still_wanted());
     if (!launch_.saves) {
       ZT_TRY_ASSIGN(launch_.saves, connect_for_saves(launch_.store, clock::in(kConnectLimit)));
     }
@@ -100,12 +109,15 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
 }
 
 bool Training::is_of_the_group(const Error& error) const {
+  // A group ends as cancelled when a newer generation begins though no rank of it has ended.
+  if (error.code == ErrorCode::Cancelled) return signals::stop() == signals::Stop::None;
   return error.code == ErrorCode::PeerLost || error.code == ErrorCode::Superseded ||
          (!has_joined_ && error.code == ErrorCode::Unavailable);
 }
 
 bool Training::goes_on_after(const Error& error) {
-  if (!memory_ || !memory_->own.is_open() || launch_.ranks == 1 || !is_of_the_group(error)) return false;
+  if (!memory_ || !memory_->own.is_open() || launch_.ranks == 1 || is_replaced_ || !is_of_the_group(error))
+    return false;
   log::info("train", "waiting for the lost rank: " + error.text());
   // Nobody sets the key unless it is over; the next generation ends the wait.
   if (news_) {
@@ -117,7 +129,7 @@ bool Training::goes_on_after(const Error& error) {
   launch_.store.generation = newest.generation;
   launch_.attempt = std::move(newest);
   launch_.saves.reset();
-  is_restart_ = true;
+  is_restart_ = lives_on_ = true;
   return true;
 }
 

@@ -37,6 +37,7 @@ class Training {
   Status open();
   Result<train::Ranks> join();
   Status set_up(train::Ranks ranks, train::Journal& journal);
+  Status check_still_wanted();
   bool is_of_the_group(const Error& error) const;
   const contract::RunFolder& run_;
   const contract::WorkerCall& call_;
@@ -47,6 +48,8 @@ class Training {
   std::shared_ptr<train::Setup> setup_;       ///< null until a generation was set up
   bool has_joined_ = false;                   ///< this generation
   bool is_restart_;
+  bool lives_on_ = false;     ///< from an earlier generation
+  bool is_replaced_ = false;  ///< by another process of this rank
 };
 
 }  // namespace zt::worker

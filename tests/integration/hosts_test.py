@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`zoetrope train --hosts` through a real sshd on this machine, which the test starts and two names stand for: the same bits
-as ranks without hosts, the token on no command line, a lost rank named with its host, and nothing left behind after the
-launcher, a connection or a rank was killed. Usage: hosts_test.py FOLDER_OF_PROGRAMS"""
+as ranks without hosts, also after ranks and hosts were killed and came back; the token on no command line, a lost rank named
+with its host, and nothing left behind after the launcher, a connection or a rank was killed. Usage: hosts_test.py FOLDER_OF_PROGRAMS"""
 import getpass
 import os
 import re
@@ -17,8 +17,10 @@ from pathlib import Path
 
 from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs, wait_for_checkpoint
+from recovery_test import at_step
 
 SKIP = 77
+EVERY_STEP = ("--set", "checkpoint.memory_every_steps=1")
 
 
 class Sshd:
@@ -101,7 +103,7 @@ def wait_until_gone(runs, name, within_s):
 
 
 def shares_memory(pid):
-    return "memfd:" in Path(f"/proc/{pid}/maps").read_text()
+    return "memfd:zoetrope-exchange" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def check_running(runs, name, is_shared):
@@ -129,7 +131,7 @@ def same_bits(runs, wanted):
 
 
 def kill_a_rank(runs):
-    process = runs.on_hosts("killed", "a:2,b:2")
+    process = runs.on_hosts("killed", "a:2,b:2", "--max-restarts", 0)
     wait_for_checkpoint(runs.root, "killed")
     began = time.monotonic()
     os.kill(runs.worker("killed", 3), signal.SIGKILL)
@@ -162,15 +164,68 @@ def lose_the_launcher(runs):
     wait_until_gone(runs, "orphans", 20)
 
 
-def lose_a_connection(runs):
-    process = runs.on_hosts("cut", "a:2,b:2", "--steps", 100000)
-    wait_for_checkpoint(runs.root, "cut")
-    clients = [pid for pid in descendants(process.pid) if Path(f"/proc/{pid}/comm").read_text() == "ssh\n"]
+def ssh_clients(launcher):
+    clients = [pid for pid in descendants(launcher.pid) if Path(f"/proc/{pid}/comm").read_text() == "ssh\n"]
     assert len(clients) == 2, clients
-    os.kill(clients[1], signal.SIGKILL)
+    return clients
+
+
+def lose_a_connection(runs):
+    process = runs.on_hosts("cut", "a:2,b:2", "--steps", 100000, "--max-restarts", 0)
+    wait_for_checkpoint(runs.root, "cut")
+    os.kill(ssh_clients(process)[1], signal.SIGKILL)
     assert process.wait(DEADLINE_S) == 69, runs.log()
     assert "the agent on b ended" in runs.log(), runs.log()
     wait_until_gone(runs, "cut", 20)
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def kill_host(runs, name, ranks):
+    """The agent and its ranks at once: their memory is gone with them."""
+    pids = [runs.worker(name, rank) for rank in ranks]
+    for pid in (parent(pids[0]), *pids):
+        os.kill(pid, signal.SIGKILL)
+
+
+def restart_a_rank(runs, wanted):
+    process = runs.on_hosts("restarted", "a:2,b:2", *EVERY_STEP)
+    at_step(runs, "restarted", 3, rank=3)
+    os.kill(runs.worker("restarted", 3), signal.SIGKILL)
+    runs.finish(process)
+    assert re.search(r"restored step \d+: ranks 0-3 memory", runs.log()), runs.log()
+    assert runs.weights("restarted") == wanted, "other weights after a rank was started again"
+    wait_until_gone(runs, "restarted", 1)
+
+
+def lose_hosts(runs, wanted):
+    """One, and when it is back the other, with the first rank: each gets its state from the other's memory."""
+    process = runs.on_hosts("lost", "a:2,b:2", *EVERY_STEP, "--set", "checkpoint.memory_peer=true")
+    at_step(runs, "lost", 3, rank=3)
+    kill_host(runs, "lost", (2, 3))
+    at_step(runs, "lost", 6, rank=3, generation=2)
+    kill_host(runs, "lost", (0, 1))
+    runs.finish(process)
+    for tiers in ("ranks 0-1 memory, rank 2 peer (held by rank 0), rank 3 peer (held by rank 1)",
+                  "rank 0 peer (held by rank 2), rank 1 peer (held by rank 3), ranks 2-3 memory"):
+        assert re.search(r"restored step \d+: " + re.escape(tiers), runs.log()), runs.log()
+    events = "".join(p.read_text() for p in runs.folder("lost").glob("events/*.jsonl"))
+    assert events.count('"type":"state_restored"') == 2, events
+    assert runs.weights("lost") == wanted, "other weights after both hosts were lost"
+    wait_until_gone(runs, "lost", 1)
+
+
+def lose_a_connection_and_go_on(runs, wanted):
+    """The ranks behind it live on for a while: they are replaced, and never train beside their successors."""
+    process = runs.on_hosts("again", "a:2,b:2", *EVERY_STEP, "--set", "checkpoint.memory_peer=true")
+    at_step(runs, "again", 3, rank=3)
+    os.kill(ssh_clients(process)[1], signal.SIGKILL)
+    runs.finish(process)
+    assert "rank 2 is lost" in runs.log() and "rank 3 peer (held by rank 1)" in runs.log(), runs.log()
+    assert runs.weights("again") == wanted, "other weights after a connection was lost"
+    wait_until_gone(runs, "again", 20)
 
 
 def share_the_cores(runs):
@@ -203,6 +258,9 @@ def main():
             stop_and_go_on(runs, wanted)
             lose_the_launcher(runs)
             lose_a_connection(runs)
+            restart_a_rank(runs, wanted)
+            lose_hosts(runs, wanted)
+            lose_a_connection_and_go_on(runs, wanted)
             share_the_cores(runs)
             refuse_strange_hosts(runs)
         finally:
