@@ -154,6 +154,14 @@ Status check_device(const std::string& device) {
                           ::dlerror()));
 }
 
+Status check_places(const RankPlaces& places) {
+  if (places.elsewhere.hosts.empty()) return {};
+  rendezvous::ServerOptions options;
+  ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  ZT_TRY(rendezvous::Server::start(options));
+  return {};
+}
+
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved) {
   const config::TrainJob& job = resolved.job;
   contract::CreateRun options;

@@ -41,6 +41,10 @@ struct RankPlaces {
   int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die
 };
 
+/// Whether the ranks can find each other from there. Errors: those of address_for_hosts(), and of
+/// rendezvous::Server::start() at that address.
+Status check_places(const RankPlaces& places);
+
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
 /// configuration of this and later launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},

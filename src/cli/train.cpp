@@ -95,6 +95,7 @@ Result<int> start(const config::LoadRequest& request, const Options& options, bo
   }
   ZT_TRY(check_start(asked.resolved));
   if (places.elsewhere.hosts.empty() && !options.create_only) ZT_TRY(check_device(asked.resolved.job.device));
+  if (!options.create_only) ZT_TRY(check_places(places));
   ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
   if (options.create_only) {
     print(run.path().string() + "\n");

@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -179,6 +182,34 @@ Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& plac
   }
 }
 
+/// Ends a client's calls once this process is asked to stop.
+class AbortOnStop {
+ public:
+  explicit AbortOnStop(rendezvous::Client& store) : store_(store), thread_([this] { watch(); }) {}
+  AbortOnStop(const AbortOnStop&) = delete;
+  AbortOnStop& operator=(const AbortOnStop&) = delete;
+  ~AbortOnStop() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+    }
+    over_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void watch() {
+    std::unique_lock lock(mutex_);
+    while (!over_.wait_for(lock, kPoll, [this] { return is_over_; }))
+      if (signals::stop() != signals::Stop::None) return store_.abort();
+  }
+  rendezvous::Client& store_;
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool is_over_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call) {
@@ -208,6 +239,8 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, boo
   dist::GroupOptions group;
   // Beside launch.saves: the thread that writes checkpoints waits on its own.
   ZT_TRY_ASSIGN(group.store, rendezvous::Client::connect(store, deadline));
+  std::optional<AbortOnStop> ends_on_stop;
+  if (!keeps_memory) ends_on_stop.emplace(*group.store);
   group.rank = group.world_rank = static_cast<int>(launch.rank);
   group.size = static_cast<int>(launch.ranks);
   group.host = launch.host;

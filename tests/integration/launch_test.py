@@ -17,7 +17,7 @@ from pathlib import Path
 from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs, wait_for_checkpoint
 
-PEER_LOST = 76
+RESUMABLE, PEER_LOST = 75, 76
 
 
 def environment_of(launcher, rank, ranks):
@@ -104,6 +104,19 @@ def kill_the_first(runs):
     return folder
 
 
+def stop_while_alone(runs):
+    """The first rank waits for one that never comes."""
+    folder = runs.create("alone", 2)
+    first = runs.start_rank(folder, environment_of("slurm", 0, 2))
+    deadline = time.monotonic() + DEADLINE_S
+    while not list(folder.glob("attempts/*/rank-00000.progress")):
+        assert time.monotonic() < deadline, runs.rank_logs()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(10) == RESUMABLE, runs.rank_logs()
+    check_nothing_is_left(folder)
+
+
 def refuse_nonsense(runs, folder):
     worker = runs.start_rank(folder, {**environment_of("torch", 0, 2), "RANK": 2})
     assert worker.wait(DEADLINE_S) == 2
@@ -153,6 +166,7 @@ def main():
             train_by(runs, launcher, wanted)
         folder = kill_the_first(runs)
         refuse_nonsense(runs, folder)
+        stop_while_alone(runs)
         # A launcher of one process: no store, and the same weights after what the two have done.
         single = runs.start_rank(folder, environment_of("torch", 0, 1))
         assert single.wait(DEADLINE_S) == 0, runs.rank_logs()
