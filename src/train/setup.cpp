@@ -246,8 +246,11 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   if (!contract::list_checkpoints(run.checkpoints()).empty()) {
     ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
   }
-  ZT_TRY(
-      agree_on_checkpoint(setup.ranks, found ? std::optional(found->reader.manifest().step) : std::nullopt));
+  // From memory, ranks that lived on are there already; the checkpoint only gives what is frozen.
+  if (!origin.memory_step) {
+    const auto newest = found ? std::optional(found->reader.manifest().step) : std::nullopt;
+    ZT_TRY(agree_on_checkpoint(setup.ranks, newest));
+  }
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);

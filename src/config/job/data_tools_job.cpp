@@ -56,10 +56,13 @@ void describe(Listing& l, SynthJob& j) {
   l.field("output", j.output, {.help = "folder of the videos"});
   l.field("seed", j.seed, {.help = "same seed, same files", .min = 0});
   l.field("num_train", j.num_train,
-          {.help = "with characters and motions of their own", .unit = "clips", .min = 0});
-  l.field("num_val_a", j.num_val_a, {.help = "unseen characters, seen motions", .unit = "clips", .min = 0});
-  l.field("num_val_b", j.num_val_b, {.help = "seen characters, unseen motions", .unit = "clips", .min = 0});
-  l.field("num_val_c", j.num_val_c, {.help = "unseen characters and motions", .unit = "clips", .min = 0});
+          {.help = "with characters and motions of their own", .unit = "clips", .min = 0, .max = 1000000});
+  l.field("num_val_a", j.num_val_a,
+          {.help = "unseen characters, seen motions", .unit = "clips", .min = 0, .max = 1000000});
+  l.field("num_val_b", j.num_val_b,
+          {.help = "seen characters, unseen motions", .unit = "clips", .min = 0, .max = 1000000});
+  l.field("num_val_c", j.num_val_c,
+          {.help = "unseen characters and motions", .unit = "clips", .min = 0, .max = 1000000});
   l.field("num_frames", j.num_frames, {.help = "per clip", .unit = "frames", .min = 1, .max = 10000});
   l.field("width", j.width, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
   l.field("height", j.height, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
