@@ -133,8 +133,8 @@ TEST_P(TrainingOnGpu, MovesItsOptimizerStateToTheHostAndBack) {
   offloading.optimizer.offload = config::Offload::Cpu;
   const auto expect_same = [](const Trainer& found, const Trainer& wanted) {
     EXPECT_EQ(found.digest(), wanted.digest());
-    for (const auto& [name, value] : state_of(wanted))
-      EXPECT_TRUE(at::equal(state_of(found).at(name), value)) << name;
+    const auto state = state_of(found);
+    for (const auto& [name, value] : state_of(wanted)) EXPECT_TRUE(at::equal(state.at(name), value)) << name;
   };
   const test::TempFolder there, back;
   Trainer whole(job(), kThreads, gpu), first(job(), kThreads, gpu), second(offloading, kThreads, gpu),
