@@ -128,8 +128,10 @@ Result<uint64_t> write_folder(const SaverOptions& options, int64_t save, const S
   }
   const std::string text = contract::to_json(manifest);
   ZT_TRY(files::write_atomic(folder / "manifest.json", text));
-  if (auto whole = contract::read_manifest(folder); !whole)
-    return fail(std::move(whole).error().with("while reading the new checkpoint back"));
+  ZT_TRY_ASSIGN(const std::string written, files::read(folder / "manifest.json"));
+  if (written != text)
+    return fail(ErrorCode::Corrupt,
+                "the new checkpoint's manifest.json does not read back as it was written");
   return bytes + text.size();
 }
 
