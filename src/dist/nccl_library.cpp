@@ -2,39 +2,27 @@
 // See nccl_library.hpp.
 #include "dist/nccl_library.hpp"
 
-#include <dlfcn.h>
-#include <fmt/format.h>
+#include "base/library.hpp"
 
 namespace zt::dist {
 namespace {
 
-constexpr const char* kLibrary = "libnccl.so.2";
-
-template <class Function>
-Status find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, name));
-  if (function != nullptr) return {};
-  return fail(ErrorCode::Unsupported, fmt::format("{} has no {}: it is too old", kLibrary, name));
-}
-
 Result<NcclLibrary> open() {
-  void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr)
-    return fail(ErrorCode::Unsupported,
-                fmt::format("ranks on GPUs need NCCL: run scripts/setup --cuda ({})", ::dlerror()));
+  ZT_TRY_ASSIGN(const Library library,
+                Library::open({"libnccl.so.2"}, "ranks on GPUs need NCCL: run scripts/setup --cuda"));
   NcclLibrary nccl;
-  ZT_TRY(find(library, "ncclGetUniqueId", nccl.get_unique_id));
-  ZT_TRY(find(library, "ncclCommInitRankConfig", nccl.comm_init_rank));
-  ZT_TRY(find(library, "ncclCommGetAsyncError", nccl.comm_get_async_error));
-  ZT_TRY(find(library, "ncclCommAbort", nccl.comm_abort));
-  ZT_TRY(find(library, "ncclGetLastError", nccl.get_last_error));
-  ZT_TRY(find(library, "ncclGetErrorString", nccl.get_error_string));
-  ZT_TRY(find(library, "ncclGroupStart", nccl.group_start));
-  ZT_TRY(find(library, "ncclGroupEnd", nccl.group_end));
-  ZT_TRY(find(library, "ncclSend", nccl.send));
-  ZT_TRY(find(library, "ncclRecv", nccl.recv));
-  ZT_TRY(find(library, "ncclAllGather", nccl.all_gather));
-  ZT_TRY(find(library, "ncclBroadcast", nccl.broadcast));
+  ZT_TRY(library.find("ncclGetUniqueId", nccl.get_unique_id));
+  ZT_TRY(library.find("ncclCommInitRankConfig", nccl.comm_init_rank));
+  ZT_TRY(library.find("ncclCommGetAsyncError", nccl.comm_get_async_error));
+  ZT_TRY(library.find("ncclCommAbort", nccl.comm_abort));
+  ZT_TRY(library.find("ncclGetLastError", nccl.get_last_error));
+  ZT_TRY(library.find("ncclGetErrorString", nccl.get_error_string));
+  ZT_TRY(library.find("ncclGroupStart", nccl.group_start));
+  ZT_TRY(library.find("ncclGroupEnd", nccl.group_end));
+  ZT_TRY(library.find("ncclSend", nccl.send));
+  ZT_TRY(library.find("ncclRecv", nccl.recv));
+  ZT_TRY(library.find("ncclAllGather", nccl.all_gather));
+  ZT_TRY(library.find("ncclBroadcast", nccl.broadcast));
   return nccl;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/pose/litert.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +12,8 @@
 #include <numeric>
 #include <string>
 #include <utility>
+
+#include "base/library.hpp"
 
 namespace zt::data {
 namespace {
@@ -59,7 +60,6 @@ using Owned = std::unique_ptr<void, Destroy>;
 }  // namespace
 
 struct LiteRt::Api {
-  Handle library = nullptr;
   Handle environment = nullptr;
   std::mutex load_mutex;  // the environment is not documented as safe for two compilations at once
 
@@ -88,39 +88,32 @@ struct LiteRt::Api {
 
   ~Api() {
     if (environment) destroy_environment(environment);
-    // The library stays loaded: its threads and thread-local data don't survive dlclose.
   }
 
-  // Returns the name of the first call that is missing, or nothing.
-  std::string resolve() {
-    std::string missing;
-    const auto find = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
-      if (!function && missing.empty()) missing = name;
-    };
-    find(create_environment, "LiteRtCreateEnvironment");
-    find(destroy_environment, "LiteRtDestroyEnvironment");
-    find(create_model_from_file, "LiteRtCreateModelFromFile");
-    find(destroy_model, "LiteRtDestroyModel");
-    find(create_options, "LiteRtCreateOptions");
-    find(destroy_options, "LiteRtDestroyOptions");
-    find(set_accelerators, "LiteRtSetOptionsHardwareAccelerators");
-    find(create_opaque_options, "LiteRtCreateOpaqueOptions");
-    find(add_opaque_options, "LiteRtAddOpaqueOptions");
-    find(create_compiled_model, "LiteRtCreateCompiledModel");
-    find(destroy_compiled_model, "LiteRtDestroyCompiledModel");
-    find(get_signature, "LiteRtGetModelSignature");
-    find(get_num_inputs, "LiteRtGetNumSignatureInputs");
-    find(get_num_outputs, "LiteRtGetNumSignatureOutputs");
-    find(get_input, "LiteRtGetSignatureInputTensorByIndex");
-    find(get_output, "LiteRtGetSignatureOutputTensorByIndex");
-    find(get_ranked_type, "LiteRtGetRankedTensorType");
-    find(create_buffer, "LiteRtCreateManagedTensorBuffer");
-    find(destroy_buffer, "LiteRtDestroyTensorBuffer");
-    find(lock_buffer, "LiteRtLockTensorBuffer");
-    find(unlock_buffer, "LiteRtUnlockTensorBuffer");
-    find(run, "LiteRtRunCompiledModel");
-    return missing;
+  Status resolve(const Library& library) {
+    ZT_TRY(library.find("LiteRtCreateEnvironment", create_environment));
+    ZT_TRY(library.find("LiteRtDestroyEnvironment", destroy_environment));
+    ZT_TRY(library.find("LiteRtCreateModelFromFile", create_model_from_file));
+    ZT_TRY(library.find("LiteRtDestroyModel", destroy_model));
+    ZT_TRY(library.find("LiteRtCreateOptions", create_options));
+    ZT_TRY(library.find("LiteRtDestroyOptions", destroy_options));
+    ZT_TRY(library.find("LiteRtSetOptionsHardwareAccelerators", set_accelerators));
+    ZT_TRY(library.find("LiteRtCreateOpaqueOptions", create_opaque_options));
+    ZT_TRY(library.find("LiteRtAddOpaqueOptions", add_opaque_options));
+    ZT_TRY(library.find("LiteRtCreateCompiledModel", create_compiled_model));
+    ZT_TRY(library.find("LiteRtDestroyCompiledModel", destroy_compiled_model));
+    ZT_TRY(library.find("LiteRtGetModelSignature", get_signature));
+    ZT_TRY(library.find("LiteRtGetNumSignatureInputs", get_num_inputs));
+    ZT_TRY(library.find("LiteRtGetNumSignatureOutputs", get_num_outputs));
+    ZT_TRY(library.find("LiteRtGetSignatureInputTensorByIndex", get_input));
+    ZT_TRY(library.find("LiteRtGetSignatureOutputTensorByIndex", get_output));
+    ZT_TRY(library.find("LiteRtGetRankedTensorType", get_ranked_type));
+    ZT_TRY(library.find("LiteRtCreateManagedTensorBuffer", create_buffer));
+    ZT_TRY(library.find("LiteRtDestroyTensorBuffer", destroy_buffer));
+    ZT_TRY(library.find("LiteRtLockTensorBuffer", lock_buffer));
+    ZT_TRY(library.find("LiteRtUnlockTensorBuffer", unlock_buffer));
+    ZT_TRY(library.find("LiteRtRunCompiledModel", run));
+    return {};
   }
 
   Status check(int status, ErrorCode code, std::string_view doing) const {
@@ -240,16 +233,11 @@ Result<std::shared_ptr<LiteRt>> LiteRt::open(const std::filesystem::path& librar
   if (!std::filesystem::exists(library, ignored)) {
     return fail(ErrorCode::NotFound, fmt::format("{} is not there", library.string()));
   }
+  ZT_TRY_ASSIGN(const Library opened, Library::open({library.c_str()},
+                                                    "key-points from footage need LiteRT "
+                                                    "as scripts/setup installs it"));
   auto api = std::make_unique<Api>();
-  api->library = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!api->library) {
-    return fail(ErrorCode::Unsupported, fmt::format("{} can't be loaded: {}", library.string(), ::dlerror()));
-  }
-  if (const std::string missing = api->resolve(); !missing.empty()) {
-    return fail(ErrorCode::Unsupported,
-                fmt::format("{} has no {}: another version of LiteRT than scripts/setup installs",
-                            library.string(), missing));
-  }
+  ZT_TRY(api->resolve(opened));
   ZT_TRY(api->check(api->create_environment(static_cast<int>(kEnvironmentOptions.size()),
                                             kEnvironmentOptions.data(), &api->environment),
                     ErrorCode::Internal, "start"));
