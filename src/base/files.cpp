@@ -15,24 +15,9 @@
 #include <utility>
 
 #include "base/host_name.hpp"
+#include "base/internal/write_out.hpp"
 
 namespace zt::files {
-namespace {
-
-/// What the disk is given at a time, and from which size a part is worth it.
-constexpr size_t kWriteOutBytes = size_t{8} << 20, kLargeBytes = size_t{1} << 20;
-
-Status write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(errno_error("write", path, errno));
-    bytes = bytes.subspan(static_cast<size_t>(n));
-  }
-  return {};
-}
-
-}  // namespace
 
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value) {
   ErrorCode code = ErrorCode::Unavailable;
@@ -91,17 +76,8 @@ Result<AtomicFile> AtomicFile::create(const fs::path& path) {
   return AtomicFile(path, std::move(temporary));
 }
 
-// The disk begins with a large part while the next ones are coming, so that commit() has little left to wait
-// for. A hint: where the file system has no such thing, fsync does it all.
 Status AtomicFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto part = bytes.first(std::min(bytes.size(), kWriteOutBytes));
-    ZT_TRY(write_all(temporary_.descriptor(), part, temporary_.path()));
-    if (part.size() >= kLargeBytes)
-      ::sync_file_range(temporary_.descriptor(), 0, /*to the end*/ 0, SYNC_FILE_RANGE_WRITE);
-    bytes = bytes.subspan(part.size());
-  }
-  return {};
+  return internal::write_out(temporary_.descriptor(), bytes, temporary_.path());
 }
 
 Status AtomicFile::write(std::string_view text) {

@@ -12,6 +12,7 @@
 #include "base/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/manifest.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/safetensors.hpp"

@@ -71,10 +71,10 @@ Status remove_checkpoint(const fs::path& folder) {
   return remove_folder(folder);
 }
 
-Status remove_leftovers(const fs::path& checkpoints) {
-  files::remove_leftovers(checkpoints);
+Status remove_leftovers(contract::CheckpointFolder& checkpoints) {
+  files::remove_leftovers(checkpoints.path());
   std::error_code ec;
-  for (const CheckpointEntry& entry : contract::list_checkpoints(checkpoints))
+  for (const CheckpointEntry& entry : checkpoints.list())
     if (!fs::exists(entry.folder / "manifest.json", ec)) ZT_TRY(remove_folder(entry.folder));
   return {};
 }

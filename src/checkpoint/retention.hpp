@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "contract/manifest.hpp"
+#include "contract/checkpoint_folder.hpp"
 
 namespace zt::checkpoint {
 
@@ -34,6 +34,6 @@ Status remove_checkpoint(const std::filesystem::path& folder);
 
 /// Removes what crashes left in `checkpoints`: unfinished saves (base/temporary.hpp) and half removed ones
 /// (no manifest).
-Status remove_leftovers(const std::filesystem::path& checkpoints);
+Status remove_leftovers(contract::CheckpointFolder& checkpoints);
 
 }  // namespace zt::checkpoint

@@ -81,7 +81,8 @@ TEST(Retention, RemovesWhatCrashesLeftAndNothingElse) {
   const auto held = files::Temporary::folder(folder / "step-00000004");
   ASSERT_TRUE(held);
 
-  ASSERT_TRUE(remove_leftovers(folder.path()));
+  contract::CheckpointFolder checkpoints(folder.path());
+  ASSERT_TRUE(remove_leftovers(checkpoints));
 
   EXPECT_TRUE(fs::exists(folder / "step-00000001"));
   EXPECT_TRUE(fs::exists(folder / "notes"));

@@ -14,11 +14,13 @@
 #include "base/log.hpp"
 #include "checkpoint/internal/commit.hpp"
 #include "checkpoint/internal/staging.hpp"
-#include "contract/manifest.hpp"
+#include "contract/checkpoint_folder.hpp"
 
 namespace zt::checkpoint {
 
 struct Saver::State {
+  explicit State(SaverOptions how) : options(std::move(how)), checkpoints(options.folder) {}
+
   struct Job {
     int64_t number = 0;  ///< counts saves
     Snapshot snapshot;
@@ -29,11 +31,12 @@ struct Saver::State {
   void start(Job started);
   void work();
   void copy(Job& copying);
-  Status commit(Job& writing) const;
-  void write(Job& writing) const;
+  Status commit(Job& writing);
+  void write(Job& writing);
   void finish(SaveResult result);
 
-  SaverOptions options;
+  const SaverOptions options;
+  contract::CheckpointFolder checkpoints;  ///< used by one save at a time
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<Job> job;  ///< in flight
@@ -41,8 +44,7 @@ struct Saver::State {
   bool stopping = false;
 };
 
-Saver::Saver(SaverOptions options) : state_(std::make_shared<State>()) {
-  state_->options = std::move(options);
+Saver::Saver(SaverOptions options) : state_(std::make_shared<State>(std::move(options))) {
   writer_ = std::thread([state = state_] { state->work(); });
 }
 
@@ -154,18 +156,18 @@ void Saver::State::copy(Job& copying) {
   changed.notify_all();
 }
 
-Status Saver::State::commit(Job& writing) const {
+Status Saver::State::commit(Job& writing) {
   try {
     const Snapshot in_place = writing.is_copied ? Snapshot() : internal::viewed(writing.snapshot);
-    ZT_TRY_ASSIGN(writing.result.bytes,
-                  internal::commit(options, writing.number, writing.is_copied ? writing.snapshot : in_place));
+    const Snapshot& written = writing.is_copied ? writing.snapshot : in_place;
+    ZT_TRY_ASSIGN(writing.result.bytes, internal::commit({options, checkpoints, writing.number, written}));
     return {};
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
     return fail(ErrorCode::Internal, e.what());
   }
 }
 
-void Saver::State::write(Job& writing) const {
+void Saver::State::write(Job& writing) {
   const clock::Stopwatch watch;
   SaveResult& result = writing.result;
   result.status = commit(writing);
@@ -177,7 +179,7 @@ void Saver::State::write(Job& writing) const {
     return;
   }
   if (!options.meeting || options.meeting->rank() == 0)
-    result.removed_steps = internal::prune(options, result.step);
+    result.removed_steps = internal::prune(checkpoints, options.retention, result.step);
 }
 
 }  // namespace zt::checkpoint

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "contract/manifest.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::cli {

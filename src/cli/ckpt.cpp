@@ -11,8 +11,8 @@
 #include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/manifest.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::cli {
@@ -45,12 +45,12 @@ Result<int> list(const Options& options) {
   json items = json::array();
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
     const std::string name = entry.folder.filename().string();
-    table.add({name, fmt::format("{}", entry.step), text::bytes(entry.size_bytes),
+    table.add({name, fmt::format("{}", entry.step), text::bytes(entry.size_bytes()),
                entry.written_at.substr(0, 19),
                entry.defect ? "unusable: " + entry.defect->message : metrics_text(entry.metrics)});
     items.push_back({{"name", name},
                      {"step", entry.step},
-                     {"size_bytes", entry.size_bytes},
+                     {"size_bytes", entry.size_bytes()},
                      {"written_at", entry.written_at},
                      {"metrics", entry.metrics},
                      {"defect", entry.defect ? json(entry.defect->message) : json(nullptr)}});

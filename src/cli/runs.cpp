@@ -11,7 +11,7 @@
 #include "cli/output.hpp"
 #include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
-#include "contract/manifest.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/run_state.hpp"
 
 namespace zt::cli {
@@ -104,7 +104,7 @@ std::string describe(const contract::RunFolder& run, const contract::RunState& s
   line("speed", state.samples_per_s ? number_text(state.samples_per_s) + " samples/s" : "");
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
     line("checkpoint",
-         fmt::format("{}  {}{}", entry.folder.filename().string(), text::bytes(entry.size_bytes),
+         fmt::format("{}  {}{}", entry.folder.filename().string(), text::bytes(entry.size_bytes()),
                      entry.defect ? "  unusable: " + entry.defect->message : ""));
   }
   line("folder", run.path().string());

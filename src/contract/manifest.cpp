@@ -2,14 +2,16 @@
 #include "contract/manifest.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
@@ -19,29 +21,47 @@ namespace {
 
 using nlohmann::json;
 constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
-constexpr std::string_view kPrefix = "step-";
 
-json chunk_json(const ManifestChunk& c) {
-  return json{{"file", c.file}, {"key", c.key}, {"begin", c.begin}, {"end", c.end}};
+using Text = fmt::memory_buffer;
+
+template <typename... Args>
+void append(Text& out, fmt::format_string<Args...> format, Args&&... args) {
+  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
 }
 
-json tensor_json(const ManifestTensor& t) {
-  json chunks = json::array();
-  for (const auto& c : t.chunks) chunks.push_back(chunk_json(c));
-  return json{{"name", t.name}, {"dtype", t.dtype}, {"shape", t.shape}, {"chunks", std::move(chunks)}};
+// A tree of JSON values of the thousands of tensors would take longer to build than their bytes to write.
+std::string json_text(std::string_view s) {
+  const auto is_plain = [](char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(s, is_plain)) return fmt::format("\"{}\"", s);
+  return json(s).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json files_json(const std::vector<ManifestFile>& files) {
-  json out = json::array();
-  for (const auto& f : files)
-    out.push_back({{"name", f.name}, {"size_bytes", f.size_bytes}, {"xxh128", f.xxh128}});
-  return out;
+void append_tensor(Text& out, const ManifestTensor& t) {
+  append(out, R"({{"name": {}, "dtype": {}, "shape": [{}], "chunks": [)", json_text(t.name),
+         json_text(t.dtype), fmt::join(t.shape, ", "));
+  for (const ManifestChunk& c : t.chunks) {
+    append(out, R"({}{{"file": {}, "key": {}, "begin": {}, "end": {}}})", &c == &t.chunks.front() ? "" : ", ",
+           c.file, json_text(c.key), c.begin, c.end);
+  }
+  append(out, "]}}");
 }
 
-json tensors_json(const std::vector<ManifestTensor>& tensors) {
-  json out = json::array();
-  for (const auto& t : tensors) out.push_back(tensor_json(t));
-  return out;
+// "files" and "tensors", a line each.
+void append_lists(Text& out, const std::vector<ManifestFile>& files,
+                  const std::vector<ManifestTensor>& tensors) {
+  std::string_view separator;
+  append(out, " \"files\": [");
+  for (const ManifestFile& f : files) {
+    append(out, "{}\n  {{\"name\": {}, \"size_bytes\": {}, \"xxh128\": {}}}", std::exchange(separator, ","),
+           json_text(f.name), f.size_bytes, json_text(f.xxh128));
+  }
+  append(out, "],\n \"tensors\": [");
+  separator = {};
+  for (const ManifestTensor& t : tensors) {
+    append(out, "{}\n  ", std::exchange(separator, ","));
+    append_tensor(out, t);
+  }
+  append(out, "]\n");
 }
 
 // Elements of a shape, or -1 when a size is negative or the product overflows.
@@ -129,26 +149,25 @@ Manifest parse_fields(const json& j) {
 
 }  // namespace
 
-std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
-
 std::string to_json(const Manifest& m) {
-  const json j{{"version", m.version},
-               {"step", m.step},
-               {"generation", m.generation},
-               {"run_id", m.run_id},
-               {"config_digest", m.config_digest},
-               {"written_at", m.written_at},
-               {"world_size", m.world_size},
-               {"scalars", m.scalars},
-               {"metrics", m.metrics},
-               {"files", files_json(m.files)},
-               {"tensors", tensors_json(m.tensors)}};
-  return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  Text out;
+  append(out, "{{\n \"version\": {},\n \"step\": {},\n \"generation\": {},\n", m.version, m.step,
+         m.generation);
+  append(out, " \"run_id\": {},\n \"config_digest\": {},\n \"written_at\": {},\n \"world_size\": {},\n",
+         json_text(m.run_id), json_text(m.config_digest), json_text(m.written_at), m.world_size);
+  append(out, " \"scalars\": {},\n \"metrics\": {},\n",
+         json(m.scalars).dump(-1, ' ', false, json::error_handler_t::replace), json(m.metrics).dump());
+  append_lists(out, m.files, m.tensors);
+  append(out, "}}\n");
+  return to_string(out);
 }
 
 std::string to_json(const ManifestPart& part) {
-  const json j{{"files", files_json(part.files)}, {"tensors", tensors_json(part.tensors)}};
-  return j.dump(-1, ' ', false, json::error_handler_t::replace);
+  Text out;
+  append(out, "{{\n");
+  append_lists(out, part.files, part.tensors);
+  append(out, "}}\n");
+  return to_string(out);
 }
 
 Result<ManifestPart> parse_manifest_part(std::string_view text) {
@@ -206,30 +225,6 @@ Result<Manifest> read_manifest(const std::filesystem::path& folder) {
   if (!manifest)
     return fail(std::move(manifest.error()).with("while reading " + (folder / "manifest.json").string()));
   return manifest;
-}
-
-std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints) {
-  std::vector<CheckpointEntry> out;
-  std::error_code ec;
-  for (const auto& item : std::filesystem::directory_iterator(checkpoints, ec)) {
-    const std::string name = item.path().filename().string();
-    CheckpointEntry entry{item.path(), 0, 0, 0, {}, {}, {}};
-    if (!name.starts_with(kPrefix)) continue;
-    const char* digits = name.data() + kPrefix.size();
-    const auto [end, error] = std::from_chars(digits, name.data() + name.size(), entry.step);
-    if (error != std::errc() || end != name.data() + name.size()) continue;  // unfinished ones and strangers
-    if (auto manifest = read_manifest(item.path()); manifest) {
-      for (const auto& f : manifest->files) entry.size_bytes += f.size_bytes;
-      entry.generation = manifest->generation;
-      entry.metrics = manifest->metrics;
-      entry.written_at = manifest->written_at;
-    } else {
-      entry.defect = manifest.error();
-    }
-    out.push_back(std::move(entry));
-  }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
-  return out;
 }
 
 namespace {

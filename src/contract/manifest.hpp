@@ -3,16 +3,13 @@
 // valid. Format: docs/formats/checkpoint.md. Both programs read it; only the checkpoint folder's writer
 // (checkpoint/) makes one.
 //
-//   checkpoints/step-00001200/rank-00000.safetensors ...   data, one file per rank
-//   checkpoints/step-00001200/manifest.json                written last, after every data file is synced
-//   checkpoints/step-00001200.zt-tmp.TOKEN/                an unfinished save (base/temporary.hpp): never
-//   read checkpoints/latest                                     the newest folder's name, replaced atomically
+//   step-00001200/rank-00000.safetensors ...   data, one file per rank
+//   step-00001200/manifest.json                written last, after every data file is synced
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,9 +63,6 @@ struct Manifest {
   std::vector<ManifestTensor> tensors;
 };
 
-/// "step-00001200".
-std::string checkpoint_name(int64_t step);
-
 std::string to_json(const Manifest& manifest);
 std::string to_json(const ManifestPart& part);
 /// Errors: Corrupt.
@@ -80,20 +74,6 @@ void add_part(Manifest& manifest, const ManifestPart& part);
 Result<Manifest> parse_manifest(std::string_view json);
 /// Reads `folder`/manifest.json. Does not look at the data files.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);
-
-/// A checkpoint found on disk; `defect` is set when its manifest can't be used.
-struct CheckpointEntry {
-  std::filesystem::path folder;
-  int64_t step = 0;
-  int64_t generation = 0;
-  uint64_t size_bytes = 0;
-  std::map<std::string, double> metrics;
-  std::string written_at;
-  std::optional<Error> defect;
-};
-
-/// Every finished checkpoint under `checkpoints/`, oldest first; an absent folder gives none.
-std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& checkpoints);
 
 /// Compares a data file's size and checksum with what the manifest says. Errors: Corrupt naming the file and
 /// what differs, NotFound for a missing one.

@@ -11,7 +11,7 @@
 #include "base/log.hpp"
 #include "checkpoint/reader.hpp"
 #include "config/weights_folder.hpp"
-#include "contract/manifest.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
 #include "models/run_model.hpp"
 

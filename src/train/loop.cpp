@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "data/from_job.hpp"
 #include "train/run_rules.hpp"
 

@@ -13,6 +13,7 @@
 #include "base/resources.hpp"
 #include "base/signals.hpp"
 #include "checkpoint/reader.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "data/from_job.hpp"
 #include "generate/load_run.hpp"
 #include "models/network_set.hpp"

@@ -27,10 +27,10 @@ struct Safetensors {
 /// Unsupported for an element type we do not have. `label` names the file in messages.
 Result<Safetensors> parse_safetensors(std::span<const std::byte> file, std::string_view label);
 
-/// Writes atomically and durably. Tensors are ordered by element size (largest first), then name, so equal
-/// input gives equal bytes; the header is padded so that data begins at a multiple of 64. Errors:
-/// InvalidArgument (doubled or invalid name, bytes that do not fit the shape), and those of
-/// files::write_atomic.
+/// Writes atomically and durably, and reads back what was written. Tensors are ordered by element size
+/// (largest first), then name, so equal input gives equal bytes; the header is padded so that data begins at
+/// a multiple of 64. Errors: InvalidArgument (doubled or invalid name, bytes that do not fit the shape),
+/// those of files::write_atomic, Corrupt if the file does not hold what was written.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
                          const std::map<std::string, std::string>& metadata = {});
 

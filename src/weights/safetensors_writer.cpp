@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "base/files.hpp"
+#include "base/checked_file.hpp"
 #include "base/hash.hpp"
 #include "weights/internal/entry_checks.hpp"
 #include "weights/safetensors.hpp"
@@ -15,19 +17,24 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// The JSON header. ordered_json keeps the order of insertion, which is the order of the data.
+// The JSON header, in the order of the data.
 std::string header_text(std::span<const TensorEntry* const> ordered,
                         const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  using nlohmann::json;
+  fmt::memory_buffer text;
+  const auto add = [&](const std::string& key, const std::string& value) {
+    fmt::format_to(std::back_inserter(text), "{}{}:{}", text.size() == 0 ? '{' : ',', json(key).dump(),
+                   value);
+  };
+  if (!metadata.empty()) add("__metadata__", json(metadata).dump());
   uint64_t offset = 0;
   for (const TensorEntry* entry : ordered) {
     const uint64_t end = offset + entry->bytes.size();
-    header[entry->name] = {
-        {"dtype", name(entry->dtype)}, {"shape", entry->shape}, {"data_offsets", {offset, end}}};
+    add(entry->name, fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                                 name(entry->dtype), fmt::join(entry->shape, ","), offset, end));
     offset = end;
   }
-  return header.dump();
+  return text.size() == 0 ? "{}" : to_string(text) + '}';
 }
 
 using Metadata = std::map<std::string, std::string>;
@@ -72,11 +79,11 @@ Result<WrittenFile> serialize(std::string_view label, std::span<const TensorEntr
 Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
                                              std::span<const TensorEntry> entries,
                                              const std::map<std::string, std::string>& metadata) {
-  ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(path));
+  ZT_TRY_ASSIGN(files::CheckedFile file, files::CheckedFile::create(path));
   ZT_TRY_ASSIGN(WrittenFile written,
                 serialize(path.string(), entries, metadata,
                           [&](std::span<const std::byte> bytes) { return file.write(bytes); }));
-  ZT_TRY(file.commit());
+  ZT_TRY(file.commit(written.xxh128));
   return written;
 }
 

@@ -24,6 +24,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/manifest.hpp"

@@ -11,8 +11,8 @@
 
 #include "base/error_policy.hpp"
 #include "base/files.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
-#include "contract/manifest.hpp"
 #include "contract/metrics.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"

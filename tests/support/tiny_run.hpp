@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/process.hpp"
 #include "config/load.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/manifest.hpp"
 #include "contract/progress.hpp"
 #include "contract/run_folder.hpp"

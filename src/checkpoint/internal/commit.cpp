@@ -30,7 +30,8 @@ std::string scalar_text(const std::variant<int64_t, double>& value) {
   return fmt::format("{}", std::get<int64_t>(value));
 }
 
-contract::Manifest describe(const SaverOptions& options, const Snapshot& snapshot) {
+contract::Manifest describe(const Save& save) {
+  const auto& [options, checkpoints, number, snapshot] = save;
   contract::Manifest m;
   m.step = snapshot.step;
   m.generation = options.generation;
@@ -58,13 +59,13 @@ Status put_in_place(const fs::path& finished, const fs::path& target) {
   return files::rename_durable(finished, target);
 }
 
-Status refuse_if_superseded(const SaverOptions& options) {
-  for (const auto& entry : contract::list_checkpoints(options.folder)) {
-    if (entry.generation > options.generation)
+Status refuse_if_superseded(const Save& save) {
+  for (const contract::CheckpointEntry& entry : save.checkpoints.list()) {
+    if (entry.generation > save.options.generation)
       return fail(ErrorCode::Cancelled,
                   fmt::format("launch {} has saved {} in {}: this is launch {}, which may save no more",
-                              entry.generation, entry.folder.filename().string(), options.folder.string(),
-                              options.generation));
+                              entry.generation, entry.folder.filename().string(),
+                              save.options.folder.string(), save.options.generation));
   }
   return {};
 }
@@ -73,8 +74,8 @@ Status refuse_if_superseded(const SaverOptions& options) {
 constexpr std::string_view kFailed = "failed: ";
 constexpr uint64_t kMaxPartBytes = uint64_t{256} << 20;
 
-std::string key(int64_t save, std::string_view what) { return fmt::format("{}/{}", save, what); }
-std::string part_key(int64_t save, int rank) { return key(save, fmt::format("part/{}", rank)); }
+std::string key(const Save& save, std::string_view what) { return fmt::format("{}/{}", save.number, what); }
+std::string part_key(const Save& save, int rank) { return key(save, fmt::format("part/{}", rank)); }
 
 Result<std::string> unless_failed(std::string text, std::string_view who) {
   if (!text.starts_with(kFailed)) return text;
@@ -93,15 +94,15 @@ Result<contract::ManifestPart> take_part(const fs::path& file) {
 }
 
 // The parts of the other ranks.
-Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& options, int64_t save,
-                                                          const fs::path& folder) {
+Result<std::vector<contract::ManifestPart>> collect_parts(const Save& save, const fs::path& folder) {
   std::vector<contract::ManifestPart> parts;
-  if (!options.meeting) return parts;
+  Meeting* const meeting = save.options.meeting.get();
+  if (!meeting) return parts;
   std::vector<std::string> keys;
-  for (int rank = 1; rank < options.meeting->size(); ++rank) keys.push_back(part_key(save, rank));
-  ZT_TRY_ASSIGN(const auto texts, options.meeting->await(keys, options.deadline));
+  for (int rank = 1; rank < meeting->size(); ++rank) keys.push_back(part_key(save, rank));
+  ZT_TRY_ASSIGN(const auto texts, meeting->await(keys, save.options.deadline));
   for (size_t i = 0; i < texts.size(); ++i) {
-    options.meeting->forget(keys[i]);
+    meeting->forget(keys[i]);
     ZT_TRY(unless_failed(texts[i], fmt::format("rank {} could not save", i + 1)));
     ZT_TRY_ASSIGN(contract::ManifestPart part, take_part(part_file(folder, static_cast<int>(i) + 1)));
     parts.push_back(std::move(part));
@@ -110,15 +111,15 @@ Result<std::vector<contract::ManifestPart>> collect_parts(const SaverOptions& op
 }
 
 // Data files, then manifest; each is synced, read back, and so is the folder.
-Result<uint64_t> write_folder(const SaverOptions& options, int64_t save, const Snapshot& snapshot,
-                              const fs::path& folder) {
-  if (options.meeting) ZT_TRY(options.meeting->post(key(save, "folder"), folder.string()));
-  auto own = write_part(options, snapshot, /*rank=*/0, folder);
+Result<uint64_t> write_folder(const Save& save, const fs::path& folder) {
+  if (Meeting* meeting = save.options.meeting.get())
+    ZT_TRY(meeting->post(key(save, "folder"), folder.string()));
+  auto own = write_part(save, /*rank=*/0, folder);
   // Whatever became of it: the others' files are in the folder, so it stays until they are done.
-  auto parts = collect_parts(options, save, folder);
+  auto parts = collect_parts(save, folder);
   if (!own) return fail(own.error());
   if (!parts) return fail(parts.error());
-  contract::Manifest manifest = describe(options, snapshot);
+  contract::Manifest manifest = describe(save);
   manifest.world_size = static_cast<int>(parts->size()) + 1;
   contract::add_part(manifest, own->part);
   uint64_t bytes = own->bytes;
@@ -135,34 +136,35 @@ Result<uint64_t> write_folder(const SaverOptions& options, int64_t save, const S
   return bytes + text.size();
 }
 
-Result<uint64_t> commit_as_first(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
+Result<uint64_t> commit_as_first(const Save& save) {
+  const SaverOptions& options = save.options;
   // Not the run's own folder: where its disk is gone, or it was moved, nothing goes to the place it had.
   std::error_code ec;
   fs::create_directory(options.folder, ec);
   if (ec) return fail(files::errno_error("make folder", options.folder, ec.value()));
-  ZT_TRY(refuse_if_superseded(options));
-  ZT_TRY(remove_leftovers(options.folder));
+  ZT_TRY(refuse_if_superseded(save));
+  ZT_TRY(remove_leftovers(save.checkpoints));
 
-  const std::string name = contract::checkpoint_name(snapshot.step);
+  const std::string name = contract::checkpoint_name(save.snapshot.step);
   const fs::path target = options.folder / name;
   // Gone at once after an error, because the disk may be full.
   ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::folder(target));
-  ZT_TRY_ASSIGN(const uint64_t bytes, write_folder(options, save, snapshot, unfinished.path()));
-  ZT_TRY(refuse_if_superseded(options));
+  ZT_TRY_ASSIGN(const uint64_t bytes, write_folder(save, unfinished.path()));
+  ZT_TRY(refuse_if_superseded(save));
   ZT_TRY(put_in_place(unfinished.path(), target));
   ZT_TRY(files::write_atomic(options.folder / "latest", name + "\n"));
   return bytes;
 }
 
-Result<uint64_t> commit_as_other(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
-  Meeting& meeting = *options.meeting;
+Result<uint64_t> commit_as_other(const Save& save) {
+  Meeting& meeting = *save.options.meeting;
   const auto hear = [&](std::string_view what) -> Result<std::string> {
-    ZT_TRY_ASSIGN(auto texts, meeting.await({key(save, what)}, options.deadline));
+    ZT_TRY_ASSIGN(auto texts, meeting.await({key(save, what)}, save.options.deadline));
     return unless_failed(std::move(texts.front()), "rank 0 could not save");
   };
   ZT_TRY_ASSIGN(const fs::path folder, hear("folder"));
   const auto write = [&]() -> Result<uint64_t> {
-    ZT_TRY_ASSIGN(const WrittenPart written, write_part(options, snapshot, meeting.rank(), folder));
+    ZT_TRY_ASSIGN(const WrittenPart written, write_part(save, meeting.rank(), folder));
     ZT_TRY(files::write_atomic(part_file(folder, meeting.rank()), contract::to_json(written.part)));
     return written.bytes;
   };
@@ -176,23 +178,24 @@ Result<uint64_t> commit_as_other(const SaverOptions& options, int64_t save, cons
 
 }  // namespace
 
-Result<uint64_t> commit(const SaverOptions& options, int64_t save, const Snapshot& snapshot) {
-  if (!options.meeting) return commit_as_first(options, save, snapshot);
-  if (options.meeting->rank() != 0) return commit_as_other(options, save, snapshot);
-  auto bytes = commit_as_first(options, save, snapshot);
+Result<uint64_t> commit(const Save& save) {
+  Meeting* const meeting = save.options.meeting.get();
+  if (!meeting) return commit_as_first(save);
+  if (meeting->rank() != 0) return commit_as_other(save);
+  auto bytes = commit_as_first(save);
   const std::string end = bytes ? "saved" : std::string(kFailed) + bytes.error().text();
-  Status told = options.meeting->post(key(save, "end"), end);
+  Status told = meeting->post(key(save, "end"), end);
   // Before the folder was named the others wait for that.
-  if (told && !bytes) told = options.meeting->post(key(save, "folder"), end);
+  if (told && !bytes) told = meeting->post(key(save, "folder"), end);
   if (!told)
     log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
   return bytes;
 }
 
-std::vector<int64_t> prune(const SaverOptions& options, int64_t verified_step) {
+std::vector<int64_t> prune(contract::CheckpointFolder& checkpoints, const Retention& retention,
+                           int64_t verified_step) {
   std::vector<int64_t> removed;
-  for (const auto& entry :
-       expendable(contract::list_checkpoints(options.folder), options.retention, verified_step)) {
+  for (const auto& entry : expendable(checkpoints.list(), retention, verified_step)) {
     if (Status done = remove_checkpoint(entry.folder)) {
       removed.push_back(entry.step);
     } else {

@@ -49,11 +49,10 @@ void add_file(contract::ManifestPart& part, contract::ManifestFile file, Tensors
 }
 
 /// The file of frozen tensors in an earlier checkpoint, if it should hold these very bytes.
-std::optional<fs::path> find_frozen(const fs::path& checkpoints, const contract::ManifestFile& wanted) {
-  for (const contract::CheckpointEntry& entry : newest_first(contract::list_checkpoints(checkpoints))) {
-    const auto manifest = contract::read_manifest(entry.folder);
-    if (!manifest) continue;
-    for (const contract::ManifestFile& file : manifest->files) {
+std::optional<fs::path> find_frozen(contract::CheckpointFolder& checkpoints,
+                                    const contract::ManifestFile& wanted) {
+  for (const contract::CheckpointEntry& entry : newest_first(checkpoints.list())) {
+    for (const contract::ManifestFile& file : entry.files) {
       if (file.name == wanted.name && file.size_bytes == wanted.size_bytes && file.xxh128 == wanted.xxh128)
         return entry.folder / file.name;
     }
@@ -71,15 +70,9 @@ bool link_frozen(const fs::path& earlier, const fs::path& folder, const contract
   return false;
 }
 
-Status read_back(const fs::path& folder, const contract::ManifestFile& file) {
-  Status whole = contract::verify_file(folder, file);
-  if (!whole) return fail(std::move(whole).error().with("while reading the new checkpoint back"));
-  return {};
-}
-
-Status require_space(const SaverOptions& options, int64_t step, uint64_t bytes) {
-  const resources::Demand demand{fmt::format("checkpoint of step {}", step), bytes};
-  return resources::require_disk(options.folder, std::span(&demand, 1),
+Status require_space(const Save& save, uint64_t bytes) {
+  const resources::Demand demand{fmt::format("checkpoint of step {}", save.snapshot.step), bytes};
+  return resources::require_disk(save.options.folder, std::span(&demand, 1),
                                  "free some space, or lower checkpoint.keep_last");
 }
 
@@ -91,25 +84,23 @@ uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
 
 }  // namespace
 
-Result<WrittenPart> write_part(const SaverOptions& options, const Snapshot& snapshot, int rank,
-                               const fs::path& folder) {
+Result<WrittenPart> write_part(const Save& save, int rank, const fs::path& folder) {
+  const Snapshot& snapshot = save.snapshot;
   const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
   ZT_TRY_ASSIGN(const weights::WrittenFile frozen_sum, weights::sum_safetensors(frozen_name(rank), frozen));
   const contract::ManifestFile frozen_file = named(frozen_name(rank), frozen_sum);
   std::optional<fs::path> shared;
-  if (!frozen.empty()) shared = find_frozen(options.folder, frozen_file);
-  ZT_TRY(require_space(options, snapshot.step, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
+  if (!frozen.empty()) shared = find_frozen(save.checkpoints, frozen_file);
+  ZT_TRY(require_space(save, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
 
   WrittenPart written;
   const std::string name = fmt::format("rank-{:05}.safetensors", rank);
   ZT_TRY_ASSIGN(const weights::WrittenFile file, weights::write_summed_safetensors(folder / name, trained));
-  ZT_TRY(read_back(folder, named(name, file)));
   add_file(written.part, named(name, file), snapshot.tensors);
   written.bytes = file.size_bytes;
   if (frozen.empty()) return written;
   if (!shared || !link_frozen(*shared, folder, frozen_file)) {
     ZT_TRY(weights::write_summed_safetensors(folder / frozen_file.name, frozen));
-    ZT_TRY(read_back(folder, frozen_file));
     written.bytes += frozen_file.size_bytes;
   }
   add_file(written.part, frozen_file, snapshot.frozen);

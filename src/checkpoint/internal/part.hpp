@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "checkpoint/saver.hpp"
+#include "checkpoint/internal/save.hpp"
 #include "contract/manifest.hpp"
 
 namespace zt::checkpoint::internal {
@@ -17,9 +17,8 @@ struct WrittenPart {
 };
 
 /// Writes the snapshot's tensors into `folder`, syncs them and reads them back. Frozen tensors that an
-/// earlier checkpoint of options.folder holds are linked. Errors: Exhausted, with the arithmetic, if the disk
+/// earlier checkpoint holds are linked. Errors: Exhausted, with the arithmetic, if the disk
 /// can't hold them; Corrupt if what was written does not read back.
-Result<WrittenPart> write_part(const SaverOptions& options, const Snapshot& snapshot, int rank,
-                               const std::filesystem::path& folder);
+Result<WrittenPart> write_part(const Save& save, int rank, const std::filesystem::path& folder);
 
 }  // namespace zt::checkpoint::internal

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/checked_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "base/files.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::files {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+std::string pattern(size_t bytes) {
+  std::string text(bytes, '\0');
+  for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i * 31 + i / 256);
+  return text;
+}
+
+TEST(CheckedFile, HoldsWhatWasWrittenInPartsOfAnySize) {
+  const test::TempFolder folder;
+  const std::string large = pattern((size_t{5} << 20) + 17), small = "x";
+  auto file = CheckedFile::create(folder / "a");
+  ASSERT_TRUE(file);
+  for (const std::string* part : {&small, &large, &small}) ASSERT_TRUE(file->write(bytes_of(*part)));
+  EXPECT_FALSE(fs::exists(folder / "a"));
+
+  const std::string whole = small + large + small;
+  ASSERT_TRUE(file->commit(hash::xxh128_hex(bytes_of(whole))));
+
+  EXPECT_EQ(*read(folder / "a"), whole);
+}
+
+// Another process changes a byte between the writing and the look at the file.
+TEST(CheckedFile, FindsWhatIsNotAsItWasWritten) {
+  const test::TempFolder folder;
+  const std::string text = pattern(1000);
+  {
+    auto file = CheckedFile::create(folder / "a");
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->write(bytes_of(text)));
+    for (const auto& entry : fs::directory_iterator(folder.path())) {
+      std::FILE* other = std::fopen(entry.path().c_str(), "r+b");
+      ASSERT_NE(other, nullptr);
+      std::fseek(other, 500, SEEK_SET);
+      std::fputc(text[500] ^ 1, other);
+      std::fclose(other);
+    }
+    const Status done = file->commit(hash::xxh128_hex(bytes_of(text)));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, ErrorCode::Corrupt);
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+TEST(CheckedFile, FindsATruncation) {
+  const test::TempFolder folder;
+  auto file = CheckedFile::create(folder / "a");
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(file->write(bytes_of("twelve bytes")));
+  for (const auto& entry : fs::directory_iterator(folder.path())) fs::resize_file(entry.path(), 5);
+  EXPECT_EQ(file->commit("").error().code, ErrorCode::Corrupt);
+}
+
+}  // namespace
+}  // namespace zt::files

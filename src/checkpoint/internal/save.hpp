@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// One save, for those who write its parts.
+#pragma once
+
+#include <cstdint>
+
+#include "checkpoint/saver.hpp"
+#include "contract/checkpoint_folder.hpp"
+
+namespace zt::checkpoint::internal {
+
+struct Save {
+  const SaverOptions& options;
+  contract::CheckpointFolder& checkpoints;  ///< of options.folder
+  int64_t number;                           ///< counts the saves of this launch, the same on all ranks
+  const Snapshot& snapshot;                 ///< its tensors are contiguous and on the CPU
+};
+
+}  // namespace zt::checkpoint::internal

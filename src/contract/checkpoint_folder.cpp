@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// See checkpoint_folder.hpp.
+#include "contract/checkpoint_folder.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <system_error>
+
+namespace zt::contract {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::string_view kPrefix = "step-";
+
+/// Of a finished checkpoint's folder name; nothing of unfinished ones and strangers.
+std::optional<int64_t> step_of(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  int64_t step = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return step;
+}
+
+CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
+  CheckpointEntry entry;
+  entry.folder = folder;
+  entry.step = step;
+  if (auto manifest = read_manifest(folder)) {
+    entry.generation = manifest->generation;
+    entry.files = std::move(manifest->files);
+    entry.metrics = std::move(manifest->metrics);
+    entry.written_at = std::move(manifest->written_at);
+  } else {
+    entry.defect = manifest.error();
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
+uint64_t CheckpointEntry::size_bytes() const {
+  uint64_t sum = 0;
+  for (const ManifestFile& file : files) sum += file.size_bytes;
+  return sum;
+}
+
+std::vector<CheckpointEntry> CheckpointFolder::list() {
+  std::vector<CheckpointEntry> out;
+  Manifests seen;
+  std::error_code ec;
+  for (const auto& item : fs::directory_iterator(path_, ec)) {
+    if (const auto step = step_of(item.path().filename().string()))
+      out.push_back(look(item.path(), *step, seen));
+  }
+  known_ = std::move(seen);
+  std::ranges::sort(out, {}, &CheckpointEntry::step);
+  return out;
+}
+
+// What can't be read is not kept: the next look may find the disk well again.
+CheckpointEntry CheckpointFolder::look(const fs::path& folder, int64_t step, Manifests& seen) const {
+  struct stat st {};
+  if (::stat((folder / "manifest.json").c_str(), &st) != 0) return read_entry(folder, step);
+  const int64_t changed_ns = st.st_mtim.tv_sec * int64_t{1'000'000'000} + st.st_mtim.tv_nsec;
+  const auto size_bytes = static_cast<uint64_t>(st.st_size);
+  const auto before = known_.find(folder);
+  if (before != known_.end()) {
+    const Known& known = before->second;
+    if (known.inode == st.st_ino && known.size_bytes == size_bytes && known.changed_ns == changed_ns)
+      return seen.insert(*before).first->second.entry;
+  }
+  CheckpointEntry entry = read_entry(folder, step);
+  if (!entry.defect) seen[folder] = {st.st_ino, size_bytes, changed_ns, entry};
+  return entry;
+}
+
+std::vector<CheckpointEntry> list_checkpoints(const fs::path& checkpoints) {
+  return CheckpointFolder(checkpoints).list();
+}
+
+}  // namespace zt::contract
