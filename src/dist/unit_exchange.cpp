@@ -95,9 +95,10 @@ Status UnitExchange::compare_plans() {
   return {};
 }
 
-Status UnitExchange::walk(const std::function<void()>& pass) {
+Status UnitExchange::walk(const std::function<void()>& pass, bool adds) {
   ZT_TRY(compare_plans());
   forget_values();
+  adds_ = adds;
   next_ = 0;
   open_.reset();
   mode_ = Mode::Walking;
@@ -108,7 +109,7 @@ Status UnitExchange::walk(const std::function<void()>& pass) {
       begin(next_, /*is_at_work=*/false);
       end(next_, /*is_at_work=*/false);
     }
-    for (Slot& slot : gradients_) wait(slot.pending);
+    for (GradientSlot& slot : gradients_) finish(slot);
   } catch (const ExchangeFailed& failed) {
     mode_ = Mode::Idle;
     return fail(failed.error());
@@ -221,8 +222,8 @@ void UnitExchange::begin(size_t at, bool is_at_work) {
   if (visit.next != at && values_[next_slot].unit != plan_units_[visit.next])
     gather(plan_units_[visit.next], next_slot);
   if (!visit.shared.gradients) return;
-  Slot& slot = gradients_[next_gradients_];
-  wait(slot.pending);
+  GradientSlot& slot = gradients_[next_gradients_];
+  finish(slot);
   for (const Place& place : unit.gradients) {
     const at::Tensor memory = in_slot(slot, place);
     memory.zero_();
@@ -254,11 +255,23 @@ void UnitExchange::gather(size_t unit, size_t slot) {
   }
 }
 
-void UnitExchange::reduce(const UnitState& unit, Slot& slot) {
+void UnitExchange::reduce(const UnitState& unit, GradientSlot& slot) {
   for (const Place& place : unit.gradients) {
-    slot.pending.push_back(group_.reduce_scatter_into(store_.segments()[place.segment].gradients_S,
-                                                      in_slot(slot, place), unit.name + " gradients"));
+    at::Tensor into_S = store_.segments()[place.segment].gradients_S;
+    if (adds_) {
+      into_S = at::empty_like(into_S);
+      slot.addends.push_back({place.segment, into_S});
+    }
+    slot.pending.push_back(
+        group_.reduce_scatter_into(into_S, in_slot(slot, place), unit.name + " gradients"));
   }
+}
+
+void UnitExchange::finish(GradientSlot& slot) {
+  const at::NoGradGuard no_grad;
+  wait(slot.pending);
+  for (const Addend& addend : slot.addends) store_.segments()[addend.segment].gradients_S.add_(addend.sum_S);
+  slot.addends.clear();
 }
 
 void UnitExchange::wait(std::vector<Pending>& pending) const {

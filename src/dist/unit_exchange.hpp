@@ -56,11 +56,12 @@ class UnitExchange final : public params::UnitGate {
   bool shares_gradients() const { return shares_.gradients; }
 
   /// Runs `pass`, one forward and backward pass over the units in the planned order, and completes what it
-  /// left out; the gradients are then in the parts (Segment::gradients_S). Every rank must do so, with its
-  /// own pass or, having nothing to compute, with an empty one. The first time the ranks' plans are compared.
+  /// left out; the gradients are then in the parts (Segment::gradients_S), in the place of what was there or,
+  /// if it `adds`, on top of it. Every rank must do so, with its own pass or, having nothing to compute, with
+  /// an empty one. The first time the ranks' plans are compared.
   /// Errors: those of Communicator; Internal if a rank has another plan. Throws what `pass` throws, and
   /// ContractError for a unit out of order.
-  Status walk(const std::function<void()>& pass);
+  Status walk(const std::function<void()>& pass, bool adds = false);
 
   /// Runs `work` on rank 0, where it may visit units in any order, forward only; the others bring their parts
   /// until it is done. Returns the work's status there, and the exchange's elsewhere.
@@ -87,6 +88,14 @@ class UnitExchange final : public params::UnitGate {
     std::optional<size_t> unit;  ///< whose values it holds, or are on their way to it
     std::vector<Pending> pending;
   };
+  /// A sum over ranks that is to be added to a part.
+  struct Addend {
+    size_t segment = 0;
+    at::Tensor sum_S;
+  };
+  struct GradientSlot : Slot {
+    std::vector<Addend> addends;
+  };
 
   void lay_out();
   void plan(const std::vector<Visit>& walk);
@@ -99,7 +108,8 @@ class UnitExchange final : public params::UnitGate {
   void end(size_t at, bool is_at_work);
   void end_open();
   void gather(size_t unit, size_t slot);
-  void reduce(const UnitState& unit, Slot& slot);
+  void reduce(const UnitState& unit, GradientSlot& slot);
+  void finish(GradientSlot& slot);
   void wait(std::vector<Pending>& pending) const;
   clock::Deadline deadline() const { return clock::in(timeout_); }
   at::TensorOptions words() const;  ///< of numbers that ranks tell each other
@@ -119,8 +129,9 @@ class UnitExchange final : public params::UnitGate {
   std::vector<size_t> plan_units_;  ///< of each visit
   bool is_compared_ = false;
   std::array<Slot, kValueSlots> values_;
-  std::array<Slot, 2> gradients_;
+  std::array<GradientSlot, 2> gradients_;
   size_t next_gradients_ = 0;
+  bool adds_ = false;  ///< this walk
   Mode mode_ = Mode::Idle;
   size_t next_ = 0;             ///< visit; while leading, the slot to fill next
   std::optional<size_t> open_;  ///< visit at work; while leading, the unit

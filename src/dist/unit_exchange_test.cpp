@@ -134,6 +134,37 @@ TEST(UnitExchange, CompletesWhatARankLeavesOut) {
   EXPECT_TRUE(at::equal(parts[0] + parts[1], at::full({630}, 2.0f)));
 }
 
+// Two passes of a step: the second adds to the first's sums; a rank without a second batch brings nothing.
+// The next step's first pass replaces them.
+TEST(UnitExchange, AddsPassesUpInParts) {
+  const auto pass = [](Rank& rank, float gradient) {
+    return [&rank, gradient] {
+      for (auto unit = kUnits.rbegin(); unit != kUnits.rend(); ++unit) {
+        rank.exchange->before_backward(*unit);
+        for (const char* name : kNames)
+          if (rank.store->find(name)->info.unit == *unit) test::gradient(*rank.store, name).add_(gradient);
+        rank.exchange->after_backward(*unit);
+      }
+    };
+  };
+  std::vector<std::vector<at::Tensor>> parts(2), next_step(2);
+  run(2, [&](int index, Rank& rank) {
+    EXPECT_TRUE(rank.exchange->walk(pass(rank, 1)));
+    EXPECT_TRUE(index == 0 ? rank.exchange->walk(pass(rank, 10), /*adds=*/true)
+                           : rank.exchange->walk([] {}, /*adds=*/true));
+    for (const char* name : kNames)
+      parts[static_cast<size_t>(index)].push_back(part_of_gradient(*rank.store, name).clone());
+    EXPECT_TRUE(rank.exchange->walk(pass(rank, 3)));
+    for (const char* name : kNames)
+      next_step[static_cast<size_t>(index)].push_back(part_of_gradient(*rank.store, name));
+  });
+  for (size_t p = 0; p < 4; ++p) {
+    const at::Tensor sum = parts[0][p] + parts[1][p], next = next_step[0][p] + next_step[1][p];
+    EXPECT_TRUE(at::equal(sum, at::full_like(sum, 1 + 1 + 10))) << kNames[p];
+    EXPECT_TRUE(at::equal(next, at::full_like(next, 3 + 3))) << kNames[p];
+  }
+}
+
 // Of six visits' values the two in the middle are still there.
 TEST(UnitExchange, GathersNoMoreThanThePlanSays) {
   run(2, [&](int, Rank& rank) {

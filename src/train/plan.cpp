@@ -88,13 +88,20 @@ double weight_bytes(const config::TrainJob& job, const ModelCosts& costs, double
   return bytes * (kept + (1 - kept) / sharers(job, 3, ranks));
 }
 
-/// Gradients of several lanes or micro batches are added up whole before they are exchanged, once.
-bool adds_up(const config::TrainJob& job, int64_t ranks) {
-  return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps > 1;
+/// Forward and backward passes of a rank in a step.
+int64_t passes_of(const config::TrainJob& job, int64_t ranks) {
+  return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps;
 }
 
+/// Gradients of several passes are added up whole and exchanged once, unless they are added up in parts.
 double gradient_sharers(const config::TrainJob& job, int64_t ranks) {
-  return adds_up(job, ranks) ? 1 : sharers(job, 2, ranks);
+  const bool adds_up = passes_of(job, ranks) > 1 && job.parallel.accumulation == config::Accumulation::Whole;
+  return adds_up ? 1 : sharers(job, 2, ranks);
+}
+
+/// Stores of gradients, one for each lane; shared ones have room for one.
+int64_t gradient_stores(const config::TrainJob& job, int64_t ranks) {
+  return gradient_sharers(job, ranks) > 1 ? 1 : lanes_per_rank(job, ranks);
 }
 
 /// Bytes per element.
@@ -102,7 +109,8 @@ double mean_width(double bytes, int64_t elements) {
   return elements > 0 ? bytes / static_cast<double>(elements) : 0;
 }
 
-/// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp).
+/// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp), of gradients
+/// that are added up also the sums on their way to the parts.
 double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   constexpr double kSlots = 2;
   double gradients = 0, values = 0;
@@ -113,8 +121,9 @@ double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t 
       values = std::max(
           values, trained + mean_width(costs.frozen_bytes, costs.frozen) * static_cast<double>(unit.frozen));
   }
-  return kSlots *
-         ((gradient_sharers(job, ranks) > 1 ? gradients : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
+  const double shared_by = gradient_sharers(job, ranks);
+  const double sums = passes_of(job, ranks) > 1 ? gradients / shared_by : 0;
+  return kSlots * ((shared_by > 1 ? gradients + sums : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
 }
 
 double divided(double elements, int64_t ranks) {
@@ -127,7 +136,7 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
   for (const UnitCost& unit : costs.units)
     flops +=
         (unit.is_recomputed && unit.backward_flops > 0 ? 2 : 1) * unit.forward_flops + unit.backward_flops;
-  flops *= static_cast<double>(plan.lanes_per_rank * job.optimizer.gradient_accumulation_steps);
+  flops *= static_cast<double>(passes_of(job, plan.ranks));
   const double speed = is_short(job) ? plan.machine.short_flops : plan.machine.float_flops;
   const double each = kUpdateBytes + (job.optimizer.ema_decay > 0 ? kAverageBytes : 0);
   const bool is_on_host = is_offloaded(job, place_of(plan.machine));
@@ -177,6 +186,8 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
   for (int64_t stage = job.parallel.zero_stage + 1; stage <= 3 && ranks > 1; ++stage)
     edits.emplace_back(fmt::format("parallel.zero_stage={}", stage),
                        [=](auto& j) { j.parallel.zero_stage = stage; });
+  edits.emplace_back("parallel.accumulation=parts",
+                     [](auto& j) { j.parallel.accumulation = config::Accumulation::Parts; });
   std::vector<Change> out;
   for (const auto& [setting, edit] : edits) {
     config::TrainJob changed = job;
@@ -250,12 +261,14 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
   const int64_t lanes = lanes_per_rank(job, ranks);
   const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
-  // Lanes take turns where each needs the units brought to it.
-  const int64_t side_by_side = of_values > 1 ? 1 : divide_threads(lanes, threads).side_by_side;
+  // Lanes take turns where each needs the units brought to it, or their gradients taken away.
+  const bool takes_turns = of_values > 1 || gradient_sharers(job, ranks) > 1;
+  const int64_t side_by_side = takes_turns ? 1 : divide_threads(lanes, threads).side_by_side;
   RankMemory memory;
   memory.trained_weights = weight_bytes(job, costs, trained, &UnitCost::trained, ranks);
   memory.frozen_weights = weight_bytes(job, costs, costs.frozen_bytes, &UnitCost::frozen, ranks);
-  memory.gradients = static_cast<double>(lanes) * trained / gradient_sharers(job, ranks);
+  memory.gradients =
+      static_cast<double>(gradient_stores(job, ranks)) * trained / gradient_sharers(job, ranks);
   memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) / of_state;
   memory.averages =
       job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) / of_state : 0;
@@ -283,8 +296,8 @@ BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int
 }
 
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
-  const auto passes =
-      static_cast<double>(job.optimizer.gradient_accumulation_steps * lanes_per_rank(job, ranks));
+  const auto passes = static_cast<double>(passes_of(job, ranks));
+  const double sums = gradient_sharers(job, ranks) > 1 ? passes : 1;  // of every gradient over the ranks
   const auto trained = static_cast<double>(costs.trained);
   double gathered = 0, kept_whole = 0;  // for every pass; once, after the update
   for (const UnitCost& unit : costs.units) {
@@ -299,7 +312,8 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
   const auto parts = static_cast<double>(sharing);
   Traffic traffic;
   traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
-  traffic.elements = divided(stage <= 2 ? 2 * trained : passes * gathered + kept_whole + trained, sharing) +
+  const double values = stage <= 2 ? trained : passes * gathered + kept_whole;
+  traffic.elements = divided(values + sums * trained, sharing) +
                      divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
   if (passes_snapshots(job, ranks))
     traffic.snapshot_bytes =

@@ -87,6 +87,29 @@ TEST(Plan, TrafficIsTwoOrThreeTimesWhatTrains) {
   EXPECT_NEAR(traffic(3, 4).second, 12, 0.08);
 }
 
+// Four micro batches exchanged each time: k + 1 for ZeRO-2 and 3 k for ZeRO-3, as DeepSpeed has it; two slots
+// have sums on their way beside them.
+TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
+  config::TrainJob job = job_of(1, 2, 4);
+  job.freeze = {};
+  job.optimizer.gradient_accumulation_steps = 4;
+  const ModelCosts costs = model_costs(job, published(1), kScale);
+  const double trained = static_cast<double>(costs.trained) * 3 / 4;  // (N - 1) / N
+  const RankMemory whole = rank_memory(job, costs, 4);
+  EXPECT_EQ(whole.gradients, costs.trained_bytes);
+  EXPECT_EQ(whole.slabs, 0);
+
+  job.parallel.accumulation = config::Accumulation::Parts;
+  EXPECT_DOUBLE_EQ(step_traffic(job, costs, 4).elements / trained, 5);
+  const RankMemory parts = rank_memory(job, costs, 4);
+  EXPECT_EQ(parts.gradients, costs.trained_bytes / 4);
+  config::TrainJob once = job;
+  once.optimizer.gradient_accumulation_steps = 1;
+  EXPECT_DOUBLE_EQ(parts.slabs, rank_memory(once, costs, 4).slabs * 5 / 4);
+  job.parallel.zero_stage = 3;
+  EXPECT_NEAR(step_traffic(job, costs, 4).elements / trained, 12, 0.08);
+}
+
 TEST(Plan, OperationsAreThoseOfThePublishedUNet) {
   // diffusers' SD 1.5 UNet: 0.34 T multiplications forward at 512 x 512 (spec/distributed.md 6), those
   // between queries, keys and values not counted. Here each of 5, 5, 5 and 1 layers at 64 x 64 to 8 x 8

@@ -142,8 +142,8 @@ void Ranks::share_units(params::ParamStore& store) {
   if (words_) unit_watch_ = std::make_unique<UnitWatch>(store, *words_);
 }
 
-Status Ranks::walk(const std::function<void()>& pass) {
-  if (units_) return units_->walk(pass);
+Status Ranks::walk(const std::function<void()>& pass, bool adds) {
+  if (units_) return units_->walk(pass, adds);
   pass();
   return {};
 }

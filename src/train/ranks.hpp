@@ -62,14 +62,17 @@ class Ranks {
   /// Brings the store's units whose values or gradients are shared, for as long as this and the store live;
   /// nothing where none are.
   void share_units(params::ParamStore& store);
-  /// Runs `pass`, a forward and backward pass, with the units' weights there and their gradients taken away.
-  /// Every rank calls it as often; one without a batch with an empty pass. Throws what the pass throws.
-  Status walk(const std::function<void()>& pass);
+  /// Runs `pass`, a forward and backward pass, with the units' weights there and their gradients taken away;
+  /// if it `adds`, to those of earlier passes. Every rank calls it as often; one without a batch with an
+  /// empty pass. Throws what the pass throws.
+  Status walk(const std::function<void()>& pass, bool adds);
   /// Runs `work` on the first rank, which may use all networks forward; the others bring their shards
   /// meanwhile. Returns its status there.
   Status on_first(const std::function<Status()>& work);
   /// Whether values are shared: forward passes need walk() or on_first().
   bool shares_values() const { return units_ && units_->shares_values(); }
+  /// Whether gradients are: a rank's passes then all use the networks of the store that share_units() had.
+  bool shares_gradients() const { return units_ && units_->shares_gradients(); }
 
   /// Sums the touched segments' gradients over ranks, what walk() has not: everywhere (stage 0), or this
   /// rank's shard alone (the rest is then of no use). Every rank must have the same segments touched.

@@ -10,9 +10,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/reader.hpp"
@@ -112,6 +114,9 @@ class Rank {
   }
   int64_t sent() const { return ranks.traffic().total().elements_sent; }
   int64_t num_trainable() const { return state.networks.store->num_trainable(); }
+  std::span<const params::Segment> segments() const {
+    return std::as_const(*state.networks.store).segments();
+  }
   void resume(const checkpoint::Reader& reader) {
     const Status restored = restore(state, reader);
     ASSERT_TRUE(restored) << restored.error().text();
@@ -354,6 +359,41 @@ TEST(Traffic, IsThreeExchangesWhereWeightsAreSharedToo) {
     const double sent = static_cast<double>(one.sent() - before) / static_cast<double>(one.num_trainable());
     EXPECT_GE(sent, 2.5 * 0.75);
     EXPECT_LE(sent, 3 * 0.75 * 1.12);
+  });
+}
+
+// Passes added up in parts: sums in another order, so equal up to rounding; three ranks have two, one and one
+// lanes. No rank has whole gradients, and every pass but the first costs another exchange of them.
+TEST(Accumulation, InPartsIsThatOfOneProcessUpToRounding) {
+  for (const auto& [zero_stage, ranks, micro_batches] :
+       {std::tuple(2, 2, 1), std::tuple(2, 3, 2), std::tuple(3, 2, 2), std::tuple(3, 3, 1)}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.optimizer.use_8bit_adam = false;  // codes of 8 bits may be one apart
+    job.optimizer.gradient_accumulation_steps = micro_batches;
+    const Trained alone = train(job, 1, 3);
+    job.parallel.accumulation = config::Accumulation::Parts;
+    const Trained found = train(job, ranks, 3);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(found.losses[i], alone.losses[i], 1e-6 * alone.losses[i]) << zero_stage << ' ' << ranks;
+      EXPECT_NEAR(found.norms[i], alone.norms[i], 1e-5 * alone.norms[i]) << zero_stage << ' ' << ranks;
+    }
+    expect_same(train(job, ranks, 3), found);
+  }
+}
+
+TEST(Accumulation, InPartsKeepsNoWholeGradients) {
+  config::TrainJob job = job_of(1, 2);
+  job.condition.uncond_ratio = 0;
+  job.parallel.accumulation = config::Accumulation::Parts;
+  run_ranks(job, 2, [&](int, Rank& one) {
+    one.step();  // the first compares plans
+    const int64_t before = one.sent();
+    one.step();
+    const double sent = static_cast<double>(one.sent() - before) / static_cast<double>(one.num_trainable());
+    EXPECT_GE(sent, (2 + 1) * 0.5) << "two lanes' gradients, and the weights";
+    EXPECT_LE(sent, (2 + 1) * 0.5 * 1.12);
+    for (const params::Segment& segment : one.segments())
+      EXPECT_FALSE(segment.placement.trainable && segment.keeps_gradients) << segment.unit;
   });
 }
 

@@ -215,7 +215,8 @@ Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Rank
     log::info(
         "train",
         "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
-        "that gives the same bits for every number of ranks, and exchanges them once a step");
+        "that gives the same bits for every number of ranks, and exchanges them once a step "
+        "(parallel.accumulation: parts shares them too, for an exchange each time)");
   if (!shares_values || !job.parallel.keep_whole_if_faster) return residency_rule(job, ranks, sizes);
   ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks));
   const double fewest = break_even_positions(speeds, ranks.shard().count);

@@ -48,7 +48,8 @@ Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule
       schedule_(schedule),
       rules_(rules),
       settings_(settings),
-      lanes_(state.networks, ranks.lanes(settings.num_lanes).size(), settings.num_threads,
+      lanes_(state.networks, ranks.shares_gradients() ? 1 : ranks.lanes(settings.num_lanes).size(),
+             settings.num_threads,
              /*one_by_one=*/ranks.shares_values() || !device_of(state).is_cpu()),
       check_(*state.networks.store, ranks, settings.check_every_steps, settings.first_step) {}
 
@@ -63,9 +64,11 @@ void Stepper::enter(const params::ParamStore& store, contract::Activity activity
 }
 
 void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
-                       double factor, LaneReport& report) const {
+                       double factor, bool adds, LaneReport& report) const {
   for (const Batch& batch : batches) {
-    if (report.status) report.status = ranks_.walk([&] { run_batch(nets, store, batch, factor, report); });
+    if (!report.status) return;
+    report.status = ranks_.walk([&] { run_batch(nets, store, batch, factor, report); }, adds);
+    adds = true;
   }
 }
 
@@ -86,27 +89,28 @@ void Stepper::run_batch(const StepNetworks& nets, params::ParamStore& store, con
 }
 
 Status Stepper::run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports) {
-  lanes_.run([&](size_t lane, const StepNetworks& nets) {
-    run_lane(nets, lanes_.store(lane), batches[lane], factor, reports[lane]);
+  lanes_.run([&](size_t first, const StepNetworks& nets) {
+    for (size_t lane = first; lane < batches.size(); lane += lanes_.size())
+      run_lane(nets, lanes_.store(first), batches[lane], factor, /*adds=*/lane != first, reports[lane]);
   });
   for (const LaneReport& report : reports) ZT_TRY(report.status);
-  if (!ranks_.shares_values()) return {};
   // Ranks with a lane less bring their shards for the others' last one.
-  const auto missing = static_cast<size_t>(ranks_.most_lanes(settings_.num_lanes)) - lanes_.size();
-  for (size_t i = 0; i < missing * batches.front().size(); ++i) ZT_TRY(ranks_.walk([] {}));
+  const auto missing = static_cast<size_t>(ranks_.most_lanes(settings_.num_lanes)) - batches.size();
+  for (size_t i = 0; i < missing * batches.front().size(); ++i) ZT_TRY(ranks_.walk([] {}, /*adds=*/true));
   return {};
 }
 
 Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
-  ZT_REQUIRE(batches.size() == lanes_.size() && !batches.front().empty(), "wanted micro batches for ",
-             lanes_.size(), " lanes, got ", batches.size());
+  const auto num_own = static_cast<size_t>(ranks_.lanes(settings_.num_lanes).size());
+  ZT_REQUIRE(batches.size() == num_own && !batches.front().empty(), "wanted micro batches for ", num_own,
+             " lanes, got ", batches.size());
   StepReport report;
   LapClock clock;
   tensor::synchronize(device_of(state_));  // a GPU may still be at the update before
   report.optimizer_s = clock.lap();
   report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
   const double parts = static_cast<double>(settings_.num_lanes) * static_cast<double>(batches.front().size());
-  std::vector<LaneReport> lane_reports(lanes_.size());
+  std::vector<LaneReport> lane_reports(num_own);
   ZT_TRY(run_lanes(batches, report.loss_scale / parts, lane_reports));
   report.forward_s = lane_reports.front().forward_s;
   report.backward_s = lane_reports.front().backward_s;

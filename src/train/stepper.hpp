@@ -67,8 +67,9 @@ class Stepper {
 
  private:
   struct LaneReport;
+  /// `adds`: where gradients are shared, to those of the lanes before.
   void run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
-                double factor, LaneReport& report) const;
+                double factor, bool adds, LaneReport& report) const;
   void run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch, double factor,
                  LaneReport& report) const;
   Status run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports);
@@ -84,7 +85,7 @@ class Stepper {
   const diffusion::NoiseSchedule& schedule_;
   ForwardRules rules_;
   StepSettings settings_;
-  LaneGroup lanes_;
+  LaneGroup lanes_;  ///< one where gradients are shared, which then works on all of this rank's lanes
   ReplicaCheck check_;
 };
 

@@ -71,7 +71,8 @@ Status check_named_units(const config::ParallelJob& job, const params::ParamTabl
 }
 
 bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks) {
-  return ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1;
+  return job.parallel.accumulation == config::Accumulation::Whole &&
+         ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1;
 }
 
 params::ResidencyRule residency_rule(const config::TrainJob& job, const Ranks& ranks, const UNetSizes& sizes,

@@ -38,7 +38,7 @@ Result<Speeds> measure_speeds(Ranks& ranks);
 /// Errors: InvalidConfig if a text of parallel.keep_whole is part of no unit's name.
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table);
 
-/// Whether a rank adds up gradients of several passes before they are exchanged.
+/// Whether a rank adds up whole gradients of several passes before they are exchanged.
 bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks);
 
 /// Gradients are whole below ZeRO stage 2, and where a rank adds up several; values below stage 3, in the

@@ -89,6 +89,12 @@ void describe(Listing& l, ParallelJob& j) {
           {.help = "with zero_stage 3: the same for units that see so few positions that gathering their "
                    "weights would take longer than using them; measured at the start",
            .resume = Resume::Allow});
+  l.field(
+      "accumulation", j.accumulation,
+      {.help = "of several lanes or micro batches on a rank, with zero_stage 2 or 3: whole = gradients are "
+               "added up whole and exchanged once, the same bits for every number of ranks; parts = "
+               "exchanged each time, and no rank has them whole",
+       .resume = Resume::Allow});
   l.field("timeout_s", j.timeout_s,
           {.help = "longest wait for the other ranks",
            .unit = "s",

@@ -54,6 +54,14 @@ struct ValidationJob {
   SamplerBetas beta_schedule = SamplerBetas::AsTrained;
 };
 
+/// Where a rank adds up the gradients of several lanes or micro batches: whole, and the ranks exchange the
+/// sum; or every one's exchanged at once and added into the ranks' parts (ZeRO stages 2 and 3).
+enum class Accumulation { Whole, Parts };
+template <>
+struct EnumNames<Accumulation> {
+  static constexpr std::array<std::string_view, 2> values = {"whole", "parts"};
+};
+
 struct CheckpointJob {
   int64_t every_steps = 500;  ///< 0 = only the last; the last step is always saved
   int64_t keep_last = 2;
@@ -68,9 +76,10 @@ struct ParallelJob {
   int64_t shard_ranks = 0;  ///< ranks that share one copy of the state; 0 = all
   std::vector<std::string> keep_whole;  ///< stage 3: parts of names of units that every rank has whole
   bool keep_whole_if_faster = false;    ///< stage 3: also units that gather for longer than they compute
-  int64_t timeout_s = 1800;             ///< longest wait for the other ranks in one exchange
-  int64_t hang_s = 5;                   ///< shortest silence of a rank that counts as a hang; 0 = never
-  int64_t check_every_steps = 50;       ///< ranks compare their copies; 0 = never
+  Accumulation accumulation = Accumulation::Whole;
+  int64_t timeout_s = 1800;        ///< longest wait for the other ranks in one exchange
+  int64_t hang_s = 5;              ///< shortest silence of a rank that counts as a hang; 0 = never
+  int64_t check_every_steps = 50;  ///< ranks compare their copies; 0 = never
 };
 
 struct TrainJob {
