@@ -49,12 +49,4 @@ if(ZT_WITH_TORCH)
   add_library(zt_nccl_header INTERFACE)
   add_library(zt::nccl_header ALIAS zt_nccl_header)
   target_include_directories(zt_nccl_header SYSTEM INTERFACE "${CMAKE_SOURCE_DIR}/third_party/nccl")
-
-  # One precompiled header for the compute plane; other targets reuse it.
-  file(WRITE "${CMAKE_BINARY_DIR}/zt_torch_pch.cpp" "// Holds the compute plane's precompiled header.\n")
-  add_library(zt_torch_pch OBJECT "${CMAKE_BINARY_DIR}/zt_torch_pch.cpp")
-  target_link_libraries(zt_torch_pch PUBLIC zt::torch PRIVATE zt::flags)
-  target_compile_options(zt_torch_pch PRIVATE -fpch-preprocess)
-  target_compile_definitions(zt_torch_pch PRIVATE FMT_HEADER_ONLY)
-  target_precompile_headers(zt_torch_pch PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h>)
 endif()
