@@ -83,7 +83,7 @@ def main():
         generator = Generator(configuration, networks, options.dtype, options.denoising_steps)
         job, count = lambda: float(generator.run().mean()), options.repeats
 
-    report = {"first_done_s": None, "seconds": [], "results": []}
+    report = {"ready_s": seconds_since_start(), "first_done_s": None, "seconds": [], "results": []}
     for _ in repetitions(options, count):
         begin = time.perf_counter()
         report["results"].append(job())

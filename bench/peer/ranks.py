@@ -5,7 +5,7 @@
   torchrun --standalone --nproc-per-node 2 bench/peer/ranks.py --engine ddp --stage 1 --report FOLDER
   bench/peer/ranks.py --engine single --parts 2 --report FOLDER       # what two ranks must be equal to
 
-Writes FOLDER/rank-R.jsonl: first who it is, then a line per finished step: Unix time, loss, norm of the gradients, bytes sent
+Writes FOLDER/rank-R.jsonl: first who it is and when it was ready, then a line per finished step: Unix time, loss, norm of the gradients, bytes sent
 to others, most bytes that tensors held, seconds that saving blocked it. With --save-every it saves below FOLDER, and goes on
 from the last whole checkpoint when it is started again."""
 
@@ -135,7 +135,7 @@ def main():
             lines.flush()
 
         write({"pid": os.getpid(), "rank": rank, "attempt": int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")),
-               "trained_parameters": job.trained_parameters})
+               "trained_parameters": job.trained_parameters, "time": time.time()})
         blocked = None
         for number in range(job.resume() + 1, options.steps + 1):
             loss, norm = job.step(number)

@@ -11,12 +11,14 @@ TITLES = {
     "tensor_mb": "Most that tensors held, MB per rank (rank 0)",
     "pss_mb": "Proportional set size, MB per rank, largest of the samples",
     "sent_mb": "Sent to other ranks, MB per step (rank 0)",
+    "loop_s": "Seconds from launch until the first step begins",
     "ready_s": "Seconds from launch to the first finished step",
     "blocked_s": "Seconds that a checkpoint blocks the steps",
     "saving_costs_s": "Seconds that a checkpoint adds to the steps until the next, blocking included",
     "killed_to_step_s": "Seconds from kill -9 of the last rank to the next finished step",
 }
 DIGITS = {"tensor_mb": 0, "pss_mb": 0, "sent_mb": 1}
+STARTS = ("loop_s", "ready_s")
 MOST = ("pss_mb",)  # the peak is asked for: the largest value of a side instead of its median
 PSS_AIM = {"tiny64": 0.5, "quarter": 0.75}
 
@@ -28,7 +30,7 @@ def aim(cell, peer, quantity):
         return 1 / (1.6 if is_recomputed else 1.3) if quantity == "step_s" else None
     if quantity == "pss_mb":
         return 1 / PSS_AIM[cell.split("/")[0]]
-    return {"step_s": 1 / 0.8, "ready_s": 10.0}.get(quantity)
+    return {"step_s": 1 / 0.8, "loop_s": 10.0, "ready_s": 10.0}.get(quantity)
 
 
 def complete_rounds(lines, cell, verb, all_sides):
@@ -51,12 +53,12 @@ def summarize(lines):
     for (cell, verb, _), sides in sorted(turns.items(), key=lambda item: item[0][2]):
         for name, theirs in sides.items():
             if verb == "start":
-                started[cell, name] = theirs["ready_s"]
+                started[cell, name] = {key: theirs[key] for key in STARTS if key in theirs}
             if name == "ours" or "ours" not in sides:
                 continue
             our = sides["ours"]
             if verb == "steps" and (cell, name) in started:
-                theirs = {**theirs, "ready_s": started.pop((cell, name))}
+                theirs = {**theirs, **started.pop((cell, name))}
             for quantity in TITLES:
                 if theirs.get(quantity) and our.get(quantity):
                     pairs[cell, name, quantity].append((theirs[quantity], our[quantity]))

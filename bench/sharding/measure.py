@@ -47,7 +47,7 @@ def steps(cell, options, rounds):
             peer = Peer(name, cell, options, folder / name)
             running.callback(peer.close)
             peer.stop()
-            yield {"verb": "start", "side": name, "round": time.time(), "ready_s": [peer.ready_s],
+            yield {"verb": "start", "side": name, "round": time.time(), "loop_s": [peer.loop_s], "ready_s": [peer.ready_s],
                    "trained_parameters": peer.lines()[0]["trained_parameters"]}
             peers.append(peer)
         pace_s = 0.3 if cell.configuration == "tiny64" else 3.0
@@ -88,7 +88,7 @@ def life(run):
         deadline = time.monotonic() + RECOVERY_TIMEOUT_S
         while (done := next_step()) is None and time.monotonic() < deadline:
             time.sleep(processes.POLL_S)
-        return {"ready_s": [ends[0] - run.begin], "blocked_s": saves, "saving_costs_s": [cost_of_a_save(ends)],
+        return {"loop_s": [run.loop_s], "ready_s": [ends[0] - run.begin], "blocked_s": saves, "saving_costs_s": [cost_of_a_save(ends)],
                 "killed_to_step_s": [done - killed] if done else [], "recovers": done is not None}
     finally:
         run.close()

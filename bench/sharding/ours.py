@@ -51,6 +51,12 @@ class Ours:
         rows = [row for path in self.runs.glob("*/metrics/*.seg") for row in one_process.read_metrics(path)]
         return sorted(rows, key=lambda row: row["time"])
 
+    @property
+    def loop_s(self):
+        """Launch until the first step began."""
+        first = self.rows()[0]
+        return first["time"] - first["time/step_s"] - self.begin
+
     def rank_pids(self):
         """By rank."""
         ranks = {}
@@ -103,6 +109,7 @@ def turn(cell, options, place, pace_s, draw, settings=()):
         rows = run.rows()
         paces = [after["time"] - row["time"] for row, after in zip(rows, rows[1:])]
         time.sleep(draw.random() * paces[-1] * 0.8)
+        loop_s = run.loop_s
         result = run.memory()
         run.process.wait(TIMEOUT_S)
     finally:
@@ -112,6 +119,7 @@ def turn(cell, options, place, pace_s, draw, settings=()):
         "step_s": paces[cell.warm_up:cell.warm_up + timed],
         "sent_mb": [rows[-1].get("comm/sent_bytes", 0) / MB],
         "tensor_mb": [rows[-1]["memory/peak_tensor_bytes"] / MB],
+        "loop_s": [loop_s],
         "ready_s": [rows[0]["time"] - run.begin],
         **result,
     }

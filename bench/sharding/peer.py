@@ -38,6 +38,7 @@ class Peer:
         except BaseException:
             self.close()
             raise
+        self.loop_s = self.lines()[0]["time"] - self.begin
         self.ready_s = self.rows()[0]["time"] - self.begin
 
     def lines(self, rank=0):

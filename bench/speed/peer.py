@@ -10,7 +10,7 @@ PROGRAM = pathlib.Path(__file__).resolve().parent.parent / "peer/peer.py"
 
 
 def run(scenario, options):
-    """seconds: of each repetition; start_s: process start to the first one done; peak_mb: resident."""
+    """seconds: of each repetition; start_s: process start to the first one done; ready_s: to its beginning; peak_mb: resident."""
     job = ["generate", "--repeats", scenario.warm_up + scenario.repetitions,
            "--denoising-steps", scenario.denoising_steps]
     if scenario.job != "generate":
@@ -19,4 +19,5 @@ def run(scenario, options):
         [options.peer_python, PROGRAM, *job, "--configuration", scenario.configuration, "--dtype", scenario.dtype,
          "--threads", options.threads], options.threads)
     result = json.loads(output.splitlines()[-1])
-    return {"seconds": result["seconds"][scenario.warm_up:], "start_s": result["first_done_s"], "peak_mb": peak_mb}
+    return {"seconds": result["seconds"][scenario.warm_up:], "start_s": result["first_done_s"],
+            "ready_s": result["ready_s"], "peak_mb": peak_mb}

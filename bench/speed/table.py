@@ -52,10 +52,14 @@ def summarize(lines):
         configuration, _, job = scenario.split("/")
         step_aim = AIMS["generate" if job == "generate" else "train", side]
         start_aim = None if job == "generate" else START_AIM  # a first video is mostly the generation itself
-        for quantity, aim in (("seconds", step_aim), ("start_s", start_aim), ("peak_mb", 1 / MEMORY_AIM[configuration])):
-            values = [tuple(run[quantity] if quantity == "seconds" else [run[quantity]] for run in pair) for pair in pairs]
+        for quantity, aim in (("seconds", step_aim), ("ready_s", START_AIM), ("start_s", start_aim),
+                              ("peak_mb", 1 / MEMORY_AIM[configuration])):
+            values = [tuple(run[quantity] if quantity == "seconds" else [run[quantity]] for run in pair)
+                      for pair in pairs if all(quantity in run for run in pair)]
+            if not values:
+                continue
             ratio, low, high = ratio_interval(values)
-            rows.append({"scenario": scenario, "side": side, "quantity": quantity, "rounds": len(pairs),
+            rows.append({"scenario": scenario, "side": side, "quantity": quantity, "rounds": len(values),
                          "peer": median([v for theirs, _ in values for v in theirs]),
                          "ours": median([v for _, our in values for v in our]),
                          "peer_over_ours": ratio, "low": low, "high": high, "aim": aim,
@@ -63,7 +67,8 @@ def summarize(lines):
     return sorted(rows, key=lambda row: (row["quantity"] != "seconds", row["quantity"], row["scenario"], row["side"]))
 
 
-TITLES = {"seconds": "Seconds of a step or a clip", "start_s": "Seconds from process start to the first step or video",
+TITLES = {"seconds": "Seconds of a step or a clip", "ready_s": "Seconds from process start until the first step begins",
+          "start_s": "Seconds from process start to the first step or video",
           "peak_mb": "Peak resident memory, MB"}
 
 
