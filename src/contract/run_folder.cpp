@@ -46,9 +46,19 @@ Status make_whole(const fs::path& folder, const CreateRun& options, const Identi
   return files::rename_durable(made.path(), folder);
 }
 
+constexpr const char* kAdvice =
+    "put back a copy of it (docs/formats/run-folder.md says what it holds); its checkpoints are as they were";
+
 bool is_run_folder(const fs::path& folder) {
   std::error_code ec;
   return fs::is_regular_file(folder / kIdentityFile, ec);
+}
+
+/// One that has lost its identity.
+bool was_run_folder(const fs::path& folder) {
+  std::error_code ec;
+  return !is_run_folder(folder) && fs::is_regular_file(folder / "run.yaml", ec) &&
+         fs::is_directory(folder / "attempts", ec) && fs::is_directory(folder / "checkpoints", ec);
 }
 
 Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
@@ -136,6 +146,9 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
 }
 
 Result<RunFolder> RunFolder::open(const fs::path& folder) {
+  if (was_run_folder(folder))
+    return fail(ErrorCode::Corrupt,
+                fmt::format("the run {} has lost its {}: {}", folder.string(), kIdentityFile, kAdvice));
   if (!is_run_folder(folder)) {
     return fail(ErrorCode::NotFound,
                 fmt::format("{} is no run folder: it has no {}", folder.string(), kIdentityFile));
@@ -143,6 +156,7 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
   ZT_TRY_ASSIGN(const std::string text, files::read(folder / kIdentityFile, kMaxIdentityBytes));
   auto identity = parse_identity(text);
   if (!identity) {
+    if (identity.error().code == ErrorCode::Corrupt) identity.error().message += fmt::format("; {}", kAdvice);
     return fail(std::move(identity.error()).with("while reading " + (folder / kIdentityFile).string()));
   }
   return RunFolder(folder, std::move(*identity));
@@ -151,12 +165,17 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
 Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string& what) {
   if (what.find('/') != std::string::npos || is_run_folder(what)) return open(what);
   if (is_run_name(what) && is_run_folder(runs_folder / what)) return open(runs_folder / what);
-  std::vector<RunFolder> runs = list_runs(runs_folder).runs, candidates;
+  auto [runs, damaged] = list_runs(runs_folder);
+  std::vector<RunFolder> candidates;
   if (what == "latest" && !runs.empty()) return std::move(runs.back());
   std::vector<std::string> ids;
   for (const auto& run : runs) {
     ids.push_back(run.identity().run_id);
     if (!what.empty() && ids.back().starts_with(what)) candidates.push_back(run);
+  }
+  for (DamagedRun& run : damaged) {
+    const bool fits = !what.empty() && run.path.filename().string().starts_with(what);
+    if (fits && candidates.empty()) return fail(std::move(run.defect));
   }
   return pick(runs_folder, what, std::move(candidates), ids);
 }
@@ -225,7 +244,7 @@ RunList list_runs(const fs::path& runs_folder) {
   std::error_code ec;
   for (const auto& item : fs::directory_iterator(runs_folder, ec)) {
     if (item.path().filename().string().starts_with('.')) continue;  // not finished being made
-    if (!is_run_folder(item.path())) continue;
+    if (!is_run_folder(item.path()) && !was_run_folder(item.path())) continue;
     if (auto run = RunFolder::open(item.path()))
       out.runs.push_back(std::move(*run));
     else

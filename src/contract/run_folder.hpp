@@ -68,11 +68,11 @@ class RunFolder {
   /// Makes the folder with a fresh id. The folder appears complete or not at all. Errors: InvalidArgument for
   /// a name that is no plain file name, else those of the file system.
   static Result<RunFolder> create(const CreateRun& options);
-  /// Errors: NotFound if `folder` is no run, Corrupt if its identity can't be read.
+  /// Errors: NotFound if `folder` is no run, Corrupt if its identity is lost or can't be read.
   static Result<RunFolder> open(const std::filesystem::path& folder);
   /// Opens what a user names: a path to a run folder, a run id, or a name or prefix of an id that fits
   /// exactly one run of `runs_folder`; "latest" is the newest. Errors: NotFound with the nearest id,
-  /// InvalidArgument listing the candidates.
+  /// InvalidArgument listing the candidates; those of open() if only damaged ones fit.
   static Result<RunFolder> find(const std::filesystem::path& runs_folder, const std::string& what);
 
   const std::filesystem::path& path() const { return path_; }
@@ -106,7 +106,7 @@ class RunFolder {
   Identity identity_;
 };
 
-/// A folder that is a run, but whose identity can't be read.
+/// A folder that is a run, but whose identity is lost or can't be read.
 struct DamagedRun {
   std::filesystem::path path;
   Error defect;

@@ -109,6 +109,39 @@ TEST(RunFolder, ListSkipsStrangersAndUnfinishedRuns) {
   EXPECT_TRUE(list_runs("/nowhere").runs.empty());
 }
 
+TEST(RunFolder, OneThatHasLostItsIdentityIsDamaged) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  std::filesystem::remove(run.path() / "identity.json");
+
+  const auto listed = list_runs(runs.path());
+
+  EXPECT_TRUE(listed.runs.empty());
+  ASSERT_EQ(listed.damaged.size(), 1u);
+  EXPECT_EQ(listed.damaged[0].path, run.path());
+  for (const std::string& name : {std::string("alpha"), run.identity().run_id, run.path().string()}) {
+    const auto found = RunFolder::find(runs.path(), name);
+    ASSERT_FALSE(found) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::Corrupt) << name;
+    EXPECT_NE(found.error().message.find("has lost its identity.json: put back a copy"), std::string::npos)
+        << found.error().message;
+  }
+}
+
+TEST(RunFolder, ANameThatOnlyADamagedRunFitsSaysWhatIsWrongWithIt) {
+  const test::TempFolder runs;
+  const RunFolder first = make_run(runs.path(), "alpha"), second = make_run(runs.path(), "alphabet");
+  std::ofstream(first.path() / "identity.json") << "{\"version\": 1";
+
+  EXPECT_EQ(RunFolder::find(runs.path(), "alpha")->path(), second.path())
+      << "one that can be opened fits too";
+  const auto damaged = RunFolder::find(runs.path(), "alpha-");
+
+  ASSERT_FALSE(damaged);
+  EXPECT_EQ(damaged.error().code, ErrorCode::Corrupt);
+  EXPECT_NE(damaged.error().message.find("put back a copy"), std::string::npos) << damaged.error().message;
+}
+
 TEST(RunFolder, ANewerFormatIsUnsupported) {
   EXPECT_EQ(parse_identity("{\"version\": 2}").error().code, ErrorCode::Unsupported);
 }
