@@ -22,7 +22,7 @@ constexpr ErrorPolicy kPolicies[] = {
     {Permission, "Permission", false, Stop, 77,
      "The system refused access. Check owner and mode of the path in the message."},
     {Unavailable, "Unavailable", true, Job, 69,
-     "Something that may come back is away. Retried with back-off, then the job is queued again."},
+     "Something is away, or in use by another process, that may be back later. Try again then."},
     {Timeout, "Timeout", true, Worker, 71,
      "A wait passed its deadline. Retried once, then the worker is restarted."},
     {Cancelled, "Cancelled", false, Stop, 75,

@@ -222,8 +222,9 @@ Status validate(const TrainJob& job) {
 Status check_ranks(const TrainJob& job, int64_t ranks) {
   if (job.lanes < ranks)
     return broken(
-        fmt::format("lanes: the run's batch has {} parts, too few for {} ranks; use at most {} ranks",
-                    job.lanes, ranks, job.lanes));
+        fmt::format("lanes: the run's batch has {} part(s), too few for {} ranks; use at most {} ranks, or a "
+                    "new run with --set lanes={} (a run's lanes are fixed when it begins)",
+                    job.lanes, ranks, job.lanes, ranks));
   const int64_t copy = job.parallel.shard_ranks;
   if (ranks > 1 && copy > 0 && ranks % copy != 0)
     return broken(
