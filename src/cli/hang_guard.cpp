@@ -43,12 +43,19 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation) {
                      flight_file(session, 0).parent_path().string());
 }
 
+// Of the process that runs; none before its first.
+std::optional<contract::Progress> HangGuard::words_of(const WorkerGroup& workers, size_t rank) const {
+  if (workers.end_of(rank)) return std::nullopt;
+  auto words = contract::read_progress(session_.call_of(rank).progress);
+  if (!words || words->pid != workers.pid_of(rank)) return std::nullopt;
+  return std::move(*words);
+}
+
 void HangGuard::look(const WorkerGroup& workers, double now_s) {
   std::vector<std::optional<RankLook>> looks(workers.size());
   for (size_t rank = 0; rank < workers.size(); ++rank) {
-    if (workers.end_of(rank)) continue;
-    auto words = contract::read_progress(session_.call_of(rank).progress);
-    if (!words || words->pid != workers.pid_of(rank)) continue;  // of the process before this one
+    auto words = words_of(workers, rank);
+    if (!words) continue;
     if (const auto pulse = process::read_pulse(workers.pid_of(rank)))
       looks[rank] = RankLook{std::move(*words), *pulse};
   }
@@ -70,7 +77,8 @@ std::string HangGuard::tend(WorkerGroup& workers) {
   }
   if (now_s < found_->kill_at_s) return {};
   const Found found = *std::exchange(found_, std::nullopt);
-  if (workers.end_of(found.hang.rank)) return {};
+  const auto words = words_of(workers, found.hang.rank);
+  if (!words || words->pid != found.words.pid || words->heartbeat_s != found.words.heartbeat_s) return {};
   const std::string what = describe(found);
   append_error(session_.log_of(found.hang.rank), what);
   write_event(found, what);

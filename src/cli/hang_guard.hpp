@@ -25,8 +25,8 @@ class HangGuard {
   explicit HangGuard(const WorkerSession& session) : session_(session) {}
 
   /// Call it several times a second. A rank that is found to hang is killed a moment later, when the others
-  /// had time to write their records. Then the line to show, which also ends the rank's log, and an event say
-  /// who hung in what.
+  /// had time to write their records, unless it has said something meanwhile. Then the line to show, which
+  /// also ends the rank's log, and an event say who hung in what.
   std::string tend(WorkerGroup& workers);
 
  private:
@@ -36,6 +36,7 @@ class HangGuard {
     double kill_at_s = 0;
   };
   void look(const WorkerGroup& workers, double now_s);
+  std::optional<contract::Progress> words_of(const WorkerGroup& workers, size_t rank) const;
   std::string describe(const Found& found) const;
   void write_event(const Found& found, const std::string& what) const;
   const WorkerSession& session_;

@@ -36,13 +36,15 @@ bool is_worth_a_restart(const process::Exit& exit) {
 }
 
 RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, Time now) {
-  std::erase_if(granted_, [&](Time then) { return now - then >= rules_.window; });
+  const auto is_over = [&](Time then) { return now - then >= rules_.window; };
+  std::erase_if(granted_, is_over);
+  std::erase_if(seen_, [&](const auto& end) { return is_over(end.second); });
   std::string repeated;
   for (const RankFailure& failure : failures) {
     if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
     const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
                               failure.position};
-    if (!seen_.insert(signature).second)
+    if (!seen_.emplace(signature, now).second)
       repeated = fmt::format("rank {} has ended by {} {} for the second time: it would again", failure.rank,
                              failure.exit.text(), failure.position);
   }

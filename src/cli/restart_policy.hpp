@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -52,7 +52,7 @@ class RestartPolicy {
   using Signature = std::tuple<int, int, std::string, std::string>;
   RestartRules rules_;
   std::vector<Time> granted_;
-  std::set<Signature> seen_;
+  std::map<Signature, Time> seen_;  ///< in the window: when
 };
 
 }  // namespace zt::cli

@@ -65,6 +65,15 @@ TEST(RestartPolicy, SameEndAtTheSameStepTwiceIsTheLast) {
             "rank 1 has ended by signal 9 (Killed) after step 5 for the second time: it would again");
 }
 
+TEST(RestartPolicy, SameEndLongAfterIsNotTheSecond) {
+  RestartPolicy policy({.max_restarts = 9, .window = 60min});
+  const RankFailure loading{1, {-1, SIGKILL}, "", "while loading"};
+  EXPECT_TRUE(policy.decide({loading}, kStart).restarts);
+
+  EXPECT_TRUE(policy.decide({loading}, kStart + 60min).restarts);
+  EXPECT_FALSE(policy.decide({loading}, kStart + 119min).restarts);
+}
+
 TEST(RestartPolicy, NumbersInAnErrorMakeNoOtherError) {
   RestartPolicy policy({.max_restarts = 9});
   EXPECT_TRUE(policy.decide({failed(70, "bad index 17 of 20")}, kStart).restarts);
