@@ -4,7 +4,7 @@
 // holds the store's token, which must not stand on a command line), then "start RANK GENERATION RESTARTS" for
 // each rank, also for one that has ended, "signal N" to all that run, and "leave" once none will be started
 // again. Agent to launcher: "started RANK", and "ended RANK CODE SIGNAL" when it has ended. When the agent's
-// standard input ends without "leave", its ranks are asked to save and end.
+// standard input ends without "leave", its ranks are asked to end.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,7 @@ namespace zt::cli {
 namespace {
 
 using namespace std::chrono_literals;
-/// An agent that has killed its ranks says so at once; a host that does not answer never does.
-constexpr auto kAnswerLimit = 5s;
+constexpr auto kLeaveLimit = 5s;
 constexpr uint64_t kMaxLogBytes = uint64_t{1} << 20;
 
 std::string last_line(const std::filesystem::path& file) {
@@ -36,13 +35,14 @@ size_t count_ranks(const std::vector<HostPart>& parts) {
 
 }  // namespace
 
-HostGroup::HostGroup(std::vector<HostPart> parts) : RankGroup(count_ranks(parts)) {
+HostGroup::HostGroup(std::vector<HostPart> parts, std::chrono::milliseconds answer_limit)
+    : RankGroup(count_ranks(parts)), answer_limit_(answer_limit) {
   hosts_.reserve(parts.size());  // a child can't be moved by assignment
   for (HostPart& part : parts) hosts_.push_back({std::move(part)});
 }
 
 HostGroup::~HostGroup() {
-  const clock::Deadline deadline = clock::in(kAnswerLimit);
+  const clock::Deadline deadline = clock::in(kLeaveLimit);
   for (Host& host : hosts_)
     if (host.agent) (void)host.agent->write_in(leave_line());
   for (Host& host : hosts_)
@@ -72,6 +72,7 @@ Status HostGroup::spawn(size_t rank, int64_t generation, int64_t number) {
 }
 
 void HostGroup::send(int signal) {
+  if (signal == SIGKILL && !cut_at_) cut_at_ = clock::in(answer_limit_);
   for (Host& host : hosts_)
     if (host.agent) (void)host.agent->write_in(signal_line(signal));
 }
@@ -89,15 +90,20 @@ void HostGroup::listen(Host& host) {
 
 void HostGroup::note_lost(Host& host, const process::Exit& exit) {
   const HostCall& call = host.part.call;
-  const bool is_known = exit.code != 0 && contract::error_of_exit(exit.shell_code());
+  // 2 is also what a shell, or ssh in its place, says of a command that it does not understand.
+  const bool is_known =
+      exit.code != 0 && exit.code != contract::kExitUsage && contract::error_of_exit(exit.shell_code());
   const int code = is_known ? exit.code : policy(ErrorCode::Unavailable).exit_code;
+  std::string words = fmt::format("the agent on {} ended with {}: {} ({})", call.host, exit.text(),
+                                  last_line(host.part.log), host.part.log.string());
+  if (!host.has_served)
+    words += fmt::format(
+        "; it never answered: does {} reach {} without asking, and is this program there, at the same path?",
+        host.part.command.front(), call.host);
   for (int64_t i = 0; i < call.num_here; ++i) {
     const auto rank = static_cast<size_t>(call.first_rank + i);
     if (end_of(rank)) continue;
-    note_end(rank, {{code, 0},
-                    fmt::format("the agent on {} ended with {}: {} ({})", call.host, exit.text(),
-                                last_line(host.part.log), host.part.log.string()),
-                    host.has_served});
+    note_end(rank, {{code, 0}, words, host.has_served});
   }
 }
 
@@ -114,9 +120,8 @@ Status HostGroup::look(std::chrono::milliseconds moment) {
     note_lost(host, *exit);
     host.agent.reset();
   }
-  const auto late = overdue();
-  if (late && !std::exchange(has_killed_, true)) send(SIGKILL);
-  if (late && *late > kAnswerLimit)
+  if (is_overdue() && !cut_at_) send(SIGKILL);
+  if (cut_at_ && clock::left(*cut_at_) == 0ms)
     for (Host& host : hosts_)
       if (host.agent) (void)host.agent->send(SIGKILL);
   return {};

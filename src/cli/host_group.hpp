@@ -4,6 +4,7 @@
 // starts an agent there again.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,10 @@ namespace zt::cli {
 
 class HostGroup : public RankGroup {
  public:
-  explicit HostGroup(std::vector<HostPart> parts);
+  /// `answer_limit`: an agent that has killed its ranks says so at once; after that long the connection of
+  /// one that does not is cut, and its host counts as lost.
+  explicit HostGroup(std::vector<HostPart> parts,
+                     std::chrono::milliseconds answer_limit = std::chrono::seconds(5));
   HostGroup(const HostGroup&) = delete;
   HostGroup& operator=(const HostGroup&) = delete;
   /// Lets the agents go, which end with their last rank.
@@ -38,8 +42,9 @@ class HostGroup : public RankGroup {
   static Status start_agent(Host& host);
   void listen(Host& host);
   void note_lost(Host& host, const process::Exit& exit);
+  const std::chrono::milliseconds answer_limit_;
   std::vector<Host> hosts_;
-  bool has_killed_ = false;
+  std::optional<clock::Deadline> cut_at_;  ///< set by the first order to kill
 };
 
 }  // namespace zt::cli

@@ -9,13 +9,6 @@
 #include "contract/exit_codes.hpp"
 
 namespace zt::cli {
-namespace {
-
-/// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
-/// they load they would wait for it.
-constexpr std::chrono::seconds kEndLimit{1};
-
-}  // namespace
 
 bool is_failure(const process::Exit& exit) {
   return exit.signal != 0 || (exit.code != 0 && exit.code != kExitResumable);
@@ -58,13 +51,12 @@ Status RankGroup::start(size_t rank, int64_t generation, int64_t number) {
   return {};
 }
 
-void RankGroup::end_soon() {
-  if (!kill_at_) kill_at_ = clock::in(kEndLimit);
+void RankGroup::end_within(std::chrono::seconds limit) {
+  if (!kill_at_) kill_at_ = clock::in(limit);
 }
 
-std::optional<std::chrono::milliseconds> RankGroup::overdue() const {
-  if (!kill_at_ || clock::left(*kill_at_) > std::chrono::milliseconds(0)) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - *kill_at_);
+bool RankGroup::is_overdue() const {
+  return kill_at_ && clock::left(*kill_at_) == std::chrono::milliseconds(0);
 }
 
 }  // namespace zt::cli

@@ -55,8 +55,8 @@ class RankGroup {
   virtual Status look(std::chrono::milliseconds moment) = 0;
   /// Starts a rank, also one that has ended, in that attempt. `number`: counts the launch's restarts.
   Status start(size_t rank, int64_t generation, int64_t number);
-  /// Nobody will be started again: who still runs after a second is killed, as there is nothing left to lose.
-  void end_soon();
+  /// Nobody will be started again, and nothing is left to lose: who still runs after `limit` is killed.
+  void end_within(std::chrono::seconds limit);
   /// Lines for people about what happened since the last call.
   virtual std::string take_news() { return {}; }
   /// What rank 0 wrote to a piped standard output.
@@ -65,8 +65,8 @@ class RankGroup {
  protected:
   virtual Status spawn(size_t rank, int64_t generation, int64_t number) = 0;
   void note_end(size_t rank, RankEnd end);
-  /// How long ago the ranks should have been killed at the latest; nothing: they may run.
-  std::optional<std::chrono::milliseconds> overdue() const;
+  /// Whether who still runs is to be killed.
+  bool is_overdue() const;
 
  private:
   std::vector<std::optional<RankEnd>> ends_;

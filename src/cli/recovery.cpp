@@ -23,6 +23,11 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::chrono::seconds kStoreLimit{5};
+/// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
+/// they load they would wait for it.
+constexpr std::chrono::seconds kEndLimit{1};
+/// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
+constexpr std::chrono::seconds kLeaveLimit{10};
 
 bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
 
@@ -52,9 +57,11 @@ Recovery::Recovery(const WorkerSession& session)
       generation_(session.call.generation) {}
 
 Result<std::string> Recovery::tend(RankGroup& workers) {
-  const auto& first = workers.end_of(0);
   // All ranks' last save is made by then.
-  if (session_.restarts && first && is_clean(first->exit)) is_over_ = true;
+  if (const auto& first = workers.end_of(0); first && is_clean(first->exit)) {
+    is_over_ = true;
+    workers.end_within(kLeaveLimit);
+  }
   std::vector<RankFailure> failures;
   std::vector<size_t> left_behind;
   for (size_t rank = 0; rank < workers.size(); ++rank) {
@@ -63,10 +70,7 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
     else if (workers.has_failed(rank))
       failures.push_back(describe(workers, rank));
   }
-  if (is_over_ || (failures.empty() && left_behind.empty())) {
-    if (is_over_ && restarts_ > 0) workers.end_soon();
-    return std::string();
-  }
+  if (is_over_ || (failures.empty() && left_behind.empty())) return std::string();
   if (signals::stop() != signals::Stop::None) {
     give_up(workers);
     return std::string();
@@ -144,7 +148,7 @@ void Recovery::give_up(RankGroup& workers) {
   is_over_ = true;
   if (session_.restarts)
     (void)tell_store(generation_, contract::kNoRestart, "yes");  // who does not hear it is killed
-  workers.end_soon();
+  workers.end_within(kEndLimit);
 }
 
 }  // namespace zt::cli

@@ -53,7 +53,8 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
   if (!std::getenv(kWaitPolicy)) options.env.emplace_back(kWaitPolicy, "passive");
   if (!session_.rendezvous_token.empty())
     options.env.emplace_back(contract::kRendezvousToken, session_.rendezvous_token);
-  options.parent_death_signal = SIGTERM;  // without its launcher a run saves and ends
+  // Without its launcher one rank alone saves and ends; several, whose store is gone with it, only end.
+  options.parent_death_signal = SIGTERM;
   options.err = process::Stream::to_file(session_.log_of(rank));
   if (rank == 0 && session_.keep_results) options.out = process::Stream::pipe();
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
@@ -81,7 +82,7 @@ Status WorkerGroup::look(std::chrono::milliseconds moment) {
       all_ended = false;
     }
   }
-  if (overdue()) send(SIGKILL);
+  if (is_overdue()) send(SIGKILL);
   news_ += hangs_.tend(*this);
   return {};
 }

@@ -19,7 +19,7 @@ from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs, wait_for_checkpoint
 from recovery_test import at_step
 
-SKIP = 77
+RESUMABLE, SKIP = 75, 77
 EVERY_STEP = ("--set", "checkpoint.memory_every_steps=1")
 
 
@@ -228,6 +228,18 @@ def lose_a_connection_and_go_on(runs, wanted):
     wait_until_gone(runs, "again", 20)
 
 
+def stop_with_an_agent_that_hangs(runs):
+    """Its word that its ranks have ended never comes; the first rank's, on the other host, that all is saved, does."""
+    process = runs.on_hosts("hung", "a:2,b:2", "--steps", 100000)
+    wait_for_checkpoint(runs.root, "hung")
+    agent = parent(runs.worker("hung", 3))
+    os.kill(agent, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == RESUMABLE, runs.log()
+    os.kill(agent, signal.SIGCONT)
+    wait_until_gone(runs, "hung", 20)
+
+
 def share_the_cores(runs):
     """Among the ranks of each host, not among all."""
     runs.finish(runs.on_hosts("cores", "a:1,b:1", "--set", "threads=0", "--steps", 1))
@@ -261,6 +273,7 @@ def main():
             restart_a_rank(runs, wanted)
             lose_hosts(runs, wanted)
             lose_a_connection_and_go_on(runs, wanted)
+            stop_with_an_agent_that_hangs(runs)
             share_the_cores(runs)
             refuse_strange_hosts(runs)
         finally:
