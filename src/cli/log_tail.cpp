@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/log_tail.hpp"
 
-#include <fstream>
 #include <utility>
 
 namespace zt::cli {
@@ -13,12 +12,14 @@ LogTail::LogTail(std::filesystem::path path) : path_(std::move(path)) {
 }
 
 std::string LogTail::read() {
-  std::ifstream in(path_, std::ios::binary);
+  // Anew each time: only then does a network file system show what another host wrote.
+  if (std::ifstream anew(path_, std::ios::binary); anew) file_ = std::move(anew);
+  file_.clear();
   std::string chunk(size_t{1} << 18, '\0');
-  if (!in.seekg(offset_)) return {};
-  in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-  chunk.resize(static_cast<size_t>(in.gcount()));
-  offset_ += in.gcount();
+  if (!file_.is_open() || !file_.seekg(offset_)) return {};
+  file_.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+  chunk.resize(static_cast<size_t>(file_.gcount()));
+  offset_ += file_.gcount();
   partial_ += chunk;
   const size_t end = partial_.rfind('\n');
   if (end == std::string::npos) return {};

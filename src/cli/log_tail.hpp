@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Follows a log file that another process appends to.
+// Follows a log file that another process appends to, also after it was moved or removed.
 #pragma once
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace zt::cli {
@@ -18,6 +19,7 @@ class LogTail {
 
  private:
   std::filesystem::path path_;
+  std::ifstream file_;
   std::streamoff offset_ = 0;
   std::string partial_;
 };

@@ -72,6 +72,21 @@ bool can_be_resumed(const WorkerSession& session, const process::Exit& exit) {
   return session.restarts && signals::stop() == signals::Stop::Requested && is_worth_a_restart(exit);
 }
 
+// Whether the run that the session trains is no longer where it was.
+bool has_lost_folder(const WorkerSession& session) {
+  std::error_code unknown;
+  const fs::path& folder = session.call.run_dir;
+  return !folder.empty() && !fs::exists(folder, unknown) && !unknown;
+}
+
+std::string words_of(const WorkerSession& session, const GroupEnd& end) {
+  if (!end.words.empty()) return end.words;
+  const std::string words = last_error(session.log_of(static_cast<size_t>(end.rank)));
+  if (!words.empty() || !has_lost_folder(session)) return words;
+  return fmt::format("the run folder {} was moved or removed while it trained",
+                     session.call.run_dir.string());
+}
+
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
 // words, or which of several ranks was the cause.
 WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
@@ -86,8 +101,8 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   if (!session.others.empty()) {
     const auto progress = contract::read_progress(call.progress);
-    note("zoetrope: error: " + text(FirstCause{end.rank, call.place.host, exit, progress,
-                                               end.words.empty() ? last_error(log) : end.words, log}));
+    note("zoetrope: error: " +
+         text(FirstCause{end.rank, call.place.host, exit, progress, words_of(session, end), log}));
     const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
     if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
     return {exit.shell_code(), has_said};
@@ -117,7 +132,10 @@ Result<std::unique_ptr<RankGroup>> start_ranks(const WorkerSession& session) {
 }  // namespace
 
 Result<fs::path> find_worker() {
-  if (const char* named = std::getenv("ZT_WORKER"); named && *named) return fs::path(named);
+  if (const char* named = std::getenv("ZT_WORKER"); named && *named) {
+    if (::access(named, X_OK) == 0) return fs::path(named);
+    return fail(ErrorCode::NotFound, fmt::format("ZT_WORKER names {}, which is no program", named));
+  }
   return find_sibling("zoetrope-worker");
 }
 
@@ -131,6 +149,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   StopRelay relay(session.call.verb);
   Recovery recovery(session);
   std::string results;
+  bool is_folder_lost = false;
   while (!workers.have_all_ended()) {
     if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
@@ -141,6 +160,13 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
     }
     ZT_TRY(workers.look(kTick));
     line.print_above(workers.take_news());
+    if (!is_folder_lost && has_lost_folder(session)) {
+      is_folder_lost = true;
+      line.print_above(fmt::format(
+          "zoetrope: the run folder {} is gone: was it moved or removed? Until it is back nothing is "
+          "saved; Ctrl-C ends the run\n",
+          session.call.run_dir.string()));
+    }
     ZT_TRY_ASSIGN(const std::string lines, recovery.tend(workers));
     line.print_above(lines);
   }

@@ -52,14 +52,15 @@ struct WorkerEnd {
   std::string results = {};  ///< standard output, if kept
 };
 
-/// $ZT_WORKER, else the program beside this one, else in ../libexec/zoetrope. Errors: NotFound, saying how to
-/// build it.
+/// $ZT_WORKER, else the program beside this one, else in ../libexec/zoetrope. Errors: NotFound, naming what
+/// $ZT_WORKER named or saying how to build it.
 Result<std::filesystem::path> find_worker();
 
 /// The worker runs until it ends by itself or by signals passed on: a request to stop has no deadline (it
 /// saves first), stopping now has five seconds before it is killed. When one of several ranks fails, and is
-/// not restarted, the others have a second to end as well, and the one that failed first is named. Errors:
-/// NotFound or Permission if one can't be started. How it failed stands on stderr already.
+/// not restarted, the others have a second to end as well, and the one that failed first is named; when the
+/// first is done they have ten. A run folder that is lost meanwhile is named too. Errors: NotFound or
+/// Permission if one can't be started. How it failed stands on stderr already.
 Result<WorkerEnd> supervise(const WorkerSession& session);
 
 }  // namespace zt::cli
