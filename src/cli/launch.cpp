@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "cli/output.hpp"
 #include "cli/version.hpp"
 #include "config/paths.hpp"
+#include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
 #include "data/clip_index.hpp"
 #include "rendezvous/server.hpp"
@@ -107,6 +109,14 @@ void say_how_it_ended(const contract::RunFolder& run, int code) {
     note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
 }
 
+// Whether the worker came to hold the run: then it has said at least how it ended.
+bool has_begun(const contract::RunFolder& run, const contract::Attempt& attempt) {
+  const auto log = contract::read_events(run.events());
+  return !log || std::ranges::any_of(log->events, [&](const contract::Event& event) {
+    return event.generation == attempt.generation;
+  });
+}
+
 // Where a job without a run folder (generate, eval...) has its files while it runs: job, progress words, log.
 // What a killed program left there is removed by the next.
 Result<files::Temporary> job_folder() {
@@ -147,7 +157,8 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   return {};
 }
 
-Status check_device(const std::string& device) {
+Status check_worker(const std::string& device) {
+  ZT_TRY(find_worker());
   if (device == "cpu" || ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr) return {};
   return fail(ErrorCode::Unsupported,
               fmt::format("device {} needs NVIDIA's driver: {}; use --device cpu on this machine", device,
@@ -185,6 +196,13 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
   ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, places));
+  const bool is_unavailable = contract::error_of_exit(end.code) == ErrorCode::Unavailable;
+  if (is_unavailable && places.elsewhere.hosts.empty() && !has_begun(run, attempt)) {
+    // Later launches would take its configuration, and listings its end, for the run's.
+    std::error_code ignored;
+    fs::remove_all(attempt.folder, ignored);
+    return end.code;
+  }
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());
   } else {

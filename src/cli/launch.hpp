@@ -26,9 +26,9 @@ Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequ
 /// trained encoders, NotFound naming the key whose file is missing, those of reading the index.
 Status check_start(const config::Resolved<config::TrainJob>& resolved);
 
-/// Whether workers of this host can compute on `device`, as far as this program can see. Errors: Unsupported
-/// where the device is CUDA's and there is no driver.
-Status check_device(const std::string& device);
+/// Whether workers of this host can be started and compute on `device`, as far as this program can see.
+/// Errors: those of find_worker(); Unsupported where the device is CUDA's and there is no driver.
+Status check_worker(const std::string& device);
 
 /// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. Errors: those of the
 /// file system.
@@ -45,7 +45,8 @@ struct RankPlaces {
 /// rendezvous::Server::start() at that address.
 Status check_places(const RankPlaces& places);
 
-/// One launch: begins an attempt, runs the worker, writes report.html whatever came out. `changed_yaml`: the
+/// One launch: begins an attempt, runs the worker, writes report.html whatever came out. Where another launch
+/// of the run was quicker nothing of this one stays. `changed_yaml`: the
 /// configuration of this and later launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
                        const RankPlaces& places = {});

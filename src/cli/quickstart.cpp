@@ -95,6 +95,7 @@ class Quickstart {
       return kExitOk;
     }
     ZT_TRY(check_start(resolved));
+    ZT_TRY(check_worker(resolved.job.device));
     ZT_TRY_ASSIGN(const auto run, create_run(resolved));
     run_path = run.path().string();
     return launch_run(run);

@@ -94,7 +94,7 @@ Result<int> start(const config::LoadRequest& request, const Options& options, bo
     return 0;
   }
   ZT_TRY(check_start(asked.resolved));
-  if (places.elsewhere.hosts.empty() && !options.create_only) ZT_TRY(check_device(asked.resolved.job.device));
+  if (places.elsewhere.hosts.empty() && !options.create_only) ZT_TRY(check_worker(asked.resolved.job.device));
   if (!options.create_only) ZT_TRY(check_places(places));
   ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
   if (options.create_only) {
@@ -150,7 +150,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
     if (changed) print(config::freeze(*changed));
     return 0;
   }
-  if (places.elsewhere.hosts.empty()) ZT_TRY(check_device(job.device));
+  if (places.elsewhere.hosts.empty()) ZT_TRY(check_worker(job.device));
   return launch_run(run, changed ? std::optional(config::freeze(*changed)) : std::nullopt, places);
 }
 

@@ -7,6 +7,7 @@
 //   planned    a small plan
 //   offloaded  one with optimizer state in host memory
 //   refuse     logs an error and exits 72 (Exhausted)
+//   forestalled  finds the run in use by another process, exits 69
 //   die        kills itself
 #include <signal.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ Result<int> act(const RunFolder& run, int64_t generation, const std::string& par
 
 Result<int> launch(const WorkerCall& call, const std::string& part) {
   ZT_TRY_ASSIGN(const auto run, RunFolder::open(call.run_dir));
+  if (part == "forestalled") return fail(ErrorCode::Unavailable, "runs/lock is in use by another process");
   ZT_TRY_ASSIGN(const auto lock, run.lock());
   ZT_TRY_ASSIGN(auto events, EventWriter::create(run.events(), call.generation, "rank0"));
   ZT_TRY_ASSIGN(auto progress, ProgressWriter::open(call.progress));
