@@ -173,9 +173,8 @@ void Saver::State::write(Job& writing) {
   result.status = commit(writing);
   result.write_s = watch.seconds();
   if (!result.status) {
-    log::error("checkpoint",
-               fmt::format("step={} was NOT saved: {}. Training goes on; the next save tries again.",
-                           result.step, result.status.error().text()));
+    log::error("checkpoint", fmt::format("step={} was NOT saved: {}. The checkpoints before it stand.",
+                                         result.step, result.status.error().text()));
     return;
   }
   if (!options.meeting || options.meeting->rank() == 0)

@@ -130,6 +130,12 @@ void Client::abort() {
   ::shutdown(fd_, SHUT_RDWR);
 }
 
+bool Client::is_lost() const {
+  char next = 0;
+  const ssize_t n = ::recv(fd_, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return is_broken_ || n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 Result<Frame> Client::lost(std::string_view what) {
   is_broken_ = true;
   if (is_aborted_)

@@ -61,6 +61,8 @@ class Client {
   const std::string& local_address() const { return local_address_; }
   /// Ends a call that another thread is in, and every later one.
   void abort();
+  /// Whether every later call would fail: the connection has ended, or a call gave it up. Waits for nothing.
+  bool is_lost() const;
 
  private:
   Client(ClientOptions options, int fd, std::string local_address);
@@ -71,7 +73,7 @@ class Client {
   const std::string local_address_;
   std::mutex mutex_;  ///< one call at a time
   int fd_;
-  bool is_broken_ = false;
+  std::atomic<bool> is_broken_ = false;
   std::atomic<bool> is_aborted_ = false;
 };
 

@@ -102,6 +102,7 @@ Result<Outcome> Loop::train() {
   }
   Outcome outcome = Outcome::Completed;
   while (setup_.cursor.step < end_step()) {
+    ZT_TRY(setup_.ranks.check_meeting());  // no step is made that could not be saved
     ZT_TRY_ASSIGN(const Course course, next_course());
     if (course == Course::Stop) outcome = Outcome::Stopped;
     if (course != Course::GoOn) break;

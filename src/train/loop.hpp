@@ -37,7 +37,8 @@ class Loop {
        int64_t generation, Journal& journal, std::function<bool()> should_stop);
 
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
-  /// non-finite, those of data and of Ranks; a last checkpoint that could not be written. After one the
+  /// non-finite, those of data and of Ranks; Unavailable before a step once no save could be made any more; a
+  /// last checkpoint that could not be written. After one the
   /// other ranks are given up and no save is in flight.
   Result<Outcome> run();
 

@@ -8,53 +8,16 @@
 #include <string>
 #include <utility>
 
-#include "rendezvous/server.hpp"
 #include "tensor/require.hpp"
+#include "train/store_meeting.hpp"
 #include "train/unit_order.hpp"
 
 namespace zt::train {
-namespace {
-
-/// Savers meet in the launcher's store.
-class StoreMeeting : public checkpoint::Meeting {
- public:
-  StoreMeeting(std::shared_ptr<rendezvous::Client> store, int rank, int size)
-      : store_(std::move(store)), rank_(rank), size_(size) {}
-  int rank() const override { return rank_; }
-  int size() const override { return size_; }
-  Status post(const std::string& key, const std::string& text) override {
-    return store_->set(kPrefix + key, text);
-  }
-  Result<std::vector<std::string>> await(const std::vector<std::string>& keys,
-                                         std::chrono::milliseconds limit) override {
-    std::vector<std::string> named;
-    for (const std::string& key : keys) named.push_back(kPrefix + key);
-    const clock::Deadline until = clock::in(limit);
-    for (;;) {
-      auto texts = store_->get(named, std::min(until, clock::in(kSlice)));
-      const bool goes_on =
-          !texts && texts.error().code == ErrorCode::Timeout && clock::left(until).count() > 0;
-      if (!goes_on) return texts;
-      // A rank that is gone says nothing any more.
-      if (const auto lost = store_->get(rendezvous::kFirstLostKey, clock::in(kLook)))
-        return fail(ErrorCode::PeerLost, "rank " + *lost + " is gone");
-    }
-  }
-  void forget(const std::string& key) override { (void)store_->erase(kPrefix + key); }
-
- private:
-  static constexpr const char* kPrefix = "checkpoint/";
-  static constexpr std::chrono::milliseconds kSlice{250}, kLook{50};
-  std::shared_ptr<rendezvous::Client> store_;
-  int rank_, size_;
-};
-
-}  // namespace
 
 Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, config::ParallelJob job)
     : groups_(std::move(groups)),
-      saves_(std::move(saves)),
-      meeting_(std::make_shared<StoreMeeting>(saves_, groups_.world->rank(), groups_.world->size())),
+      meeting_(
+          std::make_shared<StoreMeeting>(std::move(saves), groups_.world->rank(), groups_.world->size())),
       job_(job) {}
 
 void Ranks::abandon() {
@@ -62,7 +25,7 @@ void Ranks::abandon() {
     if (group) group->abort();
   for (dist::Communicator* link : {groups_.to_holder.get(), groups_.from_ward.get()})
     if (link) link->abort();
-  if (saves_) saves_->abort();
+  if (meeting_) meeting_->abort();
   if (words_) words_->judge_silence({});
 }
 
@@ -97,6 +60,10 @@ PeerRule Ranks::peers() const {
 params::Range Ranks::lanes(int64_t num_lanes) const {
   return {num_lanes * rank() / size(), num_lanes * (rank() + 1) / size()};
 }
+
+std::shared_ptr<checkpoint::Meeting> Ranks::meeting() const { return meeting_; }
+
+Status Ranks::check_meeting() const { return meeting_ ? meeting_->check() : Status(); }
 
 Status Ranks::wait_all(std::vector<dist::Pending> operations) const {
   const clock::Deadline until = deadline();

@@ -31,6 +31,8 @@
 
 namespace zt::train {
 
+class StoreMeeting;
+
 class Ranks {
  public:
   Ranks() = default;
@@ -112,7 +114,9 @@ class Ranks {
   /// What this rank sent and received so far.
   dist::Traffic traffic() const;
   /// How the ranks' savers meet; nothing with one rank.
-  std::shared_ptr<checkpoint::Meeting> meeting() const { return meeting_; }
+  std::shared_ptr<checkpoint::Meeting> meeting() const;
+  /// Whether saves can still be made: StoreMeeting::check(). Each rank asks for itself.
+  Status check_meeting() const;
 
  private:
   Status wait_all(std::vector<dist::Pending> operations) const;
@@ -126,8 +130,7 @@ class Ranks {
   bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
   std::shared_ptr<RankWords> words_;  ///< null: nobody watches
   RankGroups groups_;
-  std::shared_ptr<rendezvous::Client> saves_;
-  std::shared_ptr<checkpoint::Meeting> meeting_;
+  std::shared_ptr<StoreMeeting> meeting_;
   std::unique_ptr<dist::UnitExchange> units_;
   std::unique_ptr<UnitWatch> unit_watch_;
   config::ParallelJob job_;

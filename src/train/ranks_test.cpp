@@ -466,30 +466,5 @@ TEST(Ranks, CountThoseOfTheirHost) {
   other.join();
 }
 
-TEST(Meeting, GivesUpAsSoonAsARankIsLost) {
-  const auto store = rendezvous::Server::start({}).value();
-  const config::ParallelJob job = job_of(1, 1).parallel;
-  Status waited;
-  const clock::Stopwatch watch;
-  std::thread first([&] {
-    const Ranks ranks = test::join_ranks(*store, 0, 2, job);
-    const auto texts = ranks.meeting()->await({"never posted"}, 20s);
-    if (!texts) waited = fail(texts.error());
-  });
-  const Ranks second = test::join_ranks(*store, 1, 2, job);
-  rendezvous::ClientOptions dying;
-  dying.host = "127.0.0.1";
-  dying.port = store->port();
-  dying.generation = 1;
-  dying.member = "1";
-  rendezvous::Client::connect(dying, clock::in(20s)).value()->abort();
-  first.join();
-
-  ASSERT_FALSE(waited);
-  EXPECT_EQ(waited.error().code, ErrorCode::PeerLost);
-  EXPECT_NE(waited.error().message.find("rank 1 is gone"), std::string::npos) << waited.error().message;
-  EXPECT_LT(watch.seconds(), 10);
-}
-
 }  // namespace
 }  // namespace zt::train

@@ -17,7 +17,7 @@ from pathlib import Path
 from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs, wait_for_checkpoint
 
-RESUMABLE, PEER_LOST = 75, 76
+UNAVAILABLE, RESUMABLE, PEER_LOST = 69, 75, 76
 
 
 def environment_of(launcher, rank, ranks):
@@ -104,6 +104,20 @@ def kill_the_first(runs):
     return folder
 
 
+def lose_the_store(runs):
+    """Without it the ranks could save nothing any more: they end, and the next launch has a store of its own."""
+    runs.finish(runs.train("storeless", "--ranks", 2, "--steps", 100000, "--create-only"))
+    folder = Path(runs.log().strip().splitlines()[-1])
+    ranks = runs.start_ranks(folder, "torch")
+    wait_for_checkpoint(runs.root, "storeless")
+    began = time.monotonic()
+    os.kill(stores_of(folder)[0], signal.SIGKILL)
+    codes = {rank.wait(DEADLINE_S) for rank in ranks}
+    print(f"the ranks had ended {time.monotonic() - began:.2f} s after their store was killed")
+    assert UNAVAILABLE in codes <= {UNAVAILABLE, PEER_LOST}, (codes, runs.rank_logs())
+    assert "No checkpoint can be made without it" in runs.rank_logs(), runs.rank_logs()
+
+
 def stop_while_alone(runs):
     """The first rank waits for one that never comes."""
     folder = runs.create("alone", 2)
@@ -166,6 +180,7 @@ def main():
             train_by(runs, launcher, wanted)
         folder = kill_the_first(runs)
         refuse_nonsense(runs, folder)
+        lose_the_store(runs)
         stop_while_alone(runs)
         # A launcher of one process: no store, and the same weights after what the two have done.
         single = runs.start_rank(folder, environment_of("torch", 0, 1))
