@@ -13,6 +13,11 @@
 #include "train/unit_order.hpp"
 
 namespace zt::train {
+namespace {
+
+constexpr std::string_view kFirstsWork = "what the first rank prepares";
+
+}  // namespace
 
 Ranks::Ranks(RankGroups groups, std::unique_ptr<rendezvous::Client> saves, config::ParallelJob job)
     : groups_(std::move(groups)),
@@ -99,6 +104,20 @@ Result<std::vector<double>> Ranks::from_first(std::vector<double> mine, std::str
 
 Status Ranks::barrier(std::string_view what) {
   return groups_.world ? groups_.world->barrier(what).wait(deadline()) : Status();
+}
+
+Status Ranks::await_first() {
+  for (;;) {
+    ZT_TRY_ASSIGN(const auto is_there, from_first({1.0}, kFirstsWork));
+    if (is_there.front() != 0) return {};
+  }
+}
+
+Status Ranks::keep_waiting() {
+  if (since_told_.seconds() < static_cast<double>(job_.timeout_s) / 4) return {};
+  since_told_ = clock::Stopwatch();
+  ZT_TRY(from_first({0.0}, kFirstsWork));
+  return {};
 }
 
 void Ranks::share_units(params::ParamStore& store) {

@@ -60,6 +60,11 @@ class Ranks {
   /// The first rank's numbers. Their count is the same on all.
   Result<std::vector<double>> from_first(std::vector<double> mine, std::string_view what);
   Status barrier(std::string_view what);
+  /// Waits for the first rank, which may be at work of its own for longer than any wait of the others may
+  /// take: then it calls keep_waiting() now and then.
+  Status await_first();
+  /// On the first rank, before await_first(): tells the others that it lives, when it is time again.
+  Status keep_waiting();
 
   /// Brings the store's units whose values or gradients are shared, for as long as this and the store live;
   /// nothing where none are.
@@ -134,6 +139,7 @@ class Ranks {
   std::unique_ptr<dist::UnitExchange> units_;
   std::unique_ptr<UnitWatch> unit_watch_;
   config::ParallelJob job_;
+  clock::Stopwatch since_told_;  ///< of keep_waiting()
 };
 
 }  // namespace zt::train

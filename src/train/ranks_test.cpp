@@ -466,5 +466,22 @@ TEST(Ranks, CountThoseOfTheirHost) {
   other.join();
 }
 
+TEST(Ranks, WaitForAFirstOneThatWorksForLongerThanAWaitMayTake) {
+  const auto store = rendezvous::Server::start({}).value();
+  config::ParallelJob job = job_of(1, 1).parallel;
+  job.timeout_s = 1;
+  Status waited;
+  std::thread second([&] { waited = test::join_ranks(*store, 1, 2, job).await_first(); });
+
+  Ranks first = test::join_ranks(*store, 0, 2, job);
+  Status kept;
+  for (const clock::Stopwatch watch; kept && watch.seconds() < 1.3; std::this_thread::yield())
+    kept = first.keep_waiting();
+  const Status there = first.await_first();
+  second.join();
+
+  for (const Status& status : {kept, there, waited}) EXPECT_TRUE(status) << status.error().text();
+}
+
 }  // namespace
 }  // namespace zt::train

@@ -28,12 +28,12 @@
 namespace zt::train {
 namespace {
 
-/// Runs `work` on the first rank, then on the others. An error of the first reaches them as the end of its
-/// group.
+/// Runs `work` on the first rank, where it may take long if it calls keep_waiting(), then on the others. An
+/// error of the first reaches them as the end of its group.
 template <class Work>
 Status in_turn(Ranks& ranks, const Work& work) {
   if (ranks.is_first()) ZT_TRY(work());
-  ZT_TRY(ranks.barrier("what the first rank prepares"));
+  ZT_TRY(ranks.await_first());
   return ranks.is_first() ? Status() : work();
 }
 /// Takes part in in_turn() without work.
@@ -84,8 +84,9 @@ Status open_encoders(Setup& setup, const contract::RunFolder& run) {
   return {};
 }
 
-Status fill_cache(const Setup& setup, Journal& journal) {
+Status fill_cache(Setup& setup, Journal& journal) {
   if (!setup.cache || !setup.job.cache.build_ahead) return {};
+  Status others_wait;
   prepare::BuildOptions options;
   options.num_threads = setup.num_threads;
   options.progress = [&](int64_t done, int64_t total) {
@@ -94,11 +95,14 @@ Status fill_cache(const Setup& setup, Journal& journal) {
     progress.step = done;
     progress.total_steps = total;
     journal.publish(progress);
+    if (others_wait) others_wait = setup.ranks.keep_waiting();
   };
-  options.should_stop = [] { return signals::stop() != signals::Stop::None; };
-  ZT_TRY_ASSIGN(const prepare::BuildReport report, prepare::build_cache(*setup.encoder, setup.plan, options));
-  log::info("train", "cache filled: clips=" + std::to_string(report.clips) +
-                         " encoded=" + std::to_string(report.encoded));
+  options.should_stop = [&] { return !others_wait || signals::stop() != signals::Stop::None; };
+  const auto report = prepare::build_cache(*setup.encoder, setup.plan, options);
+  ZT_TRY(others_wait);
+  if (!report) return fail(report.error());
+  log::info("train", "cache filled: clips=" + std::to_string(report->clips) +
+                         " encoded=" + std::to_string(report->encoded));
   return {};
 }
 
