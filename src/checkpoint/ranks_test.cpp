@@ -133,6 +133,27 @@ TEST_P(SavedBy, RanksIsReadWholeAndByAnyOtherNumberOfRanks) {
 
 INSTANTIATE_TEST_SUITE_P(OneToFour, SavedBy, ::testing::Values(1, 2, 3, 4));
 
+TEST(SavedByRanks, LeaveNoMoreBehindOnTheBoardTheMoreTheySave) {
+  const test::TempFolder folder;
+  Board board;
+  std::vector<std::unique_ptr<Saver>> savers;
+  for (int rank = 0; rank < 2; ++rank) {
+    SaverOptions options{
+        .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+    options.meeting = std::make_shared<BoardMeeting>(board, rank, 2);
+    savers.push_back(std::make_unique<Saver>(options));
+  }
+  const auto keys_after = [&](int64_t step) {
+    for (int rank = 0; rank < 2; ++rank) savers[static_cast<size_t>(rank)]->save(snapshot_of(step, rank, 2));
+    for (const auto& saver : savers) EXPECT_TRUE(saver->wait());
+    return board.texts.size();
+  };
+  const size_t after_one = keys_after(1);
+
+  EXPECT_EQ(keys_after(2), after_one);
+  EXPECT_EQ(keys_after(3), after_one);
+}
+
 TEST(SavedByRanks, FailsOnAllIfOneCannotWrite) {
   const test::TempFolder folder;
   ASSERT_TRUE(save(folder.path(), 1, 3).at(0).status);

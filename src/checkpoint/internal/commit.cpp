@@ -72,9 +72,11 @@ Status refuse_if_superseded(const Save& save) {
 
 // What ranks tell each other during a save. An error goes as text behind kFailed.
 constexpr std::string_view kFailed = "failed: ";
+constexpr const char *kFolder = "folder", *kEnd = "end";
 constexpr uint64_t kMaxPartBytes = uint64_t{256} << 20;
 
-std::string key(const Save& save, std::string_view what) { return fmt::format("{}/{}", save.number, what); }
+std::string key(int64_t number, std::string_view what) { return fmt::format("{}/{}", number, what); }
+std::string key(const Save& save, std::string_view what) { return key(save.number, what); }
 std::string part_key(const Save& save, int rank) { return key(save, fmt::format("part/{}", rank)); }
 
 Result<std::string> unless_failed(std::string text, std::string_view who) {
@@ -112,13 +114,16 @@ Result<std::vector<contract::ManifestPart>> collect_parts(const Save& save, cons
 
 // Data files, then manifest; each is synced, read back, and so is the folder.
 Result<uint64_t> write_folder(const Save& save, const fs::path& folder) {
-  if (Meeting* meeting = save.options.meeting.get())
-    ZT_TRY(meeting->post(key(save, "folder"), folder.string()));
+  Meeting* const meeting = save.options.meeting.get();
+  if (meeting) ZT_TRY(meeting->post(key(save, kFolder), folder.string()));
   auto own = write_part(save, /*rank=*/0, folder);
   // Whatever became of it: the others' files are in the folder, so it stays until they are done.
   auto parts = collect_parts(save, folder);
   if (!own) return fail(own.error());
   if (!parts) return fail(parts.error());
+  // Who is in this save has heard all of the one before.
+  if (meeting)
+    for (const char* what : {kFolder, kEnd}) meeting->forget(key(save.number - 1, what));
   contract::Manifest manifest = describe(save);
   manifest.world_size = static_cast<int>(parts->size()) + 1;
   contract::add_part(manifest, own->part);
@@ -162,7 +167,7 @@ Result<uint64_t> commit_as_other(const Save& save) {
     ZT_TRY_ASSIGN(auto texts, meeting.await({key(save, what)}, save.options.deadline));
     return unless_failed(std::move(texts.front()), "rank 0 could not save");
   };
-  ZT_TRY_ASSIGN(const fs::path folder, hear("folder"));
+  ZT_TRY_ASSIGN(const fs::path folder, hear(kFolder));
   const auto write = [&]() -> Result<uint64_t> {
     ZT_TRY_ASSIGN(const WrittenPart written, write_part(save, meeting.rank(), folder));
     ZT_TRY(files::write_atomic(part_file(folder, meeting.rank()), contract::to_json(written.part)));
@@ -172,7 +177,7 @@ Result<uint64_t> commit_as_other(const Save& save) {
   const std::string told = written ? "written" : std::string(kFailed) + written.error().text();
   ZT_TRY(meeting.post(part_key(save, meeting.rank()), told));
   if (!written) return fail(written.error());
-  ZT_TRY(hear("end"));
+  ZT_TRY(hear(kEnd));
   return written;
 }
 
@@ -184,9 +189,9 @@ Result<uint64_t> commit(const Save& save) {
   if (meeting->rank() != 0) return commit_as_other(save);
   auto bytes = commit_as_first(save);
   const std::string end = bytes ? "saved" : std::string(kFailed) + bytes.error().text();
-  Status told = meeting->post(key(save, "end"), end);
+  Status told = meeting->post(key(save, kEnd), end);
   // Before the folder was named the others wait for that.
-  if (told && !bytes) told = meeting->post(key(save, "folder"), end);
+  if (told && !bytes) told = meeting->post(key(save, kFolder), end);
   if (!told)
     log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
   return bytes;
