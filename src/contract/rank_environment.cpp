@@ -84,6 +84,33 @@ Result<std::optional<EnvironmentPlace>> place_of_torch(const Variables& variable
   return std::optional(std::move(place));
 }
 
+Result<std::optional<EnvironmentPlace>> place_of_open_mpi(const Variables& variables) {
+  constexpr const char *kRank = "OMPI_COMM_WORLD_RANK", *kSize = "OMPI_COMM_WORLD_SIZE";
+  ZT_TRY_ASSIGN(const int64_t rank, variables.needed(kRank, 0, kMaxRanks - 1, kSize));
+  ZT_TRY_ASSIGN(const int64_t ranks, variables.needed(kSize, 1, kMaxRanks, kRank));
+  if (rank >= ranks) return variables.contradiction(kRank, kSize);
+  ZT_TRY_ASSIGN(const auto local_ranks, variables.number("OMPI_COMM_WORLD_LOCAL_SIZE", 1, kMaxRanks));
+  if (local_ranks > ranks) return variables.contradiction("OMPI_COMM_WORLD_LOCAL_SIZE", kSize);
+  EnvironmentPlace place;
+  place.rank = rank;
+  place.ranks = ranks;
+  place.is_one_host = local_ranks == ranks;
+  place.launch = fmt::format("mpi {}", variables.text("PMIX_NAMESPACE"));
+  place.origin = fmt::format("{}={} and {}={}", kRank, rank, kSize, ranks);
+  return std::optional(std::move(place));
+}
+
+/// Of other MPIs it is not known what tells one launch from another.
+Status refuse_other_mpi(const Variables& variables) {
+  ZT_TRY_ASSIGN(const auto ranks, variables.number("PMI_SIZE", 0, kMaxRanks));
+  if (ranks.value_or(1) <= 1) return {};
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("PMI_RANK={} and PMI_SIZE={} in the environment: of the MPIs only Open MPI's mpirun is "
+                  "built: start the ranks by `zoetrope train --hosts`, srun or torchrun, {}",
+                  variables.text("PMI_RANK"), *ranks, kExplicit));
+}
+
 Result<std::optional<EnvironmentPlace>> place_of_slurm(const Variables& variables) {
   ZT_TRY_ASSIGN(const int64_t rank, variables.needed("SLURM_PROCID", 0, kMaxRanks - 1, "SLURM_STEP_ID"));
   ZT_TRY_ASSIGN(const int64_t ranks, variables.needed("SLURM_NTASKS", 1, kMaxRanks, "SLURM_PROCID"));
@@ -170,7 +197,11 @@ Result<std::optional<EnvironmentPlace>> place_in_environment(const Environment& 
   if (variables.has("LOCAL_RANK")) {
     ZT_TRY(variables.needed("RANK", 0, kMaxRanks - 1, "LOCAL_RANK"));
   }
+  // mpirun starts its daemons, one a host, by srun: their ranks have the variables of both.
+  if (variables.has("OMPI_COMM_WORLD_RANK") || variables.has("OMPI_COMM_WORLD_SIZE"))
+    return place_of_open_mpi(variables);
   if (variables.has("SLURM_STEP_ID")) return place_of_slurm(variables);
+  ZT_TRY(refuse_other_mpi(variables));
   return std::optional<EnvironmentPlace>{};
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where torchrun, accelerate or srun put a process among the ranks of its launch, read from the variables
-// that they set: RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT,
-// TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT; or, where neither RANK nor WORLD_SIZE is set,
-// SLURM_PROCID, SLURM_NTASKS, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, SLURM_NODEID, SLURM_STEP_NODELIST,
-// SLURM_JOB_NODELIST, SLURM_JOB_ID, SLURM_STEP_ID, SLURM_RESTART_COUNT and SLURMD_NODENAME. They say who a
-// rank is, not how ranks meet: MASTER_PORT belongs to torchrun's own store.
+// Where torchrun, accelerate, deepspeed, mpirun or srun put a process among the ranks of its launch, read
+// from the variables that they set: RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT,
+// TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT; or, where neither RANK nor WORLD_SIZE is set, Open
+// MPI's OMPI_COMM_WORLD_RANK, OMPI_COMM_WORLD_SIZE, OMPI_COMM_WORLD_LOCAL_SIZE and PMIX_NAMESPACE; or,
+// without those, SLURM_PROCID, SLURM_NTASKS, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, SLURM_NODEID,
+// SLURM_STEP_NODELIST, SLURM_JOB_NODELIST, SLURM_JOB_ID, SLURM_STEP_ID, SLURM_RESTART_COUNT and
+// SLURMD_NODENAME. They say who a rank is, not how ranks meet: MASTER_PORT belongs to torchrun's own store.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ struct EnvironmentPlace {
 
 /// None if no launcher of several ranks set anything: a batch script's own variables (no SLURM_STEP_ID) are
 /// none of a rank. Errors: InvalidArgument for variables that are half set, no numbers or at odds with each
-/// other, with their names, their values and what to do.
+/// other, or another MPI's, with their names, their values and what to do.
 Result<std::optional<EnvironmentPlace>> place_in_environment(const Environment& environment);
 
 /// The hosts of a Slurm node list: "n[01-03,7],m2" is n01, n02, n03, n7, m2. Errors: InvalidArgument for

@@ -32,6 +32,12 @@ const Environment kStep = {{"SLURM_PROCID", "2"},
                            {"SLURM_JOB_ID", "17"},
                            {"SLURM_STEP_ID", "0"}};
 
+const Environment kMpirun = {{"OMPI_COMM_WORLD_RANK", "1"},
+                             {"OMPI_COMM_WORLD_SIZE", "2"},
+                             {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                             {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
+                             {"PMIX_NAMESPACE", "1234567041"}};
+
 Environment with(Environment environment, const std::string& name, const std::string& value) {
   environment[name] = value;
   return environment;
@@ -93,6 +99,33 @@ TEST(RankEnvironment, TorchrunInsideAStepCounts) {
   EXPECT_EQ((*place_in_environment(both))->rank, 3);
 }
 
+TEST(RankEnvironment, ReadsWhatMpirunSets) {
+  const auto place = place_in_environment(kMpirun).value();
+
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->rank, 1);
+  EXPECT_EQ(place->ranks, 2);
+  EXPECT_TRUE(place->is_one_host);
+  EXPECT_EQ(launch_of(kMpirun), launch_of(with(kMpirun, "OMPI_COMM_WORLD_RANK", "0")));
+  EXPECT_NE(launch_of(kMpirun), launch_of(with(kMpirun, "PMIX_NAMESPACE", "99")));
+}
+
+// srun starts one daemon a node for it, whose variables its ranks inherit.
+TEST(RankEnvironment, MpirunInsideAJobCounts) {
+  Environment both = kStep;
+  both.insert(kMpirun.begin(), kMpirun.end());
+
+  EXPECT_EQ((*place_in_environment(both))->ranks, 2);
+}
+
+TEST(RankEnvironment, OtherMpisAreRefusedRatherThanTrainedAloneSideBySide) {
+  const auto place = place_in_environment({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}});
+
+  ASSERT_FALSE(place);
+  EXPECT_THAT(place.error().text(), AllOf(HasSubstr("PMI_SIZE=2"), HasSubstr("torchrun")));
+  EXPECT_EQ(place_in_environment({{"PMI_RANK", "0"}, {"PMI_SIZE", "1"}}).value(), std::nullopt);
+}
+
 TEST(RankEnvironment, ARestartIsAnotherLaunch) {
   EXPECT_NE(launch_of(kTorchrun), launch_of(with(kTorchrun, "TORCHELASTIC_RESTART_COUNT", "1")));
   EXPECT_NE(launch_of(kStep), launch_of(with(kStep, "SLURM_RESTART_COUNT", "1")));
@@ -136,6 +169,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Nonsense{&kTorchrun, "LOCAL_RANK", "2"}, Nonsense{&kTorchrun, "LOCAL_WORLD_SIZE", "5"},
                     Nonsense{&kTorchrun, "MASTER_PORT", "65536"},
                     Nonsense{&kTorchrun, "TORCHELASTIC_RESTART_COUNT", "x"},
+                    Nonsense{&kMpirun, "OMPI_COMM_WORLD_RANK", "2"},
+                    Nonsense{&kMpirun, "OMPI_COMM_WORLD_LOCAL_SIZE", "3"},
                     Nonsense{&kStep, "SLURM_PROCID", "4"}, Nonsense{&kStep, "SLURM_NTASKS", "2x"},
                     Nonsense{&kStep, "SLURM_STEP_NUM_TASKS", "8"}, Nonsense{&kStep, "SLURM_LOCALID", "3"},
                     Nonsense{&kStep, "SLURM_NODEID", "2"}, Nonsense{&kStep, "SLURM_RESTART_COUNT", "-2"}));
@@ -155,6 +190,8 @@ TEST_P(HalfSetEnvironment, NamesWhatIsMissing) {
 
 INSTANTIATE_TEST_SUITE_P(Names, HalfSetEnvironment,
                          testing::Values(std::pair(&kTorchrun, "RANK"), std::pair(&kTorchrun, "WORLD_SIZE"),
+                                         std::pair(&kMpirun, "OMPI_COMM_WORLD_RANK"),
+                                         std::pair(&kMpirun, "OMPI_COMM_WORLD_SIZE"),
                                          std::pair(&kStep, "SLURM_PROCID"), std::pair(&kStep, "SLURM_NTASKS"),
                                          std::pair(&kStep, "SLURM_JOB_ID")));
 
