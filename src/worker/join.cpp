@@ -21,7 +21,6 @@
 #include "base/process.hpp"
 #include "base/resources.hpp"
 #include "base/signals.hpp"
-#include "config/foreign/offload.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/store_address.hpp"
 #include "dist/group.hpp"
@@ -226,8 +225,6 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
 }
 
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, bool keeps_memory) {
-  if (const char* asked = std::getenv(config::foreign::kOffloadVariable))
-    ZT_TRY(config::foreign::check_offload_variable(asked, job));
   if (launch.ranks == 1) {
     ZT_TRY_ASSIGN(launch.device, tensor::open_device(job.device));
     return train::Ranks();

@@ -49,8 +49,7 @@ Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::Client
 /// The other ranks; with one rank nobody is looked for. `keeps_memory`: a launcher keeps this rank's
 /// snapshots, so neighbours are linked if the job wants it; without, a request to stop ends the wait for the
 /// others, as there is nothing yet that could be saved. Takes `launch.saves` and sets `launch.threads` and
-/// `.device`. Errors: InvalidConfig with more ranks than lanes; InvalidArgument where accelerate's launcher
-/// asks for optimizer state elsewhere than the run; Cancelled; those of dist::form_group and
+/// `.device`. Errors: InvalidConfig with more ranks than lanes; Cancelled; those of dist::form_group and
 /// tensor::open_device.
 Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, bool keeps_memory);
 

@@ -124,6 +124,10 @@ Result<std::vector<Ask>> fsdp_asks(const KeyFile& file, const Entry& entry, int6
   if (key == "fsdp_config.activation_checkpointing")
     return std::vector{entry.value == "true" ? wants(file, entry, "gradient_checkpointing", "true")
                                              : says(file, entry, "gradient_checkpointing is the job's")};
+  if (key == "fsdp_config.offload_params") {
+    ZT_TRY_ASSIGN(Ask ask, offload_weights_ask(file, entry, 3));
+    return std::vector{std::move(ask)};
+  }
   if (key == "fsdp_config.version") return std::vector{says(file, entry, "as here")};
   const bool is_second = whole_or(file, "fsdp_config.version", 1) == 2;
   if ((key == "fsdp_config.reshard_after_forward") != is_second)
@@ -173,6 +177,8 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) 
   if (key == "distributed_type") return says(file, entry, "ranks divide each batch");
   if (key == "deepspeed_config.deepspeed_config_file") return says(file, entry, "its keys follow");
   if (key == "deepspeed_config.offload_optimizer_device") return offload_ask(file, entry);
+  if (key == "deepspeed_config.offload_param_device")
+    return offload_weights_ask(file, entry, whole_or(file, "deepspeed_config.zero_stage", 2));
   if (key.starts_with("parallelism_config.")) return mesh_ask(file, entry, ranks);
   return precision_ask(file, entry);
 }
@@ -191,12 +197,16 @@ std::optional<int64_t> ranks_of(const KeyFile& file) {
   return is_kind(file, "NO") ? std::optional<int64_t>(1) : std::nullopt;
 }
 
-std::filesystem::path deepspeed_file_of(const KeyFile& file) {
+Result<std::filesystem::path> deepspeed_file_of(const KeyFile& file) {
   const Entry* entry = file.find("deepspeed_config.deepspeed_config_file");
-  if (!entry || !is_kind(file, "DEEPSPEED")) return {};
-  const std::filesystem::path beside = std::filesystem::path(file.source.name).parent_path() / entry->value;
+  if (!entry || !is_kind(file, "DEEPSPEED")) return std::filesystem::path();
+  std::filesystem::path found = find_file(file.source, entry->value);
   std::error_code ignored;
-  return std::filesystem::exists(beside, ignored) ? beside : std::filesystem::path(entry->value);
+  if (std::filesystem::exists(found, ignored)) return found;
+  return fail(
+      file.error(*entry, fmt::format("{} is neither in the working folder nor beside this file or above "
+                                     "it",
+                                     text::quoted(entry->value))));
 }
 
 Result<KeyFile> read_accelerate(Source source, const YamlNode& root) {

@@ -19,9 +19,9 @@ Result<KeyFile> read_accelerate(Source source, const YamlNode& root);
 /// Ranks of all machines together, or nothing when the file leaves that open.
 std::optional<int64_t> ranks_of(const KeyFile& file);
 
-/// The DeepSpeed file it names, relative to its own folder or else to the working folder; "" when it names
-/// none.
-std::filesystem::path deepspeed_file_of(const KeyFile& file);
+/// The DeepSpeed file it names, as find_file() finds it; "" when it names none. Errors: InvalidConfig where
+/// it is not there.
+Result<std::filesystem::path> deepspeed_file_of(const KeyFile& file);
 
 /// One ask per key, in the order of the file. `ranks`: those that will train. The asks point into `file`.
 Result<std::vector<Ask>> accelerate_asks(const KeyFile& file, int64_t ranks);

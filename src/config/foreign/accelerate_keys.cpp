@@ -13,9 +13,8 @@ constexpr std::string_view kRendezvous = "zoetrope chooses a free port and start
 constexpr std::string_view kNoTpu = "it is for TPUs";
 constexpr std::string_view kUnits = "every block of the networks is a unit of its own";
 constexpr std::string_view kSameNumbers = "names only another way to the same numbers";
-constexpr std::string_view kNoWeights =
-    "offloading of weights is not built: parallel.zero_stage = 3 shares them, optimizer.offload = cpu moves "
-    "the optimizer's state";
+constexpr std::string_view kNotRead =
+    "accelerate does not read it here either: DeepSpeed's own keys count in deepspeed_config_file";
 constexpr std::string_view kNoNvme = "nothing is kept on NVMe";
 constexpr std::string_view kStart = "weights are read by each rank from the job's files";
 constexpr std::string_view kLaunch = "--hosts and --hostfile name the hosts, see docs/ranks.md";
@@ -65,7 +64,8 @@ constexpr KeyRow kRows[] = {
     {"deepspeed_config.gradient_clipping", Number, "1", Map, "optimizer.max_grad_norm", "", true},
     {"deepspeed_config.offload_optimizer_device", Text, "none", Special, "",
      "none: optimizer.offload = none; cpu: optimizer.offload = cpu; nvme is refused"},
-    {"deepspeed_config.offload_param_device", Text, "none", Only, "none", kNoWeights},
+    {"deepspeed_config.offload_param_device", Text, "none", Special, "",
+     "counts at stage 3, and there only none: offloading of weights is not built"},
     {"deepspeed_config.offload_optimizer_nvme_path", Text, "none", Ignore, "", kNoNvme},
     {"deepspeed_config.offload_param_nvme_path", Text, "none", Ignore, "", kNoNvme},
     {"deepspeed_config.zero3_init_flag", Bool, "true at stage 3", Ignore, "", kStart},
@@ -76,6 +76,29 @@ constexpr KeyRow kRows[] = {
     {"deepspeed_config.deepspeed_exclusion_filter", Text, "", Ignore, "", kLaunch},
     {"deepspeed_config.deepspeed_multinode_launcher", Text, "pdsh", Ignore, "", kLaunch},
     {"deepspeed_config.deepspeed_moe_layer_cls_names", Text, "", Ignore, "", "the networks have no experts"},
+    {"deepspeed_config.activation_checkpointing", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.allgather_bucket_size", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.allgather_partitions", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.bf16", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.contiguous_gradients", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.fp16", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.optimizer", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.overlap_comm", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.reduce_bucket_size", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.reduce_scatter", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.scheduler", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_gather_16bit_weights_on_model_save", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_gather_fp16_weights_on_model_save", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_max_live_parameters", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_max_reuse_distance", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_param_persistence_threshold", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.stage3_prefetch_bucket_size", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.steps_per_print", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.sub_group_size", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.train_batch_size", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.train_micro_batch_size_per_gpu", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.wall_clock_breakdown", Any, "", Ignore, "", kNotRead},
+    {"deepspeed_config.zero_optimization", Any, "", Ignore, "", kNotRead},
 
     {"fsdp_config.version", Int, "1", Special, "", "1 or 2: which of the next two keys counts"},
     {"fsdp_config.sharding_strategy", Text, "FULL_SHARD", Special, "",
@@ -83,7 +106,8 @@ constexpr KeyRow kRows[] = {
      "parallel.shard_ranks to the ranks of a machine"},
     {"fsdp_config.reshard_after_forward", Text, "true", Special, "",
      "version 2: true is parallel.zero_stage = 3, false 2"},
-    {"fsdp_config.offload_params", Bool, "false", Only, "false", kNoWeights},
+    {"fsdp_config.offload_params", Bool, "false", Special, "",
+     "only false: offloading of weights is not built"},
     {"fsdp_config.min_num_params", Int, "1e8", Ignore, "", kUnits},
     {"fsdp_config.auto_wrap_policy", Text, "NO_WRAP", Ignore, "", kUnits},
     {"fsdp_config.transformer_layer_cls_to_wrap", Text, "", Ignore, "", kUnits},

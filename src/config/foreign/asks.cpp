@@ -138,13 +138,4 @@ Status Grantor::grant(const std::vector<Ask>& asks) {
   return {};
 }
 
-Result<Resolved<TrainJob>> Grantor::finish() && {
-  if (contradictions_.empty()) return std::move(resolved_);
-  return fail(
-      ErrorCode::InvalidConfig,
-      "these values contradict each other; change one, write \"auto\" in the foreign file, or decide with "
-      "--set KEY=VALUE:" +
-          contradictions_);
-}
-
 }  // namespace zt::config::foreign

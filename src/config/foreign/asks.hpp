@@ -52,8 +52,10 @@ class Grantor {
   Status grant(const std::vector<Ask>& asks);
   /// The job with what was granted up to now.
   const Resolved<TrainJob>& so_far() const { return resolved_; }
-  /// The job, its effects added. Errors: InvalidConfig, listing every contradiction.
-  Result<Resolved<TrainJob>> finish() &&;
+  /// One line for each value that the job's own file, or another of these files, says otherwise; "" = none.
+  const std::string& contradictions() const { return contradictions_; }
+  /// The job, its effects added. Requires that there are no contradictions.
+  Resolved<TrainJob> finish() && { return std::move(resolved_); }
 
  private:
   Status grant(const Ask& ask);

@@ -130,6 +130,12 @@ Ask size_ask(const KeyFile& file, const Entry& entry, const TrainJob& job) {
                           not_used));
 }
 
+int64_t stage_of(const KeyFile& file, const TrainJob& job) {
+  const Entry* stage = file.find("zero_optimization.stage");
+  if (!stage) return 0;
+  return stage->is_auto ? job.parallel.zero_stage : whole(*stage);
+}
+
 Result<Ask> special_ask(const KeyFile& file, const Entry& entry, const TrainJob& job) {
   const std::string_view key = entry.row->key;
   if (key == "fp16.initial_scale_power") {
@@ -141,6 +147,8 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, const TrainJob&
     return whole(entry) > 0 ? wants(file, entry, "parallel.shard_ranks", entry.value)
                             : says(file, entry, "all ranks share one copy");
   if (key == "zero_optimization.offload_optimizer.device") return offload_ask(file, entry);
+  if (key == "zero_optimization.offload_param.device" || key == "zero_optimization.cpu_offload_param")
+    return offload_weights_ask(file, entry, stage_of(file, job));
   if (key == "zero_optimization.cpu_offload")
     return entry.value == "true"
                ? wants(file, entry, "optimizer.offload", "cpu")

@@ -39,23 +39,40 @@ Result<std::optional<foreign::KeyFile>> read_accelerate(const ForeignFiles& file
   return std::optional(std::move(file));
 }
 
+Result<std::optional<foreign::KeyFile>> read_deepspeed(const std::filesystem::path& file) {
+  if (file.empty()) return std::nullopt;
+  ZT_TRY_ASSIGN(Parsed parsed, parse(file));
+  ZT_TRY_ASSIGN(foreign::KeyFile read, foreign::read_deepspeed(std::move(parsed.source), parsed.root));
+  return std::optional(std::move(read));
+}
+
 Result<ReadFiles> read_files(const ForeignFiles& files) {
   ReadFiles read;
   ZT_TRY_ASSIGN(read.accelerate, read_accelerate(files));
   std::filesystem::path deepspeed = files.deepspeed;
   if (read.accelerate) {
-    const std::filesystem::path named = foreign::deepspeed_file_of(*read.accelerate);
+    ZT_TRY_ASSIGN(const std::filesystem::path named, foreign::deepspeed_file_of(*read.accelerate));
     if (!named.empty() && !deepspeed.empty())
       return fail(ErrorCode::InvalidConfig,
                   fmt::format("{} names {}, and --deepspeed {}: give one", files.accelerate.string(),
                               named.string(), deepspeed.string()));
     if (deepspeed.empty()) deepspeed = named;
   }
-  if (!deepspeed.empty()) {
-    ZT_TRY_ASSIGN(Parsed parsed, parse(deepspeed));
-    ZT_TRY_ASSIGN(read.deepspeed, foreign::read_deepspeed(std::move(parsed.source), parsed.root));
-  }
+  ZT_TRY_ASSIGN(read.deepspeed, read_deepspeed(deepspeed));
   return read;
+}
+
+Status grant(const ReadFiles& read, int64_t ranks, foreign::Grantor& grantor) {
+  if (read.accelerate) {
+    ZT_TRY_ASSIGN(const auto asks, foreign::accelerate_asks(*read.accelerate, ranks));
+    ZT_TRY(grantor.grant(asks));
+  }
+  if (read.deepspeed) {
+    // After accelerate's, so that "auto" is filled from both files.
+    ZT_TRY_ASSIGN(const auto asks, foreign::deepspeed_asks(*read.deepspeed, grantor.so_far(), ranks));
+    ZT_TRY(grantor.grant(asks));
+  }
+  return {};
 }
 
 }  // namespace
@@ -77,19 +94,36 @@ Result<std::optional<int64_t>> foreign_ranks(const ForeignFiles& files) {
 Status add_foreign(const ForeignFiles& files, int64_t ranks, Resolved<TrainJob>& resolved) {
   ZT_TRY_ASSIGN(const ReadFiles read, read_files(files));
   foreign::Grantor grantor(resolved);
-  if (read.accelerate) {
-    ZT_TRY_ASSIGN(const auto asks, foreign::accelerate_asks(*read.accelerate, ranks));
-    ZT_TRY(grantor.grant(asks));
-  }
-  if (read.deepspeed) {
-    // After accelerate's, so that "auto" is filled from both files.
-    ZT_TRY_ASSIGN(const auto asks, foreign::deepspeed_asks(*read.deepspeed, grantor.so_far(), ranks));
-    ZT_TRY(grantor.grant(asks));
-  }
-  ZT_TRY_ASSIGN(Resolved<TrainJob> with, std::move(grantor).finish());
+  ZT_TRY(grant(read, ranks, grantor));
+  if (!grantor.contradictions().empty())
+    return fail(
+        ErrorCode::InvalidConfig,
+        "these values contradict each other; change one, write \"auto\" in the foreign file, or decide with "
+        "--set KEY=VALUE:" +
+            grantor.contradictions());
+  Resolved<TrainJob> with = std::move(grantor).finish();
   ZT_TRY(validate(with.job));
   resolved = std::move(with);
   return {};
+}
+
+Status check_launch(const Environment& environment, const TrainJob& run, int64_t ranks) {
+  ReadFiles read;
+  ZT_TRY_ASSIGN(read.accelerate, foreign::read_environment(environment));
+  if (!read.accelerate) return {};
+  ZT_TRY_ASSIGN(const std::filesystem::path named, foreign::deepspeed_file_of(*read.accelerate));
+  ZT_TRY_ASSIGN(read.deepspeed, read_deepspeed(named));
+  Resolved<TrainJob> made{run, {}};
+  for (const KeyValue& value : values(run)) made.origins[value.key] = "the run";
+  // On the CPU the optimizer's state is in host memory anyway.
+  if (run.device == "cpu") made.origins["optimizer.offload"] = "default";
+  foreign::Grantor grantor(std::move(made));
+  ZT_TRY(grant(read, ranks, grantor));
+  if (grantor.contradictions().empty()) return {};
+  return fail(ErrorCode::InvalidConfig,
+              "accelerate's launcher asks for what the run is not; launch it without these flags, or make a "
+              "run that has them with `zoetrope train --accelerate FILE --create-only`:" +
+                  grantor.contradictions());
 }
 
 }  // namespace zt::config

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "config/effect.hpp"
+#include "config/foreign/launch_environment.hpp"
 #include "config/load.hpp"
 
 namespace zt::config {
@@ -35,5 +36,10 @@ Result<std::optional<int64_t>> foreign_ranks(const ForeignFiles& files);
 /// InvalidConfig with file:line:column for what can't be read or is not built, or listing every contradiction
 /// with the job's own file; the job is then unchanged.
 Status add_foreign(const ForeignFiles& files, int64_t ranks, Resolved<TrainJob>& resolved);
+
+/// Whether a run that is made, and that `ranks` will train, is what accelerate's launcher asks for in the
+/// environment of the processes that it starts. Errors: InvalidConfig for what is not built, or listing every
+/// contradiction; those of reading the DeepSpeed file that a variable names.
+Status check_launch(const Environment& environment, const TrainJob& run, int64_t ranks);
 
 }  // namespace zt::config

@@ -360,20 +360,36 @@ TEST_F(ForeignFilesTest, OffloadingThatIsNotBuiltIsRefusedWithWhatToDo) {
               HasSubstr("optimizer.offload = none"));
 }
 
-// accelerate's launcher sets none where nothing was asked for.
-TEST(OffloadVariable, MustNotContradictTheRun) {
-  TrainJob job;
-  job.device = "cuda";
-  EXPECT_TRUE(foreign::check_offload_variable("none", job));
-  EXPECT_THAT(foreign::check_offload_variable("cpu", job).error().message,
-              HasSubstr("ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE=cpu"));
-  EXPECT_THAT(foreign::check_offload_variable("nvme", job).error().message, HasSubstr("state on NVMe"));
-  job.optimizer.offload = Offload::Cpu;
-  EXPECT_TRUE(foreign::check_offload_variable("cpu", job));
-  EXPECT_TRUE(foreign::check_offload_variable("none", job));
-  job.optimizer.offload = Offload::None;
-  job.device = "cpu";
-  EXPECT_TRUE(foreign::check_offload_variable("cpu", job)) << "state is in host memory anyway";
+// deepspeed/runtime/engine.py of 0.19.8 hands offload_param to the optimizer of stage 3 alone; the YAML is
+// a-r-r-o-w/cogvideox-factory's accelerate_configs/deepspeed.yaml.
+TEST_F(ForeignFilesTest, WeightsAreOffloadedAtStage3Alone) {
+  const std::string section = R"(, "offload_param": {"device": "cpu"}})";
+  EXPECT_TRUE(deepspeed(R"("zero_optimization": {"stage": 2)" + section));
+  EXPECT_EQ(effect("zero_optimization.offload_param.device"), "not used: it is for stage 3, and this is 2");
+  EXPECT_THAT(message(deepspeed(R"("zero_optimization": {"stage": 3)" + section)),
+              HasSubstr("offload_param.device: offloading of weights is not built"));
+  EXPECT_THAT(
+      message(deepspeed(R"("zero_optimization": {"stage": "auto")" + section, "parallel: {zero_stage: 3}\n")),
+      HasSubstr("is not built"));
+  EXPECT_THAT(message(deepspeed(R"("zero_optimization": {"stage": 3, "cpu_offload_params": true})")),
+              HasSubstr("is not built"));
+
+  const std::string yaml =
+      "distributed_type: DEEPSPEED\ndeepspeed_config: {offload_param_device: cpu, zero_stage: ";
+  EXPECT_TRUE(accelerate(yaml + "2}\n"));
+  EXPECT_THAT(message(accelerate(yaml + "3}\n")), HasSubstr("is not built"));
+}
+
+// accelerate 1.x puts whatever stands in the section beside its own flags, and looks at those alone.
+TEST_F(ForeignFilesTest, DeepSpeedsOwnKeysDoNotCountInAccelerates) {
+  const auto result = accelerate(
+      "distributed_type: DEEPSPEED\nmixed_precision: fp16\ndeepspeed_config:\n  zero_stage: 2\n"
+      "  bf16: {enabled: true}\n  train_batch_size: 16\n  zero_optimization: {stage: 3}\n");
+
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->job.parallel.zero_stage, 2);
+  EXPECT_EQ(result->job.precision.mixed_precision, MixedPrecision::Fp16);
+  EXPECT_THAT(effect("deepspeed_config.zero_optimization"), HasSubstr("accelerate does not read it here"));
 }
 
 TEST_F(ForeignFilesTest, OldFormsAreMappedAndNamed) {
@@ -438,6 +454,23 @@ TEST_F(ForeignFilesTest, AccelerateNamesADeepSpeedFileBesideItself) {
               HasSubstr("deepspeed_config_file excludes zero_stage beside it"));
   EXPECT_THAT(message(with({write("accel.yaml", head + named + "}\n"), folder_ / "zero.json"})),
               HasSubstr("give one"));
+  EXPECT_THAT(message(accelerate("distributed_type: DEEPSPEED\ndeepspeed_config:\n"
+                                 "  deepspeed_config_file: none.json\n")),
+              HasSubstr("accel.yaml:3:26: \"none.json\" is neither in the working folder nor beside"));
+}
+
+// PKU-YuanGroup/Open-Sora-Plan's scripts/accelerate_configs/*.yaml name their JSON from the checkout's root.
+TEST_F(ForeignFilesTest, AccelerateNamesADeepSpeedFileFromAFolderAboveIt) {
+  std::filesystem::create_directories(folder_ / "scripts/configs");
+  write("scripts/configs/zero2.json", "{" + kMicro + R"(, "zero_optimization": {"stage": 2}})");
+  const auto yaml = write("scripts/configs/accel.yaml",
+                          "distributed_type: DEEPSPEED\ndeepspeed_config:\n"
+                          "  deepspeed_config_file: scripts/configs/zero2.json\n");
+
+  const auto result = with({yaml, ""});
+
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->job.parallel.zero_stage, 2);
 }
 
 TEST_F(ForeignFilesTest, FsdpStrategiesAreStages) {

@@ -155,10 +155,9 @@ class Reader {
       return refuse(node.key_at, fmt::format("{} and {} in line {} are one key: give it once", entry.written,
                                              first->written, first->key_at.line + 1));
     entry.is_auto = node.kind == YamlNode::Kind::Scalar && node.text == "auto";
-    if (entry.is_auto && row.type != Type::Any && row.type != Type::Text && !row.can_be_auto)
-      return refuse(node.at,
-                    fmt::format("{}: \"auto\" can't be filled: wanted {}", row.key, type_name(row.type)));
-    if (entry.is_auto && row.can_be_auto) {
+    if (row.does == Does::Ignore) {  // of any type: DeepSpeed's releases differ in what they take
+      entry.value = canonical(row.type, node).value_or(node_text(node));
+    } else if (entry.is_auto && row.can_be_auto) {
       entry.value = "auto";
     } else {
       ZT_TRY(read_value(row, node, entry));

@@ -39,7 +39,8 @@ struct KeyFile {
 };
 
 /// Errors: InvalidConfig with file:line:column and a caret for a key that is not in the table, given twice,
-/// of another type, refused by its row, or "auto" where that means nothing.
+/// refused by its row, or of another type ("auto" where it means nothing). What is not used may be of any
+/// type.
 Result<KeyFile> read_keys(Source source, const YamlNode& root, const KeyTable& table);
 
 }  // namespace zt::config::foreign

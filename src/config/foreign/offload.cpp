@@ -27,17 +27,14 @@ Result<Ask> offload_ask(const KeyFile& file, const Entry& entry) {
       entry, fmt::format("{}: wanted none or cpu, found {}", entry.written, text::quoted(entry.value))));
 }
 
-Status check_offload_variable(std::string_view text, const TrainJob& job) {
-  const std::string value = lower(std::string(text));
-  const bool is_there = job.optimizer.offload == Offload::Cpu || job.device == "cpu";
-  if (value.empty() || value == "none" || (value == "cpu" && is_there)) return {};
-  const std::string why =
-      value == "nvme"
-          ? std::string(kNoNvme)
-          : "the run keeps the optimizer's state beside the weights: go on with `zoetrope train --resume "
-            "RUN --set optimizer.offload=cpu`, or unset the variable";
-  return fail(ErrorCode::InvalidArgument,
-              fmt::format("{}={} in the environment: {}", kOffloadVariable, value, why));
+Result<Ask> offload_weights_ask(const KeyFile& file, const Entry& entry, int64_t stage) {
+  const std::string device = lower(entry.value);
+  if (entry.is_auto || device == "none" || device == "false") return says(file, entry, "as here");
+  if (stage != 3) return says(file, entry, fmt::format("not used: it is for stage 3, and this is {}", stage));
+  return fail(file.error(
+      entry, fmt::format("{}: offloading of weights is not built: leave it out; parallel.zero_stage = 3 "
+                         "shares them, optimizer.offload = cpu moves the optimizer's state",
+                         entry.written)));
 }
 
 }  // namespace zt::config::foreign

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where other programs are told to keep the optimizer's state, as optimizer.offload.
+// Where other programs are told to keep the optimizer's state, as optimizer.offload, and the weights.
 #pragma once
 
-#include <string_view>
+#include <cstdint>
 
 #include "base/error.hpp"
 #include "config/foreign/asks.hpp"
-#include "config/job/train_job.hpp"
 
 namespace zt::config::foreign {
 
@@ -14,10 +13,8 @@ namespace zt::config::foreign {
 /// not and what to do.
 Result<Ask> offload_ask(const KeyFile& file, const Entry& entry);
 
-/// What accelerate's launcher says of it to the processes that it starts.
-inline constexpr const char* kOffloadVariable = "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE";
-/// Whether a run, whose configuration is settled, goes with that variable's text. Errors: InvalidArgument if
-/// it asks for state elsewhere; none asks for nothing.
-Status check_offload_variable(std::string_view text, const TrainJob& job);
+/// Of an entry that names a device for the weights, or says whether they are offloaded; DeepSpeed looks at it
+/// at stage 3 alone. Errors: InvalidConfig where they would be, saying what to do.
+Result<Ask> offload_weights_ask(const KeyFile& file, const Entry& entry, int64_t stage);
 
 }  // namespace zt::config::foreign
