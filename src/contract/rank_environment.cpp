@@ -77,6 +77,7 @@ Result<std::optional<EnvironmentPlace>> place_of_torch(const Variables& variable
   place.rank = rank;
   place.ranks = ranks;
   place.is_one_host = local_ranks == ranks;
+  place.is_child = variables.has("TORCHELASTIC_RUN_ID");
   place.first_host = variables.text("MASTER_ADDR");
   place.launch = fmt::format("torch {} {} {} {}", variables.text("TORCHELASTIC_RUN_ID"), place.first_host,
                              variables.text("MASTER_PORT"), restarts.value_or(0));

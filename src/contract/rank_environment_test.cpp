@@ -54,6 +54,7 @@ TEST(RankEnvironment, ReadsWhatTorchrunSets) {
   EXPECT_EQ(place->rank, 3);
   EXPECT_EQ(place->ranks, 4);
   EXPECT_FALSE(place->is_one_host);
+  EXPECT_TRUE(place->is_child);
   EXPECT_EQ(place->first_host, "node0");
 }
 
@@ -67,6 +68,7 @@ TEST(RankEnvironment, RankAndWorldSizeAloneAreEnough) {
   ASSERT_TRUE(place);
   EXPECT_EQ(place->ranks, 2);
   EXPECT_FALSE(place->is_one_host);
+  EXPECT_FALSE(place->is_child) << "a script may have started it and ended";
 }
 
 TEST(RankEnvironment, ReadsWhatSrunSets) {

@@ -3,13 +3,16 @@
 #include "worker/join.hpp"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <span>
 #include <string>
@@ -21,6 +24,8 @@
 #include "base/process.hpp"
 #include "base/resources.hpp"
 #include "base/signals.hpp"
+#include "config/foreign/foreign_files.hpp"
+#include "config/paths.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/store_address.hpp"
 #include "dist/group.hpp"
@@ -181,6 +186,15 @@ Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& plac
   }
 }
 
+/// Before anything is begun or met: a rank that is refused later takes the store from the others.
+Status check_launcher(const contract::RunFolder& run, const contract::Environment& environment,
+                      int64_t ranks) {
+  constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
+  ZT_TRY_ASSIGN(const config::TrainJob job,
+                config::thaw_run(run.config_file(kNewest), {run.identity().folder, run.path()}));
+  return config::check_launch(environment, job, ranks);
+}
+
 /// Ends a client's calls once this process is asked to stop.
 class AbortOnStop {
  public:
@@ -214,8 +228,12 @@ class AbortOnStop {
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call) {
   if (call.generation > 0 || call.has_place || call.verb != contract::WorkerVerb::Train)
     return launch_of_call(run, call);
-  ZT_TRY_ASSIGN(const auto place, contract::place_in_environment(contract::environment_of_process()));
+  const contract::Environment environment = contract::environment_of_process();
+  ZT_TRY_ASSIGN(const auto place, contract::place_in_environment(environment));
+  ZT_TRY(check_launcher(run, environment, place ? place->ranks : 1));
   if (!place) return launch_of_call(run, call);
+  // Killed, it leaves its ranks alone: they save and end, as without `zoetrope`.
+  if (place->is_child) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   Launch launch;
   launch.rank = place->rank;
   launch.ranks = place->ranks;

@@ -38,7 +38,7 @@ struct Launch {
 
 /// Errors: Unavailable if another process writes the run or the store can't be reached; Timeout if other
 /// ranks' launch does not appear; InvalidArgument for an environment or address that makes no sense;
-/// Cancelled when asked to stop.
+/// InvalidConfig where accelerate's launcher asks for what the run is not; Cancelled when asked to stop.
 Result<Launch> find_launch(const contract::RunFolder& run, const contract::WorkerCall& call);
 
 /// The connection for Launch::saves. A launcher that is stopped, or gets no core, answers late but is there:

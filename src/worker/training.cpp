@@ -12,10 +12,8 @@
 #include "base/error_policy.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
-#include "config/foreign/foreign_files.hpp"
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/rank_environment.hpp"
 #include "tensor/device.hpp"
 #include "train/loop.hpp"
 #include "train/run_plan.hpp"
@@ -45,8 +43,6 @@ Status Training::open() {
   if (memory_) return {};
   ZT_TRY_ASSIGN(job_, config::thaw_run(run_.config_file(launch_.attempt.generation),
                                        {run_.identity().folder, run_.path()}));
-  const bool is_ours = call_.generation > 0 || call_.has_place;
-  if (!is_ours) ZT_TRY(config::check_launch(contract::environment_of_process(), job_, launch_.ranks));
   ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
   ZT_TRY_ASSIGN(auto held, checkpoint::MemoryTier::open(static_cast<int>(call_.peer_fd)));
   memory_.emplace(checkpoint::Memory{std::move(own), std::move(held)});

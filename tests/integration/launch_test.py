@@ -34,9 +34,9 @@ def environment_of(launcher, rank, ranks):
 
 
 class Launches(Runs):
-    def create(self, name, ranks):
+    def create(self, name, ranks, *more):
         """The folder of a run that nobody has started."""
-        process = self.train(name, "--ranks", ranks, "--create-only")
+        process = self.train(name, "--ranks", ranks, "--create-only", *more)
         self.finish(process)
         return Path(self.log().strip().splitlines()[-1])
 
@@ -137,6 +137,17 @@ def refuse_nonsense(runs, folder):
     assert "RANK=2 and WORLD_SIZE=2" in runs.rank_logs(), runs.rank_logs()
 
 
+def refuse_what_the_run_is_not(runs):
+    """No rank begins anything, and each says why."""
+    folder = runs.create("other", 2)
+    asked = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": 3}
+    for rank in (1, 0):
+        worker = runs.start_rank(folder, {**environment_of("accelerate", rank, 2), **asked})
+        assert worker.wait(DEADLINE_S) == 2, runs.rank_logs()
+    assert runs.rank_logs().count("DEEPSPEED_ZERO_STAGE = 3 wants parallel.zero_stage = 3; the run says 1") == 2
+    assert not list(folder.glob("attempts/*")), "a refused launch has begun an attempt"
+
+
 def by_torchrun(runs, torchrun, folder, *options):
     command = [torchrun, "--no-python", *options, *runs.worker(folder)]
     log = open(runs.root / "rank-torchrun.log", "a")
@@ -152,6 +163,21 @@ def torchrun_starts_again(runs, torchrun, wanted):
     assert process.wait(DEADLINE_S) == 0, runs.rank_logs()
     assert len(list(folder.glob("attempts/*"))) == 2, "torchrun has not started the ranks again"
     assert runs.weights("again") == wanted, "ranks that torchrun started again have other weights"
+    check_nothing_is_left(folder)
+
+
+def torchrun_is_killed(runs, torchrun):
+    """Its ranks save and end, and nothing is left."""
+    folder = runs.create("orphaned", 2, "--steps", 2000)
+    process = by_torchrun(runs, torchrun, folder, "--standalone", "--nproc-per-node", 2)
+    wait_for_checkpoint(runs.root, "orphaned")
+    ranks = [pid for pid in descendants(process.pid) if is_worker(pid)]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + DEADLINE_S
+    while any(Path(f"/proc/{pid}").exists() for pid in ranks):
+        assert time.monotonic() < deadline, "ranks outlived their torchrun"
+        time.sleep(0.02)
     check_nothing_is_left(folder)
 
 
@@ -181,6 +207,7 @@ def main():
         folder = kill_the_first(runs)
         refuse_nonsense(runs, folder)
         lose_the_store(runs)
+        refuse_what_the_run_is_not(runs)
         stop_while_alone(runs)
         # A launcher of one process: no store, and the same weights after what the two have done.
         single = runs.start_rank(folder, environment_of("torch", 0, 1))
@@ -190,6 +217,7 @@ def main():
             print("the real torchrun was left out: there is none on PATH, and ZT_TORCHRUN names none")
             return
         torchrun_starts_again(runs, torchrun, wanted)
+        torchrun_is_killed(runs, torchrun)
         torchrun_on_two_nodes(runs, torchrun, wanted)
 
 
