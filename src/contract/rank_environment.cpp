@@ -96,6 +96,7 @@ Result<std::optional<EnvironmentPlace>> place_of_open_mpi(const Variables& varia
   place.rank = rank;
   place.ranks = ranks;
   place.is_one_host = local_ranks == ranks;
+  place.is_child = true;
   place.launch = fmt::format("mpi {}", variables.text("PMIX_NAMESPACE"));
   place.origin = fmt::format("{}={} and {}={}", kRank, rank, kSize, ranks);
   return std::optional(std::move(place));

@@ -27,7 +27,7 @@ struct EnvironmentPlace {
   int64_t rank = 0;
   int64_t ranks = 1;
   bool is_one_host = false;  ///< all ranks are on one host, as far as the launcher tells
-  bool is_child = false;     ///< the launcher, as torchrun's agent, is this process's parent
+  bool is_child = false;     ///< the launcher, or what it has on this host, is this process's parent
   std::string host;          ///< what the launcher calls this rank's host; empty if it does not say
   std::string first_host;    ///< what others call the first rank's host; empty if not known
   /// Equal for the ranks of one launch, and for no other launch of a run that is going on.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Variables as torchrun 2.9, accelerate 1.x and Slurm 22.05 set them (their documentation; Slurm's also seen
-// in a step).
+// Variables as torchrun 2.9, accelerate 1.x, Open MPI 4.1 and Slurm 22.05 set them (their documentation; the
+// last two's also seen in a rank).
 #include "contract/rank_environment.hpp"
 
 #include <gmock/gmock.h>
@@ -108,6 +108,7 @@ TEST(RankEnvironment, ReadsWhatMpirunSets) {
   EXPECT_EQ(place->rank, 1);
   EXPECT_EQ(place->ranks, 2);
   EXPECT_TRUE(place->is_one_host);
+  EXPECT_TRUE(place->is_child);
   EXPECT_EQ(launch_of(kMpirun), launch_of(with(kMpirun, "OMPI_COMM_WORLD_RANK", "0")));
   EXPECT_NE(launch_of(kMpirun), launch_of(with(kMpirun, "PMIX_NAMESPACE", "99")));
 }
