@@ -28,14 +28,15 @@ std::string cell(const std::string& value) {
 
 }  // namespace
 
-void ForeignOptions::add_to(CLI::App& verb, CLI::Option& without) {
-  verb.add_option("--accelerate", accelerate,
-                  "accelerate's YAML, as it stands; docs/coming-from-deepspeed.md")
-      ->type_name("FILE")
-      ->excludes(&without);
-  verb.add_option("--deepspeed", deepspeed, "DeepSpeed's JSON, as it stands")
-      ->type_name("FILE")
-      ->excludes(&without);
+void ForeignOptions::add_to(CLI::App& verb, CLI::Option* without) {
+  CLI::Option* const both[] = {
+      verb.add_option("--accelerate", accelerate,
+                      "accelerate's YAML, as it stands; docs/coming-from-deepspeed.md"),
+      verb.add_option("--deepspeed", deepspeed, "DeepSpeed's JSON, as it stands")};
+  for (CLI::Option* option : both) {
+    option->type_name("FILE");
+    if (without) option->excludes(without);
+  }
 }
 
 Result<AskedJob> load_for_ranks(config::LoadRequest request, const config::ForeignFiles& files,

@@ -22,8 +22,8 @@ struct ForeignOptions {
   std::string accelerate;
   std::string deepspeed;
 
-  /// --accelerate and --deepspeed, which the option `without` excludes.
-  void add_to(CLI::App& verb, CLI::Option& without);
+  /// --accelerate and --deepspeed, which the option `without`, if any, excludes.
+  void add_to(CLI::App& verb, CLI::Option* without = nullptr);
   config::ForeignFiles files() const { return {accelerate, deepspeed}; }
 };
 

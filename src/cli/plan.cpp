@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/text.hpp"
 #include "cli/foreign_options.hpp"
@@ -21,7 +22,8 @@ using json = nlohmann::ordered_json;
 constexpr int64_t kMaxRanks = 4096;
 
 struct Options {
-  int64_t ranks = 1;
+  std::optional<int64_t> ranks;
+  ForeignOptions foreign;
   std::string machine = "cpu";
   bool as_json = false;
   bool with_units = false;
@@ -128,22 +130,29 @@ std::string units_text(const json& plan) {
   return "\n" + table.text(table_width());
 }
 
+std::string counted(const json& number, std::string_view what) {
+  return fmt::format("{} {}{}", number.get<int64_t>(), what,
+                     number == 1             ? ""
+                     : what == "micro batch" ? "es"
+                                             : "s");
+}
+
 std::string for_people(const json& plan, bool with_units) {
-  return fmt::format(
-             "{} ranks on {}, ZeRO stage {}, {} lanes and {} micro batches each; {} trained and {} frozen "
-             "parameters\n\n",
-             plan["ranks"].get<int64_t>(), plan["machine"].get<std::string>(), plan["zero_stage"].get<int>(),
-             plan["lanes_per_rank"].get<int64_t>(), plan["micro_batches"].get<int64_t>(),
-             plan["trained"].get<int64_t>(), plan["frozen"].get<int64_t>()) +
+  return fmt::format("{} on {}, ZeRO stage {}, {} and {} each; {} trained and {} frozen parameters\n\n",
+                     counted(plan["ranks"], "rank"), plan["machine"].get<std::string>(),
+                     plan["zero_stage"].get<int>(), counted(plan["lanes_per_rank"], "lane"),
+                     counted(plan["micro_batches"], "micro batch"), plan["trained"].get<int64_t>(),
+                     plan["frozen"].get<int64_t>()) +
          memory_text(plan) + changes_text(plan) + step_text(plan) + bus_text(plan) +
          (with_units ? units_text(plan) : "");
 }
 
 Result<int> plan(const Options& options, config::LoadRequest request) {
-  ZT_TRY_ASSIGN(const AskedJob asked, load_for_ranks(std::move(request), {}, options.ranks, load_train_job));
-  ZT_TRY(config::check_ranks(asked.resolved.job, options.ranks));
+  ZT_TRY_ASSIGN(const AskedJob asked,
+                load_for_ranks(std::move(request), options.foreign.files(), options.ranks, load_train_job));
+  ZT_TRY(config::check_ranks(asked.resolved.job, asked.ranks));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Plan, config::freeze(asked.resolved),
-                                             {options.ranks, options.machine}));
+                                             {asked.ranks, options.machine}));
   const json plan = json::parse(end.results, nullptr, /*allow_exceptions=*/false);
   const bool is_plan = plan.is_object() && plan.contains("memory");
   print(options.as_json || !is_plan ? end.results : for_people(plan, options.with_units));
@@ -156,9 +165,9 @@ void add_plan(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("plan", "What a training would take and cost on so many ranks");
   const auto options = std::make_shared<Options>();
   JobOptions job(*verb, config::values(config::TrainJob{}));
-  verb->add_option("--ranks", options->ranks, "Ranks that train together")
-      ->check(CLI::Range(int64_t{1}, kMaxRanks))
-      ->capture_default_str();
+  verb->add_option("--ranks", options->ranks, "Ranks that train together; default 1, or accelerate's")
+      ->check(CLI::Range(int64_t{1}, kMaxRanks));
+  options->foreign.add_to(*verb);
   verb->add_option("--device", options->machine,
                    "What each rank has: a10g, a100, h100, h200; cpu: this host, shared")
       ->check(CLI::IsMember({"cpu", "a10g", "a100", "h100", "h200"}))

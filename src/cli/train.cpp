@@ -209,7 +209,7 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_flag("--json", options->as_json, "With --dry-run: the same as JSON")
       ->needs(dry_run)
       ->excludes(resumes);
-  options->foreign.add_to(*verb, *resumes);
+  options->foreign.add_to(*verb, resumes);
   verb->add_flag(
           "--create-only", options->create_only,
           "Make the run folder and print where it is; start nothing. torchrun and srun start its ranks with\n"

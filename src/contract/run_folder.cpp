@@ -64,6 +64,12 @@ bool was_run_folder(const fs::path& folder) {
 Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
                        std::vector<RunFolder> candidates, const std::vector<std::string>& ids) {
   if (candidates.size() == 1) return std::move(candidates.front());
+  if (candidates.empty() && ids.empty())
+    return fail(
+        ErrorCode::NotFound,
+        fmt::format("there are no runs in {}: `zoetrope train` makes one, --runs-dir says where others "
+                    "are",
+                    runs_folder.string()));
   if (candidates.empty()) {
     const std::string near = text::nearest(what, ids);
     const std::string hint =

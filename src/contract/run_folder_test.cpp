@@ -89,6 +89,16 @@ TEST(RunFolder, FindNamesTheCandidatesOrTheNearest) {
   EXPECT_NE(missing.error().message.find("did you mean " + first.identity().run_id), std::string::npos);
 }
 
+TEST(RunFolder, WhereThereAreNoRunsItSaysSo) {
+  const test::TempFolder runs;
+
+  const auto latest = RunFolder::find(runs.path(), "latest");
+
+  ASSERT_FALSE(latest);
+  EXPECT_EQ(latest.error().code, ErrorCode::NotFound);
+  EXPECT_NE(latest.error().message.find("there are no runs in "), std::string::npos);
+}
+
 TEST(RunFolder, ListSkipsStrangersAndUnfinishedRuns) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");
