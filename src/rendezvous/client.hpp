@@ -73,7 +73,7 @@ class Client {
   const std::string local_address_;
   std::mutex mutex_;  ///< one call at a time
   int fd_;
-  std::atomic<bool> is_broken_ = false;
+  std::atomic<bool> is_broken_ = false;  ///< once the server is gone, or answers what is no answer
   std::atomic<bool> is_aborted_ = false;
 };
 
