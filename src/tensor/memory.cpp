@@ -24,8 +24,15 @@ std::atomic<int64_t> g_allocations{0};
 /// is no other place for it; 64 bytes keep the alignment that its allocator gives.
 constexpr size_t kHeaderBytes = 64;
 
-/// Freed buffers are kept up to what tensors hold, and up to this where they hold little.
-constexpr int64_t kLeastKeptLimit = 32 << 20;
+/// Freed buffers are kept up to what tensors hold, and up to 32 MiB where they hold little.
+size_t kept_limit([[maybe_unused]] int64_t live_bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  return 0;  // a kept buffer would hide a use after it was freed
+#else
+  constexpr int64_t kLeast = 32 << 20;
+  return static_cast<size_t>(std::max(live_bytes, kLeast));
+#endif
+}
 
 internal::BlockCache* g_cache = nullptr;
 
@@ -35,8 +42,7 @@ void release(void* buffer) {
   int64_t size = 0;
   std::memcpy(&size, start, sizeof size);
   const int64_t live = g_live_bytes.fetch_sub(size, std::memory_order_relaxed) - size;
-  g_cache->give_back(start, static_cast<size_t>(size) + kHeaderBytes,
-                     static_cast<size_t>(std::max(live, kLeastKeptLimit)));
+  g_cache->give_back(start, static_cast<size_t>(size) + kHeaderBytes, kept_limit(live));
 }
 
 void count(int64_t size) {

@@ -32,11 +32,7 @@ class BlockCache {
   size_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
 
   /// Requests above this are not kept.
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr size_t kLargestKept = 0;  // a kept buffer would hide a use after it was freed
-#else
   static constexpr size_t kLargestKept = size_t{1} << 20;
-#endif
 
  private:
   /// Blocks of one size, the last freed first: it is the likeliest to be in the processor's cache.

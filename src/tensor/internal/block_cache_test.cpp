@@ -8,17 +8,22 @@
 #include <cstring>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace zt::tensor::internal {
 namespace {
 
-/// malloc that counts.
+/// malloc that counts, and frees at its end what was not given back: a cache never lets go of what it keeps.
 class CountedMalloc final : public c10::Allocator {
  public:
+  ~CountedMalloc() override {
+    for (void* block : std::exchange(held_, {})) std::free(block);
+  }
   c10::DataPtr allocate(size_t bytes) override {
     ++given;
     void* block = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    held_.insert(block);
     return {block, block, &release, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -31,8 +36,10 @@ class CountedMalloc final : public c10::Allocator {
  private:
   static void release(void* block) {
     ++taken;
+    held_.erase(block);
     std::free(block);
   }
+  static inline std::set<void*> held_;
 };
 
 constexpr size_t kNoLimit = SIZE_MAX;
