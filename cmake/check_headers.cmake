@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # zt_check_headers(): every header of src/ compiles on its own, so that none leans on what its users include. Part of the
-# developer presets' build (ZT_WERROR); the objects are thrown away, only their compiling counts.
+# developer presets' build (ZT_WERROR), without the sanitizers', which would prove it again; the objects are thrown away,
+# only their compiling counts.
 # Torch-free headers with a .cpp of their name need nothing more: it includes them first (scripts/check_layers.py). In the
 # compute plane the precompiled header comes before that, so all are compiled here; those that reach ATen/core/Tensor.h
 # with that header, and nothing else, precompiled.
