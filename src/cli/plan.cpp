@@ -130,19 +130,16 @@ std::string units_text(const json& plan) {
   return "\n" + table.text(table_width());
 }
 
-std::string counted(const json& number, std::string_view what) {
-  return fmt::format("{} {}{}", number.get<int64_t>(), what,
-                     number == 1             ? ""
-                     : what == "micro batch" ? "es"
-                                             : "s");
+std::string counted(const json& number, std::string_view one, std::string_view several) {
+  return fmt::format("{} {}", number.get<int64_t>(), number == 1 ? one : several);
 }
 
 std::string for_people(const json& plan, bool with_units) {
   return fmt::format("{} on {}, ZeRO stage {}, {} and {} each; {} trained and {} frozen parameters\n\n",
-                     counted(plan["ranks"], "rank"), plan["machine"].get<std::string>(),
-                     plan["zero_stage"].get<int>(), counted(plan["lanes_per_rank"], "lane"),
-                     counted(plan["micro_batches"], "micro batch"), plan["trained"].get<int64_t>(),
-                     plan["frozen"].get<int64_t>()) +
+                     counted(plan["ranks"], "rank", "ranks"), plan["machine"].get<std::string>(),
+                     plan["zero_stage"].get<int>(), counted(plan["lanes_per_rank"], "lane", "lanes"),
+                     counted(plan["micro_batches"], "micro batch", "micro batches"),
+                     plan["trained"].get<int64_t>(), plan["frozen"].get<int64_t>()) +
          memory_text(plan) + changes_text(plan) + step_text(plan) + bus_text(plan) +
          (with_units ? units_text(plan) : "");
 }
