@@ -18,7 +18,8 @@ struct Words {
   const Event& event;
 
   std::string operator()(const AttemptStarted& e) const {
-    return fmt::format("started on {}: {}, {} threads, {}", e.host, e.device, e.threads,
+    return fmt::format("started on {}: {}, {} thread{}, {}", e.host, e.device, e.threads,
+                       e.threads == 1 ? "" : "s",
                        e.checkpoint.empty() ? "from the start" : "going on from " + e.checkpoint);
   }
   std::string operator()(const AttemptReady& e) const {

@@ -83,6 +83,7 @@ TEST(Chart, NamesItsAxisAndHasNoNegativeZero) {
 TEST(RunCharts, SayUnitsAndWhereTheTimeGoes) {
   contract::MetricSeries series;
   series.by_name["memory/resident_bytes"] = {{.step = 1, .value = 3.0 * 1024 * 1024}};
+  series.by_name["comm/sent_bytes"] = {{.step = 1, .value = 2.0 * 1024 * 1024}};
   series.by_name["time/step_s"] = {{.step = 1, .value = 0.1}, {.step = 2, .value = 0.3}};
   series.by_name["time/forward_s"] = {{.step = 1, .value = 0.04}, {.step = 2, .value = 0.08}};
   series.by_name["time/backward_s"] = {{.step = 1, .value = 0.05}, {.step = 2, .value = 0.15}};
@@ -90,7 +91,9 @@ TEST(RunCharts, SayUnitsAndWhereTheTimeGoes) {
   const auto charts = charts_of(series);
   const auto shares = time_of_a_step(series);
 
-  ASSERT_EQ(charts.size(), 2U);
+  ASSERT_EQ(charts.size(), 3U);
+  EXPECT_EQ(charts[2].title, "Sent to other ranks");
+  EXPECT_EQ(charts[2].lines[0].points[0].y, 2);
   EXPECT_EQ(charts[1].unit, "MiB");
   EXPECT_EQ(charts[1].lines[0].name, "resident");
   EXPECT_EQ(charts[1].lines[0].points[0].y, 3);

@@ -30,6 +30,7 @@ constexpr ChartRule kChartRules[] = {
     {"train/loss_scale", "Loss scale", "", "loss scale"},
     {"time/", "Time of a step", "seconds"},
     {"memory/", "Memory", "MiB", "", kMiB},
+    {"comm/", "Sent to other ranks", "MiB in a step, by the first rank", "", kMiB},
 };
 
 const ChartRule* rule_for(std::string_view name) {
