@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <variant>
 #include <vector>
 
 #include "base/files.hpp"
+#include "contract/events.hpp"
 #include "contract/metrics.hpp"
 #include "data/eval/report.hpp"
 #include "quality/score.hpp"
@@ -84,13 +86,28 @@ Result<std::string> stage1_curves(const contract::RunFolder& run) {
 
 }  // namespace
 
+std::string cut_short(std::string_view what, const contract::RunFolder& run) {
+  const auto log = contract::read_events(run.events());
+  if (!log) return {};
+  std::string out;
+  for (const contract::Event& event : log->events) {
+    if (const auto* changed = std::get_if<contract::ScheduleChanged>(&event.body))
+      out = fmt::format(
+          "<p><b>{} was cut short</b>, {}: this machine was too slow, or too busy, for all steps in the time "
+          "that quickstart has. The pictures are worse for it.</p>\n",
+          what, report::escaped(changed->reason));
+  }
+  return out;
+}
+
 Status write_quickstart_page(const fs::path& page, const QuickstartResults& results) {
   ZT_TRY_ASSIGN(const std::string json, files::read(results.evaluation / "eval.json"));
   ZT_TRY_ASSIGN(const auto evaluation, data::parse_eval_report(json));
   ZT_TRY_ASSIGN(std::string curves, stage1_curves(results.stage1));
   const std::vector<report::Section> sections{
       {"Characters and motions that training has not seen: generated beside the truth",
-       clips(results.evaluation)},
+       cut_short("Stage 1", results.stage1) + cut_short("Stage 2", results.stage2) +
+           clips(results.evaluation)},
       {"One character in another's motion", clips(results.videos)},
       {"Measured", how_made(evaluation) + measures(evaluation) + comparisons(evaluation)},
       {"Stage 1 (" + results.stage1.identity().run_id + ")", std::move(curves)},

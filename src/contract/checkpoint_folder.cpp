@@ -30,6 +30,9 @@ CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
   CheckpointEntry entry;
   entry.folder = folder;
   entry.step = step;
+  std::error_code unknown;
+  const auto manifest_bytes = fs::file_size(folder / "manifest.json", unknown);
+  if (!unknown) entry.manifest_bytes = manifest_bytes;
   if (auto manifest = read_manifest(folder)) {
     entry.generation = manifest->generation;
     entry.files = std::move(manifest->files);
@@ -46,7 +49,7 @@ CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
 std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
 uint64_t CheckpointEntry::size_bytes() const {
-  uint64_t sum = 0;
+  uint64_t sum = manifest_bytes;
   for (const ManifestFile& file : files) sum += file.size_bytes;
   return sum;
 }

@@ -28,10 +28,12 @@ struct CheckpointEntry {
   int64_t step = 0;
   int64_t generation = 0;
   std::vector<ManifestFile> files;
+  uint64_t manifest_bytes = 0;
   std::map<std::string, double> metrics;
   std::string written_at;
   std::optional<Error> defect;
 
+  /// Of all its files; those that it shares with other checkpoints count in each.
   uint64_t size_bytes() const;
 };
 

@@ -45,7 +45,7 @@ TEST(CheckpointFolder, SkipsUnfinishedSavesAndNamesDefects) {
   ASSERT_EQ(found.size(), 2u);
   EXPECT_FALSE(found[0].defect);
   EXPECT_EQ(found[0].metrics.at("val_loss"), 0.25);
-  EXPECT_EQ(found[0].size_bytes(), 12u);
+  EXPECT_EQ(found[0].size_bytes(), 5 + 7 + fs::file_size(found[0].folder / "manifest.json"));
   EXPECT_EQ(found[1].step, 1250);
   EXPECT_TRUE(found[1].defect);
 }

@@ -16,6 +16,8 @@ namespace zt::weights {
 namespace {
 
 constexpr size_t kAlignment = 64;
+/// Summed and then written while it is still in the processor's cache.
+constexpr size_t kPartBytes = size_t{256} << 10;
 
 // The JSON header, in the order of the data.
 std::string header_text(std::span<const TensorEntry* const> ordered,
@@ -62,10 +64,15 @@ Result<WrittenFile> serialize(std::string_view label, std::span<const TensorEntr
 
   WrittenFile file;
   hash::Xxh128 checksum;
-  const auto put = [&](std::span<const std::byte> bytes) {
-    checksum.update(bytes);
+  const auto put = [&](std::span<const std::byte> bytes) -> Status {
     file.size_bytes += bytes.size();
-    return sink(bytes);
+    while (!bytes.empty()) {
+      const auto part = bytes.first(std::min(bytes.size(), kPartBytes));
+      checksum.update(part);
+      ZT_TRY(sink(part));
+      bytes = bytes.subspan(part.size());
+    }
+    return {};
   };
   ZT_TRY(put(std::as_bytes(std::span(&length, 1))));
   ZT_TRY(put(std::as_bytes(std::span(header))));
