@@ -10,18 +10,30 @@
 namespace zt::cli {
 namespace {
 
-TEST(LogTail, GivesWholeLinesAndThenTheRest) {
+TEST(LogTail, GivesCompleteLinesOnceAndTheRestAtTheEnd) {
   const test::TempFolder folder;
-  std::ofstream log(folder / "log");
-  log << "before\n" << std::flush;
-  LogTail tail(folder / "log");
+  const auto path = folder / "log";
+  std::ofstream(path) << "before\n";
+  LogTail tail(path);
+  std::ofstream out(path, std::ios::app);
 
-  log << "one\ntw" << std::flush;
+  EXPECT_EQ(tail.read(), "");
+  out << "one\ntw" << std::flush;
   EXPECT_EQ(tail.read(), "one\n");
-  log << "o\nthr" << std::flush;
+  out << "o\nlast" << std::flush;
   EXPECT_EQ(tail.read(), "two\n");
   EXPECT_EQ(tail.read(), "");
-  EXPECT_EQ(tail.rest(), "thr");
+  EXPECT_EQ(tail.rest(), "last");
+}
+
+TEST(LogTail, AFileThatComesLaterIsFound) {
+  const test::TempFolder folder;
+  LogTail tail(folder / "log");
+  EXPECT_EQ(tail.read(), "");
+
+  std::ofstream(folder / "log") << "hello\n";
+
+  EXPECT_EQ(tail.read(), "hello\n");
 }
 
 TEST(LogTail, FollowsAFileThatIsMovedOrRemoved) {

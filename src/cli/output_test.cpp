@@ -3,12 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <limits>
 
-#include "cli/log_tail.hpp"
 #include "cli/progress_text.hpp"
-#include "support/temp_folder.hpp"
 
 namespace zt::cli {
 namespace {
@@ -70,32 +67,6 @@ TEST(ProgressText, EverythingKnownIsShown) {
   p.eta_s = 190;
 
   EXPECT_EQ(progress_text(p, 20), "training 120/400  loss 0.1234  15.2/s  3 min 10 s left");
-}
-
-TEST(LogTail, GivesCompleteLinesOnceAndTheRestAtTheEnd) {
-  const test::TempFolder folder;
-  const auto path = folder / "log";
-  std::ofstream(path) << "before\n";
-  LogTail tail(path);
-  std::ofstream out(path, std::ios::app);
-
-  EXPECT_EQ(tail.read(), "");
-  out << "one\ntw" << std::flush;
-  EXPECT_EQ(tail.read(), "one\n");
-  out << "o\nlast" << std::flush;
-  EXPECT_EQ(tail.read(), "two\n");
-  EXPECT_EQ(tail.read(), "");
-  EXPECT_EQ(tail.rest(), "last");
-}
-
-TEST(LogTail, AFileThatComesLaterIsFound) {
-  const test::TempFolder folder;
-  LogTail tail(folder / "log");
-  EXPECT_EQ(tail.read(), "");
-
-  std::ofstream(folder / "log") << "hello\n";
-
-  EXPECT_EQ(tail.read(), "hello\n");
 }
 
 }  // namespace
