@@ -14,15 +14,16 @@
 namespace zt::files {
 namespace {
 
-/// Written between two looks at the file; and what one look takes in at a time.
-constexpr size_t kPartBytes = size_t{1} << 20, kBufferBytes = size_t{256} << 10;
+/// Summed, written and read back at a time, while it is in the processor's cache; and written between two
+/// looks at the file.
+constexpr size_t kPartBytes = size_t{256} << 10, kLookBytes = size_t{1} << 20;
 
 }  // namespace
 
 CheckedFile::CheckedFile(std::filesystem::path path, Temporary temporary)
     : path_(std::move(path)),
       temporary_(std::move(temporary)),
-      buffer_(std::make_unique<std::byte[]>(kBufferBytes)) {}
+      buffer_(std::make_unique<std::byte[]>(kPartBytes)) {}
 
 Result<CheckedFile> CheckedFile::create(const std::filesystem::path& path) {
   ZT_TRY_ASSIGN(Temporary temporary, Temporary::file(path));
@@ -32,9 +33,10 @@ Result<CheckedFile> CheckedFile::create(const std::filesystem::path& path) {
 Status CheckedFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(bytes.size(), kPartBytes));
+    given_.update(part);
     ZT_TRY(internal::write_out(temporary_.descriptor(), part, temporary_.path()));
     written_ += part.size();
-    if (written_ - read_ >= kPartBytes) ZT_TRY(read_back());
+    if (written_ - read_ >= kLookBytes) ZT_TRY(read_back());
     bytes = bytes.subspan(part.size());
   }
   return {};
@@ -42,27 +44,29 @@ Status CheckedFile::write(std::span<const std::byte> bytes) {
 
 Status CheckedFile::read_back() {
   while (read_ < written_) {
-    const size_t wanted = std::min<uint64_t>(kBufferBytes, written_ - read_);
+    const size_t wanted = std::min<uint64_t>(kPartBytes, written_ - read_);
     const ssize_t n = ::pread(temporary_.descriptor(), buffer_.get(), wanted, static_cast<off_t>(read_));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(errno_error("read back", temporary_.path(), errno));
     if (n == 0)
       return fail(ErrorCode::Corrupt, fmt::format("{} ends after {} of {} bytes that were written",
                                                   temporary_.path().string(), read_, written_));
-    sum_.update(std::span(buffer_.get(), static_cast<size_t>(n)));
+    found_.update(std::span(buffer_.get(), static_cast<size_t>(n)));
     read_ += static_cast<uint64_t>(n);
   }
   return {};
 }
 
-Status CheckedFile::commit(std::string_view xxh128) {
+Result<std::string> CheckedFile::commit() {
   ZT_TRY(read_back());
-  if (sum_.hex() != xxh128)
+  std::string sum = given_.hex();
+  if (found_.hex() != sum)
     return fail(ErrorCode::Corrupt, fmt::format("{} does not read back as it was written: is the disk or its "
                                                 "controller failing?",
                                                 path_.string()));
   if (::fsync(temporary_.descriptor()) != 0) return fail(errno_error("sync", temporary_.path(), errno));
-  return rename_durable(temporary_.path(), path_);
+  ZT_TRY(rename_durable(temporary_.path(), path_));
+  return sum;
 }
 
 }  // namespace zt::files

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "base/error.hpp"
@@ -22,9 +22,9 @@ class CheckedFile {
  public:
   static Result<CheckedFile> create(const std::filesystem::path& path);
   Status write(std::span<const std::byte> bytes);
-  /// Syncs, renames to the path and syncs the folder. `xxh128`: of all that was handed to write(). Call once,
-  /// last. Errors: Corrupt if the file has another checksum; nothing then stands under the path.
-  Status commit(std::string_view xxh128);
+  /// Syncs, renames to the path and syncs the folder. Returns the XXH3-128 of all that was handed to write().
+  /// Call once, last. Errors: Corrupt if the file has another; nothing then stands under the path.
+  Result<std::string> commit();
 
  private:
   CheckedFile(std::filesystem::path path, Temporary temporary);
@@ -33,7 +33,7 @@ class CheckedFile {
   std::filesystem::path path_;
   Temporary temporary_;
   uint64_t written_ = 0, read_ = 0;  ///< bytes
-  hash::Xxh128 sum_;                 ///< of what was read
+  hash::Xxh128 given_, found_;       ///< of what was handed in, and of what the file has
   std::unique_ptr<std::byte[]> buffer_;
 };
 

@@ -16,8 +16,6 @@ namespace zt::weights {
 namespace {
 
 constexpr size_t kAlignment = 64;
-/// Summed and then written while it is still in the processor's cache.
-constexpr size_t kPartBytes = size_t{256} << 10;
 
 // The JSON header, in the order of the data.
 std::string header_text(std::span<const TensorEntry* const> ordered,
@@ -42,9 +40,9 @@ std::string header_text(std::span<const TensorEntry* const> ordered,
 using Metadata = std::map<std::string, std::string>;
 using Sink = std::function<Status(std::span<const std::byte>)>;
 
-/// The bytes of a file, in order, handed to `sink`.
-Result<WrittenFile> serialize(std::string_view label, std::span<const TensorEntry> entries,
-                              const Metadata& metadata, const Sink& sink) {
+/// The bytes of a file, in order, handed to `sink`. Returns their number.
+Result<uint64_t> serialize(std::string_view label, std::span<const TensorEntry> entries,
+                           const Metadata& metadata, const Sink& sink) {
   ZT_TRY(internal::check_writable(entries, label));
   for (const auto& [key, value] : metadata) {
     ZT_TRY(internal::check_text(key, label));
@@ -62,23 +60,15 @@ Result<WrittenFile> serialize(std::string_view label, std::span<const TensorEntr
   length += (kAlignment - (sizeof length + length) % kAlignment) % kAlignment;
   header.resize(static_cast<size_t>(length), ' ');
 
-  WrittenFile file;
-  hash::Xxh128 checksum;
-  const auto put = [&](std::span<const std::byte> bytes) -> Status {
-    file.size_bytes += bytes.size();
-    while (!bytes.empty()) {
-      const auto part = bytes.first(std::min(bytes.size(), kPartBytes));
-      checksum.update(part);
-      ZT_TRY(sink(part));
-      bytes = bytes.subspan(part.size());
-    }
-    return {};
+  uint64_t size_bytes = 0;
+  const auto put = [&](std::span<const std::byte> bytes) {
+    size_bytes += bytes.size();
+    return sink(bytes);
   };
   ZT_TRY(put(std::as_bytes(std::span(&length, 1))));
   ZT_TRY(put(std::as_bytes(std::span(header))));
   for (const TensorEntry* entry : ordered) ZT_TRY(put(entry->bytes));
-  file.xxh128 = checksum.hex();
-  return file;
+  return size_bytes;
 }
 
 }  // namespace
@@ -87,15 +77,21 @@ Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
                                              std::span<const TensorEntry> entries,
                                              const std::map<std::string, std::string>& metadata) {
   ZT_TRY_ASSIGN(files::CheckedFile file, files::CheckedFile::create(path));
-  ZT_TRY_ASSIGN(WrittenFile written,
+  ZT_TRY_ASSIGN(const uint64_t size_bytes,
                 serialize(path.string(), entries, metadata,
                           [&](std::span<const std::byte> bytes) { return file.write(bytes); }));
-  ZT_TRY(file.commit(written.xxh128));
-  return written;
+  ZT_TRY_ASSIGN(std::string sum, file.commit());
+  return WrittenFile{size_bytes, std::move(sum)};
 }
 
 Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const TensorEntry> entries) {
-  return serialize(label, entries, {}, [](std::span<const std::byte>) -> Status { return {}; });
+  hash::Xxh128 sum;
+  ZT_TRY_ASSIGN(const uint64_t size_bytes,
+                serialize(label, entries, {}, [&](std::span<const std::byte> bytes) -> Status {
+                  sum.update(bytes);
+                  return {};
+                }));
+  return WrittenFile{size_bytes, sum.hex()};
 }
 
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
