@@ -27,11 +27,13 @@ function(zt_compile_as target pch)
   endif()
 endfunction()
 
-# zt_precompile(TARGET FOLDER [TEST]): gives a target of a folder of src/ the header that suits it, if there is one.
-function(zt_precompile target folder)
+# zt_use_plane(TARGET FOLDER [TEST]): gives a target of a folder of src/ what its plane has: libtorch, if it is the compute
+# plane, and the header that suits it, if there is one.
+function(zt_use_plane target folder)
   cmake_parse_arguments(ARG "TEST" "" "" ${ARGN})
   set(pch zt)
   if(DEFINED ZT_PLANE_${folder} AND ZT_PLANE_${folder} STREQUAL "compute")
+    target_link_libraries(${target} PUBLIC zt::torch)
     string(APPEND pch _torch)
   endif()
   if(ARG_TEST)
