@@ -39,10 +39,10 @@ struct WrittenFile {
   uint64_t size_bytes = 0;
   std::string xxh128;
 };
-/// The same, with size and checksum of the file.
+/// The same for a file of a folder that is itself unfinished (base/temporary.hpp): written in place and
+/// synced; the folder is synced by whoever finishes it.
 Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
-                                             std::span<const TensorEntry> entries,
-                                             const std::map<std::string, std::string>& metadata = {});
+                                             std::span<const TensorEntry> entries);
 /// What write_summed_safetensors would return, without writing. Errors: InvalidArgument, as there; `label`
 /// stands for the path.
 Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const TensorEntry> entries);

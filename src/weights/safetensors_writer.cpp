@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/checked_file.hpp"
+#include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/temporary.hpp"
 #include "weights/internal/entry_checks.hpp"
 #include "weights/safetensors.hpp"
 
@@ -71,17 +73,21 @@ Result<uint64_t> serialize(std::string_view label, std::span<const TensorEntry> 
   return size_bytes;
 }
 
+Result<WrittenFile> write_in_place(const std::filesystem::path& path, std::string_view label,
+                                   std::span<const TensorEntry> entries, const Metadata& metadata) {
+  ZT_TRY_ASSIGN(files::CheckedFile file, files::CheckedFile::create(path));
+  ZT_TRY_ASSIGN(const uint64_t size_bytes,
+                serialize(label, entries, metadata,
+                          [&](std::span<const std::byte> bytes) { return file.write(bytes); }));
+  ZT_TRY_ASSIGN(std::string sum, file.finish());
+  return WrittenFile{size_bytes, std::move(sum)};
+}
+
 }  // namespace
 
 Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
-                                             std::span<const TensorEntry> entries,
-                                             const std::map<std::string, std::string>& metadata) {
-  ZT_TRY_ASSIGN(files::CheckedFile file, files::CheckedFile::create(path));
-  ZT_TRY_ASSIGN(const uint64_t size_bytes,
-                serialize(path.string(), entries, metadata,
-                          [&](std::span<const std::byte> bytes) { return file.write(bytes); }));
-  ZT_TRY_ASSIGN(std::string sum, file.commit());
-  return WrittenFile{size_bytes, std::move(sum)};
+                                             std::span<const TensorEntry> entries) {
+  return write_in_place(path, path.string(), entries, {});
 }
 
 Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const TensorEntry> entries) {
@@ -95,9 +101,10 @@ Result<WrittenFile> sum_safetensors(std::string_view label, std::span<const Tens
 }
 
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> entries,
-                         const std::map<std::string, std::string>& metadata) {
-  ZT_TRY(write_summed_safetensors(path, entries, metadata));
-  return {};
+                         const Metadata& metadata) {
+  ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::file(path));
+  ZT_TRY(write_in_place(unfinished.path(), path.string(), entries, metadata));
+  return files::rename_durable(unfinished.path(), path);
 }
 
 }  // namespace zt::weights

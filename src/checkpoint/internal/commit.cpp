@@ -7,12 +7,14 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/checked_file.hpp"
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
@@ -44,11 +46,17 @@ contract::Manifest describe(const Save& save) {
   return m;
 }
 
-// Puts `finished` in the place of `target`. A checkpoint that is there already is exchanged in one step, so
-// that there is one at every moment; it goes with the temporary name that it then has.
+Status rename_to(const fs::path& finished, const fs::path& target) {
+  if (::rename(finished.c_str(), target.c_str()) == 0) return {};
+  return fail(files::errno_error("rename to", target, errno));
+}
+
+// Puts `finished` in the place of `target`; whoever writes the next file there syncs their folder. A
+// checkpoint that is there already is exchanged in one step, so that there is one at every moment; it goes
+// with the temporary name that it then has.
 Status put_in_place(const fs::path& finished, const fs::path& target) {
   std::error_code ec;
-  if (!fs::exists(target, ec)) return files::rename_durable(finished, target);
+  if (!fs::exists(target, ec)) return rename_to(finished, target);
   if (::renameat2(AT_FDCWD, finished.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
     ZT_TRY(files::sync_folder(target.parent_path()));
     return remove_checkpoint(finished);
@@ -56,7 +64,7 @@ Status put_in_place(const fs::path& finished, const fs::path& target) {
   if (errno != EINVAL && errno != ENOSYS) return fail(files::errno_error("exchange", target, errno));
   // A file system that can't exchange (NFS): for a moment this step has no checkpoint.
   ZT_TRY(remove_checkpoint(target));
-  return files::rename_durable(finished, target);
+  return rename_to(finished, target);
 }
 
 Status refuse_if_superseded(const Save& save) {
@@ -112,7 +120,15 @@ Result<std::vector<contract::ManifestPart>> collect_parts(const Save& save, cons
   return parts;
 }
 
-// Data files, then manifest; each is synced, read back, and so is the folder.
+// A file of an unfinished folder, synced and read back.
+Status write_checked(const fs::path& path, const std::string& text) {
+  ZT_TRY_ASSIGN(files::CheckedFile file, files::CheckedFile::create(path));
+  ZT_TRY(file.write(std::as_bytes(std::span(text))));
+  ZT_TRY(file.finish());
+  return {};
+}
+
+// Data files, then manifest; each is synced and read back. Then the folder is synced.
 Result<uint64_t> write_folder(const Save& save, const fs::path& folder) {
   Meeting* const meeting = save.options.meeting.get();
   if (meeting) ZT_TRY(meeting->post(key(save, kFolder), folder.string()));
@@ -133,11 +149,8 @@ Result<uint64_t> write_folder(const Save& save, const fs::path& folder) {
     for (const contract::ManifestFile& file : part.files) bytes += file.size_bytes;
   }
   const std::string text = contract::to_json(manifest);
-  ZT_TRY(files::write_atomic(folder / "manifest.json", text));
-  ZT_TRY_ASSIGN(const std::string written, files::read(folder / "manifest.json"));
-  if (written != text)
-    return fail(ErrorCode::Corrupt,
-                "the new checkpoint's manifest.json does not read back as it was written");
+  ZT_TRY(write_checked(folder / "manifest.json", text));
+  ZT_TRY(files::sync_folder(folder));
   return bytes + text.size();
 }
 
@@ -170,7 +183,7 @@ Result<uint64_t> commit_as_other(const Save& save) {
   ZT_TRY_ASSIGN(const fs::path folder, hear(kFolder));
   const auto write = [&]() -> Result<uint64_t> {
     ZT_TRY_ASSIGN(const WrittenPart written, write_part(save, meeting.rank(), folder));
-    ZT_TRY(files::write_atomic(part_file(folder, meeting.rank()), contract::to_json(written.part)));
+    ZT_TRY(write_checked(part_file(folder, meeting.rank()), contract::to_json(written.part)));
     return written.bytes;
   };
   const Result<uint64_t> written = write();
