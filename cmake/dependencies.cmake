@@ -39,8 +39,9 @@ if(ZT_WITH_TORCH)
   endif()
   add_library(zt_torch INTERFACE)
   add_library(zt::torch ALIAS zt_torch)
-  target_include_directories(zt_torch SYSTEM INTERFACE
-    "${ZT_TORCH_DIR}/include" "${ZT_TORCH_DIR}/include/torch/csrc/api/include")
+  # Behind the system's folders: libtorch brings headers of other projects along, of a newer fmt for one.
+  target_compile_options(zt_torch INTERFACE
+    "SHELL:-idirafter ${ZT_TORCH_DIR}/include" "SHELL:-idirafter ${ZT_TORCH_DIR}/include/torch/csrc/api/include")
   target_compile_definitions(zt_torch INTERFACE USE_C10D_GLOO)
   target_link_libraries(zt_torch INTERFACE "${ZT_TORCH_DIR}/lib/libtorch_cpu.so" "${ZT_TORCH_DIR}/lib/libc10.so" Threads::Threads)
   target_link_options(zt_torch INTERFACE "-Wl,--allow-shlib-undefined")

@@ -3,6 +3,7 @@
 #include "checkpoint/memory_tier.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>

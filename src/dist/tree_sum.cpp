@@ -2,6 +2,7 @@
 #include "dist/tree_sum.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <bit>

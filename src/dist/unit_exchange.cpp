@@ -3,6 +3,7 @@
 #include "dist/unit_exchange.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 #include "generate/reference.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "image/clip_input.hpp"
 

@@ -3,6 +3,7 @@
 // differ per level, latents that neither are square nor divide, motion modules with their own heads and
 // groups.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -3,6 +3,7 @@
 #include "prepare/run_encoders.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <mutex>

@@ -3,6 +3,7 @@
 #include "prepare/sample_encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <optional>

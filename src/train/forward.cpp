@@ -3,6 +3,7 @@
 #include "train/forward.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <optional>
 

@@ -2,6 +2,7 @@
 #include "train/forward.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "support/parity.hpp"

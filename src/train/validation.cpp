@@ -3,6 +3,7 @@
 #include "train/validation.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <span>

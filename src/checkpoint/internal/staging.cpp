@@ -3,6 +3,7 @@
 #include "checkpoint/internal/staging.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <sys/mman.h>
 
 #include <cstddef>

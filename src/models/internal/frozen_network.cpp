@@ -3,6 +3,7 @@
 #include "models/internal/frozen_network.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <vector>
 

@@ -3,6 +3,7 @@
 #include "models/linear_codec/linear_codec.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The VAE, and the image encoder with its preprocessing.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "checks.hpp"
 #include "image/clip_input.hpp"

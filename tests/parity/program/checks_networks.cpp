@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PoseGuider, ReferenceNet's bank and the denoising UNet of both stages.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "checks.hpp"
 

@@ -2,6 +2,7 @@
 // Generation from pictures to pictures as the reference's long pipeline does it (compat: moore), and its
 // context windows.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <regex>
 
