@@ -270,7 +270,8 @@ Result<Exit> Child::wait(std::chrono::milliseconds timeout) {
   // Polled: a wait for a child with a deadline has no portable call, and nothing here is in a hurry. The
   // pause grows so that a short program is seen at once and a long one costs nothing.
   const auto deadline = Clock::now() + timeout;
-  auto pause = std::chrono::microseconds(200);
+  constexpr std::chrono::microseconds kLongestPause{20000};
+  std::chrono::microseconds pause{200};
   for (;;) {
     ZT_TRY_ASSIGN(const auto ended, poll());
     if (ended) return *ended;
@@ -279,9 +280,8 @@ Result<Exit> Child::wait(std::chrono::milliseconds timeout) {
       return fail(ErrorCode::Timeout,
                   fmt::format("process {} still runs after {} ms", pid_, timeout.count()));
     }
-    const auto nap = std::min({pause, left, std::chrono::microseconds(20000)});
-    ::usleep(static_cast<useconds_t>(nap.count()));
-    pause *= 2;
+    ::usleep(static_cast<useconds_t>(std::min(pause, left).count()));
+    pause = std::min(2 * pause, kLongestPause);
   }
 }
 
