@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A checkpoint as its files: opened whole and read without libtorch. What trains reads through
-// checkpoint/reader.hpp; this is for programs that compare and move checkpoints.
+// A checkpoint as its files: opened whole and read without libtorch. checkpoint/reader.hpp makes tensors of
+// it.
 #pragma once
 
 #include <cstddef>

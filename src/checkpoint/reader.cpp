@@ -3,6 +3,7 @@
 #include "checkpoint/reader.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -35,18 +36,6 @@ Result<params::StateScalar> parse_scalar(const std::string& name, const std::str
               fmt::format("'{}' of the checkpoint is '{}', which is no number", name, text));
 }
 
-// The stored bytes of one chunk, checked against what the manifest says of it.
-Result<weights::TensorEntry> chunk_entry(const weights::TensorFile& file, const ManifestTensor& tensor,
-                                         const contract::ManifestChunk& chunk, weights::DType dtype) {
-  const weights::TensorEntry* entry = file.find(chunk.key);
-  const auto wanted = static_cast<size_t>(chunk.end - chunk.begin) * weights::size_bytes(dtype);
-  if (!entry || entry->dtype != dtype || entry->bytes.size() != wanted)
-    return fail(ErrorCode::Corrupt,
-                fmt::format("elements {} to {} of {} are not in {} as the manifest says", chunk.begin,
-                            chunk.end, tensor.name, file.files().front().string()));
-  return *entry;
-}
-
 // Opens the entry, or adds to the refusals why not.
 std::optional<Reader> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused) {
   auto reader = entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder);
@@ -57,46 +46,36 @@ std::optional<Reader> try_open(const CheckpointEntry& entry, std::vector<Refusal
 
 }  // namespace
 
+Reader::Reader(archive::StoredCheckpoint stored) : stored_(std::move(stored)) {
+  for (size_t i = 0; i < manifest().tensors.size(); ++i) by_name_.emplace(manifest().tensors[i].name, i);
+}
+
 Result<Reader> Reader::open(const fs::path& folder) {
-  ZT_TRY(contract::verify_checkpoint(folder));
-  Reader reader;
-  reader.folder_ = folder;
-  ZT_TRY_ASSIGN(reader.manifest_, contract::read_manifest(folder));
-  for (const contract::ManifestFile& file : reader.manifest_.files) {
-    ZT_TRY_ASSIGN(weights::TensorFile opened, weights::TensorFile::open(folder / file.name));
-    reader.files_.push_back(std::move(opened));
-  }
-  for (size_t i = 0; i < reader.manifest_.tensors.size(); ++i)
-    reader.by_name_.emplace(reader.manifest_.tensors[i].name, i);
-  return reader;
+  ZT_TRY_ASSIGN(auto stored, archive::StoredCheckpoint::open(folder));
+  return Reader(std::move(stored));
 }
 
 const ManifestTensor* Reader::find(std::string_view name) const {
   const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : &manifest_.tensors[found->second];
+  return found == by_name_.end() ? nullptr : &manifest().tensors[found->second];
 }
 
 Result<at::Tensor> Reader::tensor(std::string_view name) const {
   const ManifestTensor* stored = find(name);
-  if (!stored) return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder_.string(), name));
-  const int64_t elements = c10::multiply_integers(stored->shape);
-  ZT_TRY_ASSIGN(const at::Tensor flat, elements_of(*stored, {0, elements}));
-  return flat.view(stored->shape);
+  if (!stored) return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder().string(), name));
+  return elements_of(*stored, {0, c10::multiply_integers(stored->shape)}).view(stored->shape);
 }
 
-Result<at::Tensor> Reader::elements_of(const ManifestTensor& stored, params::Range wanted) const {
-  const auto dtype = weights::parse_dtype(stored.dtype);
-  if (!dtype)
-    return fail(ErrorCode::Unsupported, fmt::format("{} has the unknown type {}", stored.name, stored.dtype));
-  const size_t width = weights::size_bytes(*dtype);
-  at::Tensor out = at::empty({wanted.size()}, at::TensorOptions().dtype(tensor::scalar_type(*dtype)));
+at::Tensor Reader::elements_of(const ManifestTensor& stored, params::Range wanted) const {
+  const weights::DType dtype = stored_.dtype(static_cast<size_t>(&stored - manifest().tensors.data()));
+  const size_t width = weights::size_bytes(dtype);
+  at::Tensor out = at::empty({wanted.size()}, at::TensorOptions().dtype(tensor::scalar_type(dtype)));
   auto* bytes = static_cast<std::byte*>(out.data_ptr());
   for (const contract::ManifestChunk& chunk : stored.chunks) {
     const params::Range here = params::intersect({chunk.begin, chunk.end}, wanted);
     if (here.size() == 0) continue;
-    ZT_TRY_ASSIGN(const weights::TensorEntry entry, chunk_entry(files_[chunk.file], stored, chunk, *dtype));
     std::memcpy(bytes + static_cast<size_t>(here.begin - wanted.begin) * width,
-                entry.bytes.data() + static_cast<size_t>(here.begin - chunk.begin) * width,
+                stored_.bytes(chunk).data() + static_cast<size_t>(here.begin - chunk.begin) * width,
                 static_cast<size_t>(here.size()) * width);
   }
   return out;
@@ -105,7 +84,7 @@ Result<at::Tensor> Reader::elements_of(const ManifestTensor& stored, params::Ran
 Status Reader::copy_into(const params::StateTensor& target) const {
   const ManifestTensor* stored = find(target.name);
   if (!stored)
-    return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder_.string(), target.name));
+    return fail(ErrorCode::NotFound, fmt::format("{} has no tensor {}", folder().string(), target.name));
   const at::IntArrayRef shape = target.piece ? target.piece->whole_shape : target.value.sizes();
   const int64_t begin = target.piece ? target.piece->begin : 0;
   const auto dtype = weights::name(tensor::stored_dtype(target.value.scalar_type()));
@@ -114,16 +93,15 @@ Status Reader::copy_into(const params::StateTensor& target) const {
   if (stored->shape != shape || (stored->dtype != dtype && !rounds))
     return fail(ErrorCode::Corrupt, fmt::format("{} is [{}] {} in {}, but this run's is [{}] {}", target.name,
                                                 fmt::join(stored->shape, ", "), stored->dtype,
-                                                folder_.string(), fmt::join(shape, ", "), dtype));
-  ZT_TRY_ASSIGN(const at::Tensor flat, elements_of(*stored, {begin, begin + target.value.numel()}));
+                                                folder().string(), fmt::join(shape, ", "), dtype));
   const at::NoGradGuard no_grad;
-  target.value.copy_(flat.view(target.value.sizes()));
+  target.value.copy_(elements_of(*stored, {begin, begin + target.value.numel()}).view(target.value.sizes()));
   return {};
 }
 
 Result<std::vector<params::StateScalar>> Reader::scalars() const {
   std::vector<params::StateScalar> out;
-  for (const auto& [name, text] : manifest_.scalars) {
+  for (const auto& [name, text] : manifest().scalars) {
     ZT_TRY_ASSIGN(params::StateScalar scalar, parse_scalar(name, text));
     out.push_back(std::move(scalar));
   }

@@ -18,11 +18,11 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/stored_checkpoint.hpp"
 #include "base/error.hpp"
 #include "contract/manifest.hpp"
 #include "params/shard.hpp"
 #include "params/state.hpp"
-#include "weights/tensor_file.hpp"
 
 namespace zt::checkpoint {
 
@@ -33,9 +33,9 @@ class Reader {
   /// NotFound, Corrupt, Unsupported, naming the file and what differs.
   static Result<Reader> open(const std::filesystem::path& folder);
 
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return stored_.folder(); }
   /// Step, generation, metrics, and the tensors' names, types and shapes.
-  const contract::Manifest& manifest() const { return manifest_; }
+  const contract::Manifest& manifest() const { return stored_.manifest(); }
   bool has(std::string_view name) const { return find(name) != nullptr; }
   /// Null if there is none of that name.
   const contract::ManifestTensor* find(std::string_view name) const;
@@ -50,13 +50,11 @@ class Reader {
   Result<std::vector<params::StateScalar>> scalars() const;
 
  private:
-  Reader() = default;
-  /// Elements of a stored tensor, flat.
-  Result<at::Tensor> elements_of(const contract::ManifestTensor& stored, params::Range wanted) const;
-  std::filesystem::path folder_;
-  contract::Manifest manifest_;
+  explicit Reader(archive::StoredCheckpoint stored);
+  /// Elements of a tensor of the manifest, flat.
+  at::Tensor elements_of(const contract::ManifestTensor& stored, params::Range wanted) const;
+  archive::StoredCheckpoint stored_;
   std::map<std::string, size_t, std::less<>> by_name_;
-  std::vector<weights::TensorFile> files_;  ///< as in the manifest
 };
 
 /// A checkpoint that was passed over, and why.

@@ -14,11 +14,14 @@ namespace zt::cli {
 
 namespace fs = std::filesystem;
 
-Result<archive::StoredCheckpoint> open_checkpoint(const std::string& runs_folder, const std::string& target) {
+bool is_checkpoint_folder(const fs::path& target) {
   std::error_code ec;
-  const fs::path folder = target;
-  if (fs::is_directory(folder, ec) && !fs::exists(folder / "identity.json", ec))
-    return archive::StoredCheckpoint::open(folder);
+  return fs::is_directory(target, ec) && !fs::exists(target / "identity.json", ec) &&
+         !fs::exists(target / "checkpoints", ec);
+}
+
+Result<archive::StoredCheckpoint> open_checkpoint(const std::string& runs_folder, const std::string& target) {
+  if (is_checkpoint_folder(target)) return archive::StoredCheckpoint::open(target);
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(runs_folder, target));
   const auto entries = contract::list_checkpoints(run.checkpoints());
   const auto newest = std::ranges::max_element(entries, {}, [](const contract::CheckpointEntry& entry) {

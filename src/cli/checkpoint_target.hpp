@@ -2,6 +2,7 @@
 // What a user names where a verb wants one checkpoint.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "archive/stored_checkpoint.hpp"
@@ -11,6 +12,8 @@ namespace zt::cli {
 
 inline constexpr const char* kCheckpointHelp = "A checkpoint's folder, or a run: then its newest checkpoint";
 
+/// A folder that is no run: it is meant as a checkpoint, whatever it lacks.
+bool is_checkpoint_folder(const std::filesystem::path& target);
 /// Opens that checkpoint, all of it read and verified. Errors: NotFound, those of the run's name and of
 /// StoredCheckpoint::open().
 Result<archive::StoredCheckpoint> open_checkpoint(const std::string& runs_folder, const std::string& target);

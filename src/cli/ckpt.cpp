@@ -8,6 +8,7 @@
 
 #include "archive/stored_checkpoint.hpp"
 #include "base/text.hpp"
+#include "cli/checkpoint_target.hpp"
 #include "cli/job_options.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
@@ -68,13 +69,16 @@ Result<int> list(const Options& options) {
 
 // The folders a target names: one checkpoint, or every one of a run.
 Result<std::vector<fs::path>> checkpoint_folders(const Options& options) {
-  std::error_code ec;
-  if (fs::is_regular_file(fs::path(options.target) / "manifest.json", ec))
-    return std::vector<fs::path>{options.target};
+  if (is_checkpoint_folder(options.target)) return std::vector<fs::path>{options.target};
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.target));
   std::vector<fs::path> folders;
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) folders.push_back(entry.folder);
   return folders;
+}
+
+// A file that is missing, a folder or a loop of links in its place is damage too.
+bool is_damage(ErrorCode code) {
+  return code == ErrorCode::NotFound || code == ErrorCode::InvalidArgument || code == ErrorCode::Unavailable;
 }
 
 Result<int> verify(const Options& options) {
@@ -85,8 +89,7 @@ Result<int> verify(const Options& options) {
   int code = contract::kExitOk;
   for (const auto& folder : folders) {
     auto opened = archive::StoredCheckpoint::open(folder);
-    if (!opened && opened.error().code == ErrorCode::NotFound)
-      opened.error().code = ErrorCode::Corrupt;  // a file that is missing is damage too
+    if (!opened && is_damage(opened.error().code)) opened.error().code = ErrorCode::Corrupt;
     if (!opened) code = contract::exit_code(opened.error());
     items.push_back({{"path", folder.string()},
                      {"is_valid", opened.has_value()},

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json_reason.hpp"
 #include "cli/worker_session.hpp"
 #include "contract/run_folder.hpp"
 
@@ -15,7 +16,7 @@ namespace zt::cli {
 namespace {
 
 constexpr std::string_view kSignal = "signal", kStart = "start", kStarted = "started", kEnded = "ended",
-                           kLeave = "leave";
+                           kLeave = "leave", kNews = "news ";
 
 /// The numbers behind the line's first word, if that is `word` and there are `count` of them.
 std::optional<std::vector<int>> numbers_behind(std::string_view word, std::string_view line, size_t count) {
@@ -79,7 +80,7 @@ Result<HostCall> parse_host_call(std::string_view line) {
       return fail(ErrorCode::Corrupt, "a launcher's call with ranks that are not possible");
     return call;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
-    return fail(ErrorCode::Corrupt, fmt::format("not a launcher's call: {}", e.what()));
+    return fail(ErrorCode::Corrupt, fmt::format("not a launcher's call: {}", json_reason(e)));
   }
 }
 
@@ -134,6 +135,13 @@ std::optional<AgentWord> parse_agent_word(std::string_view line) {
   const auto ended = numbers_behind(kEnded, line, 3);
   if (!ended) return std::nullopt;
   return AgentWord{(*ended)[0], process::Exit{(*ended)[1], (*ended)[2]}};
+}
+
+std::string news_line(std::string_view text) { return fmt::format("{}{}\n", kNews, text); }
+
+std::optional<std::string> parse_news_line(std::string_view line) {
+  if (!line.starts_with(kNews)) return std::nullopt;
+  return std::string(line.substr(kNews.size()));
 }
 
 }  // namespace zt::cli

@@ -117,8 +117,8 @@ TEST(Validate, RangesAreInOrder) {
 }
 
 TEST(Validate, NamesAndDevicesAreWellFormed) {
-  EXPECT_THAT(refusal<TrainJob>({"name=../x"}), HasSubstr("name: wanted a folder's name"));
-  EXPECT_THAT(refusal<TrainJob>({"name="}), HasSubstr("name: wanted a folder's name"));
+  EXPECT_THAT(refusal<TrainJob>({"name=../x"}), HasSubstr("name: wanted up to 80 letters"));
+  EXPECT_THAT(refusal<TrainJob>({"name="}), HasSubstr("name: wanted up to 80 letters"));
   EXPECT_THAT(refusal<TrainJob>({"device=gpu"}), HasSubstr("wanted cpu, cuda or cuda:N"));
   EXPECT_THAT(refusal<TrainJob>({"device=cuda:"}), HasSubstr("wanted cpu, cuda or cuda:N"));
   EXPECT_EQ(refusal<TrainJob>({"device=cuda:1"}), "accepted");

@@ -33,7 +33,11 @@ CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
   std::error_code unknown;
   const auto manifest_bytes = fs::file_size(folder / "manifest.json", unknown);
   if (!unknown) entry.manifest_bytes = manifest_bytes;
-  if (auto manifest = read_manifest(folder)) {
+  auto manifest = read_manifest(folder);
+  if (manifest && manifest->step != step)
+    manifest = fail(ErrorCode::Corrupt, fmt::format("{} is the checkpoint of step {} by its manifest",
+                                                    folder.string(), manifest->step));
+  if (manifest) {
     entry.generation = manifest->generation;
     entry.files = std::move(manifest->files);
     entry.metrics = std::move(manifest->metrics);

@@ -21,6 +21,7 @@ Manifest manifest_of(int64_t step, double val_loss) {
   m.step = step;
   m.run_id = "a-00000001";
   m.files = {{"rank-00000.safetensors", 5, "a"}, {"rank-00001.safetensors", 7, "b"}};
+  m.tensors = {{"param/x", "F32", {1}, {{0, "param/x", 0, 1}}}};
   m.metrics["val_loss"] = val_loss;
   return m;
 }
@@ -48,6 +49,17 @@ TEST(CheckpointFolder, SkipsUnfinishedSavesAndNamesDefects) {
   EXPECT_EQ(found[0].size_bytes(), 5 + 7 + fs::file_size(found[0].folder / "manifest.json"));
   EXPECT_EQ(found[1].step, 1250);
   EXPECT_TRUE(found[1].defect);
+}
+
+TEST(CheckpointFolder, NamesAFolderThatHoldsAnotherStep) {
+  const test::TempFolder folder;
+  fs::rename(write(folder, manifest_of(1200, 0.25)), folder / checkpoint_name(9999));
+
+  const auto found = list_checkpoints(folder.path());
+
+  ASSERT_EQ(found.size(), 1u);
+  ASSERT_TRUE(found[0].defect);
+  EXPECT_EQ(found[0].defect->code, ErrorCode::Corrupt);
 }
 
 TEST(CheckpointFolder, ReadsAManifestAgainOnlyWhenItIsAnother) {

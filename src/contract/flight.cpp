@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/json_reason.hpp"
 #include "base/text.hpp"
 
 namespace zt::contract {
@@ -95,7 +96,7 @@ Result<Flight> read_flight(const std::filesystem::path& path) {
                                                       path.string(), head->at("version").dump(), kVersion));
     flight = flight_of(*head);
   } catch (const json::exception& e) {  // third-party leaf
-    return fail(ErrorCode::Corrupt, path.string() + ": " + e.what());
+    return fail(ErrorCode::Corrupt, path.string() + ": " + json_reason(e));
   }
   for (size_t i = 1; i < lines.size(); ++i) {
     const std::optional<json> line = shallow_object(lines[i]);

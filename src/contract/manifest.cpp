@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,10 +12,13 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
+#include "base/json_reason.hpp"
 
 namespace zt::contract {
 namespace {
@@ -74,8 +78,8 @@ int64_t count_elements(const std::vector<int64_t>& shape) {
 }
 
 bool is_plain_file_name(const std::string& s) {
-  return !s.empty() && s != "." && s != ".." && s.find('/') == std::string::npos &&
-         s.find('\0') == std::string::npos;
+  const auto is_odd = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  return !s.empty() && s != "." && s != ".." && std::ranges::none_of(s, is_odd);
 }
 
 Status check_tensor(const ManifestTensor& t, size_t num_files) {
@@ -105,44 +109,112 @@ Status check(const Manifest& m) {
                 fmt::format("the manifest has version {}, this program reads version {}", m.version,
                             Manifest::kVersion));
   }
+  std::set<std::string_view> files, names;
   for (const auto& f : m.files) {
     if (!is_plain_file_name(f.name))
-      return fail(ErrorCode::Corrupt, fmt::format("bad file name '{}'", f.name));
+      return fail(ErrorCode::Corrupt, fmt::format("bad file name {}", json_text(f.name)));
+    if (!files.insert(f.name).second)
+      return fail(ErrorCode::Corrupt, fmt::format("file {} is listed twice", f.name));
   }
-  for (const auto& t : m.tensors) ZT_TRY(check_tensor(t, m.files.size()));
+  if (m.tensors.empty()) return fail(ErrorCode::Corrupt, "no tensors are listed");
+  for (const auto& t : m.tensors) {
+    if (!names.insert(t.name).second)
+      return fail(ErrorCode::Corrupt, fmt::format("tensor {} is listed twice", t.name));
+    ZT_TRY(check_tensor(t, m.files.size()));
+  }
   return {};
 }
 
+// Values by their keys; what is missing or of another kind is thrown, with the key, to parse_manifest() and
+// parse_manifest_part().
+const json& field(const json& j, const char* key) {
+  const auto found = j.find(key);
+  if (found == j.end()) throw std::runtime_error(fmt::format("\"{}\" is missing", key));
+  return *found;
+}
+
+[[noreturn]] void throw_not(const json& value, const char* key, const char* wanted) {
+  constexpr size_t kMaxShown = 40;
+  throw std::runtime_error(
+      fmt::format("\"{}\" must be {}, not {}", key, wanted,
+                  value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, kMaxShown)));
+}
+
+int64_t count_of(const json& value, const char* key) {
+  constexpr uint64_t kMax = std::numeric_limits<int64_t>::max();
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > kMax)
+    throw_not(value, key, "a whole number from 0 to 9223372036854775807");
+  return value.get<int64_t>();
+}
+
+int64_t count(const json& j, const char* key) { return count_of(field(j, key), key); }
+
+std::string text(const json& j, const char* key) {
+  const json& value = field(j, key);
+  if (!value.is_string()) throw_not(value, key, "a text");
+  return value.get<std::string>();
+}
+
+const json& list(const json& j, const char* key) {
+  const json& value = field(j, key);
+  if (!value.is_array()) throw_not(value, key, "a list");
+  return value;
+}
+
+const json& object(const json& j, const char* key) {
+  const json& value = field(j, key);
+  if (!value.is_object()) throw_not(value, key, "an object");
+  return value;
+}
+
+uint32_t parse_file_number(const json& chunk) {
+  const int64_t number = count(chunk, "file");
+  if (number > std::numeric_limits<uint32_t>::max())
+    throw_not(chunk.at("file"), "file", "the number of a file");
+  return static_cast<uint32_t>(number);
+}
+
 ManifestTensor parse_tensor(const json& j) {
-  ManifestTensor t{j.at("name"), j.at("dtype"), j.at("shape").get<std::vector<int64_t>>(), {}};
-  for (const auto& c : j.at("chunks")) {
-    t.chunks.push_back({c.at("file").get<uint32_t>(), c.at("key"), c.at("begin"), c.at("end")});
-  }
+  ManifestTensor t{text(j, "name"), text(j, "dtype"), {}, {}};
+  for (const json& size : list(j, "shape")) t.shape.push_back(count_of(size, "shape"));
+  for (const json& c : list(j, "chunks"))
+    t.chunks.push_back({parse_file_number(c), text(c, "key"), count(c, "begin"), count(c, "end")});
   return t;
 }
 
 void parse_lists(const json& j, std::vector<ManifestFile>& files, std::vector<ManifestTensor>& tensors) {
-  for (const auto& f : j.at("files")) files.push_back({f.at("name"), f.at("size_bytes"), f.at("xxh128")});
-  for (const auto& t : j.at("tensors")) tensors.push_back(parse_tensor(t));
+  for (const json& f : list(j, "files"))
+    files.push_back({text(f, "name"), static_cast<uint64_t>(count(f, "size_bytes")), text(f, "xxh128")});
+  for (const json& t : list(j, "tensors")) tensors.push_back(parse_tensor(t));
 }
 
 // JSON has no NaN and no infinity: null stands for a number that is not finite.
 double parse_metric(const json& j) {
-  return j.is_null() ? std::numeric_limits<double>::quiet_NaN() : j.get<double>();
+  if (j.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (!j.is_number()) throw_not(j, "metrics", "numbers");
+  return j.get<double>();
+}
+
+int parse_world_size(const json& j) {
+  const int64_t size = count(j, "world_size");
+  if (size < 1 || size > std::numeric_limits<int>::max())
+    throw_not(j.at("world_size"), "world_size", "a number of ranks");
+  return static_cast<int>(size);
 }
 
 Manifest parse_fields(const json& j) {
   Manifest m;
-  m.version = j.at("version");
+  m.version = count(j, "version");
   if (m.version != Manifest::kVersion) return m;
-  m.step = j.at("step");
-  m.generation = j.at("generation");
-  m.run_id = j.at("run_id");
-  m.config_digest = j.at("config_digest");
-  m.written_at = j.at("written_at");
-  m.world_size = j.at("world_size");
-  m.scalars = j.at("scalars").get<std::map<std::string, std::string>>();
-  for (const auto& [name, value] : j.at("metrics").items()) m.metrics[name] = parse_metric(value);
+  m.step = count(j, "step");
+  m.generation = count(j, "generation");
+  m.run_id = text(j, "run_id");
+  m.config_digest = text(j, "config_digest");
+  m.written_at = text(j, "written_at");
+  m.world_size = parse_world_size(j);
+  const json& scalars = object(j, "scalars");
+  for (const auto& [name, value] : scalars.items()) m.scalars[name] = text(scalars, name.c_str());
+  for (const auto& [name, value] : object(j, "metrics").items()) m.metrics[name] = parse_metric(value);
   parse_lists(j, m.files, m.tensors);
   return m;
 }
@@ -183,7 +255,7 @@ Result<ManifestPart> parse_manifest_part(std::string_view text) {
     }
     return part;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
-    return fail(ErrorCode::Corrupt, fmt::format("not a part of a manifest: {}", e.what()));
+    return fail(ErrorCode::Corrupt, fmt::format("not a part of a manifest: {}", json_reason(e)));
   }
 }
 
@@ -215,52 +287,52 @@ Result<Manifest> parse_manifest(std::string_view text) {
     ZT_TRY(check(manifest));
     return manifest;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
-    return fail(ErrorCode::Corrupt, fmt::format("not a checkpoint manifest: {}", e.what()));
+    return fail(ErrorCode::Corrupt, fmt::format("not a checkpoint manifest: {}", json_reason(e)));
   }
-}
-
-Result<Manifest> read_manifest(const std::filesystem::path& folder) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(folder / "manifest.json", kMaxManifestBytes));
-  auto manifest = parse_manifest(text);
-  if (!manifest)
-    return fail(std::move(manifest.error()).with("while reading " + (folder / "manifest.json").string()));
-  return manifest;
 }
 
 namespace {
 
-struct FileSum {
-  uint64_t size_bytes = 0;
-  std::string xxh128;
-};
+/// In bytes. A named pipe or a device, which could be read for ever, is refused.
+Result<uint64_t> size_of_file(const std::filesystem::path& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return fail(files::errno_error("open", path, errno));
+  if (!S_ISREG(st.st_mode)) return fail(ErrorCode::Corrupt, path.string() + " is no regular file");
+  return static_cast<uint64_t>(st.st_size);
+}
 
-/// Reads part by part: a mapping would count as memory of the run that has just saved all it holds.
-Result<FileSum> sum_up(const std::filesystem::path& path) {
+/// XXH3-128. Reads part by part: a mapping would count as memory of the run that has just saved all it holds.
+Result<std::string> sum_up(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(files::errno_error("open", path, errno));
   std::vector<char> part(size_t{1} << 20);
-  FileSum sum;
   hash::Xxh128 digest;
-  while (file.read(part.data(), static_cast<std::streamsize>(part.size())), file.gcount() > 0) {
-    const auto count = static_cast<size_t>(file.gcount());
-    digest.update(std::string_view(part.data(), count));
-    sum.size_bytes += count;
-  }
+  while (file.read(part.data(), static_cast<std::streamsize>(part.size())), file.gcount() > 0)
+    digest.update(std::string_view(part.data(), static_cast<size_t>(file.gcount())));
   if (file.bad()) return fail(files::errno_error("read", path, errno));
-  sum.xxh128 = digest.hex();
-  return sum;
+  return digest.hex();
 }
 
 }  // namespace
 
+Result<Manifest> read_manifest(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "manifest.json";
+  ZT_TRY(size_of_file(path));
+  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxManifestBytes));
+  auto manifest = parse_manifest(text);
+  if (!manifest) return fail(std::move(manifest.error()).with("while reading " + path.string()));
+  return manifest;
+}
+
 Status verify_file(const std::filesystem::path& folder, const ManifestFile& file) {
   const auto path = folder / file.name;
-  ZT_TRY_ASSIGN(const FileSum sum, sum_up(path));
-  if (sum.size_bytes != file.size_bytes) {
+  ZT_TRY_ASSIGN(const uint64_t size_bytes, size_of_file(path));
+  if (size_bytes != file.size_bytes) {
     return fail(ErrorCode::Corrupt, fmt::format("{} has {} bytes, the manifest says {}", path.string(),
-                                                sum.size_bytes, file.size_bytes));
+                                                size_bytes, file.size_bytes));
   }
-  if (sum.xxh128 != file.xxh128) {
+  ZT_TRY_ASSIGN(const std::string sum, sum_up(path));
+  if (sum != file.xxh128) {
     return fail(ErrorCode::Corrupt,
                 fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
   }

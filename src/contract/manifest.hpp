@@ -50,7 +50,7 @@ struct ManifestPart {
 
 struct Manifest {
   static constexpr int kVersion = 1;
-  int version = kVersion;
+  int64_t version = kVersion;
   int64_t step = 0;
   int64_t generation = 0;  ///< the launch that wrote it
   std::string run_id;
@@ -69,8 +69,9 @@ std::string to_json(const ManifestPart& part);
 Result<ManifestPart> parse_manifest_part(std::string_view json);
 /// Adds a rank's part. Once all are added the manifest is complete; parse_manifest() checks that.
 void add_part(Manifest& manifest, const ManifestPart& part);
-/// Refuses (Corrupt) anything but a complete manifest: unknown version, file names with separators, chunks
-/// that leave gaps, overlap or exceed the shape.
+/// Refuses anything but a complete manifest: values of another kind, negative or too large numbers, file
+/// names with separators, tensors listed twice, chunks that leave gaps, overlap or exceed the shape (Corrupt,
+/// naming the key); another version (Unsupported).
 Result<Manifest> parse_manifest(std::string_view json);
 /// Reads `folder`/manifest.json. Does not look at the data files.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);

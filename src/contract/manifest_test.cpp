@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contract/manifest.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <limits>
@@ -12,6 +14,9 @@
 
 namespace zt::contract {
 namespace {
+
+using testing::HasSubstr;
+using testing::Not;
 
 Manifest two_chunk_manifest() {
   Manifest m;
@@ -119,9 +124,15 @@ TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
   overflow.tensors[0].shape = {int64_t{1} << 62, 8};
   auto escape = two_chunk_manifest();
   escape.files[0].name = "../x";
+  auto forged = two_chunk_manifest();
+  forged.files[0].name = "x\n\x1b[31mok";
+  auto twice = two_chunk_manifest();
+  twice.files[1].name = twice.files[0].name;
+  auto none = two_chunk_manifest();
+  none.tensors.clear();
   auto stranger = two_chunk_manifest();
   stranger.tensors[0].chunks[0].file = 9;
-  for (const auto& bad : {gap, overlap, shortfall, overflow, escape, stranger}) {
+  for (const auto& bad : {gap, overlap, shortfall, overflow, escape, forged, twice, none, stranger}) {
     const auto read = parse_manifest(to_json(bad));
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().code, ErrorCode::Corrupt);
@@ -129,6 +140,41 @@ TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
   auto newer = two_chunk_manifest();
   newer.version = 2;
   EXPECT_EQ(parse_manifest(to_json(newer)).error().code, ErrorCode::Unsupported);
+}
+
+// Each by its key, in the words of this project.
+TEST(Manifest, RefusesValuesOfAnotherKind) {
+  const std::string good = to_json(two_chunk_manifest());
+  const auto message_with = [&](const std::string& old, const std::string& value) {
+    std::string text = good;
+    const size_t at = text.find(old);
+    EXPECT_NE(at, text.npos) << old;
+    const auto read = parse_manifest(text.replace(at, old.size(), value));
+    return read ? "it was taken" : read.error().text();
+  };
+  for (const char* value : {"-1", "16.5", "1e308", "9223372036854775808", "\"1\"", "null", "true", "[1]"}) {
+    for (const char* key : {"step", "generation", "world_size"}) {
+      const std::string old = key == std::string("step")         ? "1200"
+                              : key == std::string("generation") ? "0"
+                                                                 : "1";
+      const std::string name = "\"" + std::string(key) + "\"";
+      EXPECT_THAT(message_with(name + ": " + old, name + ": " + value), HasSubstr(name + " must be"))
+          << value;
+    }
+    EXPECT_THAT(message_with("\"end\": 4", std::string("\"end\": ") + value), HasSubstr("\"end\"")) << value;
+    EXPECT_THAT(message_with("\"size_bytes\": 5", std::string("\"size_bytes\": ") + value),
+                HasSubstr("\"size_bytes\""))
+        << value;
+  }
+  EXPECT_THAT(message_with("\"world_size\": 1", "\"world_size\": 0"), HasSubstr("\"world_size\""));
+  EXPECT_THAT(message_with("\"run_id\": ", "\"other\": "), HasSubstr("\"run_id\" is missing"));
+  EXPECT_THAT(message_with("{", "["), Not(HasSubstr("json.exception")));
+}
+
+TEST(Manifest, RefusesATensorThatIsListedTwice) {
+  auto twice = two_chunk_manifest();
+  twice.tensors.push_back(twice.tensors[0]);
+  EXPECT_THAT(parse_manifest(to_json(twice)).error().text(), HasSubstr("param/x is listed twice"));
 }
 
 TEST(Manifest, EveryTruncationIsRefused) {
@@ -148,6 +194,8 @@ TEST(Manifest, VerifyFindsAChangedByteAndATruncation) {
   EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::Corrupt);
   std::filesystem::remove(path / "rank-00000.safetensors");
   EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::NotFound);
+  ASSERT_EQ(::mkfifo((path / "rank-00000.safetensors").c_str(), 0600), 0);  // reading it would never end
+  EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::Corrupt);
 }
 
 }  // namespace zt::contract

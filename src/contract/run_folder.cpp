@@ -10,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "base/json_reason.hpp"
 #include "base/random_hex.hpp"
+#include "base/run_name.hpp"
 #include "base/text.hpp"
 
 namespace zt::contract {
@@ -19,15 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 constexpr uint64_t kMaxIdentityBytes = 1 << 20;
-constexpr size_t kMaxNameLength = 80;
 constexpr std::string_view kIdentityFile = "identity.json";
 constexpr const char* kUnfinished = ".run";  // a temporary name that no listing takes for a run's
-
-bool is_run_name(const std::string& name) {
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  return !name.empty() && name.size() <= kMaxNameLength && name.front() != '.' && name.front() != '-' &&
-         name.find_first_not_of(kAllowed) == std::string::npos;
-}
 
 Status fill(const fs::path& folder, const CreateRun& options, const Identity& identity) {
   for (const char* name : {"events", "metrics", "attempts", "checkpoints", "samples"}) {
@@ -119,7 +114,7 @@ Result<Identity> parse_identity(std::string_view text) {
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
     return i;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
-    return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {}", e.what()));
+    return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {}", json_reason(e)));
   }
 }
 
@@ -130,11 +125,9 @@ fs::path Attempt::flight(int rank) const { return folder / fmt::format("flight-{
 fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{:05}.progress", rank); }
 
 Result<RunFolder> RunFolder::create(const CreateRun& options) {
-  if (!is_run_name(options.name)) {
+  if (!is_run_name(options.name))
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("'{}' is no name for a run: use up to {} letters, digits, '.', '_' and '-'",
-                            options.name, kMaxNameLength));
-  }
+                fmt::format("{} is no name for a run: use {}", text::quoted(options.name), kRunNameRule));
   Identity identity{.run_id = options.name + "-" + random_hex(8),
                     .name = options.name,
                     .kind = options.kind,

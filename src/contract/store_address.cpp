@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_reason.hpp"
+
 namespace zt::contract {
 
 std::string to_json(const StoreAddress& address) {
@@ -32,7 +34,7 @@ Result<StoreAddress> parse_store_address(std::string_view text) {
     address.token = json.at("token");
     return address;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
-    return fail(ErrorCode::Corrupt, fmt::format("not a store's address: {}", e.what()));
+    return fail(ErrorCode::Corrupt, fmt::format("not a store's address: {}", json_reason(e)));
   }
 }
 

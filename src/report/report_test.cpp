@@ -109,7 +109,7 @@ contract::RunFolder make_run(const std::filesystem::path& runs) {
   options.runs_folder = runs;
   options.name = "dance";
   options.kind = "stage1";
-  options.run_yaml = "name: \"<dance>\"\n";
+  options.run_yaml = "output_dir: \"<dance>\"\n";
   return contract::RunFolder::create(options).value();
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/run_name.hpp"
 #include "base/text.hpp"
 #include "config/internal/rules.hpp"
 #include "config/listing.hpp"
@@ -206,8 +207,8 @@ Status check_optimizer(const TrainJob& job) {
 }  // namespace
 
 Status validate(const TrainJob& job) {
-  if (job.name.empty() || job.name.find_first_of("/\\\n") != std::string::npos || job.name.front() == '.')
-    return broken(fmt::format("name: wanted a folder's name, found {}", text::quoted(job.name)));
+  if (!is_run_name(job.name))
+    return broken(fmt::format("name: wanted {}, found {}", kRunNameRule, text::quoted(job.name)));
   ZT_TRY(validate_device(job.device));
   ZT_TRY(validate_model(job.model));
   if (job.stage == 2) ZT_TRY(validate_motion(job.model));

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/json_reason.hpp"
+
 namespace zt::data {
 namespace {
 
@@ -152,7 +154,7 @@ Result<EvalReport> parse_eval_report(std::string_view text) {
             fmt::format("group {} has {} clips of {}", group.name, group.clips.size(), report.clips.size()));
     return report;
   } catch (const Json::exception& error) {
-    return damaged(error.what());
+    return damaged(json_reason(error));
   }
 }
 
