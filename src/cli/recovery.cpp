@@ -41,11 +41,11 @@ void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
   fs::create_hard_link(call.progress, attempt.progress(rank), ignored);
 }
 
-// Where a rank was in a generation; the page may still say where it was in the one before.
-std::string position_of(const fs::path& page, int64_t generation) {
+// Where a process was; the page may still say where the one before it was, which was of an earlier launch.
+std::string position_of(const fs::path& page, int64_t started_in) {
   const auto progress = contract::read_progress(page);
   const bool is_loading =
-      !progress || progress->generation < generation || progress->phase < contract::Phase::Training;
+      !progress || progress->generation < started_in || progress->phase < contract::Phase::Training;
   return is_loading ? "while loading" : fmt::format("after step {}", progress->step);
 }
 
@@ -54,7 +54,8 @@ std::string position_of(const fs::path& page, int64_t generation) {
 Recovery::Recovery(const WorkerSession& session)
     : session_(session),
       policy_({.max_restarts = session.restarts ? session.restarts->max_restarts : 0}),
-      generation_(session.call.generation) {}
+      generation_(session.call.generation),
+      started_in_(session.others.size() + 1, session.call.generation) {}
 
 Result<std::string> Recovery::tend(RankGroup& workers) {
   // All ranks' last save is made by then.
@@ -75,10 +76,7 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
     give_up(workers);
     return std::string();
   }
-  if (failures.empty()) {
-    for (const size_t rank : left_behind) ZT_TRY(workers.start(rank, generation_, restarts_));
-    return std::string();
-  }
+  if (failures.empty()) return start_left_behind(workers, left_behind);
   const RestartDecision decision = policy_.decide(failures, std::chrono::steady_clock::now());
   if (!decision.restarts) {
     give_up(workers);
@@ -99,22 +97,41 @@ std::string Recovery::name_of(int rank) const {
   return session_.others.empty() ? "the worker" : fmt::format("rank {}", rank);
 }
 
-// It ended in an earlier generation, which had come to its end for it when the others began this one.
+// Its process is of an earlier launch, and still was in that by its own words.
+bool Recovery::has_not_joined(size_t rank) const {
+  const auto progress = contract::read_progress(session_.call_of(rank).progress);
+  return started_in_[rank] < generation_ && progress && progress->generation < generation_;
+}
+
+// It ended in an earlier launch: that had come to its end for it when the others began this one, or it was
+// killed with the rank whose end began this one. (From another host its words may come late.)
 bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
   const auto& end = workers.end_of(rank);
   if (restarts_ == 0 || !end) return false;
-  const bool is_superseded = contract::error_of_exit(end->exit.code) == ErrorCode::Superseded;
-  if (!is_clean(end->exit) && !is_superseded) return false;
-  const auto progress = contract::read_progress(session_.call_of(rank).progress);
-  return is_superseded || !progress || progress->generation < generation_;
+  if (contract::error_of_exit(end->exit.code) == ErrorCode::Superseded) return true;
+  if (end->exit.signal != 0) return session_.hosts.empty() && has_not_joined(rank);
+  return is_clean(end->exit) &&
+         (has_not_joined(rank) || !contract::read_progress(session_.call_of(rank).progress));
 }
 
 RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
   const RankEnd& end = *workers.end_of(rank);
   RankFailure failure{static_cast<int>(rank), end.exit, end.words,
-                      position_of(session_.call_of(rank).progress, generation_), end.is_host_lost};
+                      position_of(session_.call_of(rank).progress, started_in_[rank]), end.is_host_lost};
   if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
   return failure;
+}
+
+Result<std::string> Recovery::start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks) {
+  std::string lines;
+  for (const size_t rank : ranks) {
+    const RankFailure failure = describe(workers, rank);
+    if (failure.exit.signal != 0)
+      lines += fmt::format("zoetrope: {} too ended by {} {}: started again in launch {}\n",
+                           name_of(failure.rank), failure.exit.text(), failure.position, generation_);
+    ZT_TRY(start(workers, rank));
+  }
+  return lines;
 }
 
 Status Recovery::begin_next(RankGroup& workers) {
@@ -128,7 +145,13 @@ Status Recovery::begin_next(RankGroup& workers) {
   generation_ = attempt.generation;
   ++restarts_;
   for (size_t rank = 0; rank < workers.size(); ++rank)
-    if (workers.end_of(rank)) ZT_TRY(workers.start(rank, generation_, restarts_));
+    if (workers.end_of(rank)) ZT_TRY(start(workers, rank));
+  return {};
+}
+
+Status Recovery::start(RankGroup& workers, size_t rank) {
+  ZT_TRY(workers.start(rank, generation_, restarts_));
+  started_in_[rank] = generation_;
   return {};
 }
 

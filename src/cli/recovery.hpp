@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "cli/restart_policy.hpp"
@@ -25,15 +26,19 @@ class Recovery {
   Result<std::string> tend(RankGroup& workers);
 
  private:
+  bool has_not_joined(size_t rank) const;
   bool is_left_behind(const RankGroup& workers, size_t rank) const;
   RankFailure describe(const RankGroup& workers, size_t rank) const;
+  Result<std::string> start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks);
   Status begin_next(RankGroup& workers);
+  Status start(RankGroup& workers, size_t rank);
   Status tell_store(int64_t generation, const char* key, const std::string& text) const;
   void give_up(RankGroup& workers);
   std::string name_of(int rank) const;
   const WorkerSession& session_;
   RestartPolicy policy_;
   int64_t generation_;
+  std::vector<int64_t> started_in_;  ///< by rank: the launch in which its process was started
   int64_t restarts_ = 0;
   bool is_over_ = false;
 };
