@@ -3,6 +3,7 @@
 #include "checkpoint/peer_tier.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <exception>
 #include <string_view>
@@ -39,7 +40,14 @@ Status pass_on(dist::Communicator& link, const std::optional<exchange::SnapshotF
   ZT_TRY(send(link, 1 - giver, &has_room, sizeof has_room, "room for a snapshot", deadline));
   if (has_room == 0) return fail(ErrorCode::Exhausted, "the neighbour has no room for this rank's snapshots");
   auto* const bytes = const_cast<std::byte*>(snapshot->bytes.data());  // the giver's buffer is only read
-  return send(link, giver, bytes, snapshot->bytes.size(), "snapshot", deadline);
+  ZT_TRY(send(link, giver, bytes, snapshot->bytes.size(), "snapshot", deadline));
+  uint8_t is_kept = 0;
+  ZT_TRY(send(link, 1 - giver, &is_kept, sizeof is_kept, "receipt of a snapshot", deadline));
+  if (is_kept == 0)
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format("the neighbour got other bytes than the snapshot of step {} had", snapshot->step));
+  return {};
 }
 
 Status take_over(dist::Communicator& link, exchange::SnapshotFile& file, clock::Deadline deadline) {
@@ -52,7 +60,10 @@ Status take_over(dist::Communicator& link, exchange::SnapshotFile& file, clock::
   ZT_TRY(send(link, link.rank(), &has_room, sizeof has_room, "room for a snapshot", deadline));
   ZT_TRY(room);
   ZT_TRY(send(link, giver, file.begin().data(), notice.bytes, "snapshot", deadline));
-  return file.commit_copy(notice.step, notice.generation, notice.bytes, notice.check);
+  const Status kept = file.commit_copy(notice.step, notice.generation, notice.bytes, notice.check);
+  uint8_t is_kept = kept ? 1 : 0;
+  ZT_TRY(send(link, link.rank(), &is_kept, sizeof is_kept, "receipt of a snapshot", deadline));
+  return kept;
 }
 
 PeerCopies::PeerCopies(Memory& memory, PeerLinks links, std::chrono::milliseconds limit)
@@ -74,7 +85,7 @@ void PeerCopies::start(Direction& direction, std::function<Status()> copy) {
 Status PeerCopies::finish(Direction& direction) {
   if (!direction.thread.joinable()) return {};
   direction.thread.join();
-  direction.is_closed = !direction.made;
+  direction.is_closed = !direction.made && direction.made.error().code != ErrorCode::Corrupt;
   return direction.made;
 }
 

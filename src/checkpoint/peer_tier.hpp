@@ -6,7 +6,8 @@
 // Two ranks pass a snapshot through a group of their own (dist/communicator.hpp), of which the owner of the
 // snapshots is rank 0 and their holder rank 1; one call of pass_on() and one of take_over() meet. In order:
 // from the giver step, generation, length and checksum, a length of 0 meaning that it has none; from the
-// taker whether it has room; the bytes. A copy counts once its checksum is right.
+// taker whether it has room; the bytes; from the taker whether their checksum is right, without which the
+// copy does not count.
 #pragma once
 
 #include <chrono>
@@ -41,7 +42,8 @@ struct PeerLinks {
 };
 
 /// Gives `snapshot` to the other rank of the link. Errors: NotFound without a snapshot, Exhausted if the
-/// other rank has no room (it learns the first, and says the second); those of Communicator.
+/// other rank has no room (it learns the first, and says the second), Corrupt if it got other bytes; those of
+/// Communicator.
 Status pass_on(dist::Communicator& link, const std::optional<exchange::SnapshotFile::Held>& snapshot,
                clock::Deadline deadline);
 /// Takes one into `file`. Errors: NotFound if the other rank has none, Exhausted without room, Corrupt;
@@ -64,8 +66,8 @@ class PeerCopies {
   /// Passes on the newest snapshot of memory.own, which must stay until await(), and takes over the ward's.
   /// All ranks call it after the same steps.
   void begin();
-  /// Waits until this rank's copies are made. After an error, of which the first is returned, nothing more is
-  /// copied in that direction, on either side of its link.
+  /// Waits until this rank's copies are made. Of errors the first is returned. After Corrupt the next copies
+  /// are tried; after any other nothing more is copied in that direction, on either side of its link.
   Status await();
 
  private:

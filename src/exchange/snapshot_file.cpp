@@ -116,8 +116,13 @@ bool SnapshotFile::is_whole(size_t slot) const {
 
 std::vector<SnapshotFile::Held> SnapshotFile::held() const {
   std::vector<Held> found;
-  for (size_t slot = 0; map_ && slot < kSlots; ++slot)
-    if (is_whole(slot)) found.push_back(look_at(slot));
+  for (size_t slot = 0; map_ && slot < kSlots; ++slot) {
+    if (is_whole(slot)) {
+      found.push_back(look_at(slot));
+    } else {
+      record(slot).state.store(0);
+    }
+  }
   std::ranges::sort(found, {}, &Held::step);
   return found;
 }

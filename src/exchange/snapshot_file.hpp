@@ -45,7 +45,8 @@ class SnapshotFile {
   SnapshotFile& operator=(SnapshotFile&&) = delete;
   ~SnapshotFile();
 
-  /// The whole snapshots, oldest first: at most two. Reads them all for their checksums.
+  /// The whole snapshots, oldest first: at most two. Reads them all for their checksums, and forgets those
+  /// that are damaged.
   std::vector<Held> held() const;
   /// The newest whole snapshot, its bytes not read again: for who wrote it, or has just called held().
   std::optional<Held> newest() const;

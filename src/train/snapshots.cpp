@@ -53,12 +53,20 @@ void Snapshots::drop_later() {
 void Snapshots::await() {
   if (!copies_.is_on()) return;
   setup_.ranks.wait_beside_groups("snapshots of neighbours");
-  if (const Status copied = copies_.await(); !copied) give_up("in neighbours' memory", copied.error());
+  const Status copied = copies_.await();
+  if (copied) return;
+  if (copied.error().code == ErrorCode::Corrupt)
+    warn("a snapshot was not copied into a neighbour's memory: " + copied.error().text());
+  else
+    give_up("in neighbours' memory", copied.error());
 }
 
 void Snapshots::give_up(const std::string& where, const Error& error) {
   if (error.code == ErrorCode::PeerLost || error.code == ErrorCode::Cancelled) return;  // the step meets it
-  const std::string text = "no snapshots " + where + " from here on: " + error.text();
+  warn("no snapshots " + where + " from here on: " + error.text());
+}
+
+void Snapshots::warn(const std::string& text) {
   journal_.event(contract::Warning{"train", text});
   log::warn("train", text);
 }

@@ -35,6 +35,7 @@ class Snapshots {
  private:
   void keep_own();
   void give_up(const std::string& where, const Error& error);
+  void warn(const std::string& text);
   Setup& setup_;
   checkpoint::Memory& memory_;
   const int64_t generation_;
