@@ -52,13 +52,17 @@ uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) 
   return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
 }
 
-/// Two of every rank: as large together as two checkpoints for each copy of the state.
+/// Two of every rank here. Those of all ranks are as large together as two checkpoints for each copy of the
+/// state.
 resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
-                             const params::ParamTable& table, int64_t ranks) {
+                             const params::ParamTable& table, Crowd crowd) {
+  const auto [ranks, here] = crowd;
   const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
   const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
-  return {fmt::format("{} x {}", what, copies),
-          static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table))};
+  const uint64_t of_all = static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table));
+  const std::string share = here == ranks ? "" : fmt::format(", {} of {} ranks", here, ranks);
+  return {fmt::format("{} x {}{}", what, copies, share),
+          of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(here)};
 }
 
 }  // namespace
@@ -79,13 +83,13 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
-                                              int64_t ranks) {
+                                              Crowd crowd) {
   const ModelCosts costs = model_costs(job, configs, scale_factor);
-  const RankMemory memory = rank_memory(job, costs, ranks);
-  std::vector<resources::Demand> demands = demands_of(job, costs, memory, ranks);
-  if (ranks > 1)
+  const RankMemory memory = rank_memory(job, costs, crowd.ranks);
+  std::vector<resources::Demand> demands = demands_of(job, costs, memory, crowd.here);
+  if (crowd.here > 1)
     demands.push_back({"processes of the other ranks",
-                       static_cast<uint64_t>(memory.process * static_cast<double>(ranks - 1))});
+                       static_cast<uint64_t>(memory.process * static_cast<double>(crowd.here - 1))});
   return demands;
 }
 
@@ -108,13 +112,12 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
   return demands;
 }
 
-resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
-                                  int64_t ranks) {
-  return two_of_all("two snapshots in memory of what trains", job, table, ranks);
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
+  return two_of_all("two snapshots in memory of what trains", job, table, crowd);
 }
 
-resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, int64_t ranks) {
-  return two_of_all("the same in the memory of neighbours", job, table, ranks);
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
+  return two_of_all("the same in the memory of neighbours", job, table, crowd);
 }
 
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {

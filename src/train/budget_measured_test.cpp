@@ -150,6 +150,7 @@ void run_rank(const config::TrainJob& job, const models::NetworkConfigs& configs
   }
   EXPECT_TRUE(ranks.barrier("counted"));
   EXPECT_TRUE(stepper.step(noise_batches(job), 1e-4));
+  ranks = Ranks();  // before the store whose units they bring
 }
 
 /// ZeRO stage, whether activations are recomputed.

@@ -41,12 +41,24 @@ TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
 TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
   config::TrainJob job;
   job.lanes = 4;
-  const auto shared = memory_demands(job, published(1), 8, /*ranks=*/4);
+  const auto shared = memory_demands(job, published(1), 8, {.ranks = 4, .here = 4});
   EXPECT_EQ(bytes_of(shared, "trained weights"), 4 * 4 * 1'701'305'684ULL);
   EXPECT_EQ(bytes_of(shared, "gradients"), 4 * 4 * 1'701'305'684ULL);
   EXPECT_EQ(bytes_of(shared, "optimizer state"), 8 * 1'701'305'684ULL);
   job.parallel.zero_stage = 0;
-  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, 4), "optimizer state"), 4 * 8 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, {4, 4}), "optimizer state"),
+            4 * 8 * 1'701'305'684ULL);
+}
+
+TEST(Budget, AHostHoldsItsOwnRanksOnly) {
+  config::TrainJob job;
+  job.lanes = 4;
+  const auto demands = memory_demands(job, published(1), 8, {.ranks = 4, .here = 2});
+  EXPECT_EQ(bytes_of(demands, "trained weights"), 2 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 8 / 2 * 1'701'305'684ULL);
+  const params::ParamTable table = models::declare_networks(published(1));
+  EXPECT_NEAR(static_cast<double>(snapshot_demand(job, table, {4, 2}).bytes),
+              static_cast<double>(snapshot_demand(job, table, {4, 4}).bytes) / 2, 4);
 }
 
 TEST(Budget, EightBitStateIsAboutAQuarter) {
@@ -75,17 +87,17 @@ TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
   config::TrainJob job;
   const auto table = models::declare_networks(published(1));
   // Weights and two moments, 4 bytes each, twice.
-  EXPECT_EQ(snapshot_demand(job, table, /*ranks=*/4).bytes, 2 * 12 * 1'701'305'684ULL);
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 2 * 12 * 1'701'305'684ULL);
   job.optimizer.ema_decay = 0.99;
-  EXPECT_EQ(snapshot_demand(job, table, 4).bytes, 2 * 16 * 1'701'305'684ULL);
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 2 * 16 * 1'701'305'684ULL);
   job.parallel.zero_stage = 0;
-  EXPECT_EQ(snapshot_demand(job, table, 4).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
 }
 
 TEST(Budget, NeighboursHoldAsMuchAgain) {
   config::TrainJob job;
   const auto table = models::declare_networks(published(1));
-  EXPECT_EQ(held_demand(job, table, /*ranks=*/4).bytes, 2 * 12 * 1'701'305'684ULL);
+  EXPECT_EQ(held_demand(job, table, {4, 4}).bytes, 2 * 12 * 1'701'305'684ULL);
 }
 
 TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnce) {

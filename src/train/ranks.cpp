@@ -52,6 +52,13 @@ int64_t Ranks::on_this_host() const {
                             &dist::Member::host);
 }
 
+bool Ranks::is_first_here() const {
+  if (!groups_.world) return true;
+  const dist::GroupIdentity& identity = groups_.world->identity();
+  const auto own = identity.members.begin() + identity.rank;
+  return std::ranges::find(identity.members, own->host, &dist::Member::host) == own;
+}
+
 params::Shard Ranks::shard() const {
   if (job_.zero_stage == 0 || size() == 1) return {};
   return {copy().rank(), copy().size()};

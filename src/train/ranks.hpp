@@ -44,6 +44,8 @@ class Ranks {
   bool is_first() const { return rank() == 0; }
   /// How many of them are on this rank's host, itself included.
   int64_t on_this_host() const;
+  /// Whether it is the first of them.
+  bool is_first_here() const;
   /// What of the optimizer's state is this rank's: all of it with ZeRO stage 0.
   params::Shard shard() const;
   /// What this rank saves: its part if it is of the first copy, and as the first rank what all have.
@@ -66,8 +68,8 @@ class Ranks {
   /// On the first rank, before await_first(): tells the others that it lives, when it is time again.
   Status keep_waiting();
 
-  /// Brings the store's units whose values or gradients are shared, for as long as this and the store live;
-  /// nothing where none are.
+  /// Brings the store's units whose values or gradients are shared, until this ends, which is before the
+  /// store; nothing where none are.
   void share_units(params::ParamStore& store);
   /// Runs `pass`, a forward and backward pass, with the units' weights there and their gradients taken away;
   /// if it `adds`, to those of earlier passes. Every rank calls it as often; one without a batch with an

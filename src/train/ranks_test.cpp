@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -77,6 +78,9 @@ class Rank {
         are_shared((ranks.share_units(*state.networks.store), true)),
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
+  ~Rank() { ranks = Ranks(); }  // before the store whose units they bring
+  Rank(const Rank&) = delete;
+  Rank& operator=(const Rank&) = delete;
 
   /// As on a GPU with optimizer.offload: cpu, in pieces that cut the larger segments.
   void offload() {

@@ -173,20 +173,21 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
                           const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
   const config::TrainJob& job = setup.job;
   const int64_t scale_factor = setup.encoders.codec->scale_factor(), ranks = setup.ranks.size();
+  const Crowd crowd{ranks, setup.ranks.on_this_host()};
   std::vector<resources::Demand> demands;  // of the host
   if (setup.device.is_cpu()) {
-    demands = memory_demands(job, configs, scale_factor, ranks);
+    demands = memory_demands(job, configs, scale_factor, crowd);
     ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
   } else {
     ZT_TRY(
         tensor::require_memory(setup.device, gpu_demands(job, configs, scale_factor, ranks), kMemoryAdvice));
     const HostMemory of_rank = rank_memory(job, state_costs(job, table), ranks, Place::Gpu).host;
-    demands = host_demands(of_rank, setup.ranks.on_this_host());
+    demands = host_demands(of_rank, crowd.here);
     ZT_TRY(resources::require_memory(demands, kHostAdvice));
   }
   if (!wants_snapshots) return false;
-  demands.push_back(snapshot_demand(job, table, setup.ranks.size()));
-  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, setup.ranks.size()));
+  demands.push_back(snapshot_demand(job, table, crowd));
+  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, crowd));
   const Status fit = resources::require_memory(demands, kMemoryAdvice);
   if (fit) return true;
   const std::string text =
@@ -197,17 +198,24 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
   return false;
 }
 
-/// The first rank checks what all need together, and whether there is memory for snapshots.
+/// Whether all ranks keep them.
+Result<bool> agree_on_snapshots(Ranks& ranks, bool keeps) {
+  ZT_TRY_ASSIGN(const auto told, ranks.gather({keeps ? 1.0 : 0.0}, 1, "whether to keep snapshots"));
+  return std::ranges::all_of(told, [](const auto& of_rank) { return of_rank.front() != 0; });
+}
+
+/// The first rank of each host checks what all there need together, and whether there is memory for
+/// snapshots: none are kept unless there is on all hosts.
 Status check_budget(Setup& setup, const contract::RunFolder& run, const models::NetworkConfigs& configs,
                     const Origin& origin, Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
   bool keeps = origin.memory.own.is_open() && setup.job.checkpoint.memory_every_steps > 0;
-  if (setup.ranks.is_first() && !origin.is_restart) {
+  if (setup.ranks.is_first_here() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
-    ZT_TRY(resources::require_disk(run.path(), disk_demands(setup.job, table), kDiskAdvice));
   }
-  ZT_TRY_ASSIGN(const auto told, setup.ranks.from_first({keeps ? 1.0 : 0.0}, "whether to keep snapshots"));
-  setup.keeps_snapshots = told.front() != 0;
+  if (setup.ranks.is_first() && !origin.is_restart)
+    ZT_TRY(resources::require_disk(run.path(), disk_demands(setup.job, table), kDiskAdvice));
+  ZT_TRY_ASSIGN(setup.keeps_snapshots, agree_on_snapshots(setup.ranks, keeps));
   return {};
 }
 
@@ -298,8 +306,8 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
   setup.ranks.share_units(*setup.state.networks.store);
-  ZT_TRY(let_others_work(setup.ranks));                                // encoders and cache
-  ZT_TRY(setup.ranks.from_first({1.0}, "whether to keep snapshots"));  // yes: there is one to go back to
+  ZT_TRY(let_others_work(setup.ranks));           // encoders and cache
+  ZT_TRY(agree_on_snapshots(setup.ranks, true));  // there is one to go back to
   return restore_from_memory(setup, origin, journal);
 }
 
