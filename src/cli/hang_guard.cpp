@@ -28,6 +28,12 @@ std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
   return first.flight(static_cast<int>(rank));
 }
 
+/// As the user calls it, where there are several.
+std::string host_of(const WorkerSession& session) {
+  const std::string& name = session.call.place.host;
+  return name.empty() ? host_name() : name;
+}
+
 }  // namespace
 
 std::string flight_evidence(const WorkerSession& session, int64_t generation) {
@@ -37,8 +43,14 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation) {
     const bool counts = flight && flight->generation == generation;
     flights.push_back(counts ? std::optional(std::move(*flight)) : std::nullopt);
   }
-  const std::optional<Missing> missing = first_missing(flights);
+  std::optional<Missing> missing = first_missing(flights);
   if (!missing) return {};
+  // The ranks of other hosts were not asked for a record.
+  const int64_t first_here = session.call.place.rank, num_here = std::ssize(session.others) + 1;
+  std::erase_if(missing->ranks, [&](int64_t rank) {
+    return !flights[static_cast<size_t>(rank)] && (rank < first_here || rank >= first_here + num_here);
+  });
+  if (missing->ranks.empty()) return {};
   return fmt::format("{} (flight records in {})", text_of(*missing),
                      flight_file(session, 0).parent_path().string());
 }
@@ -90,7 +102,7 @@ std::string HangGuard::describe(const Found& found) const {
   const auto rank = session_.call_of(found.hang.rank).place.rank;
   const contract::Progress& words = found.words;
   std::string text =
-      fmt::format("rank {} on {} hangs ({} for {:.1f} s) in {}, after step {}", rank, host_name(),
+      fmt::format("rank {} on {} hangs ({} for {:.1f} s) in {}, after step {}", rank, host_of(session_),
                   name(found.hang.kind), found.hang.silent_s, contract::doing(words), words.step);
   if (const std::string evidence = flight_evidence(session_, words.generation); !evidence.empty())
     text += "; " + evidence;
@@ -106,7 +118,7 @@ void HangGuard::write_event(const Found& found, const std::string& what) const {
       contract::EventWriter::create(run->events(), found.words.generation, fmt::format("hang-rank{}", rank));
   if (events)
     (void)events->write(
-        contract::FaultFound{found.words.step, rank, host_name(), "hang", what, "the rank was killed"});
+        contract::FaultFound{found.words.step, rank, host_of(session_), "hang", what, "the rank was killed"});
 }
 
 }  // namespace zt::cli

@@ -69,6 +69,29 @@ TEST_F(HangGuardTest, KillsARankThatHangs) {
   EXPECT_NE(workers.take_news().find("rank 0"), std::string::npos);
 }
 
+// Of the ranks of another host nobody here has asked for a record.
+TEST_F(HangGuardTest, BlamesNoRankOfAnotherHost) {
+  session_.call.place = {.rank = 1, .ranks = 2, .rendezvous = "", .host = "b"};
+  WorkerGroup workers = WorkerGroup::make(session_).value();
+  ASSERT_TRUE(workers.start(0, 1, 0));
+  await(ready_, workers);
+  say(workers, 1);
+  std::ofstream(contract::Attempt{session_.call.generation, folder_.path()}.flight(1))
+      << R"({"format":"zoetrope-flight","version":1,"generation":1,"rank":1,"host":"b","groups":{"world":[0,1]},)"
+      << R"("step":1,"doing":"exchange","reason":"asked","time_s":1})"
+      << "\n"
+      << R"({"group":"world","seq":3,"op":"barrier","label":"x","bytes":0,"print":1,"state":"started",)"
+      << R"("started_s":1,"ended_s":0})"
+      << "\n";
+
+  for (const auto until = clock::in(20s); !workers.end_of(0) && clock::left(until) > 0ms;)
+    ASSERT_TRUE(workers.look(20ms));
+
+  const std::string news = workers.take_news();
+  EXPECT_NE(news.find("rank 1 on b hangs"), std::string::npos) << news;
+  EXPECT_EQ(news.find("has not entered"), std::string::npos) << news;
+}
+
 TEST_F(HangGuardTest, SparesARankThatHasGoneOnMeanwhile) {
   WorkerGroup workers = WorkerGroup::make(session_).value();
   ASSERT_TRUE(workers.start(0, 1, 0));

@@ -19,6 +19,7 @@
 
 #include "base/clock.hpp"
 #include "base/signals.hpp"
+#include "base/text.hpp"
 #include "cli/host_call.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
@@ -96,6 +97,8 @@ class Attendance {
       pass_on_signals();
       // A launcher that is gone gives no more to wait for.
       ZT_TRY(workers_.look(input_.has_ended() ? kTick : 0ms));
+      for (const std::string& news : text::split(workers_.take_news(), '\n'))
+        if (!news.empty()) say(news_line(news));
       for (size_t i = 0; i < workers_.size(); ++i) tell_end(i);
       const bool is_free = is_let_go_ || input_.has_ended();
       if (is_free && std::ranges::count(runs_, true) == 0) return {};
@@ -119,7 +122,7 @@ class Attendance {
     const auto index = static_cast<size_t>(i);
     ZT_TRY(workers_.start(index, order.generation, order.number));
     runs_[index] = true;
-    say({static_cast<int>(order.rank)});
+    say(to_line(AgentWord{static_cast<int>(order.rank)}));
     return {};
   }
 
@@ -140,11 +143,11 @@ class Attendance {
     const auto& end = workers_.end_of(index);
     if (!runs_[index] || !end) return;
     runs_[index] = false;
-    say({static_cast<int>(first_rank_) + static_cast<int>(index), end->exit});
+    say(to_line(AgentWord{static_cast<int>(first_rank_) + static_cast<int>(index), end->exit}));
   }
 
-  static void say(const AgentWord& word) {
-    print(to_line(word));
+  static void say(const std::string& line) {
+    print(line);
     finish_output(contract::kExitOk);
   }
 

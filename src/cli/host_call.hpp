@@ -3,8 +3,8 @@
 // a line at a time, through the agent's standard input and output. Launcher to agent: the call (JSON: it
 // holds the store's token, which must not stand on a command line), then "start RANK GENERATION RESTARTS" for
 // each rank, also for one that has ended, "signal N" to all that run, and "leave" once none will be started
-// again. Agent to launcher: "started RANK", and "ended RANK CODE SIGNAL" when it has ended. When the agent's
-// standard input ends without "leave", its ranks are asked to end.
+// again. Agent to launcher: "started RANK", "ended RANK CODE SIGNAL" when it has ended, and "news TEXT" for
+// people. When the agent's standard input ends without "leave", its ranks are asked to end.
 #pragma once
 
 #include <cstdint>
@@ -73,5 +73,10 @@ struct AgentWord {
 std::string to_line(const AgentWord& word);
 /// None for any other line.
 std::optional<AgentWord> parse_agent_word(std::string_view line);
+
+/// `text`: a line without its end.
+std::string news_line(std::string_view text);
+/// None for any other line.
+std::optional<std::string> parse_news_line(std::string_view line);
 
 }  // namespace zt::cli

@@ -71,6 +71,8 @@ TEST(HostCall, WordsComeBack) {
   EXPECT_EQ(word->exit->signal, 9);
   EXPECT_EQ(to_line(*word), "ended 3 -1 9\n");
   EXPECT_EQ(to_line(AgentWord{1}), "started 1\n");
+  EXPECT_EQ(parse_news_line("news zoetrope: rank 3 on b hangs"), "zoetrope: rank 3 on b hangs");
+  EXPECT_EQ(news_line("a b"), "news a b\n");
   ASSERT_TRUE(parse_agent_word("started 1"));
   EXPECT_FALSE(parse_agent_word("started 1")->exit);
 }
@@ -83,6 +85,7 @@ TEST(HostCall, OtherWordsAreNone) {
   for (const char* line : {"", "ended", "ended 1 2", "ended 1 2 3 4", "ended one 2 3", "ended 1  2 3",
                            "start 1", "started", "started x"})
     EXPECT_FALSE(parse_agent_word(line)) << line;
+  for (const char* line : {"", "new", "newsletter"}) EXPECT_FALSE(parse_news_line(line)) << line;
   for (const char* line : {"", "leaves", "leave now"}) EXPECT_FALSE(is_leave_line(line)) << line;
 }
 

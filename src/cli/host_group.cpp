@@ -18,6 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto kLeaveLimit = 5s;
+constexpr int kLostConnection = 255;  ///< of ssh
 constexpr uint64_t kMaxLogBytes = uint64_t{1} << 20;
 
 std::string last_line(const std::filesystem::path& file) {
@@ -80,8 +81,10 @@ void HostGroup::send(int signal) {
 void HostGroup::listen(Host& host) {
   host.heard += host.agent->read_out();
   for (size_t end = 0; (end = host.heard.find('\n')) != std::string::npos; host.heard.erase(0, end + 1)) {
-    const auto word = parse_agent_word(std::string_view(host.heard).substr(0, end));
-    if (!word) continue;  // what a login script prints
+    const std::string_view line = std::string_view(host.heard).substr(0, end);
+    if (const auto news = parse_news_line(line)) news_ += *news + "\n";
+    const auto word = parse_agent_word(line);
+    if (!word) continue;  // or what a login script prints
     host.has_served = true;
     const auto rank = static_cast<size_t>(word->rank);
     if (word->rank >= 0 && rank < size() && word->exit) note_end(rank, {*word->exit});
@@ -94,8 +97,12 @@ void HostGroup::note_lost(Host& host, const process::Exit& exit) {
   const bool is_known =
       exit.code != 0 && exit.code != contract::kExitUsage && contract::error_of_exit(exit.shell_code());
   const int code = is_known ? exit.code : policy(ErrorCode::Unavailable).exit_code;
-  std::string words = fmt::format("the agent on {} ended with {}: {} ({})", call.host, exit.text(),
-                                  last_line(host.part.log), host.part.log.string());
+  const bool is_ssh = host.part.command.front() != "srun";
+  const std::string said = last_line(host.part.log);
+  std::string words =
+      fmt::format("the agent on {} ended with {}{}{} ({})", call.host, exit.text(),
+                  is_ssh && exit.code == kLostConnection ? ", which is ssh's for a lost connection" : "",
+                  said.empty() ? "" : ": " + said, host.part.log.string());
   if (!host.has_served)
     words += fmt::format(
         "; it never answered: does {} reach {} without asking, and is this program there, at the same path?",

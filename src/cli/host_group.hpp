@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -30,6 +31,7 @@ class HostGroup : public RankGroup {
 
   void send(int signal) override;
   Status look(std::chrono::milliseconds moment) override;
+  std::string take_news() override { return std::exchange(news_, {}); }
 
  private:
   struct Host {
@@ -44,6 +46,7 @@ class HostGroup : public RankGroup {
   void note_lost(Host& host, const process::Exit& exit);
   const std::chrono::milliseconds answer_limit_;
   std::vector<Host> hosts_;
+  std::string news_;                       ///< of the agents
   std::optional<clock::Deadline> cut_at_;  ///< set by the first order to kill
 };
 

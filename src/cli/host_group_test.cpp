@@ -57,5 +57,26 @@ TEST(HostGroup, TakesAnAgentThatNeverAnsweredForAHostThatIsAway) {
   EXPECT_THAT(group.end_of(0)->words, HasSubstr("it never answered: does sh reach a"));
 }
 
+TEST(HostGroup, HandsOnWhatAgentsSayForPeople) {
+  const test::TempFolder folder;
+  HostGroup group({part_of(folder, "echo started 0; echo news zoetrope: rank 1 on a hangs")});
+
+  run(group, 0);
+
+  EXPECT_EQ(group.take_news(), "zoetrope: rank 1 on a hangs\n");
+  EXPECT_EQ(group.take_news(), "");
+}
+
+TEST(HostGroup, SaysWhatSshMeansByItsExitCode) {
+  const test::TempFolder folder;
+  HostGroup group({part_of(folder, "echo started 0; exit 255")});
+
+  run(group, 0);
+
+  EXPECT_THAT(
+      group.end_of(0)->words,
+      HasSubstr("ended with exit code 255, which is ssh's for a lost connection (" + folder.path().string()));
+}
+
 }  // namespace
 }  // namespace zt::cli

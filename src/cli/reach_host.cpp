@@ -2,6 +2,8 @@
 // See reach_host.hpp.
 #include "cli/reach_host.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <sstream>
 #include <utility>
@@ -26,18 +28,25 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-/// What ssh's configuration makes of a host's name: an alias stands for another name or an address.
-std::string resolved_by_ssh(const HostOptions& options, const std::string& host) {
+struct Resolved {
+  std::string name;
+  std::string complaint = {};  ///< why that is the host's own
+};
+
+/// What ssh's configuration makes of a host's name: an alias stands for another name or an address. Errors:
+/// those of starting a program.
+Result<Resolved> resolved_by_ssh(const HostOptions& options, const std::string& host) {
   constexpr std::chrono::seconds kLimit{10};
   process::SpawnOptions ask;
   ask.argv = words_of(options.ssh);
   ask.argv.insert(ask.argv.end(), {"-G", host});
-  const auto answer = process::run(ask, kLimit);
-  if (!answer || !answer->exit.ok()) return host;
-  std::istringstream lines(answer->out);
+  ZT_TRY_ASSIGN(const process::Output answer, process::run(ask, kLimit));
+  std::istringstream lines(answer.out);
   for (std::string key, value; lines >> key && std::getline(lines >> std::ws, value);)
-    if (key == "hostname") return value;
-  return host;
+    if (key == "hostname") return Resolved{value};
+  // Programs in the place of ssh need not know the question.
+  return Resolved{host, fmt::format("{} -G {} ended with {}: {}", options.ssh, host, answer.exit.text(),
+                                    answer.err.substr(0, answer.err.find('\n')))};
 }
 
 bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
@@ -62,11 +71,16 @@ Result<std::string> address_for_hosts(const HostOptions& options) {
   if (!options.address.empty()) return options.address;
   std::string loopback;
   for (const HostSlots& host : options.hosts) {
-    auto address =
-        rendezvous::address_towards(options.has_srun ? host.name : resolved_by_ssh(options, host.name));
-    if (!address)
-      return fail(
-          std::move(address.error()).with("--address ADDRESS says under which one the hosts reach this one"));
+    Resolved resolved{host.name};
+    if (!options.has_srun) {
+      ZT_TRY_ASSIGN(resolved, resolved_by_ssh(options, host.name));
+    }
+    auto address = rendezvous::address_towards(resolved.name);
+    if (!address) {
+      Error error = std::move(address.error());
+      if (!resolved.complaint.empty()) error = std::move(error).with(resolved.complaint);
+      return fail(std::move(error).with("--address ADDRESS says under which one the hosts reach this one"));
+    }
     if (!is_loopback(*address)) return address;
     loopback = std::move(*address);
   }

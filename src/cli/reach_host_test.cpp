@@ -4,11 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "support/temp_folder.hpp"
+
 namespace zt::cli {
 namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 TEST(ReachHost, SshGetsItsWordsTheHostAndOneQuotedCommand) {
   HostOptions options;
@@ -48,6 +54,32 @@ TEST(ReachHost, HostsThatAreThisOneMeetOnLoopback) {
   options.hosts = {{"127.0.0.1", 2}, {"127.0.0.2", 2}};
 
   EXPECT_EQ(address_for_hosts(options), "127.0.0.1");
+}
+
+TEST(ReachHost, AProgramThatIsNotThereIsNamed) {
+  HostOptions options;
+  options.hosts = {{"a", 1}};
+  options.ssh = "/nowhere/ssh";
+
+  const auto address = address_for_hosts(options);
+
+  ASSERT_FALSE(address);
+  EXPECT_THAT(address.error().text(), HasSubstr("/nowhere/ssh"));
+}
+
+// ssh's own words, where its configuration is at fault and not the name.
+TEST(ReachHost, WhatSshSaysIsHandedOn) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "ssh") << "#!/bin/sh\necho no such configuration >&2\nexit 255\n";
+  std::filesystem::permissions(folder / "ssh", std::filesystem::perms::owner_all);
+  HostOptions options;
+  options.hosts = {{"no-host.invalid", 1}};
+  options.ssh = (folder / "ssh").string();
+
+  const auto address = address_for_hosts(options);
+
+  ASSERT_FALSE(address);
+  EXPECT_THAT(address.error().text(), HasSubstr("exit code 255: no such configuration"));
 }
 
 }  // namespace

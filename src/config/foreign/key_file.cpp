@@ -110,7 +110,7 @@ class Reader {
       if (is_old) key = renamed->text;
       const KeyRow* row = file_.table->find(key);
       const bool is_section = file_.table->has_section(key);
-      if (is_section && (child.kind == YamlNode::Kind::Map || (!row && is_nothing(child)))) {
+      if (is_section && (child.kind == YamlNode::Kind::Map || (!row && child.kind == YamlNode::Kind::Null))) {
         ZT_TRY(walk(child, {key + ".", written + ".", place.is_old || is_old}));
       } else if (row) {
         ZT_TRY(leaf(*row, child, {.prefix = key, .written = written, .is_old = place.is_old || is_old}));
@@ -144,7 +144,8 @@ class Reader {
   }
 
   Status leaf(const KeyRow& row, const YamlNode& node, const Place& place) {
-    if (is_nothing(node)) return {};
+    const bool wants_value = row.does != Does::Ignore && row.does != Does::Off && row.does != Does::Refuse;
+    if (node.kind == YamlNode::Kind::Null || (is_nothing(node) && !wants_value)) return {};
     Entry entry;
     entry.row = &row;
     entry.written = place.written;

@@ -57,6 +57,13 @@ TEST(KeyFile, NullIsAsIfAbsent) {
   EXPECT_EQ(value(R"({"train_batch_size": null, "zero_optimization": null})", "train_batch_size"), "absent");
 }
 
+TEST(KeyFile, NothingInBracketsIsNoValue) {
+  EXPECT_THAT(refusal(R"({"gradient_clipping": {}})"), HasSubstr("gradient_clipping: wanted a number"));
+  EXPECT_THAT(refusal(R"({"train_batch_size": []})"), HasSubstr("train_batch_size: wanted"));
+  EXPECT_THAT(refusal(R"({"bf16": []})"), HasSubstr("bf16 is a section"));
+  EXPECT_EQ(value(R"({"bf16": {}, "autotuning": {}})", "bf16.enabled"), "absent");
+}
+
 TEST(KeyFile, RemembersLineAndKey) {
   const auto file = read("{\n  \"zero_optimization\": {\n    \"stage\": 1\n  }\n}\n");
 
