@@ -3,6 +3,7 @@
 #include "cli/host_group.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <csignal>
@@ -36,8 +37,8 @@ size_t count_ranks(const std::vector<HostPart>& parts) {
 
 }  // namespace
 
-HostGroup::HostGroup(std::vector<HostPart> parts, std::chrono::milliseconds answer_limit)
-    : RankGroup(count_ranks(parts)), answer_limit_(answer_limit) {
+HostGroup::HostGroup(std::vector<HostPart> parts, Limits limits)
+    : RankGroup(count_ranks(parts)), limits_(limits) {
   hosts_.reserve(parts.size());  // a child can't be moved by assignment
   for (HostPart& part : parts) hosts_.push_back({std::move(part)});
 }
@@ -50,7 +51,7 @@ HostGroup::~HostGroup() {
     if (host.agent) (void)host.agent->wait(clock::left(deadline));
 }
 
-Status HostGroup::start_agent(Host& host) {
+Status HostGroup::start_agent(Host& host) const {
   process::SpawnOptions options;
   options.argv = host.part.command;
   options.has_input = true;
@@ -59,6 +60,7 @@ Status HostGroup::start_agent(Host& host) {
   ZT_TRY_ASSIGN(auto agent, process::Child::spawn(options));
   host.agent.emplace(std::move(agent));
   host.heard.clear();
+  if (!host.has_served) host.tell_at = clock::in(limits_.silence);
   (void)host.agent->write_in(to_line(host.part.call));  // one that is gone already is met in look()
   return {};
 }
@@ -73,7 +75,7 @@ Status HostGroup::spawn(size_t rank, int64_t generation, int64_t number) {
 }
 
 void HostGroup::send(int signal) {
-  if (signal == SIGKILL && !cut_at_) cut_at_ = clock::in(answer_limit_);
+  if (signal == SIGKILL && !cut_at_) cut_at_ = clock::in(limits_.kill);
   for (Host& host : hosts_)
     if (host.agent) (void)host.agent->write_in(signal_line(signal));
 }
@@ -89,6 +91,15 @@ void HostGroup::listen(Host& host) {
     const auto rank = static_cast<size_t>(word->rank);
     if (word->rank >= 0 && rank < size() && word->exit) note_end(rank, {*word->exit});
   }
+}
+
+void HostGroup::tell_of_silence(Host& host) {
+  if (host.has_served || !host.tell_at || clock::left(*host.tell_at) > 0ms) return;
+  host.tell_at.reset();
+  news_ += fmt::format(
+      "zoetrope: {} has not answered for {} s, and all ranks wait for it ({}; its log is {})\n",
+      host.part.call.host, std::chrono::duration_cast<std::chrono::seconds>(limits_.silence).count(),
+      fmt::join(host.part.command, " "), host.part.log.string());
 }
 
 void HostGroup::note_lost(Host& host, const process::Exit& exit) {
@@ -123,6 +134,7 @@ Status HostGroup::look(std::chrono::milliseconds moment) {
     const auto exit = host.agent->wait(std::exchange(is_first, false) ? clock::left(until) : 0ms);
     if (!exit && exit.error().code != ErrorCode::Timeout) return fail(exit.error());
     listen(host);
+    tell_of_silence(host);
     if (!exit) continue;
     note_lost(host, *exit);
     host.agent.reset();

@@ -20,10 +20,15 @@ namespace zt::cli {
 
 class HostGroup : public RankGroup {
  public:
-  /// `answer_limit`: an agent that has killed its ranks says so at once; after that long the connection of
-  /// one that does not is cut, and its host counts as lost.
-  explicit HostGroup(std::vector<HostPart> parts,
-                     std::chrono::milliseconds answer_limit = std::chrono::seconds(5));
+  struct Limits {
+    /// An agent that has killed its ranks says so at once; after that long the connection of one that does
+    /// not is cut, and its host counts as lost.
+    std::chrono::milliseconds kill = std::chrono::seconds(5);
+    /// Silence of an agent at its start after which people are told whom the ranks wait for.
+    std::chrono::milliseconds silence = std::chrono::seconds(30);
+  };
+  explicit HostGroup(std::vector<HostPart> parts) : HostGroup(std::move(parts), Limits()) {}
+  HostGroup(std::vector<HostPart> parts, Limits limits);
   HostGroup(const HostGroup&) = delete;
   HostGroup& operator=(const HostGroup&) = delete;
   /// Lets the agents go, which end with their last rank.
@@ -37,14 +42,16 @@ class HostGroup : public RankGroup {
   struct Host {
     HostPart part;
     std::optional<process::Child> agent = {};
-    std::string heard = {};   ///< of an unfinished line
-    bool has_served = false;  ///< this agent, or one before it
+    std::string heard = {};                       ///< of an unfinished line
+    bool has_served = false;                      ///< this agent, or one before it
+    std::optional<clock::Deadline> tell_at = {};  ///< that it has not, yet
   };
   Status spawn(size_t rank, int64_t generation, int64_t number) override;
-  static Status start_agent(Host& host);
+  Status start_agent(Host& host) const;
   void listen(Host& host);
   void note_lost(Host& host, const process::Exit& exit);
-  const std::chrono::milliseconds answer_limit_;
+  void tell_of_silence(Host& host);
+  const Limits limits_;
   std::vector<Host> hosts_;
   std::string news_;                       ///< of the agents
   std::optional<clock::Deadline> cut_at_;  ///< set by the first order to kill

@@ -37,7 +37,7 @@ void run(HostGroup& group, int signal) {
 TEST(HostGroup, WaitsNoLongerThanItsLimitForAnAgentThatDoesNotKill) {
   const test::TempFolder folder;
   // As one that is stopped, or behind a dead network: it says no word, whatever it is told.
-  HostGroup group({part_of(folder, "cat > /dev/null")}, /*answer_limit=*/50ms);
+  HostGroup group({part_of(folder, "cat > /dev/null")}, {.kill = 50ms});
 
   run(group, SIGKILL);
 
@@ -64,6 +64,16 @@ TEST(HostGroup, HandsOnWhatAgentsSayForPeople) {
   run(group, 0);
 
   EXPECT_EQ(group.take_news(), "zoetrope: rank 1 on a hangs\n");
+  EXPECT_EQ(group.take_news(), "");
+}
+
+TEST(HostGroup, SaysOnceWhomTheRanksWaitFor) {
+  const test::TempFolder folder;
+  HostGroup group({part_of(folder, "cat > /dev/null")}, {.kill = 50ms, .silence = 0ms});
+
+  run(group, SIGKILL);
+
+  EXPECT_THAT(group.take_news(), testing::StartsWith("zoetrope: a has not answered for 0 s"));
   EXPECT_EQ(group.take_news(), "");
 }
 

@@ -242,7 +242,7 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
   return launch;
 }
 
-Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, bool keeps_memory) {
+Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, JoinRules rules) {
   if (launch.ranks == 1) {
     ZT_TRY_ASSIGN(launch.device, tensor::open_device(job.device));
     return train::Ranks();
@@ -255,7 +255,7 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, boo
   // Beside launch.saves: the thread that writes checkpoints waits on its own.
   ZT_TRY_ASSIGN(group.store, rendezvous::Client::connect(store, deadline));
   std::optional<AbortOnStop> ends_on_stop;
-  if (!keeps_memory) ends_on_stop.emplace(*group.store);
+  if (rules.ends_on_stop) ends_on_stop.emplace(*group.store);
   group.rank = group.world_rank = static_cast<int>(launch.rank);
   group.size = static_cast<int>(launch.ranks);
   group.host = launch.host;
@@ -273,7 +273,7 @@ Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, boo
                                    job.device, on_own_host(members.first(static_cast<size_t>(launch.rank)))));
   group.device = launch.device;
   ZT_TRY_ASSIGN(auto groups, train::form_groups(std::move(world), group, job.parallel.shard_ranks, deadline));
-  if (keeps_memory && job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0) {
+  if (rules.keeps_memory && job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0) {
     const train::PeerRule peers = train::peer_rule(groups.world->identity().members, job.parallel);
     ZT_TRY(train::link_peers(groups, peers, group, deadline));
   }

@@ -46,11 +46,16 @@ Result<Launch> find_launch(const contract::RunFolder& run, const contract::Worke
 Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::ClientOptions store,
                                                               clock::Deadline deadline);
 
-/// The other ranks; with one rank nobody is looked for. `keeps_memory`: a launcher keeps this rank's
-/// snapshots, so neighbours are linked if the job wants it; without, a request to stop ends the wait for the
-/// others, as there is nothing yet that could be saved. Takes `launch.saves` and sets `launch.threads` and
+struct JoinRules {
+  bool keeps_memory =
+      false;  ///< a launcher keeps this rank's snapshots: neighbours are linked if the job says so
+  bool ends_on_stop =
+      true;  ///< a request to stop ends the wait: no rank has anything yet that could be saved
+};
+
+/// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads` and
 /// `.device`. Errors: InvalidConfig with more ranks than lanes; Cancelled; those of dist::form_group and
 /// tensor::open_device.
-Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, bool keeps_memory);
+Result<train::Ranks> join_ranks(Launch& launch, const config::TrainJob& job, JoinRules rules);
 
 }  // namespace zt::worker

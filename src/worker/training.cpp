@@ -67,7 +67,10 @@ Result<train::Ranks> Training::join() {
       ZT_TRY_ASSIGN(launch_.saves, connect_for_saves(launch_.store, clock::in(kConnectLimit)));
     }
   }
-  ZT_TRY_ASSIGN(train::Ranks ranks, join_ranks(launch_, job_, /*keeps_memory=*/memory_->own.is_open()));
+  const bool keeps_memory = memory_->own.is_open();
+  ZT_TRY_ASSIGN(train::Ranks ranks,
+                join_ranks(launch_, job_,
+                           {.keeps_memory = keeps_memory, .ends_on_stop = !keeps_memory || !is_restart_}));
   if (job_.threads == 0) job_.threads = launch_.threads;
   has_joined_ = true;
   return ranks;

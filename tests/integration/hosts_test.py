@@ -240,6 +240,24 @@ def stop_with_an_agent_that_hangs(runs):
     wait_until_gone(runs, "hung", 20)
 
 
+def stop_while_a_host_is_silent(runs):
+    """As behind a login script that hangs: the ranks that wait for it have nothing to save."""
+    ssh = runs.root / "silent-ssh"
+    ssh.write_text(f"""#!/bin/sh
+case "$*" in *-G*) ;; *" b exec "*) exec sleep 600 ;; esac
+exec {runs.ssh} "$@"
+""")
+    ssh.chmod(0o755)
+    process = runs.train("silent", "--hosts", "a:1,b:1", "--ssh", ssh)
+    deadline = time.monotonic() + DEADLINE_S
+    while not any(b"--rank" in words for words in runs.processes("silent").values()):
+        assert time.monotonic() < deadline, runs.log()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == RESUMABLE, runs.log()
+    wait_until_gone(runs, "silent", 20)
+
+
 def share_the_cores(runs):
     """Among the ranks of each host, not among all."""
     runs.finish(runs.on_hosts("cores", "a:1,b:1", "--set", "threads=0", "--steps", 1))
@@ -274,6 +292,7 @@ def main():
             lose_hosts(runs, wanted)
             lose_a_connection_and_go_on(runs, wanted)
             stop_with_an_agent_that_hangs(runs)
+            stop_while_a_host_is_silent(runs)
             share_the_cores(runs)
             refuse_strange_hosts(runs)
         finally:
