@@ -84,7 +84,7 @@ fs::path write_checkpoint(const fs::path& folder, const std::vector<Stored>& ten
   manifest.step = 7;
   manifest.scalars = {{"train.next_sample", "28"}, {"train.elapsed_s", "1.5"}};
   contract::add_part(manifest, write_file(folder, "rank-00000.safetensors", tensors));
-  if (!frozen.empty()) contract::add_part(manifest, write_file(folder, contract::kFrozenFile, frozen));
+  if (!frozen.empty()) contract::add_part(manifest, write_file(folder, contract::frozen_file(0), frozen));
   EXPECT_TRUE(files::write_atomic(folder / "manifest.json", contract::to_json(manifest)));
   return folder;
 }
@@ -237,6 +237,34 @@ TEST(Reshard, AKillAtAnyDurableStepLeavesOnlyWhatTheNextRemoves) {
   ASSERT_TRUE(reshard(open(source), 2, to));
   const fs::directory_iterator left(folder / "out");
   EXPECT_EQ(std::distance(begin(left), end(left)), 1);
+}
+
+// As ZeRO-3 leaves them: one tensor in two files, and one in the second only.
+TEST(Reshard, TakesFrozenTensorsOfSeveralRanksAsTheyAre) {
+  const test::TempFolder folder;
+  const fs::path source = folder / "a";
+  fs::create_directories(source);
+  contract::Manifest manifest;
+  manifest.world_size = 2;
+  contract::add_part(manifest, write_file(source, "rank-00000.safetensors", kState));
+  for (const int rank : {0, 1}) {
+    std::vector<Stored> frozen = {floats("param/shared", {1.0F + static_cast<float>(rank), 5})};
+    if (rank == 1) frozen.push_back(floats("param/second", {7, 8, 9}));
+    contract::ManifestPart part = write_file(source, contract::frozen_file(rank), frozen);
+    part.tensors[0].shape = {4};
+    part.tensors[0].chunks[0].begin = 2 * rank;
+    part.tensors[0].chunks[0].end = 2 * rank + 2;
+    contract::add_part(manifest, part);
+  }
+  ASSERT_TRUE(files::write_atomic(source / "manifest.json", contract::to_json(manifest)));
+
+  for (const int64_t ranks : {1, 3}) {
+    const fs::path to = folder / std::to_string(ranks);
+    const Status done = reshard(open(source), ranks, to);
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_TRUE(compare(open(source), open(to)).is_same());
+    EXPECT_TRUE(fs::exists(to / contract::frozen_file(1)));
+  }
 }
 
 TEST(Reshard, NeverReplacesAnything) {

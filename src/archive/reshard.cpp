@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,7 @@ struct Row {
 };
 
 bool is_frozen(const contract::Manifest& manifest, const ManifestTensor& tensor) {
-  return !tensor.chunks.empty() && manifest.files[tensor.chunks.front().file].name == contract::kFrozenFile;
+  return !tensor.chunks.empty() && contract::is_frozen_file(manifest.files[tensor.chunks.front().file].name);
 }
 
 uint64_t num_bytes(const StoredCheckpoint& from, size_t tensor) {
@@ -97,24 +98,34 @@ Result<contract::ManifestPart> write_rank(const StoredCheckpoint& from, const Ro
   return part;
 }
 
-/// The file of the frozen tensors as it is.
+Status link_or_copy(const fs::path& source, const fs::path& target) {
+  std::error_code ec;
+  fs::create_hard_link(source, target, ec);
+  if (!ec) return {};  // else another file system, or one without hard links
+  ZT_TRY_ASSIGN(const auto mapping, files::Mapping::open(source));
+  return files::write_atomic(target, mapping->bytes());
+}
+
+/// The files of the frozen tensors as they are.
 Status add_frozen(const StoredCheckpoint& from, const fs::path& folder, contract::Manifest& manifest) {
   contract::ManifestPart part;
+  std::map<uint32_t, uint32_t> numbers;  // of the files: there, here
+  for (uint32_t i = 0; const contract::ManifestFile& file : from.manifest().files) {
+    const uint32_t there = i++;
+    if (!contract::is_frozen_file(file.name)) continue;
+    numbers[there] = static_cast<uint32_t>(part.files.size());
+    part.files.push_back(file);
+    ZT_TRY(link_or_copy(from.folder() / file.name, folder / file.name));
+  }
   for (const ManifestTensor& tensor : from.manifest().tensors) {
     if (!is_frozen(from.manifest(), tensor)) continue;
     part.tensors.push_back(tensor);
-    for (ManifestChunk& chunk : part.tensors.back().chunks) chunk.file = 0;
-  }
-  if (part.tensors.empty()) return {};
-  for (const contract::ManifestFile& file : from.manifest().files) {
-    if (file.name == contract::kFrozenFile) part.files.push_back(file);
-  }
-  const fs::path source = from.folder() / contract::kFrozenFile, target = folder / contract::kFrozenFile;
-  std::error_code ec;
-  fs::create_hard_link(source, target, ec);
-  if (ec) {  // another file system, or one without hard links
-    ZT_TRY_ASSIGN(const auto mapping, files::Mapping::open(source));
-    ZT_TRY(files::write_atomic(target, mapping->bytes()));
+    for (ManifestChunk& chunk : part.tensors.back().chunks) {
+      if (!numbers.contains(chunk.file))
+        return fail(ErrorCode::Corrupt,
+                    fmt::format("{} is frozen and trained in {}", tensor.name, from.folder().string()));
+      chunk.file = numbers[chunk.file];
+    }
   }
   contract::add_part(manifest, part);
   return {};

@@ -221,6 +221,14 @@ Manifest parse_fields(const json& j) {
 
 }  // namespace
 
+std::string frozen_file(int rank) {
+  return rank == 0 ? "frozen.safetensors" : fmt::format("frozen-{:05}.safetensors", rank);
+}
+
+bool is_frozen_file(std::string_view name) {
+  return name.starts_with("frozen") && name.ends_with(".safetensors");
+}
+
 std::string to_json(const Manifest& m) {
   Text out;
   append(out, "{{\n \"version\": {},\n \"step\": {},\n \"generation\": {},\n", m.version, m.step,

@@ -11,14 +11,17 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 
 namespace zt::contract {
 
-/// The file of the tensors that a run leaves as they are, which its checkpoints share.
-inline constexpr const char* kFrozenFile = "frozen.safetensors";
+/// The file of the tensors that a run leaves as they are, which its checkpoints share; each rank that gives
+/// some has its own.
+std::string frozen_file(int rank);
+bool is_frozen_file(std::string_view name);
 
 /// One data file of a checkpoint.
 struct ManifestFile {

@@ -21,11 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 using Tensors = std::span<const params::StateTensor>;
 
-/// Of frozen tensors; each rank that gives some has its own.
-std::string frozen_name(int rank) {
-  return rank == 0 ? contract::kFrozenFile : fmt::format("frozen-{:05}.safetensors", rank);
-}
-
 std::vector<weights::TensorEntry> entries_of(Tensors tensors) {
   std::vector<weights::TensorEntry> entries;
   for (const params::StateTensor& t : tensors) entries.push_back(tensor::to_entry(t.name, t.value));
@@ -87,8 +82,9 @@ uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {
 Result<WrittenPart> write_part(const Save& save, int rank, const fs::path& folder) {
   const Snapshot& snapshot = save.snapshot;
   const auto trained = entries_of(snapshot.tensors), frozen = entries_of(snapshot.frozen);
-  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_sum, weights::sum_safetensors(frozen_name(rank), frozen));
-  const contract::ManifestFile frozen_file = named(frozen_name(rank), frozen_sum);
+  ZT_TRY_ASSIGN(const weights::WrittenFile frozen_sum,
+                weights::sum_safetensors(contract::frozen_file(rank), frozen));
+  const contract::ManifestFile frozen_file = named(contract::frozen_file(rank), frozen_sum);
   std::optional<fs::path> shared;
   if (!frozen.empty()) shared = find_frozen(save.checkpoints, frozen_file);
   ZT_TRY(require_space(save, num_bytes(trained) + (shared ? 0 : num_bytes(frozen))));
