@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -66,16 +67,18 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
   std::vector<RankFailure> failures;
   std::vector<size_t> left_behind;
   for (size_t rank = 0; rank < workers.size(); ++rank) {
+    if (awaited_.contains(rank)) continue;
     if (is_left_behind(workers, rank))
       left_behind.push_back(rank);
     else if (workers.has_failed(rank))
       failures.push_back(describe(workers, rank));
   }
-  if (is_over_ || (failures.empty() && left_behind.empty())) return std::string();
+  if (is_over_ || (failures.empty() && left_behind.empty() && awaited_.empty())) return std::string();
   if (signals::stop() != signals::Stop::None) {
     give_up(workers);
     return std::string();
   }
+  ZT_TRY(start_awaited(workers));
   if (failures.empty()) return start_left_behind(workers, left_behind);
   const RestartDecision decision = policy_.decide(failures, std::chrono::steady_clock::now());
   if (!decision.restarts) {
@@ -88,9 +91,11 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
                                                 failure.position, failure.words)
                                   : fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank),
                                                 failure.exit.text(), failure.position);
-  ZT_TRY(begin_next(workers));
-  return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour)\n",
-                             generation_, policy_.used(), session_.restarts->max_restarts);
+  ZT_TRY(begin_next(workers, failures, decision.host_delay));
+  const std::string when =
+      awaited_.empty() ? "" : fmt::format("; the host is tried again in {} s", decision.host_delay.count());
+  return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour){}\n",
+                             generation_, policy_.used(), session_.restarts->max_restarts, when);
 }
 
 std::string Recovery::name_of(int rank) const {
@@ -134,7 +139,19 @@ Result<std::string> Recovery::start_left_behind(RankGroup& workers, const std::v
   return lines;
 }
 
-Status Recovery::begin_next(RankGroup& workers) {
+Status Recovery::start_awaited(RankGroup& workers) {
+  if (awaited_.empty() || clock::left(start_awaited_at_) > std::chrono::milliseconds(0)) return {};
+  for (const size_t rank : std::exchange(awaited_, {})) ZT_TRY(start(workers, rank));
+  return {};
+}
+
+Status Recovery::begin_next(RankGroup& workers, const std::vector<RankFailure>& failures,
+                            std::chrono::seconds host_delay) {
+  if (host_delay > std::chrono::seconds(0)) {
+    start_awaited_at_ = clock::in(host_delay);
+    for (const RankFailure& failure : failures)
+      if (failure.is_host_lost) awaited_.insert(static_cast<size_t>(failure.rank));
+  }
   ZT_TRY_ASSIGN(const contract::Attempt attempt, session_.restarts->run.begin_attempt());
   for (size_t rank = 0; rank < workers.size(); ++rank)
     link_rank_files(session_.call_of(rank), session_.log_of(rank), attempt);
@@ -145,7 +162,7 @@ Status Recovery::begin_next(RankGroup& workers) {
   generation_ = attempt.generation;
   ++restarts_;
   for (size_t rank = 0; rank < workers.size(); ++rank)
-    if (workers.end_of(rank)) ZT_TRY(start(workers, rank));
+    if (workers.end_of(rank) && !awaited_.contains(rank)) ZT_TRY(start(workers, rank));
   return {};
 }
 

@@ -4,10 +4,13 @@
 // process. The rule is cli/restart_policy.hpp's; what a rank does is in worker/training.hpp.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "cli/restart_policy.hpp"
 #include "cli/worker_session.hpp"
@@ -30,7 +33,9 @@ class Recovery {
   bool is_left_behind(const RankGroup& workers, size_t rank) const;
   RankFailure describe(const RankGroup& workers, size_t rank) const;
   Result<std::string> start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks);
-  Status begin_next(RankGroup& workers);
+  Status begin_next(RankGroup& workers, const std::vector<RankFailure>& failures,
+                    std::chrono::seconds host_delay);
+  Status start_awaited(RankGroup& workers);
   Status start(RankGroup& workers, size_t rank);
   Status tell_store(int64_t generation, const char* key, const std::string& text) const;
   void give_up(RankGroup& workers);
@@ -38,6 +43,9 @@ class Recovery {
   const WorkerSession& session_;
   RestartPolicy policy_;
   int64_t generation_;
+  /// Ranks of a host that was lost, which are started when it had time to come back.
+  std::set<size_t> awaited_;
+  clock::Deadline start_awaited_at_;
   std::vector<int64_t> started_in_;  ///< by rank: the launch in which its process was started
   int64_t restarts_ = 0;
   bool is_over_ = false;

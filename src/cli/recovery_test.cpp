@@ -34,6 +34,9 @@ class ToldGroup : public RankGroup {
   void send(int /*signal*/) override {}
   Status look(std::chrono::milliseconds /*moment*/) override { return {}; }
   void kill(size_t rank) { note_end(rank, {.exit = {.code = -1, .signal = SIGKILL}}); }
+  void lose(size_t rank) {
+    note_end(rank, {{.code = 69, .signal = 0}, "no route to host", /*is_host_lost=*/true});
+  }
 
   std::vector<std::pair<size_t, int64_t>> started;  ///< rank and launch
 
@@ -127,6 +130,25 @@ TEST_F(RecoveryTest, ASurvivorThatIsKilledLaterBeginsALaunch) {
 
   EXPECT_THAT(lines, HasSubstr("rank 1 ended by signal 9 (Killed) after step 7\n"));
   EXPECT_THAT(lines, HasSubstr("restarting as launch " + std::to_string(first_launch_ + 2)));
+}
+
+// The first try comes at once: often only the connection broke.
+TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
+  Recovery recovery(session_);
+  workers_.lose(1);
+  EXPECT_THAT(tend(recovery), HasSubstr("restarting as launch"));
+  EXPECT_THAT(workers_.started, testing::SizeIs(1));
+
+  workers_.lose(1);
+  const std::string lines = tend(recovery);
+
+  EXPECT_THAT(lines, HasSubstr("the host is tried again in 10 s"));
+  EXPECT_THAT(tend(recovery), IsEmpty());
+  EXPECT_THAT(workers_.started, testing::SizeIs(1));
+  workers_.kill(0);  // meanwhile: that one is started
+  tend(recovery);
+  const std::pair<size_t, int64_t> last = {0, first_launch_ + 2};
+  EXPECT_EQ(workers_.started.back(), last);
 }
 
 TEST_F(RecoveryTest, ARankThatWasStartedAgainAndDiesAtOnceDiesWhileLoading) {

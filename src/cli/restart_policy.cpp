@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "base/error_policy.hpp"
@@ -12,6 +13,10 @@
 
 namespace zt::cli {
 namespace {
+
+/// By how often the host was lost before. Ranks that live wait five minutes for the others.
+constexpr std::array kHostDelays = {std::chrono::seconds(0), std::chrono::seconds(10),
+                                    std::chrono::seconds(60), std::chrono::seconds(120)};
 
 /// Words without what differs between two reports of one cause: addresses, sizes, times.
 std::string class_of(std::string_view words) {
@@ -38,10 +43,12 @@ bool is_worth_a_restart(const process::Exit& exit) {
 RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, Time now) {
   const auto is_over = [&](Time then) { return now - then >= rules_.window; };
   std::erase_if(granted_, is_over);
+  std::erase_if(hosts_lost_, [&](const auto& loss) { return is_over(loss.second); });
   std::erase_if(seen_, [&](const auto& end) { return is_over(end.second); });
   std::string repeated;
   for (const RankFailure& failure : failures) {
     if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
+    if (failure.is_host_lost) continue;  // that it is away again says nothing of the run
     const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
                               failure.position};
     if (!seen_.emplace(signature, now).second)
@@ -54,7 +61,14 @@ RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, 
                                "allows",
                                used(), rules_.window.count())};
   granted_.push_back(now);
-  return {true, {}};
+  RestartDecision decision{.restarts = true, .reason = {}};
+  const auto lost = std::ranges::find_if(failures, &RankFailure::is_host_lost);
+  if (lost != failures.end()) {
+    const auto before = std::ranges::count(hosts_lost_, lost->rank, &std::pair<int, Time>::first);
+    decision.host_delay = kHostDelays[std::min(static_cast<size_t>(before), kHostDelays.size() - 1)];
+    hosts_lost_.emplace_back(lost->rank, now);
+  }
+  return decision;
 }
 
 }  // namespace zt::cli

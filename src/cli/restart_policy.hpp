@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/process.hpp"
@@ -30,7 +31,8 @@ struct RankFailure {
 
 struct RestartDecision {
   bool restarts = false;
-  std::string reason;  ///< why not, for people; empty where the failure says it itself
+  std::string reason;                  ///< why not, for people; empty where the failure says it itself
+  std::chrono::seconds host_delay{0};  ///< before a host that was lost is tried: it may be starting up
 };
 
 /// Whether a process that ended so may do better the next time: it was killed or crashed, or its error's row
@@ -52,7 +54,8 @@ class RestartPolicy {
   using Signature = std::tuple<int, int, std::string, std::string>;
   RestartRules rules_;
   std::vector<Time> granted_;
-  std::map<Signature, Time> seen_;  ///< in the window: when
+  std::map<Signature, Time> seen_;                ///< in the window: when
+  std::vector<std::pair<int, Time>> hosts_lost_;  ///< in the window: a rank of the host, when
 };
 
 }  // namespace zt::cli

@@ -82,15 +82,20 @@ TEST(RestartPolicy, NumbersInAnErrorMakeNoOtherError) {
   EXPECT_FALSE(policy.decide({failed(70, "bad index 3 of 20")}, kStart).restarts);
 }
 
-TEST(RestartPolicy, HostThatHadServedMayBeBackTwiceAtMost) {
-  RestartPolicy policy({.max_restarts = 9});
+TEST(RestartPolicy, HostThatHadServedIsTriedMoreAndMoreSlowly) {
+  RestartPolicy policy({.max_restarts = 5, .window = 60min});
   const RankFailure lost{2, {69, 0}, "the agent on b ended", "while loading", /*is_host_lost=*/true};
   RankFailure never_there = lost;
   never_there.is_host_lost = false;
 
   EXPECT_FALSE(policy.decide({never_there}, kStart).restarts);
-  EXPECT_TRUE(policy.decide({lost}, kStart).restarts);
-  EXPECT_FALSE(policy.decide({lost}, kStart).restarts) << "the same end in the same place";
+  for (const auto delay : {0s, 10s, 60s, 120s, 120s}) {
+    const RestartDecision decision = policy.decide({lost}, kStart);
+    EXPECT_TRUE(decision.restarts);
+    EXPECT_EQ(decision.host_delay, delay);
+  }
+  EXPECT_FALSE(policy.decide({lost}, kStart).restarts) << "the budget";
+  EXPECT_EQ(policy.decide({lost}, kStart + 60min).host_delay, 0s);
 }
 
 TEST(RestartPolicy, OneThatIsNotWorthItEndsAll) {
