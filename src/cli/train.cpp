@@ -15,6 +15,7 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "config/job/idle_settings.hpp"
 #include "config/paths.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/run_state.hpp"
@@ -70,7 +71,10 @@ Result<RankPlaces> places_of(const Options& options) {
   return places;
 }
 
-void note_uneven_lanes(int64_t lanes, int64_t ranks) {
+/// What a reader of the configuration may not expect of it.
+void note_surprises(const config::TrainJob& job, int64_t ranks) {
+  for (const std::string& line : config::idle_settings(job)) note("zoetrope: note: " + line);
+  const int64_t lanes = job.lanes;
   const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
   if (!is_even)
     note(fmt::format(
@@ -87,7 +91,7 @@ Result<int> start(const config::LoadRequest& request, const Options& options, bo
                 load_for_ranks(request, options.foreign.files(), wanted, load_train_job));
   places.ranks = asked.ranks;
   ZT_TRY(config::check_ranks(asked.resolved.job, places.ranks));
-  note_uneven_lanes(asked.resolved.job.lanes, places.ranks);
+  note_surprises(asked.resolved.job, places.ranks);
   if (!options.as_json) note_effects(asked.resolved.effects);
   if (options.dry_run) {
     print(options.as_json ? asked_json(asked) : config::freeze(asked.resolved));
@@ -143,7 +147,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
   const config::TrainJob& job = changed ? changed->job : own.job;
   ZT_TRY(config::check_ranks(job, places.ranks));
-  note_uneven_lanes(job.lanes, places.ranks);
+  note_surprises(job, places.ranks);
   if (options.dry_run) {
     note(changed ? "the run would go on with this configuration:"
                  : "the run would go on with its own configuration");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/job/idle_settings.hpp"
 #include "config/load.hpp"
 
 namespace zt::config {
@@ -160,6 +161,27 @@ TEST(CheckRanks, EachHasALaneAndCopiesMakeUpAll) {
   EXPECT_TRUE(check_ranks(job, 1)) << "one rank shares nothing";
   EXPECT_THAT(check_ranks(job, 3).error().message, HasSubstr("3 ranks do not divide into copies of 2"));
   EXPECT_THAT(check_ranks(job, 6).error().message, HasSubstr("use at most 4 ranks"));
+}
+
+TEST(IdleSettings, AreNamedWithWhatLeavesThemIdle) {
+  TrainJob job;
+  EXPECT_TRUE(idle_settings(job).empty());
+  job.parallel.zero_stage = 3;
+  job.parallel.shard_ranks = 2;
+  job.parallel.accumulation = Accumulation::Parts;
+  job.parallel.keep_whole = {"mid_block"};
+  job.checkpoint.memory_peer = true;
+  EXPECT_TRUE(idle_settings(job).empty());
+
+  job.checkpoint.memory_every_steps = 0;
+  job.parallel.zero_stage = 0;
+
+  EXPECT_THAT(
+      idle_settings(job),
+      testing::ElementsAre("checkpoint.memory_peer: true has no effect with checkpoint.memory_every_steps: 0",
+                           "parallel.accumulation: parts has no effect with parallel.zero_stage: 0",
+                           "parallel.keep_whole has no effect with parallel.zero_stage: 0",
+                           "parallel.shard_ranks has no effect with parallel.zero_stage: 0"));
 }
 
 }  // namespace
