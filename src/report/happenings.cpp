@@ -18,8 +18,10 @@ struct Words {
   const Event& event;
 
   std::string operator()(const AttemptStarted& e) const {
-    return fmt::format("started on {}: {}, {} thread{}, {}", e.host, e.device, e.threads,
-                       e.threads == 1 ? "" : "s",
+    const bool is_alone = e.world_size == 1;
+    return fmt::format("started on {}: {}{}, {} thread{}{}, {}", e.host,
+                       is_alone ? "" : fmt::format("{} ranks, the first on ", e.world_size), e.device,
+                       e.threads, e.threads == 1 ? "" : "s", is_alone ? "" : " each",
                        e.checkpoint.empty() ? "from the start" : "going on from " + e.checkpoint);
   }
   std::string operator()(const AttemptReady& e) const {

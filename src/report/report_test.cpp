@@ -122,6 +122,8 @@ TEST(RunReport, HoldsCurvesClipsEventsAndConfiguration) {
     ASSERT_TRUE(metrics.write(step, row));
   }
   auto events = contract::EventWriter::create(run.events(), 1, "rank0").value();
+  ASSERT_TRUE(
+      events.write(contract::AttemptStarted{.host = "desk", .world_size = 4, .threads = 1, .device = "cpu"}));
   ASSERT_TRUE(events.write(contract::Warning{"data", "clip <x> is broken"}));
   ASSERT_TRUE(files::write_atomic(run.samples() / "step-00000003-grid.png", std::string_view("png")));
 
@@ -131,6 +133,7 @@ TEST(RunReport, HoldsCurvesClipsEventsAndConfiguration) {
   EXPECT_THAT(html, HasSubstr("Training loss"));
   EXPECT_THAT(html, HasSubstr("unforeseen"));
   EXPECT_THAT(html, HasSubstr("clip &lt;x&gt; is broken"));
+  EXPECT_THAT(html, HasSubstr("started on desk: 4 ranks, the first on cpu, 1 thread each, from the start"));
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,cG5n"));
   EXPECT_THAT(html, HasSubstr("&lt;dance&gt;"));
   EXPECT_LT(html.find("data:image/png"), html.find("Training loss"));  // the pictures first
