@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "tensor/from_entry.hpp"
@@ -63,8 +64,10 @@ void copy_tensors(params::ParamStore& store, std::span<const weights::TensorEntr
                is_table_of_other_length(entry.name, param->value, entry)) {
       continue;  // stays at its start value
     } else if (weights::is_floating(entry.dtype) && param->value.sizes() == entry.shape) {
-      store.assign(full, tensor::from_entry(entry));
+      const at::Tensor value = tensor::from_entry(entry);
+      store.assign(full, value);
       report.loaded.push_back(entry.name);
+      if (!std::isfinite(value.sum(at::kDouble).item<double>())) report.not_finite.push_back(entry.name);
     } else {
       report.wrong_shape.push_back(fmt::format("{} ({} {} in the file, {} here)", entry.name,
                                                weights::name(entry.dtype), fmt::join(entry.shape, "x"),
@@ -81,6 +84,13 @@ Status check(const LoadReport& report, bool wants_motion, bool has_motion) {
                     "(motion_module.pth, AnimateDiff, MotionAdapter).",
                     report.file));
   }
+  if (!report.not_finite.empty())
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format("{}: {} of {} tensors of {} hold a NaN or an infinity, the first is {}: the file is "
+                    "damaged, or its training diverged",
+                    report.file, report.not_finite.size(), report.loaded.size(), report.network,
+                    report.not_finite.front()));
   if (report.missing.empty() && report.wrong_shape.empty()) return {};
   const bool is_missing = !report.missing.empty();
   return fail(

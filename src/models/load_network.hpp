@@ -41,14 +41,16 @@ struct LoadRules {
 struct LoadReport {
   std::string network, file;
   std::vector<std::string> loaded, missing, unexpected, wrong_shape;
+  std::vector<std::string> not_finite;  ///< of the loaded
   /// One line: "denoising_unet from x.pth: 686 loaded, 0 missing, 0 unexpected, 0 of another shape".
   std::string summary() const;
 };
 
 /// Copies a file's tensors over the parameters under `network`. Unexpected names are reported, not refused.
-/// Errors: Corrupt if a required parameter is missing or has another shape (but a position table of another
-/// length is left alone); InvalidConfig if the store has motion modules and the file was to hold them but has
-/// none (the message names the config key). On error the store may be partly overwritten.
+/// Errors: Corrupt if a required parameter is missing, has another shape (but a position table of another
+/// length is left alone) or holds a NaN or an infinity; InvalidConfig if the store has motion modules and the
+/// file was to hold them but has none (the message names the config key). On error the store may be partly
+/// overwritten.
 Result<LoadReport> load_network(params::ParamStore& store, std::string_view network,
                                 const weights::TensorFile& file, const LoadRules& rules);
 

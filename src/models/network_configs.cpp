@@ -24,6 +24,14 @@ Result<std::optional<std::string>> config_beside(const fs::path& path, std::stri
   return std::optional(*std::move(text));
 }
 
+/// What a parser made of a folder's config.json; an error names the file.
+template <typename T>
+Result<T> of_folder(Result<T> parsed, const fs::path& folder) {
+  if (!parsed)
+    return fail(std::move(parsed).error().with("while reading " + (folder / "config.json").string()));
+  return parsed;
+}
+
 std::vector<bool> attention_flags(const config::UNetShape& shape) {
   const size_t levels = shape.block_out_channels.size();
   std::vector<bool> out(levels, shape.attention_levels.empty());
@@ -78,16 +86,18 @@ Status read_motion_adapter(const std::string& json, MotionConfig& motion) {
 }
 
 Result<UNetConfig> reference_config(const config::ModelJob& job, int64_t latent_channels) {
-  ZT_TRY_ASSIGN(auto json, config_beside(job.reference_unet_path, "model.reference_unet_path"));
+  fs::path folder = job.reference_unet_path;
+  ZT_TRY_ASSIGN(auto json, config_beside(folder, "model.reference_unet_path"));
   if (!json) {
-    ZT_TRY_ASSIGN(json, config_beside(internal::unet_folder(job.base_model_path), "model.base_model_path"));
+    folder = internal::unet_folder(job.base_model_path);
+    ZT_TRY_ASSIGN(json, config_beside(folder, "model.base_model_path"));
   }
   if (!json) {
     const UNetConfig config = inline_unet(job.unet, latent_channels);
     ZT_TRY(validate(config));
     return config;
   }
-  ZT_TRY_ASSIGN(const UNetConfig config, parse_unet_config(*json));
+  ZT_TRY_ASSIGN(const UNetConfig config, of_folder(parse_unet_config(*json), folder));
   return config.without_motion();
 }
 
@@ -95,7 +105,7 @@ Result<UNetConfig> denoising_config(const config::ModelJob& job, const UNetConfi
   UNetConfig out = reference;
   ZT_TRY_ASSIGN(const auto json, config_beside(job.denoising_unet_path, "model.denoising_unet_path"));
   if (json) {
-    ZT_TRY_ASSIGN(out, parse_unet_config(*json));
+    ZT_TRY_ASSIGN(out, of_folder(parse_unet_config(*json), job.denoising_unet_path));
   }
   // A 2-D or stage-1 file says nothing about clips.
   if (!out.motion.enabled) {
@@ -115,7 +125,7 @@ Result<PoseGuiderConfig> pose_config(const config::ModelJob& job, const UNetConf
   out.block_out_channels = job.pose_guider.block_out_channels;
   ZT_TRY_ASSIGN(const auto json, config_beside(job.pose_guider_path, "model.pose_guider_path"));
   if (json) {
-    ZT_TRY_ASSIGN(out, parse_pose_guider_config(*json));
+    ZT_TRY_ASSIGN(out, of_folder(parse_pose_guider_config(*json), job.pose_guider_path));
   }
   out.zero_output = job.pose_init == config::PoseInit::ZeroOutput;
   if (out.block_out_channels.empty() || out.embedding_channels != unet.block_out_channels.front()) {

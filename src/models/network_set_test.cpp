@@ -2,10 +2,12 @@
 #include "models/network_set.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/files.hpp"
 #include "models/linear_codec/linear_codec.hpp"
@@ -175,6 +177,36 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
   ASSERT_FALSE(wide);
   EXPECT_EQ(wide.error().code, ErrorCode::InvalidConfig);
   EXPECT_THAT(wide.error().text(), HasSubstr("latents of 4 channels"));
+}
+
+TEST(NetworkSet, WeightsThatAreNoNumbersAreRefusedByTheirFileAndName) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_model();
+  const NetworkSet source = build(job);
+  {
+    const at::NoGradGuard no_grad;
+    source.store->find("pose_guider.conv_in.bias")->value[0] = std::numeric_limits<float>::quiet_NaN();
+  }
+  ASSERT_TRUE(save(source, kPoseGuider, folder / "pose_guider.pth"));
+  job.pose_guider_path = folder / "pose_guider.pth";
+
+  const auto set = build_networks(job, kLatents, {});
+
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(set.error().text(), HasSubstr("pose_guider.pth: 1 of"));
+  EXPECT_THAT(set.error().text(), HasSubstr("the first is conv_in.bias"));
+}
+
+TEST(NetworkSet, AConfigThatIsNoneIsNamedByItsPath) {
+  const test::TempFolder folder;
+  const std::filesystem::path unet = folder / "unet";
+  ASSERT_TRUE(files::make_folders(unet));
+  ASSERT_TRUE(files::write_atomic(unet / "config.json", "[]"));
+  config::ModelJob job;
+  job.base_model_path = folder.path();
+
+  EXPECT_THAT(build_networks(job, kLatents, {}).error().text(), HasSubstr((unet / "config.json").string()));
 }
 
 TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
