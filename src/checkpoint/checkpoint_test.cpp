@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -169,6 +170,26 @@ TEST(Checkpoint, SaysInOneLineThatNoneIsWholeAndThenWhy) {
   EXPECT_EQ(message.substr(0, message.find('\n')),
             "no checkpoint of " + folder.path().string() + " can be used");
   EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 2);
+}
+
+// The files are whole, and what the manifest says of them is not.
+TEST(Checkpoint, FallsBackFromAManifestThatMakesNoSense) {
+  for (const auto& [right, wrong] : {std::pair("\"65536.0\"", "\"much\""), std::pair("F32", "F16"),
+                                     std::pair("\"key\": \"param/w\"", "\"key\": \"param/x\"")}) {
+    const test::TempFolder folder;
+    for (const int64_t step : {1, 2}) ASSERT_TRUE(save(options_for(folder.path()), snapshot_of(step)).status);
+    const fs::path manifest = folder / "step-00000002/manifest.json";
+    std::string text = *files::read(manifest);
+    ASSERT_NE(text.find(right), text.npos) << right << text;
+    ASSERT_TRUE(files::write_atomic(manifest, text.replace(text.find(right), std::strlen(right), wrong)));
+
+    const auto found = open_newest(folder.path());
+
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(found->reader.manifest().step, 1) << wrong;
+    ASSERT_EQ(found->refused.size(), 1U);
+    EXPECT_EQ(found->refused[0].reason.code, ErrorCode::Corrupt);
+  }
 }
 
 TEST(Checkpoint, FallsBackToTheOneBeforeAndSaysWhy) {

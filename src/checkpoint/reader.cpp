@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 using contract::CheckpointEntry;
 using contract::ManifestTensor;
 
-Result<params::StateScalar> parse_scalar(const std::string& name, const std::string& text) {
+Result<params::StateScalar> parse_scalar(const fs::path& folder, const std::string& name,
+                                         const std::string& text) {
   const char* const end = text.data() + text.size();
   int64_t whole = 0;
   if (const auto r = std::from_chars(text.data(), end, whole); r.ec == std::errc() && r.ptr == end)
@@ -33,7 +34,7 @@ Result<params::StateScalar> parse_scalar(const std::string& name, const std::str
   if (const auto r = std::from_chars(text.data(), end, number); r.ec == std::errc() && r.ptr == end)
     return params::StateScalar{name, number};
   return fail(ErrorCode::Corrupt,
-              fmt::format("'{}' of the checkpoint is '{}', which is no number", name, text));
+              fmt::format("'{}' of {} is '{}', which is no number", name, folder.string(), text));
 }
 
 // Opens the entry, or adds to the refusals why not.
@@ -52,7 +53,9 @@ Reader::Reader(archive::StoredCheckpoint stored) : stored_(std::move(stored)) {
 
 Result<Reader> Reader::open(const fs::path& folder) {
   ZT_TRY_ASSIGN(auto stored, archive::StoredCheckpoint::open(folder));
-  return Reader(std::move(stored));
+  Reader reader(std::move(stored));
+  ZT_TRY(reader.scalars());
+  return reader;
 }
 
 const ManifestTensor* Reader::find(std::string_view name) const {
@@ -102,7 +105,7 @@ Status Reader::copy_into(const params::StateTensor& target) const {
 Result<std::vector<params::StateScalar>> Reader::scalars() const {
   std::vector<params::StateScalar> out;
   for (const auto& [name, text] : manifest().scalars) {
-    ZT_TRY_ASSIGN(params::StateScalar scalar, parse_scalar(name, text));
+    ZT_TRY_ASSIGN(params::StateScalar scalar, parse_scalar(folder(), name, text));
     out.push_back(std::move(scalar));
   }
   return out;

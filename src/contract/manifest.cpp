@@ -24,6 +24,7 @@ namespace zt::contract {
 namespace {
 
 using nlohmann::json;
+constexpr int64_t kMaxGeneration = 999'999'999;
 constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
 
 using Text = fmt::memory_buffer;
@@ -208,6 +209,7 @@ Manifest parse_fields(const json& j) {
   if (m.version != Manifest::kVersion) return m;
   m.step = count(j, "step");
   m.generation = count(j, "generation");
+  if (m.generation > kMaxGeneration) throw_not(j.at("generation"), "generation", "the number of a launch");
   m.run_id = text(j, "run_id");
   m.config_digest = text(j, "config_digest");
   m.written_at = text(j, "written_at");

@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 constexpr uint64_t kMaxIdentityBytes = 1 << 20;
+constexpr int64_t kMaxGeneration = 999'999'999;  // a folder of a larger number is none of ours
 constexpr std::string_view kIdentityFile = "identity.json";
 constexpr const char* kUnfinished = ".run";  // a temporary name that no listing takes for a run's
 
@@ -231,8 +232,8 @@ std::vector<Attempt> RunFolder::attempts() const {
     const std::string name = item.path().filename().string();
     Attempt attempt{0, item.path()};
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
-    if (error == std::errc() && end == name.data() + name.size() && attempt.generation > 0)
-      out.push_back(attempt);
+    const bool is_whole = error == std::errc() && end == name.data() + name.size();
+    if (is_whole && attempt.generation > 0 && attempt.generation <= kMaxGeneration) out.push_back(attempt);
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
   return out;

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "models/vae/autoencoder_kl.hpp"
 #include "train/plan.hpp"
+#include "train/run_rules.hpp"
 #include "train/unit_policy.hpp"
 
 namespace zt::train {
@@ -125,7 +126,9 @@ Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::st
   ZT_TRY_ASSIGN(const Machine machine, find_machine(name));
   ZT_TRY_ASSIGN(const LatentShape latents, latent_shape(job.model));
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job.model, latents.channels, job.stage == 2));
-  ZT_TRY(check_named_units(job.parallel, models::declare_networks(configs)));
+  const params::ParamTable table = models::declare_networks(configs);
+  ZT_TRY(check_named_units(job.parallel, table));
+  ZT_TRY(check_freeze(job, table));
   return to_json(make_plan(job, configs, latents.scale_factor, ranks, machine), job).dump();
 }
 

@@ -2,6 +2,9 @@
 // See run_rules.hpp.
 #include "train/run_rules.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -49,6 +52,30 @@ bool is_trainable(const config::TrainJob& job, const std::string& parameter) {
   if (job.stage == 2 && !models::is_motion(parameter)) return false;
   return std::none_of(job.freeze.begin(), job.freeze.end(),
                       [&](const std::string& part) { return parameter.find(part) != std::string::npos; });
+}
+
+Status check_freeze(const config::TrainJob& job, const params::ParamTable& table) {
+  const auto trains = [&](const params::ParamInfo& info) {
+    return !info.is_buffer && is_trainable(job, info.name);
+  };
+  if (std::ranges::any_of(table.params(), trains)) return {};
+  return fail(
+      ErrorCode::InvalidConfig,
+      fmt::format("freeze: [{}] matches all parameters{}: nothing would train", fmt::join(job.freeze, ", "),
+                  job.stage == 2 ? " of the motion modules, which are what stage 2 trains" : ""));
+}
+
+std::vector<std::string> freeze_misses(const config::TrainJob& job, const params::ParamTable& table) {
+  const std::vector<std::string> usual = config::TrainJob().freeze;  // not of every network
+  std::vector<std::string> misses;
+  for (const std::string& part : job.freeze) {
+    const auto has_part = [&](const params::ParamInfo& info) {
+      return info.name.find(part) != std::string::npos;
+    };
+    if (std::ranges::find(usual, part) == usual.end() && std::ranges::none_of(table.params(), has_part))
+      misses.push_back(part);
+  }
+  return misses;
 }
 
 params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
@@ -23,6 +24,11 @@ namespace zt::train {
 
 /// Stage 1 trains everything but what `freeze` names; stage 2 the motion modules alone, likewise.
 bool is_trainable(const config::TrainJob& job, const std::string& parameter);
+
+/// InvalidConfig if `freeze` leaves nothing to train.
+Status check_freeze(const config::TrainJob& job, const params::ParamTable& table);
+/// Entries of `freeze` that are in no parameter's name: misspelt, it seems. (The default may be, too.)
+std::vector<std::string> freeze_misses(const config::TrainJob& job, const params::ParamTable& table);
 
 /// Trainable parameters have 8-bit optimizer state where the job wants it. Networks of `table` with trainable
 /// parameters are kept in precision.trained_weights, the others in precision.frozen_dtype.

@@ -26,6 +26,22 @@ TEST(RunRules, StageTwoTrainsMotionModules) {
   EXPECT_FALSE(is_trainable(job, "denoising_unet.conv_in.weight"));
 }
 
+TEST(RunRules, AFreezeThatLeavesNothingOrMeetsNothingIsFound) {
+  config::TrainJob job;
+  params::ParamTable table;
+  params::ParamInfo weight;
+  weight.name = "denoising_unet.conv_in.weight";
+  weight.shape = {4, 4};
+  table.add(weight);
+  EXPECT_TRUE(check_freeze(job, table));
+  EXPECT_TRUE(freeze_misses(job, table).empty()) << "the default need not be there";
+
+  job.freeze = {"conv_in", "conv_inn"};
+
+  EXPECT_EQ(check_freeze(job, table).error().code, ErrorCode::InvalidConfig);
+  EXPECT_EQ(freeze_misses(job, table), std::vector<std::string>{"conv_inn"});
+}
+
 TEST(RunRules, EightBitStateIsForLargeParameters) {
   config::TrainJob job = test::tiny_job();
   job.optimizer.use_8bit_adam = true;

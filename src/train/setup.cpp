@@ -246,6 +246,10 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   ZT_TRY(check_budget(setup, run, configs, origin, journal));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(check_named_units(job.parallel, table));
+  ZT_TRY(check_freeze(job, table));
+  if (setup.ranks.is_first())
+    for (const std::string& part : freeze_misses(job, table))
+      log::warn("train", fmt::format("freeze: no parameter's name has '{}' in it", part));
 
   models::BuildOptions options;
   options.motion = motion;
