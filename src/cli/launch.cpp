@@ -17,8 +17,10 @@
 #include "cli/output.hpp"
 #include "cli/version.hpp"
 #include "config/paths.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
+#include "contract/progress.hpp"
 #include "data/clip_index.hpp"
 #include "rendezvous/server.hpp"
 #include "report/run_report.hpp"
@@ -102,11 +104,22 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   return supervise(session);
 }
 
-void say_how_it_ended(const contract::RunFolder& run, int code) {
+// " from step 500 of 512 that were done", where not all was saved; else empty.
+std::string lost_steps(const contract::RunFolder& run, const contract::Attempt& attempt) {
+  const auto progress = contract::read_progress(attempt.progress());
+  int64_t saved = 0;
+  for (const auto& entry : contract::list_checkpoints(run.checkpoints()))
+    if (!entry.defect) saved = std::max(saved, entry.step);
+  if (!progress || progress->phase < contract::Phase::Training || progress->step <= saved) return {};
+  return fmt::format(" from step {} of {} that were done", saved, progress->step);
+}
+
+void say_how_it_ended(const contract::RunFolder& run, const contract::Attempt& attempt, int code) {
   const std::string id = run.identity().run_id;
   if (code == contract::kExitOk) note(fmt::format("{} is complete", id));
   if (code == kExitResumable)
-    note(fmt::format("{} stopped and can go on: zoetrope train --resume {}", id, id));
+    note(fmt::format("{} stopped and can go on{}: zoetrope train --resume {}", id, lost_steps(run, attempt),
+                     id));
 }
 
 // Whether the worker came to hold the run: then it has said at least how it ended.
@@ -208,7 +221,7 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   } else {
     note("report: " + run.report().string());
   }
-  say_how_it_ended(run, end.code);
+  say_how_it_ended(run, attempt, end.code);
   return end.code;
 }
 

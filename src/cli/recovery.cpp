@@ -29,6 +29,7 @@ constexpr std::chrono::seconds kStoreLimit{5};
 constexpr std::chrono::seconds kEndLimit{1};
 /// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
 constexpr std::chrono::seconds kLeaveLimit{10};
+constexpr std::chrono::seconds kHoldLimit{60};
 
 bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
 
@@ -74,7 +75,8 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
       failures.push_back(describe(workers, rank));
   }
   if (is_over_ || (failures.empty() && left_behind.empty() && awaited_.empty())) return std::string();
-  if (signals::stop() != signals::Stop::None) {
+  const bool is_hopeless = !failures.empty() || !awaited_.empty();
+  if (signals::stop() != signals::Stop::None && (is_hopeless || !is_stop_held_)) {
     give_up(workers);
     return std::string();
   }
@@ -96,6 +98,26 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
       awaited_.empty() ? "" : fmt::format("; the host is tried again in {} s", decision.host_delay.count());
   return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour){}\n",
                              generation_, policy_.used(), session_.restarts->max_restarts, when);
+}
+
+bool Recovery::are_all_back(const RankGroup& workers) const {
+  for (size_t rank = 0; rank < workers.size(); ++rank) {
+    const auto progress = contract::read_progress(session_.call_of(rank).progress);
+    if (!progress || progress->generation < generation_ || progress->phase < contract::Phase::Training)
+      return false;
+  }
+  return true;
+}
+
+bool Recovery::holds_stop(const RankGroup& workers) {
+  if (signals::stop() == signals::Stop::None) return false;
+  if (!hold_until_) {  // the moment of the request
+    is_stop_held_ = restarts_ > 0;
+    hold_until_ = clock::in(session_.hosts.empty() ? kHoldLimit : kHoldLimit / 6);
+  }
+  is_stop_held_ = is_stop_held_ && !is_over_ && signals::stop() == signals::Stop::Requested &&
+                  clock::left(*hold_until_) > std::chrono::milliseconds(0) && !are_all_back(workers);
+  return is_stop_held_;
 }
 
 std::string Recovery::name_of(int rank) const {

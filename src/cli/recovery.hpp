@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,9 +28,14 @@ class Recovery {
   /// Looks at ranks that have ended since. Returns lines to show. Errors: those of beginning an attempt and
   /// of starting a process.
   Result<std::string> tend(RankGroup& workers);
+  /// Whether a request to stop is to be held back: ranks that are being started again get what is in memory,
+  /// and save it once they train. No longer than a minute, or a sixth of that where their words may come
+  /// late.
+  bool holds_stop(const RankGroup& workers);
 
  private:
   bool has_not_joined(size_t rank) const;
+  bool are_all_back(const RankGroup& workers) const;
   bool is_left_behind(const RankGroup& workers, size_t rank) const;
   RankFailure describe(const RankGroup& workers, size_t rank) const;
   Result<std::string> start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks);
@@ -48,6 +54,8 @@ class Recovery {
   clock::Deadline start_awaited_at_;
   std::vector<int64_t> started_in_;  ///< by rank: the launch in which its process was started
   int64_t restarts_ = 0;
+  bool is_stop_held_ = false;
+  std::optional<clock::Deadline> hold_until_;
   bool is_over_ = false;
 };
 

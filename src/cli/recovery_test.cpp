@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/signals.hpp"
 #include "cli/rank_group.hpp"
 #include "cli/worker_session.hpp"
 #include "contract/progress.hpp"
@@ -149,6 +150,37 @@ TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   tend(recovery);
   const std::pair<size_t, int64_t> last = {0, first_launch_ + 2};
   EXPECT_EQ(workers_.started.back(), last);
+}
+
+TEST_F(RecoveryTest, ARequestToStopWaitsForRanksThatAreStartedAgain) {
+  signals::install(signals::OnNow::Report);
+  Recovery recovery(session_);
+  workers_.kill(0);
+  tend(recovery);
+
+  ASSERT_EQ(::raise(SIGTERM), 0);
+  EXPECT_TRUE(recovery.holds_stop(workers_));
+  workers_.kill(1);  // with the other, as it turns out
+  tend(recovery);
+  EXPECT_THAT(workers_.started, testing::SizeIs(2));
+  says(0, first_launch_ + 1, 5);
+  EXPECT_TRUE(recovery.holds_stop(workers_));
+  says(1, first_launch_ + 1, 5);
+  EXPECT_FALSE(recovery.holds_stop(workers_));
+  signals::reset();
+}
+
+TEST_F(RecoveryTest, ARequestToStopIsPassedOnAtOnceOtherwise) {
+  signals::install(signals::OnNow::Report);
+  Recovery recovery(session_);
+
+  ASSERT_EQ(::raise(SIGTERM), 0);
+
+  EXPECT_FALSE(recovery.holds_stop(workers_));
+  workers_.kill(0);
+  tend(recovery);
+  EXPECT_THAT(workers_.started, IsEmpty());
+  signals::reset();
 }
 
 TEST_F(RecoveryTest, ARankThatWasStartedAgainAndDiesAtOnceDiesWhileLoading) {

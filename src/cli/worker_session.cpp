@@ -58,11 +58,17 @@ class StopRelay {
     workers.send(SIGINT);
     return "stopping now\n";
   }
+  // The same while the request waits for ranks that are being started again.
+  std::string_view hold() {
+    if (std::exchange(has_told_of_hold_, true)) return {};
+    return "stopping: once the ranks are back, the step is finished and saved (Ctrl-C again stops now)\n";
+  }
   bool is_overdue() const { return deadline_ && Clock::now() > *deadline_; }
 
  private:
   contract::WorkerVerb verb_;
   signals::Stop passed_ = signals::Stop::None;
+  bool has_told_of_hold_ = false;
   std::optional<Clock::time_point> deadline_;
 };
 
@@ -153,7 +159,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   while (!workers.have_all_ended()) {
     if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
-    line.print_above(relay.pass_on(workers));
+    line.print_above(recovery.holds_stop(workers) ? relay.hold() : relay.pass_on(workers));
     if (relay.is_overdue()) workers.send(SIGKILL);
     if (const auto progress = contract::read_progress(session.call.progress)) {
       line.update(progress_text(*progress, traits.width - 1));

@@ -194,15 +194,18 @@ def die_at_the_same_step(runs):
     assert "has ended by signal 25 (File size limit exceeded) after step 4 for the second time" in runs.log(), runs.log()
 
 
-def stop_while_they_form(runs, wanted):
+def stop_while_they_form(runs, name, victim, wanted):
     """Ctrl-C meanwhile ends the run as resumable, with what memory held saved."""
-    launcher = runs.train("stopped", 2, "--set", "checkpoint.every_steps=0")
-    kill(at_step(runs, "stopped", 3, rank=1))
+    launcher = runs.train(name, 2, "--set", "checkpoint.every_steps=0")
+    kill(at_step(runs, name, 3, rank=victim))
     wait_until("the restart", lambda: "restarting as launch 2" in runs.log())
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(DEADLINE_S) == 75, runs.log()
-    runs.finish(runs.start("train", "--resume", "stopped", "--ranks", 2))
-    assert runs.weights("stopped") == wanted, "stopped: other weights than undisturbed"
+    assert "once the ranks are back, the step is finished and saved" in runs.log(), runs.log()
+    saved = [int(p.parent.name[5:]) for p in runs.folder(name).glob("checkpoints/step-*/manifest.json")]
+    assert saved and saved[0] >= 3, f"saved: {saved}"
+    runs.finish(runs.start("train", "--resume", name, "--ranks", 2))
+    assert runs.weights(name) == wanted, "stopped: other weights than undisturbed"
 
 
 def memory_files(programs):
@@ -236,7 +239,8 @@ def main():
             recover(runs, name, strike, wanted, *more)
         use_up_the_budget(runs)
         die_at_the_same_step(runs)
-        stop_while_they_form(runs, wanted)
+        for victim in (0, 1):
+            stop_while_they_form(runs, f"stopped{victim}", victim, wanted)
         left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(root).encode() in p.read_bytes()]
         assert not left, f"processes left: {left}"
     assert not memory_files(programs), f"snapshots left in memory: {memory_files(programs)}"
