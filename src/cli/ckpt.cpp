@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cli/checkpoint_target.hpp"
 #include "cli/job_options.hpp"
+#include "cli/json_text.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "contract/checkpoint_folder.hpp"
@@ -57,8 +58,7 @@ Result<int> list(const Options& options) {
                      {"defect", entry.defect ? json(entry.defect->message) : json(nullptr)}});
   }
   if (options.as_json) {
-    print(json{{"version", kJsonVersion}, {"run_id", run.identity().run_id}, {"checkpoints", items}}.dump(1) +
-          "\n");
+    print(json_text({{"version", kJsonVersion}, {"run_id", run.identity().run_id}, {"checkpoints", items}}));
   } else if (items.empty()) {
     note(fmt::format("{} has no checkpoints", run.identity().run_id));
   } else {
@@ -99,7 +99,7 @@ Result<int> verify(const Options& options) {
       if (!opened) note("  " + opened.error().text());
     }
   }
-  if (options.as_json) print(json{{"version", kJsonVersion}, {"checkpoints", items}}.dump(1) + "\n");
+  if (options.as_json) print(json_text({{"version", kJsonVersion}, {"checkpoints", items}}));
   return code;
 }
 

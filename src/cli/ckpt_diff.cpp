@@ -10,6 +10,7 @@
 #include "archive/compare.hpp"
 #include "cli/checkpoint_target.hpp"
 #include "cli/job_options.hpp"
+#include "cli/json_text.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
 #include "contract/exit_codes.hpp"
@@ -92,7 +93,7 @@ Result<int> diff(const Options& options) {
   if (options.as_json) {
     json out{{"version", kJsonVersion}, {"a", a.folder().string()}, {"b", b.folder().string()}};
     out.update(to_json(difference));
-    print(out.dump(1) + "\n");
+    print(json_text(out));
   } else {
     print(fmt::format("A  {}\nB  {}\n", a.folder().string(), b.folder().string()) + to_text(difference));
   }

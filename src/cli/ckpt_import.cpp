@@ -17,6 +17,8 @@
 namespace zt::cli {
 namespace {
 
+constexpr int64_t kMaxStep = 1'000'000'000;
+
 struct Options {
   std::string weights;
   int64_t step = 0;
@@ -59,7 +61,7 @@ void add_ckpt_import(CLI::App& ckpt, Action& chosen) {
       .add("-o,--output", "output_dir", "Folder of runs")
       .add("--device", "device", "cpu, cuda or cuda:N");
   verb->add_option("--step", options->step, "Training step that the weights count as; default 0")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t{0}, kMaxStep));
   verb->footer(
       "Example: zoetrope ckpt import pretrained_weights --config stage2.yaml --name published\n"
       "The configuration is the one a training would be given: sizes that no config.json gives, noise "

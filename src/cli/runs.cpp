@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/job_options.hpp"
+#include "cli/json_text.hpp"
 #include "cli/output.hpp"
 #include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
@@ -66,7 +67,7 @@ Result<int> list(const Options& options) {
   for (const auto& run : found.runs) listing.add(run);
   for (const auto& run : found.damaged) listing.add_damaged(run.path, run.defect);
   if (options.as_json) {
-    print(json{{"version", kJsonVersion}, {"runs", listing.items()}}.dump(1) + "\n");
+    print(json_text({{"version", kJsonVersion}, {"runs", listing.items()}}));
   } else if (listing.items().empty()) {
     note(fmt::format("no runs in {}", options.runs_folder));
   } else {
@@ -121,7 +122,7 @@ Result<int> show(const Options& options) {
     out["run"]["config_digest"] = run.identity().config_digest;
     out["run"]["environment"] = run.identity().environment;
     out["run"]["checkpoints"] = checkpoints_json(run);
-    print(out.dump(1) + "\n");
+    print(json_text(out));
   } else {
     print(describe(run, state));
   }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/job_options.hpp"
+#include "cli/json_text.hpp"
 #include "cli/output.hpp"
 #include "cli/run_text.hpp"
 #include "cli/verbs.hpp"
@@ -105,7 +106,7 @@ std::string for_programs(const Runs& runs, const std::vector<Difference>& settin
   for (const Damaged& run : runs.damaged) out["runs"].push_back(damaged_json(run.run.path(), run.defect));
   for (const Difference& setting : settings)
     out["differences"].push_back({{"key", setting.key}, {"values", setting.values}});
-  return out.dump(1) + "\n";
+  return json_text(out);
 }
 
 Result<int> compare(const Options& options) {

@@ -25,7 +25,7 @@ namespace {
 
 using nlohmann::json;
 constexpr int64_t kMaxGeneration = 999'999'999;
-constexpr uint64_t kMaxManifestBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;  // read into memory many times as large
 
 using Text = fmt::memory_buffer;
 
