@@ -28,6 +28,8 @@ class Recovery {
   /// Looks at ranks that have ended since. Returns lines to show. Errors: those of beginning an attempt and
   /// of starting a process.
   Result<std::string> tend(RankGroup& workers);
+  /// Whether ranks that have ended will be started yet: their host has time to come back.
+  bool awaits_hosts() const { return !is_over_ && !awaited_.empty(); }
   /// Whether a request to stop is to be held back: ranks that are being started again get what is in memory,
   /// and save it once they train. No longer than a minute, or a sixth of that where their words may come
   /// late.

@@ -144,6 +144,7 @@ TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   const std::string lines = tend(recovery);
 
   EXPECT_THAT(lines, HasSubstr("the host is tried again in 10 s"));
+  EXPECT_TRUE(recovery.awaits_hosts());
   EXPECT_THAT(tend(recovery), IsEmpty());
   EXPECT_THAT(workers_.started, testing::SizeIs(1));
   workers_.kill(0);  // meanwhile: that one is started

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/error_policy.hpp"
@@ -156,7 +157,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   Recovery recovery(session);
   std::string results;
   bool is_folder_lost = false;
-  while (!workers.have_all_ended()) {
+  while (!workers.have_all_ended() || recovery.awaits_hosts()) {
     if (session.keep_results) results += workers.read_out();
     line.print_above(log.read());
     line.print_above(recovery.holds_stop(workers) ? relay.hold() : relay.pass_on(workers));
@@ -164,6 +165,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
     if (const auto progress = contract::read_progress(session.call.progress)) {
       line.update(progress_text(*progress, traits.width - 1));
     }
+    if (workers.have_all_ended()) std::this_thread::sleep_for(kTick);  // there is nobody to wait for
     ZT_TRY(workers.look(kTick));
     line.print_above(workers.take_news());
     if (!is_folder_lost && has_lost_folder(session)) {
