@@ -11,10 +11,11 @@ namespace zt::archive {
 namespace fs = std::filesystem;
 
 Result<StoredCheckpoint> StoredCheckpoint::open(const fs::path& folder) {
-  ZT_TRY(contract::verify_checkpoint(folder));
   StoredCheckpoint stored;
   stored.folder_ = folder;
   ZT_TRY_ASSIGN(stored.manifest_, contract::read_manifest(folder));
+  for (const contract::ManifestFile& file : stored.manifest_.files)
+    ZT_TRY(contract::verify_file(folder, file));
   for (const contract::ManifestFile& file : stored.manifest_.files) {
     ZT_TRY_ASSIGN(weights::TensorFile opened, weights::TensorFile::open(folder / file.name));
     stored.files_.push_back(std::move(opened));
