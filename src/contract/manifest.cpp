@@ -19,12 +19,12 @@
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/json_reason.hpp"
+#include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {
 namespace {
 
 using nlohmann::json;
-constexpr int64_t kMaxGeneration = 999'999'999;
 constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;  // read into memory many times as large
 
 using Text = fmt::memory_buffer;
@@ -209,7 +209,8 @@ Manifest parse_fields(const json& j) {
   if (m.version != Manifest::kVersion) return m;
   m.step = count(j, "step");
   m.generation = count(j, "generation");
-  if (m.generation > kMaxGeneration) throw_not(j.at("generation"), "generation", "the number of a launch");
+  if (m.generation > internal::kMaxGeneration)
+    throw_not(j.at("generation"), "generation", "the number of a launch");
   m.run_id = text(j, "run_id");
   m.config_digest = text(j, "config_digest");
   m.written_at = text(j, "written_at");

@@ -14,6 +14,7 @@
 #include "base/random_hex.hpp"
 #include "base/run_name.hpp"
 #include "base/text.hpp"
+#include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {
 namespace {
@@ -21,7 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 constexpr uint64_t kMaxIdentityBytes = 1 << 20;
-constexpr int64_t kMaxGeneration = 999'999'999;  // a folder of a larger number is none of ours
 constexpr std::string_view kIdentityFile = "identity.json";
 constexpr const char* kUnfinished = ".run";  // a temporary name that no listing takes for a run's
 
@@ -233,7 +233,8 @@ std::vector<Attempt> RunFolder::attempts() const {
     Attempt attempt{0, item.path()};
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
     const bool is_whole = error == std::errc() && end == name.data() + name.size();
-    if (is_whole && attempt.generation > 0 && attempt.generation <= kMaxGeneration) out.push_back(attempt);
+    if (is_whole && attempt.generation > 0 && attempt.generation <= internal::kMaxGeneration)
+      out.push_back(attempt);
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
   return out;
