@@ -13,9 +13,7 @@ namespace fs = std::filesystem;
 Result<StoredCheckpoint> StoredCheckpoint::open(const fs::path& folder) {
   StoredCheckpoint stored;
   stored.folder_ = folder;
-  ZT_TRY_ASSIGN(stored.manifest_, contract::read_manifest(folder));
-  for (const contract::ManifestFile& file : stored.manifest_.files)
-    ZT_TRY(contract::verify_file(folder, file));
+  ZT_TRY_ASSIGN(stored.manifest_, contract::verify_checkpoint(folder));
   for (const contract::ManifestFile& file : stored.manifest_.files) {
     ZT_TRY_ASSIGN(weights::TensorFile opened, weights::TensorFile::open(folder / file.name));
     stored.files_.push_back(std::move(opened));

@@ -350,10 +350,10 @@ Status verify_file(const std::filesystem::path& folder, const ManifestFile& file
   return {};
 }
 
-Status verify_checkpoint(const std::filesystem::path& folder) {
-  ZT_TRY_ASSIGN(const Manifest manifest, read_manifest(folder));
+Result<Manifest> verify_checkpoint(const std::filesystem::path& folder) {
+  ZT_TRY_ASSIGN(Manifest manifest, read_manifest(folder));
   for (const ManifestFile& file : manifest.files) ZT_TRY(verify_file(folder, file));
-  return {};
+  return manifest;
 }
 
 }  // namespace zt::contract

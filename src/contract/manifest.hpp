@@ -82,7 +82,7 @@ Result<Manifest> read_manifest(const std::filesystem::path& folder);
 /// Compares a data file's size and checksum with what the manifest says. Errors: Corrupt naming the file and
 /// what differs, NotFound for a missing one.
 Status verify_file(const std::filesystem::path& folder, const ManifestFile& file);
-/// Reads the manifest and verifies every file that it names.
-Status verify_checkpoint(const std::filesystem::path& folder);
+/// Reads the manifest, and verifies every file that it names before it returns it.
+Result<Manifest> verify_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace zt::contract
