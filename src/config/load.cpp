@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <type_traits>
 
 #include "base/files.hpp"
@@ -166,6 +167,34 @@ std::string fields_text(const Resolved<Job>& resolved, bool is_all) {
   return out;
 }
 
+constexpr std::string_view kSumMark = "# sum of the lines above: ";
+
+std::string sum_of(std::string_view text) { return hash::xxh128_hex(std::as_bytes(std::span(text))); }
+
+/// Refuses what freeze() wrote and somebody changed since. Files of releases that wrote no sum pass.
+Status check_untouched(const Source& source) {
+  const std::string_view text = source.text;
+  const size_t at = text.rfind(kSumMark);
+  if (at == std::string_view::npos ||
+      text.substr(at) == fmt::format("{}{}\n", kSumMark, sum_of(text.substr(0, at))))
+    return {};
+  return fail(
+      ErrorCode::InvalidConfig,
+      fmt::format("{} is not as zoetrope wrote it, and a run's settings do not change: take the edit back. "
+                  "`zoetrope train --resume RUN --set KEY=VALUE` changes what may change in a run; for the "
+                  "rest, start a new run with `--config` and this file",
+                  source.name));
+}
+
+template <class Job>
+Result<Resolved<Job>> only_job(const Source& source, const std::vector<std::string>& overrides) {
+  ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(source, overrides));
+  if (jobs.size() != 1)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("{}: wanted one job, found {}", source.name, jobs.size()));
+  return std::move(jobs.front());
+}
+
 }  // namespace
 
 bool is_default_origin(std::string_view origin) {
@@ -177,11 +206,7 @@ std::string list_text(std::vector<std::string> items) { return format_value({"",
 template <class Job>
 Result<Resolved<Job>> load(const LoadRequest& request) {
   ZT_TRY_ASSIGN(const Source source, read_source(request.file));
-  ZT_TRY_ASSIGN(std::vector<Resolved<Job>> jobs, load_all<Job>(source, request.sets));
-  if (jobs.size() != 1)
-    return fail(ErrorCode::InvalidConfig,
-                fmt::format("{}: wanted one job, found {}", request.file.string(), jobs.size()));
-  return std::move(jobs.front());
+  return only_job<Job>(source, request.sets);
 }
 
 Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request) {
@@ -191,8 +216,10 @@ Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request)
 
 template <class Job>
 std::string freeze(const Resolved<Job>& resolved) {
-  return "# Every setting and where it came from. Written by zoetrope; a run's settings do not change.\n" +
-         fields_text(resolved, /*is_all=*/true);
+  const std::string text =
+      "# Every setting and where it came from. Written by zoetrope; a run's settings do not change.\n" +
+      fields_text(resolved, /*is_all=*/true);
+  return fmt::format("{}{}{}\n", text, kSumMark, sum_of(text));
 }
 
 template <class Job>
@@ -202,7 +229,9 @@ std::string freeze_written(const Resolved<Job>& resolved) {
 
 template <class Job>
 Result<Job> thaw(const std::filesystem::path& file) {
-  ZT_TRY_ASSIGN(Resolved<Job> resolved, load<Job>({file, {}}));
+  ZT_TRY_ASSIGN(const Source source, read_source(file));
+  ZT_TRY(check_untouched(source));
+  ZT_TRY_ASSIGN(Resolved<Job> resolved, only_job<Job>(source, {}));
   return std::move(resolved.job);
 }
 

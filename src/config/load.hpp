@@ -54,7 +54,8 @@ Result<Resolved<Job>> load(const LoadRequest& request);
 /// video of its test_cases. Our own file is one job.
 Result<std::vector<Resolved<GenerateJob>>> load_many(const LoadRequest& request);
 
-/// YAML with every key and its origin as a comment: run.yaml and the job files of workers.
+/// YAML with every key and its origin as a comment, and a sum of all that: run.yaml and the job files of
+/// workers.
 template <class Job>
 std::string freeze(const Resolved<Job>& resolved);
 
@@ -64,7 +65,7 @@ template <class Job>
 std::string freeze_written(const Resolved<Job>& resolved);
 
 /// Reads what freeze() wrote, with the strictness of load(). A key that a newer release added has its
-/// default.
+/// default. InvalidConfig also if the file was changed since.
 template <class Job>
 Result<Job> thaw(const std::filesystem::path& file);
 

@@ -208,6 +208,30 @@ TEST_F(ConfigLoad, FrozenTextSurvivesHostileValues) {
   EXPECT_EQ(back->name, "run");
 }
 
+TEST_F(ConfigLoad, FrozenFileThatWasEditedIsRefused) {
+  const std::string frozen = freeze(Resolved<TrainJob>{});
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = frozen;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return thaw<TrainJob>(write(text.replace(at, from.size(), to)));
+  };
+
+  for (const auto& edited : {with("\nseed: ", "\nseed: 1"), with("# default", "# --set"),
+                             with("sum of the lines above: ", "sum of the lines above: 0")}) {
+    ASSERT_FALSE(edited);
+    EXPECT_EQ(edited.error().code, ErrorCode::InvalidConfig);
+    EXPECT_THAT(edited.error().text(), HasSubstr("job.yaml is not as zoetrope wrote it"));
+  }
+  EXPECT_TRUE(with("\nseed: ", "\nseed: "));
+  // Older releases wrote no sum; and as the file of a new run it may be edited.
+  const std::string without = frozen.substr(0, frozen.find("# sum of"));
+  EXPECT_TRUE(thaw<TrainJob>(write(without)));
+  std::string other = frozen;
+  other.replace(other.find("\nname: run "), 11, "\nname: two ");
+  EXPECT_TRUE(load<TrainJob>({write(other), {}}));
+}
+
 TEST_F(ConfigLoad, FrozenFileShowsValuesWithOrigins) {
   const auto result = read<TrainJob>("seed: 7\n", {"optimizer.learning_rate=1e-3"});
   ASSERT_TRUE(result);
