@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
+#include <thread>
 
 #include "base/counter_rng.hpp"
 #include "base/error_policy.hpp"
@@ -11,6 +15,7 @@
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
 #include "base/random_hex.hpp"
+#include "base/signals.hpp"
 #include "base/text.hpp"
 #include "support/temp_folder.hpp"
 
@@ -38,6 +43,39 @@ TEST(Files, ReadRefusesWhatIsLargerThanItsLimit) {
   const auto text = files::read(path, 1 << 20);
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, ErrorCode::Exhausted);
+}
+
+TEST(Files, APipeIsReadToItsEndAndCtrlCEndsTheWaitForItsWriter) {
+  const test::TempFolder folder;
+  const std::filesystem::path path = folder / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const std::string wanted(1 << 20, 'x');  // more than a pipe holds
+  std::thread writer([&] { std::ofstream(path) << wanted; });
+  const auto text = files::read(path);
+  writer.join();
+  ASSERT_TRUE(text) << text.error().text();
+  EXPECT_EQ(*text, wanted);
+
+  signals::install(signals::OnNow::Report);
+  ::raise(SIGTERM);
+  const auto stopped = files::read(path);
+  signals::reset();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::Cancelled);
+}
+
+TEST(FilesDeathTest, AFileBeyondTheLimitOfTheShellIsAnErrorAndNoDeath) {
+  const test::TempFolder folder;
+  EXPECT_EXIT(
+      {
+        signals::install(signals::OnNow::Report);
+        rlimit limit;  // ulimit -f
+        limit.rlim_cur = limit.rlim_max = 1024;
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        const Status written = files::write_atomic(folder / "long", std::string(4096, 'x'));
+        ::_exit(!written && written.error().code == ErrorCode::Exhausted ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(Files, AtomicWriteReplacesAndLeavesNoTemporaryFile) {
@@ -104,6 +142,16 @@ TEST(Files, SecondLockNamesTheHolder) {
 TEST(Hash, Sha256OfAbcIsTheStandardsValue) {  // FIPS 180-4, example B.1
   EXPECT_EQ(hash::sha256_hex(std::string_view("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Hash, ASumInPartsIsTheSumOfTheWhole) {
+  const std::string text(10'000, 'x');
+  const auto bytes = std::as_bytes(std::span(text));
+  hash::Xxh64 parts(/*seed=*/7);
+  parts.update(bytes.first(3));
+  parts.update(bytes.subspan(3, 0));
+  parts.update(bytes.subspan(3));
+  EXPECT_EQ(parts.digest(), hash::xxh64(text, 7));
 }
 
 TEST(CounterRng, PhiloxMatchesThePublishedVectors) {  // Random123 kat_vectors, philox4x32 10 rounds

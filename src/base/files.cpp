@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,13 +12,34 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/host_name.hpp"
 #include "base/internal/write_out.hpp"
+#include "base/signals.hpp"
 
 namespace zt::files {
+namespace {
+
+constexpr std::chrono::seconds kPipeLimit(30);
+
+/// Until a pipe has something to read, or had it and its last writer has left.
+Status await_writer(const Descriptor& pipe, const fs::path& path) {
+  const clock::Deadline deadline = clock::in(kPipeLimit);
+  pollfd wanted{pipe.get(), POLLIN, 0};
+  while (clock::left(deadline).count() > 0) {
+    if (signals::stop() != signals::Stop::None)
+      return fail(ErrorCode::Cancelled, fmt::format("stopped before {}, a pipe, was written", path.string()));
+    if (::poll(&wanted, 1, static_cast<int>(clock::left(deadline).count())) > 0) return {};
+  }
+  return fail(ErrorCode::Unavailable, fmt::format("{} is a pipe, and nothing was written to it for {} s",
+                                                  path.string(), kPipeLimit.count()));
+}
+
+}  // namespace
 
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value) {
   ErrorCode code = ErrorCode::Unavailable;
@@ -33,6 +55,7 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
       break;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case ENOMEM:
     case EMFILE:
       code = ErrorCode::Exhausted;
@@ -50,7 +73,7 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
 }
 
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
-  const Descriptor fd = Descriptor::open(path, O_RDONLY);
+  const Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe's writer is awaited below
   if (!fd) return fail(errno_error("open", path, errno));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
@@ -59,6 +82,7 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
   out.reserve(std::min(static_cast<uint64_t>(st.st_size), limit_bytes));
   char buffer[1 << 16];
   for (;;) {
+    if (!S_ISREG(st.st_mode)) ZT_TRY(await_writer(fd, path));
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(errno_error("read", path, errno));

@@ -21,7 +21,7 @@ namespace zt::files {
 namespace fs = std::filesystem;
 
 /// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a
-/// read error.
+/// read error and for a pipe to which nobody writes.
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
 
 /// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such
@@ -59,7 +59,8 @@ Status rename_durable(const fs::path& from, const fs::path& to);
 Result<uint64_t> free_bytes(const fs::path& path);
 
 /// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
-/// ENOSPC/EDQUOT/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR -> InvalidArgument, else Unavailable.
+/// ENOSPC/EDQUOT/EFBIG/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR -> InvalidArgument, else
+/// Unavailable.
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
 
 /// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also

@@ -14,6 +14,20 @@ uint64_t xxh64(std::string_view text, uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
 }
 
+struct Xxh64::State {
+  XXH3_state_t* xxh = XXH3_createState();
+  ~State() { XXH3_freeState(xxh); }
+};
+Xxh64::Xxh64(uint64_t seed) : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset_withSeed(state_->xxh, seed);
+}
+Xxh64::~Xxh64() = default;
+Xxh64::Xxh64(Xxh64&&) noexcept = default;
+void Xxh64::update(std::span<const std::byte> bytes) {
+  XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size());
+}
+uint64_t Xxh64::digest() const { return XXH3_64bits_digest(state_->xxh); }
+
 struct Xxh128::State {
   XXH3_state_t* xxh = XXH3_createState();
   ~State() { XXH3_freeState(xxh); }

@@ -16,6 +16,20 @@ namespace zt::hash {
 uint64_t xxh64(std::span<const std::byte> bytes, uint64_t seed = 0);
 uint64_t xxh64(std::string_view text, uint64_t seed = 0);
 
+/// Streaming xxh64(): the same digest, in parts.
+class Xxh64 {
+ public:
+  explicit Xxh64(uint64_t seed = 0);
+  ~Xxh64();
+  Xxh64(Xxh64&&) noexcept;
+  void update(std::span<const std::byte> bytes);
+  uint64_t digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// Streaming XXH3-128; hex() gives 32 lower-case digits.
 class Xxh128 {
  public:

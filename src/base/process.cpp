@@ -63,7 +63,7 @@ struct ChildFailure {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::signal(SIGPIPE, SIG_DFL);
+  for (const int ignored : {SIGPIPE, SIGXFSZ}) ::signal(ignored, SIG_DFL);  // see base/signals.hpp
   if (plan.in_fd >= 0) ::dup2(plan.in_fd, 0);
   if (plan.out_fd >= 0) ::dup2(plan.out_fd, 1);
   if (plan.err_fd >= 0) ::dup2(plan.err_fd, 2);

@@ -47,6 +47,7 @@ void install(OnNow on_now) {
   ::sigaction(SIGUSR2, &action, nullptr);
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
+  ::sigaction(SIGXFSZ, &action, nullptr);
 }
 
 EndAtOnce::EndAtOnce() {

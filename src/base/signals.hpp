@@ -21,7 +21,8 @@ enum class OnNow {
   Report,  ///< only the state changes: for a launcher, which must stop its children first
 };
 
-/// Installs the handlers of this process and ignores SIGPIPE. Call once, at the start of main.
+/// Installs the handlers of this process and ignores SIGPIPE and SIGXFSZ: a reader that is gone and a file
+/// beyond `ulimit -f` are errors of the write. Call once, at the start of main.
 void install(OnNow on_now);
 
 /// While one lives, SIGINT, SIGTERM and SIGHUP end the process at once, as if nothing was installed: for work
