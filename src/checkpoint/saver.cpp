@@ -87,7 +87,9 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
 double Saver::await_copy() {
   const clock::Stopwatch watch;
   std::unique_lock lock(state_->mutex);
-  state_->changed.wait(lock, [this] { return !state_->job || state_->job->is_copied; });
+  const auto is_copied = [this] { return !state_->job || state_->job->is_copied; };
+  if (is_copied()) return 0;
+  state_->changed.wait(lock, is_copied);
   const double waited_s = watch.seconds();
   if (state_->job) state_->job->result.stall_s += waited_s;
   return waited_s;

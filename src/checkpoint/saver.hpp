@@ -79,7 +79,8 @@ class Saver {
   /// distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
   /// Waits until the tensors of the newest save are copied, a matter of memory alone (saver.cpp has the
-  /// exception). Returns the seconds that it took.
+  /// exception). Returns the seconds that it
+  /// took: 0 where nothing was to wait for.
   double await_copy();
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.

@@ -220,6 +220,7 @@ Result<EventWriter> EventWriter::create(const std::filesystem::path& events_fold
 }
 
 Status EventWriter::write(const EventBody& body) {
+  ZT_TRY(file_.make_room());
   nlohmann::ordered_json j;
   j["v"] = kVersion;
   j["seq"] = sequence_;
@@ -227,9 +228,8 @@ Status EventWriter::write(const EventBody& body) {
   j["type"] = type_name(body);
   FieldWriter writer{j};
   std::visit([&](auto copy) { fields(writer, copy); }, body);
-  ZT_TRY(file_.append(j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"));
   ++sequence_;
-  return {};
+  return file_.append(j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 Status EventWriter::sync() { return file_.sync(); }

@@ -132,6 +132,8 @@ class EventWriter {
   /// written twice.
   static Result<EventWriter> create(const std::filesystem::path& events_folder, int64_t generation,
                                     std::string_view writer);
+  /// Errors: those of the file system. The event is kept then and written with the next; but where megabytes
+  /// are kept already it is dropped.
   Status write(const EventBody& body);
   /// fsync: what was written survives a power loss.
   Status sync();

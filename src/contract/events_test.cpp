@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/files.hpp"
+#include "support/file_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::contract {
@@ -81,6 +82,44 @@ TEST(Events, AGenerationIsNeverWrittenTwice) {
 
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::AlreadyExists);
+}
+
+TEST(Events, WhatAFullDiskDidNotTakeComesOnceItHasRoom) {
+  const test::TempFolder folder;
+  auto writer = *EventWriter::create(folder.path(), 1, "rank0");
+  ASSERT_TRUE(writer.write(StopRequested{1, 2}));
+  const auto file = folder / "000001.rank0.jsonl";
+  const auto whole = std::filesystem::file_size(file);
+  {
+    const test::FileLimit full(whole + 20);  // a part of the next line fits
+    EXPECT_FALSE(writer.write(Warning{"data", "a"}));
+    EXPECT_FALSE(writer.write(Warning{"data", "b"}));
+  }
+  ASSERT_TRUE(writer.write(StopRequested{2, 2}));
+
+  const auto log = read_events(folder.path());
+
+  ASSERT_TRUE(log);
+  EXPECT_EQ(types(*log),
+            (std::vector<std::string>{"stop_requested", "warning", "warning", "stop_requested"}));
+  EXPECT_EQ(log->dropped_lines, 0);
+}
+
+TEST(Events, AreDroppedWhereTooManyWaitForTheDiskAndThoseThatWaitStillCome) {
+  const test::TempFolder folder;
+  auto writer = *EventWriter::create(folder.path(), 1, "rank0");
+  const Warning half_megabyte{"data", std::string(1 << 19, 'x')};
+  {
+    const test::FileLimit full(0);
+    for (int i = 0; i < 20; ++i) EXPECT_FALSE(writer.write(half_megabyte));
+  }
+  ASSERT_TRUE(writer.write(StopRequested{1, 2}));
+
+  const auto log = read_events(folder.path());
+
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->events.size(), 8U + 1);  // 4 MiB that were kept
+  EXPECT_EQ(types(*log).back(), "stop_requested");
 }
 
 TEST(Events, TornLastLineIsDroppedAtEveryLength) {

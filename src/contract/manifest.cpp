@@ -350,9 +350,10 @@ Status verify_file(const std::filesystem::path& folder, const ManifestFile& file
   return {};
 }
 
-Result<Manifest> verify_checkpoint(const std::filesystem::path& folder) {
+Result<Manifest> verify_checkpoint(const std::filesystem::path& folder, FileShare share) {
   ZT_TRY_ASSIGN(Manifest manifest, read_manifest(folder));
-  for (const ManifestFile& file : manifest.files) ZT_TRY(verify_file(folder, file));
+  for (size_t i = share.first; i < manifest.files.size(); i += share.stride)
+    ZT_TRY(verify_file(folder, manifest.files[i]));
   return manifest;
 }
 

@@ -82,7 +82,12 @@ Result<Manifest> read_manifest(const std::filesystem::path& folder);
 /// Compares a data file's size and checksum with what the manifest says. Errors: Corrupt naming the file and
 /// what differs, NotFound for a missing one.
 Status verify_file(const std::filesystem::path& folder, const ManifestFile& file);
-/// Reads the manifest, and verifies every file that it names before it returns it.
-Result<Manifest> verify_checkpoint(const std::filesystem::path& folder);
+/// Every `stride`th of a manifest's files: what one of so many readers verifies for all.
+struct FileShare {
+  size_t first = 0;
+  size_t stride = 1;
+};
+/// Reads the manifest, and verifies every file of the share before it returns it.
+Result<Manifest> verify_checkpoint(const std::filesystem::path& folder, FileShare share = {});
 
 }  // namespace zt::contract

@@ -125,6 +125,7 @@ Result<MetricWriter> MetricWriter::create(const std::filesystem::path& metrics_f
 }
 
 Status MetricWriter::write(int64_t step, std::span<const MetricValue> values) {
+  ZT_TRY(file_.make_room());
   std::string out;
   std::string row(1, static_cast<char>(kRowRecord));
   put(row, step);

@@ -28,7 +28,7 @@ class MetricWriter {
   /// Makes metrics/<generation>.<writer>.seg. Errors: AlreadyExists if there is one.
   static Result<MetricWriter> create(const std::filesystem::path& metrics_folder, int64_t generation,
                                      std::string_view writer);
-  /// Errors: InvalidArgument for an empty or overlong name.
+  /// Errors: InvalidArgument for an empty or overlong name; as EventWriter::write().
   Status write(int64_t step, std::span<const MetricValue> values);
   Status sync();
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/files.hpp"
+#include "support/file_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::contract {
@@ -61,6 +62,27 @@ TEST(Metrics, FileHasTheDocumentedBytes) {
   EXPECT_EQ(bytes->substr(24, 6), std::string("\1\0\0\0\0a", 6));
   EXPECT_EQ(bytes->substr(38, 9), std::string("\2\5\0\0\0\0\0\0\0", 9));
   EXPECT_EQ(bytes->substr(55, 12), std::string("\0\0\0\0\0\0\0\0\0\0\xf0\x3f", 12));
+}
+
+TEST(Metrics, RowsThatAFullDiskDidNotTakeComeOnceItHasRoom) {
+  const test::TempFolder folder;
+  auto writer = *MetricWriter::create(folder.path(), 1, "rank0");
+  const auto write = [&](int64_t step, const char* name) {
+    const MetricValue value{name, static_cast<double>(step)};
+    return writer.write(step, {&value, 1});
+  };
+  ASSERT_TRUE(write(1, "loss"));
+  const auto whole = std::filesystem::file_size(folder / "000001.rank0.seg");
+  {
+    const test::FileLimit full(whole + 5);
+    EXPECT_FALSE(write(2, "norm"));  // the name's first row
+  }
+  ASSERT_TRUE(write(3, "norm"));
+
+  const auto series = read_metrics(folder.path());
+
+  ASSERT_TRUE(series);
+  EXPECT_EQ(series->by_name.at("norm").size(), 2U);
 }
 
 TEST(Metrics, NanAndInfinitySurvive) {

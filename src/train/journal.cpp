@@ -2,6 +2,9 @@
 // See journal.hpp.
 #include "train/journal.hpp"
 
+#include <fmt/format.h>
+
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -11,6 +14,7 @@ namespace zt::train {
 namespace {
 
 constexpr const char* kWriter = "rank0";
+constexpr std::chrono::seconds kSyncLimit(30);
 
 }  // namespace
 
@@ -22,26 +26,27 @@ Result<Journal> Journal::open(const contract::RunFolder& run, const contract::At
   if (rank != 0) return journal;
   ZT_TRY_ASSIGN(auto events, contract::EventWriter::create(run.events(), attempt.generation, kWriter));
   ZT_TRY_ASSIGN(auto metrics, contract::MetricWriter::create(run.metrics(), attempt.generation, kWriter));
-  journal.events_.emplace(std::move(events));
-  journal.metrics_.emplace(std::move(metrics));
+  journal.events_ = std::make_shared<contract::EventWriter>(std::move(events));
+  journal.metrics_ = std::make_shared<contract::MetricWriter>(std::move(metrics));
   return journal;
 }
 
-void Journal::check(const Status& status) {
-  if (status || has_warned_) return;
-  has_warned_ = true;
-  log::error("train", "events or metrics can't be written: " + status.error().text());
+void Journal::Health::note(const Status& status) {
+  if (!status && !is_failing)
+    log::error("train", fmt::format("{} can't be written for now: {}", what, status.error().text()));
+  if (status && is_failing) log::info("train", fmt::format("{} can be written again", what));
+  is_failing = !status;
 }
 
 void Journal::event(const contract::EventBody& body) {
-  if (events_) check(events_->write(body));
+  if (events_) events_health_.note(events_->write(body));
 }
 
 void Journal::metrics(int64_t step, const std::map<std::string, double>& values) {
   if (!metrics_) return;
   std::vector<contract::MetricValue> row;
   for (const auto& [name, value] : values) row.push_back({name, value});
-  check(metrics_->write(step, row));
+  metrics_health_.note(metrics_->write(step, row));
 }
 
 void Journal::publish(const contract::Progress& state) {
@@ -68,9 +73,28 @@ void Journal::progress_step(int64_t step, int64_t total_steps, double loss, doub
   });
 }
 
+bool Journal::is_synced_within(std::chrono::milliseconds limit) {
+  if (!syncing_.valid()) return true;
+  if (syncing_.wait_for(limit) != std::future_status::ready) return false;
+  sync_health_.note(syncing_.get());
+  return true;
+}
+
+void Journal::sync_later() {
+  if (!events_ || !is_synced_within(std::chrono::milliseconds(0))) return;
+  std::packaged_task<Status()> sync([events = events_, metrics = metrics_]() -> Status {
+    ZT_TRY(events->sync());
+    return metrics->sync();
+  });
+  syncing_ = sync.get_future();
+  std::thread(std::move(sync)).detach();  // a disk that is gone must not keep the process
+}
+
 void Journal::sync() {
-  if (events_) check(events_->sync());
-  if (metrics_) check(metrics_->sync());
+  if (!is_synced_within(kSyncLimit)) return;
+  sync_later();
+  if (!is_synced_within(kSyncLimit))
+    log::warn("train", "the disk did not confirm events and metrics in time");
 }
 
 }  // namespace zt::train

@@ -3,11 +3,12 @@
 // so that the step loop says what happened and not where it goes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,7 +28,8 @@ class Journal {
   static Result<Journal> open(const contract::RunFolder& run, const contract::Attempt& attempt,
                               const std::filesystem::path& progress, int rank = 0);
 
-  /// Events and metrics that can't be written (disk full) are logged once; training goes on.
+  /// Training goes on where events and metrics can't be written (disk full); the log says when that begins
+  /// and ends.
   void event(const contract::EventBody& body);
   void metrics(int64_t step, const std::map<std::string, double>& values);
   /// Publishes the state; fields that the caller leaves alone keep their value.
@@ -37,16 +39,27 @@ class Journal {
   void publish(const contract::Progress& state);
   /// Where the progress words go; shared with those who publish what happens within a step.
   const std::shared_ptr<RankWords>& words() const { return words_; }
-  /// Makes what was written survive a power loss.
+  /// Has what was written survive a power loss soon: the disk works beside the caller. While it is still at
+  /// an earlier call, this one is left out.
+  void sync_later();
+  /// The same for all that was written, and waits for it for a time.
   void sync();
 
  private:
   explicit Journal(std::shared_ptr<RankWords> words) : words_(std::move(words)) {}
-  void check(const Status& status);
-  std::optional<contract::EventWriter> events_;  ///< rank 0
-  std::optional<contract::MetricWriter> metrics_;
+  /// Whether one thing that this does works, as far as the log knows.
+  struct Health {
+    const char* what;
+    bool is_failing = false;
+    void note(const Status& status);
+  };
+  bool is_synced_within(std::chrono::milliseconds limit);
+  /// Of rank 0; shared with the thread that syncs, which may outlive this.
+  std::shared_ptr<contract::EventWriter> events_;
+  std::shared_ptr<contract::MetricWriter> metrics_;
   std::shared_ptr<RankWords> words_;
-  bool has_warned_ = false;
+  std::future<Status> syncing_;
+  Health events_health_{"events"}, metrics_health_{"metrics"}, sync_health_{"events and metrics for good"};
 };
 
 }  // namespace zt::train

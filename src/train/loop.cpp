@@ -337,7 +337,7 @@ void Loop::save(bool is_last) {
   checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.saves());
   if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
-  journal_.sync();
+  journal_.sync_later();
   saved_step_ = setup_.cursor.step;
   save_stall_s_ += watch.seconds();
 }

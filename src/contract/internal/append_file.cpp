@@ -18,6 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// An hour of a step a second, and little beside what training needs.
+constexpr size_t kMostKeptBytes = size_t{4} << 20;
+
 bool is_plain_name(std::string_view s) {
   return !s.empty() && s.size() <= 80 && std::all_of(s.begin(), s.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
@@ -66,24 +69,38 @@ Result<AppendFile> AppendFile::create(const fs::path& folder, int64_t generation
 }
 
 AppendFile::AppendFile(AppendFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), is_broken_(other.is_broken_), path_(std::move(other.path_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      kept_(std::move(other.kept_)),
+      whole_bytes_(other.whole_bytes_),
+      is_torn_(other.is_torn_) {}
 
 AppendFile::~AppendFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Status AppendFile::append(std::string_view bytes) {
-  if (is_broken_)
-    return fail(ErrorCode::Unavailable, fmt::format("{} could not be written to before", path_.string()));
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+Status AppendFile::make_room() { return kept_.size() < kMostKeptBytes ? Status() : write_kept(); }
+
+Status AppendFile::append(std::string_view record) {
+  kept_ += record;
+  return write_kept();
+}
+
+Status AppendFile::write_kept() {
+  if (is_torn_ && ::ftruncate(fd_, whole_bytes_) != 0) return fail(files::errno_error("mend", path_, errno));
+  is_torn_ = false;
+  std::string_view rest = kept_;
+  while (!rest.empty()) {
+    const ssize_t n = ::write(fd_, rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      is_broken_ = true;
+      is_torn_ = rest.size() < kept_.size();
       return fail(files::errno_error("append to", path_, errno));
     }
-    bytes.remove_prefix(static_cast<size_t>(n));
+    rest.remove_prefix(static_cast<size_t>(n));
   }
+  whole_bytes_ += static_cast<off_t>(kept_.size());
+  kept_.clear();
   return {};
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What event and metric files share: the name <generation>.<writer>.<extension>, and appending with one write
-// per record.
+// What event and metric files share: the name <generation>.<writer>.<extension>, and appending whole records,
+// which wait in memory while the disk takes none.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -26,7 +28,7 @@ struct SegmentFile {
 std::vector<SegmentFile> list_segments(const std::filesystem::path& folder, std::string_view extension);
 
 /// A new file that is only appended to. Each append is one write(2), so that a crash tears at most the last
-/// record.
+/// record. What could not be written (disk full) is kept and goes with the next append.
 class AppendFile {
  public:
   /// Errors: AlreadyExists; InvalidArgument for a writer that is no plain name.
@@ -35,16 +37,21 @@ class AppendFile {
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&&) = delete;
   ~AppendFile();
-  /// After an error the file may end in a torn record and is not written to again: every later append fails
-  /// likewise.
-  Status append(std::string_view bytes);
+  /// Room to keep another record, should it not be writable. Errors: why what is kept can't be written.
+  Status make_room();
+  /// Requires: make_room(). After an error the record is kept.
+  Status append(std::string_view record);
+  /// Threads: may run beside an append.
   Status sync();
 
  private:
   AppendFile(int fd, std::filesystem::path path);
+  Status write_kept();
   int fd_;
-  bool is_broken_ = false;
   std::filesystem::path path_;
+  std::string kept_;       ///< whole records that are not in the file yet
+  off_t whole_bytes_ = 0;  ///< of the file's whole records
+  bool is_torn_ = false;   ///< a part of kept_ is behind them
 };
 
 }  // namespace zt::contract::internal
