@@ -162,19 +162,15 @@ std::span<std::byte> SnapshotFile::begin() {
   return room(filling_);
 }
 
-void SnapshotFile::commit(int64_t step, int64_t generation, size_t bytes) {
-  seal(step, generation, bytes, check_of(room(filling_).first(bytes), step));
-}
-
 Status SnapshotFile::commit_copy(int64_t step, int64_t generation, size_t bytes, uint64_t check) {
   if (check_of(room(filling_).first(bytes), step) != check)
     return fail(ErrorCode::Corrupt,
                 fmt::format("the copy of the snapshot of step {} has other bytes than it", step));
-  seal(step, generation, bytes, check);
+  commit(step, generation, bytes, check);
   return {};
 }
 
-void SnapshotFile::seal(int64_t step, int64_t generation, size_t bytes, uint64_t check) {
+void SnapshotFile::commit(int64_t step, int64_t generation, size_t bytes, uint64_t check) {
   Record& r = record(filling_);
   r.step = step;
   r.generation = generation;

@@ -55,10 +55,10 @@ class SnapshotFile {
   Status reserve(size_t bytes);
   /// Room for the next snapshot, in place of the older one, which is gone from here on. Requires: reserve().
   std::span<std::byte> begin();
-  /// What begin() gave is whole in its first `bytes`.
-  void commit(int64_t step, int64_t generation, size_t bytes);
-  /// The same for the copy of a snapshot of another file. Errors: Corrupt if the bytes are not those that
-  /// `check` was made of; the slot stays empty.
+  /// What begin() gave is whole in its first `bytes`, whose xxh64 seeded with the step is `check`.
+  void commit(int64_t step, int64_t generation, size_t bytes, uint64_t check);
+  /// The same for the copy of a snapshot of another file. Errors: Corrupt if the bytes' sum is not `check`;
+  /// the slot stays empty.
   Status commit_copy(int64_t step, int64_t generation, size_t bytes, uint64_t check);
   /// Forgets snapshots of steps beyond `step`: a run that went back does them again.
   void drop_after(int64_t step);
@@ -73,7 +73,6 @@ class SnapshotFile {
   size_t slot_bytes() const;
   Held look_at(size_t slot) const;
   bool is_whole(size_t slot) const;
-  void seal(int64_t step, int64_t generation, size_t bytes, uint64_t check);
   int fd_;
   std::byte* map_ = nullptr;  ///< null: empty
   size_t size_ = 0;

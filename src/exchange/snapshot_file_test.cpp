@@ -11,6 +11,8 @@
 #include <functional>
 #include <string>
 
+#include "base/hash.hpp"
+
 namespace zt::exchange {
 namespace {
 
@@ -20,8 +22,9 @@ files::Descriptor make_file() { return *SnapshotFile::make(); }
 
 /// A snapshot of kBytes letters.
 void keep(SnapshotFile& file, int64_t step, char letter) {
-  std::memset(file.begin().data(), letter, kBytes);
-  file.commit(step, /*generation=*/1, kBytes);
+  const std::span<std::byte> room = file.begin().first(kBytes);
+  std::memset(room.data(), letter, kBytes);
+  file.commit(step, /*generation=*/1, kBytes, hash::xxh64(room, static_cast<uint64_t>(step)));
 }
 
 /// "step:letter " of every whole snapshot that a successor finds; "?" for one of mixed letters.
@@ -117,9 +120,9 @@ TEST(SnapshotFile, PrefixOfAnotherSnapshotIsNotTakenForOne) {
   const files::Descriptor fd = make_file();
   auto file = *SnapshotFile::open(fd.get());
   ASSERT_TRUE(file.reserve(kBytes));
-  const std::span<std::byte> room = file.begin();
-  std::memset(room.data(), 'a', kBytes);
-  file.commit(1, 1, kBytes);
+  keep(file, 1, 'a');
+  const auto held = *file.newest();
+  const std::span<std::byte> room(const_cast<std::byte*>(held.bytes.data()), kBytes);
 
   for (size_t torn = 0; torn < kBytes; ++torn) {
     EXPECT_EQ(found(fd.get()), torn == 0 ? "1:a " : "");
