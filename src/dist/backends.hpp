@@ -4,6 +4,7 @@
 
 #include <c10/core/Device.h>
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@ struct Meeting {
   std::string address;                       ///< where other hosts reach this rank
   at::Device device = at::kCPU;              ///< where this rank's buffers lie
   clock::Deadline deadline;
+  std::chrono::milliseconds compare_after{};  ///< as GroupOptions::compare_after
 
   int size() const { return static_cast<int>(members.size()); }
 };

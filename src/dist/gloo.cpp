@@ -115,6 +115,7 @@ void Gloo::end_with(Outcome outcome) {
 
 void Gloo::start(Operation operation) {
   const std::lock_guard lock(use_);
+  watch_->trace().started(operation);
   queue_.push_back({std::move(operation)});
   begin_ready();
 }
@@ -198,7 +199,9 @@ Outcome Gloo::finish(uint64_t sequence, clock::Deadline deadline) {
   while (!queue_.empty() && queue_.front().operation.sequence <= sequence) {
     begin_ready();
     Running& running = queue_.front();
+    watch_->trace().wait_begins();
     Outcome outcome = complete(running, deadline);
+    watch_->trace().wait_ends();
     if (outcome.kind != Outcome::Kind::Done) {
       close();
       return outcome;
@@ -215,7 +218,7 @@ Outcome Gloo::complete(Running& running, clock::Deadline deadline) {
     std::string reason;
     if (wait_for(transfer, deadline, reason)) continue;
     if (const std::lock_guard lock(current_mutex_); ended_) {
-      ended_->sequence = running.operation.sequence;
+      if (ended_->kind != Outcome::Kind::Diverged) ended_->sequence = running.operation.sequence;
       return *ended_;
     }
     const bool is_timeout = clock::left(deadline) == milliseconds(0);
@@ -257,6 +260,9 @@ Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::st
   if (!is_timeout) {
     if (const std::optional<int> lost = lost_member(meeting_, clock::in(kLostNameGrace)))
       return {Outcome::Kind::PeerLost, sequence, {*lost}, std::move(reason)};
+    // A peer that found out that the two differ has left.
+    if (auto diverged = compare_schedules(watch_->trace(), meeting_, *meeting_.store))
+      return *std::move(diverged);
   } else {
     // Should the rendezvous be gone too, the others name this rank; there is nothing better to do.
     [[maybe_unused]] const Status ignored =

@@ -93,6 +93,7 @@ Result<std::unique_ptr<Communicator>> form_group(const GroupOptions& options, cl
   meeting.members.resize(static_cast<size_t>(options.size));
   meeting.device = options.device;
   meeting.deadline = deadline;
+  meeting.compare_after = options.compare_after;
   if (options.size == 1) {
     meeting.members.front() = {options.world_rank, options.host.empty() ? host_name() : options.host};
     const int64_t generation = options.store ? options.store->generation() : 0;

@@ -6,6 +6,7 @@
 
 #include <c10/core/Device.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct GroupOptions {
   std::string address;
   /// Ranks with equal ones try shared memory; empty: this host's (exchange/segment.hpp).
   std::string host_identity;
+  /// Transports that can't see that ranks do different things compare them in waits that are longer.
+  std::chrono::milliseconds compare_after{5000};
 };
 
 /// Errors: Timeout naming the ranks that did not come; Superseded; Unavailable if the rendezvous is gone or a

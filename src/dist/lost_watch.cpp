@@ -54,8 +54,13 @@ void LostWatch::stop() {
 }
 
 void LostWatch::watch() {
-  constexpr std::chrono::hours kForAsLongAsItTakes(24 * 365);
-  const auto first = store_->get(rendezvous::kFirstLostKey, clock::in(kForAsLongAsItTakes));
+  auto first = store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
+  while (!first && first.error().code == ErrorCode::Timeout) {
+    if (trace_.waits_for() >= meeting_.compare_after) {
+      if (auto diverged = compare_schedules(trace_, meeting_, *store_)) return on_end_(*std::move(diverged));
+    }
+    first = store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
+  }
   if (!first) {
     if (first.error().code == ErrorCode::Superseded)
       on_end_({Outcome::Kind::Cancelled, 0, {}, first.error().text()});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rendezvous knows of lost ranks, for transports that can't tell a dead peer from a silent one.
+// What the rendezvous knows of the other ranks, for transports that can't tell a dead peer from a silent one,
+// nor one that does something else.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,7 @@
 #include "base/error.hpp"
 #include "dist/backend.hpp"
 #include "dist/backends.hpp"
+#include "dist/schedule_trace.hpp"
 #include "rendezvous/client.hpp"
 
 namespace zt::dist {
@@ -29,17 +31,19 @@ std::string gave_up_key(const Meeting& meeting, int rank);
 /// Records this rank as lost, unless another was before: the others' watches end.
 void give_up(const Meeting& meeting);
 
-/// A thread that waits for the rendezvous to record a lost rank of the run.
+/// A thread that waits for the rendezvous to record a lost rank of the run, and compares schedules
+/// (dist/schedule_trace.hpp) while this rank waits for others for longer than meeting.compare_after.
 class LostWatch {
  public:
   /// `on_end` is called once at most, from the thread: PeerLost naming the rank (of nobody, if it is of
-  /// another group: its peers give up theirs, so nobody may be left to take part in this one), or Cancelled
-  /// when a newer generation began. Errors: those of connecting to the store.
+  /// another group: its peers give up theirs, so nobody may be left to take part in this one), Diverged, or
+  /// Cancelled when a newer generation began. Errors: those of connecting to the store.
   static Result<std::unique_ptr<LostWatch>> begin(const Meeting& meeting,
                                                   std::function<void(Outcome)> on_end);
   ~LostWatch();
   /// After it `on_end` is not called any more. From any thread but the watch's own; repeatable.
   void stop();
+  ScheduleTrace& trace() { return trace_; }
 
  private:
   LostWatch(const Meeting& meeting, std::unique_ptr<rendezvous::Client> store,
@@ -49,6 +53,7 @@ class LostWatch {
   const Meeting meeting_;
   const std::unique_ptr<rendezvous::Client> store_;
   const std::function<void(Outcome)> on_end_;
+  ScheduleTrace trace_;
   std::once_flag stopped_;
   std::thread thread_;
 };

@@ -146,6 +146,7 @@ std::string Nccl::reason(ncclResult_t result) const {
 void Nccl::start(Operation operation) {
   const std::lock_guard lock(use_);
   if (comm_ == nullptr) return;
+  watch_->trace().started(operation);
   const c10::DeviceGuard device(meeting_.device);
   c10::Event ready(at::kCUDA);
   ready.record(c10::impl::VirtualGuardImpl(at::kCUDA).getStream(meeting_.device));
@@ -211,7 +212,9 @@ ncclResult_t Nccl::exchange_parts(Running& running, cudaStream_t stream) {
 Outcome Nccl::finish(uint64_t sequence, clock::Deadline deadline) {
   const std::lock_guard lock(use_);
   while (!queue_.empty() && queue_.front().operation.sequence <= sequence) {
+    watch_->trace().wait_begins();
     Outcome outcome = complete(queue_.front(), deadline);
+    watch_->trace().wait_ends();
     if (outcome.kind != Outcome::Kind::Done) {
       close();
       return outcome;
@@ -254,7 +257,7 @@ Outcome Nccl::explain_timeout(uint64_t sequence) const {
 
 std::optional<Outcome> Nccl::ended(uint64_t sequence) {
   const std::lock_guard lock(ended_mutex_);
-  if (ended_) ended_->sequence = sequence;
+  if (ended_ && ended_->kind != Outcome::Kind::Diverged) ended_->sequence = sequence;
   return ended_;
 }
 
