@@ -318,10 +318,13 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
   if (passes_snapshots(job, ranks))
     traffic.snapshot_bytes =
         rank_memory(job, costs, ranks).staging / static_cast<double>(job.checkpoint.memory_every_steps);
-  traffic.deepspeed_elements = divided(stage <= 1   ? 2 * trained
-                                       : stage == 2 ? (passes + 1) * trained
-                                                    : passes * (gathered + kept_whole + trained),
-                                       ranks);
+  // Its stages 1 and 2 reduce every gradient on all ranks, twice what a reduce-scatter sends
+  // (stage_1_and_2.py, use_multi_rank_bucket_allreduce), stage 2 in every pass.
+  const double deepspeed = stage == 0   ? 2 * trained
+                           : stage == 1 ? 3 * trained
+                           : stage == 2 ? (2 * passes + 1) * trained
+                                        : passes * (gathered + kept_whole + trained);
+  traffic.deepspeed_elements = divided(deepspeed, ranks);
   return traffic;
 }
 

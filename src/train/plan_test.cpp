@@ -78,17 +78,21 @@ TEST(Plan, TrafficIsTwoOrThreeTimesWhatTrains) {
     return std::pair(sent.elements / trained, sent.deepspeed_elements / trained);
   };
   EXPECT_DOUBLE_EQ(traffic(1, 1).first, 2);
-  EXPECT_DOUBLE_EQ(traffic(2, 1).second, 2);
+  // DeepSpeed 0.19.8 on two ranks sends 1.49 times as much (bench/results/2026-11-26-sharding.md).
+  EXPECT_DOUBLE_EQ(traffic(0, 1).second, 2);
+  EXPECT_DOUBLE_EQ(traffic(1, 1).second, 3);
+  EXPECT_DOUBLE_EQ(traffic(2, 1).second, 3);
   EXPECT_NEAR(traffic(3, 1).first, 3, 0.02);  // less what never runs: the reference net behind its last norm1
   // Four micro batches: exchanged once here, every time there.
   EXPECT_DOUBLE_EQ(traffic(2, 4).first, 2);
-  EXPECT_DOUBLE_EQ(traffic(2, 4).second, 5);
+  EXPECT_DOUBLE_EQ(traffic(1, 4).second, 3);
+  EXPECT_DOUBLE_EQ(traffic(2, 4).second, 9);
   EXPECT_NEAR(traffic(3, 4).first, 9, 0.08);
   EXPECT_NEAR(traffic(3, 4).second, 12, 0.08);
 }
 
-// Four micro batches exchanged each time: k + 1 for ZeRO-2 and 3 k for ZeRO-3, as DeepSpeed has it; two slots
-// have sums on their way beside them.
+// Four micro batches exchanged each time: k + 1 for ZeRO-2 and 3 k for ZeRO-3; two slots have sums on their
+// way beside them.
 TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
   config::TrainJob job = job_of(1, 2, 4);
   job.freeze = {};
