@@ -10,10 +10,10 @@ namespace zt::archive {
 
 namespace fs = std::filesystem;
 
-Result<StoredCheckpoint> StoredCheckpoint::open(const fs::path& folder) {
+Result<StoredCheckpoint> StoredCheckpoint::open(const fs::path& folder, contract::FileShare verified) {
   StoredCheckpoint stored;
   stored.folder_ = folder;
-  ZT_TRY_ASSIGN(stored.manifest_, contract::verify_checkpoint(folder));
+  ZT_TRY_ASSIGN(stored.manifest_, contract::verify_checkpoint(folder, verified));
   for (const contract::ManifestFile& file : stored.manifest_.files) {
     ZT_TRY_ASSIGN(weights::TensorFile opened, weights::TensorFile::open(folder / file.name));
     stored.files_.push_back(std::move(opened));

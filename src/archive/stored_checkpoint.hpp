@@ -17,9 +17,10 @@ namespace zt::archive {
 
 class StoredCheckpoint {
  public:
-  /// Reads all of it: every file against its checksum, every chunk against the file that should hold it.
-  /// Errors: NotFound, Corrupt, Unsupported, naming the file and what differs.
-  static Result<StoredCheckpoint> open(const std::filesystem::path& folder);
+  /// Reads the files of the share against their checksums, and compares every chunk with what its file says
+  /// to hold. Errors: NotFound, Corrupt, Unsupported, naming the file and what differs.
+  static Result<StoredCheckpoint> open(const std::filesystem::path& folder,
+                                       contract::FileShare verified = {});
 
   const std::filesystem::path& folder() const { return folder_; }
   const contract::Manifest& manifest() const { return manifest_; }

@@ -38,9 +38,13 @@ Result<params::StateScalar> parse_scalar(const fs::path& folder, const std::stri
 }
 
 // Opens the entry, or adds to the refusals why not.
-std::optional<Reader> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused) {
-  auto reader = entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder);
-  if (reader) return *std::move(reader);
+Result<std::optional<Reader>> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused,
+                                       const Jury& jury = {}) {
+  auto reader = entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder, jury.share);
+  ZT_TRY_ASSIGN(const bool is_whole, jury.all_agree(reader.has_value()));
+  if (is_whole) return *std::move(reader);
+  if (reader)
+    reader = fail(ErrorCode::Corrupt, "another rank can't read its part; the warning in its log says why");
   refused.push_back({entry.folder.filename().string(), entry.step, std::move(reader.error())});
   return std::nullopt;
 }
@@ -51,8 +55,8 @@ Reader::Reader(archive::StoredCheckpoint stored) : stored_(std::move(stored)) {
   for (size_t i = 0; i < manifest().tensors.size(); ++i) by_name_.emplace(manifest().tensors[i].name, i);
 }
 
-Result<Reader> Reader::open(const fs::path& folder) {
-  ZT_TRY_ASSIGN(auto stored, archive::StoredCheckpoint::open(folder));
+Result<Reader> Reader::open(const fs::path& folder, contract::FileShare verified) {
+  ZT_TRY_ASSIGN(auto stored, archive::StoredCheckpoint::open(folder, verified));
   Reader reader(std::move(stored));
   ZT_TRY(reader.scalars());
   return reader;
@@ -111,7 +115,7 @@ Result<std::vector<params::StateScalar>> Reader::scalars() const {
   return out;
 }
 
-Result<Found> open_newest(const fs::path& checkpoints) {
+Result<Found> open_newest(const fs::path& checkpoints, const Jury& jury) {
   const auto entries = newest_first(contract::list_checkpoints(checkpoints));
   if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
   std::vector<Refusal> refused;
@@ -119,7 +123,8 @@ Result<Found> open_newest(const fs::path& checkpoints) {
       std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
   for (const CheckpointEntry& entry : entries) {
     if (entry.step > last_step) continue;
-    if (auto reader = try_open(entry, refused)) {
+    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused, jury));
+    if (reader) {
       // Damaged ones that are older than what is used have not been passed over.
       std::erase_if(refused, [&](const Refusal& r) { return r.step < entry.step; });
       return Found{*std::move(reader), std::move(refused)};
@@ -135,7 +140,8 @@ Result<Found> open_newest(const fs::path& checkpoints) {
 Result<Found> open_best(const fs::path& checkpoints) {
   std::vector<Refusal> refused;
   for (const CheckpointEntry& entry : best_first(contract::list_checkpoints(checkpoints))) {
-    if (auto reader = try_open(entry, refused)) return Found{*std::move(reader), std::move(refused)};
+    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused));
+    if (reader) return Found{*std::move(reader), std::move(refused)};
   }
   ZT_TRY_ASSIGN(Found found, open_newest(checkpoints));
   for (Refusal& again : found.refused) {

@@ -29,9 +29,9 @@ namespace zt::checkpoint {
 /// One open checkpoint. Safe to read from several threads.
 class Reader {
  public:
-  /// Opens a checkpoint's folder after verifying every file's size and checksum (reads all of it). Errors:
-  /// NotFound, Corrupt, Unsupported, naming the file and what differs.
-  static Result<Reader> open(const std::filesystem::path& folder);
+  /// Opens a checkpoint's folder after verifying size and checksum of the share's files (reads all of them).
+  /// Errors: NotFound, Corrupt, Unsupported, naming the file and what differs.
+  static Result<Reader> open(const std::filesystem::path& folder, contract::FileShare verified = {});
 
   const std::filesystem::path& folder() const { return stored_.folder(); }
   /// Step, generation, metrics, and the tensors' names, types and shapes.
@@ -69,10 +69,18 @@ struct Found {
   std::vector<Refusal> refused;  ///< in the order tried
 };
 
+/// Several processes that open a checkpoint together. Each verifies a share of the files: else the disk would
+/// give all of them to every one.
+struct Jury {
+  contract::FileShare share = {};
+  /// Whether all have found their share whole. All call it in the same order. Errors end the search.
+  std::function<Result<bool>(bool mine)> all_agree = [](bool mine) { return Result<bool>(mine); };
+};
+
 /// The newest whole checkpoint of a folder. Falls back to older ones of lower step, so a run never jumps to
 /// steps that it abandoned. Errors: NotFound if there is none at all; Corrupt, listing the reasons, if every
-/// one is damaged.
-Result<Found> open_newest(const std::filesystem::path& checkpoints);
+/// one is damaged; those of the jury.
+Result<Found> open_newest(const std::filesystem::path& checkpoints, const Jury& jury = {});
 /// The whole checkpoint of lowest "val_loss"; where none was validated, as open_newest().
 Result<Found> open_best(const std::filesystem::path& checkpoints);
 

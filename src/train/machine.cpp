@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/clock.hpp"
 #include "base/resources.hpp"
@@ -38,7 +39,7 @@ Result<Machine> this_host() {
   const at::Tensor from = at::zeros({kBytes}, at::kByte), to = at::zeros({kBytes}, at::kByte);
   const double copy_s = fastest([&] { to.copy_(from); });
   Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
-  host.float_flops = host.short_flops = measure_flops();
+  host.float_flops = host.short_flops = measure_flops(at::kCPU, at::kFloat);
   host.memory_bytes_per_s = 2.0 * kBytes / copy_s;      // read and written
   host.link_bytes_per_s = host.memory_bytes_per_s / 4;  // into the segment and out of it
   host.memory_bytes = static_cast<double>(memory.available_bytes);
@@ -48,12 +49,19 @@ Result<Machine> this_host() {
 
 }  // namespace
 
-double measure_flops() {
-  constexpr int64_t kSide = 512;
+double measure_flops(at::Device device, at::ScalarType type) {
+  // A GPU wants large products, and several for the time of a launch and of the wait for their end not to
+  // count.
+  const int64_t side = device.is_cpu() ? 512 : 4096, times = device.is_cpu() ? 1 : 8;
   const at::NoGradGuard no_grad;
-  const at::Tensor a = at::ones({kSide, kSide}), b = at::ones({kSide, kSide});
-  const double product_s = fastest([&] { (void)at::mm(a, b); });
-  return 2.0 * kSide * kSide * kSide / product_s;
+  const at::Tensor a = at::ones({side, side}, at::TensorOptions(device).dtype(type)), b = a.clone();
+  const auto multiply = [&] {
+    at::Tensor product;
+    for (int64_t i = 0; i < times; ++i) product = at::mm(a, b);
+    if (!device.is_cpu()) (void)product[0][0].cpu();  // waits
+  };
+  const auto operations = 2 * static_cast<double>(times) * std::pow(static_cast<double>(side), 3);
+  return operations / fastest(multiply);
 }
 
 Result<Machine> find_machine(std::string_view name) {

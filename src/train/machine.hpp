@@ -2,6 +2,9 @@
 // What plans assume of the machine under a rank.
 #pragma once
 
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -39,9 +42,9 @@ inline constexpr std::array<Machine, 4> kMachines = {{
 inline constexpr double kGpusPerHost = 8;
 inline constexpr double kHostBytesPerS = 300e9;
 
-/// fp32 operations per second of a matrix product on this host, with the threads that libtorch has now;
-/// measured in some 20 ms.
-double measure_flops();
+/// Operations per second of a matrix product there, on a CPU with the threads that libtorch has now; measured
+/// in some 20 ms.
+double measure_flops(at::Device device, at::ScalarType type);
 
 /// The machine of that name; "cpu" is this host, measured for a few hundredths of a second. Errors:
 /// InvalidArgument for an unknown name; those of resources::memory().

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "contract/checkpoint_folder.hpp"
 
 namespace zt::train {
 namespace {
@@ -122,7 +123,10 @@ Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is
   return origin;
 }
 
-Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step) {
+namespace {
+
+/// Errors: Unavailable, on all ranks, if they don't name the same.
+Status agree_on_step(Ranks& ranks, std::optional<int64_t> newest_step) {
   constexpr int64_t kNone = -1;
   ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({static_cast<double>(newest_step.value_or(kNone))},
                                                  /*longest=*/1, "newest checkpoint"));
@@ -135,6 +139,24 @@ Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step) {
                             rank, text(by_rank[rank].at(0)), text(by_rank[0].at(0))));
   }
   return {};
+}
+
+}  // namespace
+
+Result<std::optional<checkpoint::Found>> open_together(Ranks& ranks,
+                                                       const std::filesystem::path& checkpoints) {
+  const auto listed = contract::list_checkpoints(checkpoints);
+  ZT_TRY(agree_on_step(ranks, listed.empty() ? std::nullopt : std::optional(listed.back().step)));
+  if (listed.empty()) return std::nullopt;
+  checkpoint::Jury jury;
+  jury.share = {static_cast<size_t>(ranks.rank()), static_cast<size_t>(ranks.size())};
+  jury.all_agree = [&](bool mine) -> Result<bool> {
+    ZT_TRY_ASSIGN(const auto all, ranks.gather({mine ? 1.0 : 0.0}, /*longest=*/1, "checkpoint's files"));
+    return std::ranges::all_of(all, [](const auto& row) { return row.at(0) != 0; });
+  };
+  ZT_TRY_ASSIGN(checkpoint::Found found, checkpoint::open_newest(checkpoints, jury));
+  ZT_TRY(agree_on_step(ranks, found.reader.manifest().step));
+  return found;
 }
 
 std::string text_of_holders(const std::vector<int64_t>& holders) {

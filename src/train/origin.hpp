@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "checkpoint/peer_tier.hpp"
+#include "checkpoint/reader.hpp"
 #include "train/ranks.hpp"
 
 namespace zt::train {
@@ -25,10 +27,12 @@ struct Origin {
 /// Agrees on the step; ranks that lack it get it from their holders. Errors: those of Ranks.
 Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is_restart);
 
-/// Each rank looks into the run's folder for itself, and one whose host has an old view of it (NFS) would go
-/// on from another step than the rest. Errors: Unavailable, on all of them, if what they see differs; those
-/// of Ranks.
-Status agree_on_checkpoint(Ranks& ranks, std::optional<int64_t> newest_step);
+/// The newest checkpoint that all ranks find whole, each its share of the files; nothing if there is none at
+/// all. Each rank looks into the run's folder for itself, and one whose host has an old view of it (NFS)
+/// would go on from another step than the rest. Errors: Unavailable, on all of them, if what they see
+/// differs; those of open_newest() and Ranks.
+Result<std::optional<checkpoint::Found>> open_together(Ranks& ranks,
+                                                       const std::filesystem::path& checkpoints);
 
 /// "ranks 0-2 memory, rank 3 peer (held by rank 1)".
 std::string text_of_holders(const std::vector<int64_t>& holders);

@@ -7,14 +7,19 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "checkpoint/saver.hpp"
+#include "contract/manifest.hpp"
 #include "dist/group.hpp"
 #include "exchange/snapshot_file.hpp"
 #include "rendezvous/client.hpp"
 #include "rendezvous/server.hpp"
+#include "support/temp_folder.hpp"
 #include "train/rank_groups.hpp"
 
 namespace zt::train {
@@ -146,35 +151,69 @@ TEST(AgreeOnOrigin, RankOfTheSameStateServesItsOwn) {
   EXPECT_EQ(agreed.weights, (std::vector<double>{5, 5}));
 }
 
-/// Whether each of the ranks goes on, with the newest checkpoint that it sees.
-std::vector<bool> go_on(const Steps& newest_by_rank) {
+/// Saves a step whose files are one of what trains and one of what is frozen.
+void save(const std::filesystem::path& folder, int64_t step) {
+  checkpoint::Saver saver({.folder = folder,
+                           .run_id = "r",
+                           .config_digest = "d",
+                           .generation = 1,
+                           .retention = {.keep_last = 9}});
+  checkpoint::Snapshot snapshot = snapshot_of(step, 0);
+  snapshot.frozen = {{"param/f", at::full({3}, double(step))}};
+  saver.save(snapshot);
+  ASSERT_TRUE(saver.wait());
+}
+
+void damage(const std::filesystem::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(-1, std::ios::end);
+  stream.put('\x7f');
+}
+
+/// What each of the ranks goes on from, that sees the folder of its place: "step 4", "none" or the error's
+/// name.
+std::vector<std::string> open_each(const std::vector<std::filesystem::path>& folders) {
   const auto store = rendezvous::Server::start({}).value();
-  std::vector<std::optional<Status>> ends(newest_by_rank.size());
+  std::vector<std::string> ends(folders.size());
   config::ParallelJob job;
   job.timeout_s = 20;
   std::vector<std::thread> threads;
-  for (size_t rank = 0; rank < newest_by_rank.size(); ++rank) {
+  for (size_t rank = 0; rank < folders.size(); ++rank) {
     threads.emplace_back([&, rank] {
-      Ranks ranks = join(*store, static_cast<int>(rank), static_cast<int>(newest_by_rank.size()), job);
-      ends[rank] = agree_on_checkpoint(ranks, newest_by_rank[rank]);
+      Ranks ranks = join(*store, static_cast<int>(rank), static_cast<int>(folders.size()), job);
+      const auto found = open_together(ranks, folders[rank]);
+      ends[rank] = !found    ? std::string(name(found.error().code))
+                   : !*found ? "none"
+                             : "step " + std::to_string((*found)->reader.manifest().step);
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::vector<bool> out;
-  for (const std::optional<Status>& end : ends) {
-    out.push_back(end->has_value());
-    if (!*end) {
-      EXPECT_EQ(end->error().code, ErrorCode::Unavailable);
-    }
-  }
-  return out;
+  return ends;
 }
 
-TEST(AgreeOnCheckpoint, RanksThatSeeOthersDoNotTrainOn) {
-  EXPECT_EQ(go_on({4, 4}), std::vector<bool>({true, true}));
-  EXPECT_EQ(go_on({std::nullopt, std::nullopt}), std::vector<bool>({true, true}));
-  EXPECT_EQ(go_on({4, 4, 2}), std::vector<bool>({false, false, false}));
-  EXPECT_EQ(go_on({4, std::nullopt}), std::vector<bool>({false, false}));
+using Ends = std::vector<std::string>;
+
+TEST(OpenTogether, RanksThatSeeOtherFoldersDoNotTrainOn) {
+  const test::TempFolder folder;
+  save(folder / "old", 2);
+  save(folder / "new", 2);
+  save(folder / "new", 4);
+  const auto old_view = folder / "old", new_view = folder / "new", no_view = folder / "none";
+  EXPECT_EQ(open_each({new_view, new_view}), (Ends{"step 4", "step 4"}));
+  EXPECT_EQ(open_each({no_view, no_view}), (Ends{"none", "none"}));
+  EXPECT_EQ(open_each({new_view, new_view, old_view}), (Ends{"Unavailable", "Unavailable", "Unavailable"}));
+  EXPECT_EQ(open_each({new_view, no_view}), (Ends{"Unavailable", "Unavailable"}));
+}
+
+TEST(OpenTogether, WhatOneRankFindsDamagedAllPassOver) {
+  for (const size_t damaged : {0, 1}) {  // one for each rank to verify
+    const test::TempFolder folder;
+    save(folder.path(), 2);
+    save(folder.path(), 4);
+    const auto newest = folder / "step-00000004";
+    damage(newest / contract::read_manifest(newest)->files.at(damaged).name);
+    EXPECT_EQ(open_each({folder.path(), folder.path()}), (Ends{"step 2", "step 2"})) << damaged;
+  }
 }
 
 TEST(AgreeOnOrigin, OfOneRankIsItsNewestStep) {

@@ -13,7 +13,6 @@
 #include "models/network_set.hpp"
 
 namespace zt::train {
-namespace {
 
 at::ScalarType scalar_type(config::MixedPrecision precision) {
   switch (precision) {
@@ -26,6 +25,8 @@ at::ScalarType scalar_type(config::MixedPrecision precision) {
   }
   return at::kFloat;
 }
+
+namespace {
 
 tensor::AutocastState autocast(config::MixedPrecision precision) {
   if (precision == config::MixedPrecision::Fp32) return {};

@@ -34,6 +34,9 @@ std::vector<std::string> freeze_misses(const config::TrainJob& job, const params
 /// parameters are kept in precision.trained_weights, the others in precision.frozen_dtype.
 params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table);
 
+/// fp32, bf16 or fp16 as libtorch calls it.
+at::ScalarType scalar_type(config::MixedPrecision precision);
+
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
 int64_t samples_per_step(const config::TrainJob& job);
 

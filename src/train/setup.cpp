@@ -129,7 +129,8 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
   return networks;
 }
 
-Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
+Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Found& found,
+              Journal& journal) {
   for (const checkpoint::Refusal& refusal : found.refused) {
     journal.event(contract::CheckpointRefused{refusal.step, refusal.name, refusal.reason.text()});
     log::warn("train", "checkpoint " + refusal.name + " is not usable: " + refusal.reason.text());
@@ -139,6 +140,8 @@ Status resume(Setup& setup, const checkpoint::Found& found, Journal& journal) {
   ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
+  if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
+    log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
   log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
   journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")"});
   return {};
@@ -220,7 +223,7 @@ Status check_budget(Setup& setup, const contract::RunFolder& run, const models::
 }
 
 /// What this rank keeps whole, and says so where it is not what the stage alone would have it be.
-Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks,
+Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks, at::Device device,
                                                const UNetSizes& sizes) {
   const bool shares_values = job.parallel.zero_stage >= 3 && ranks.shard().count > 1;
   if (job.parallel.zero_stage >= 2 && ranks.shard().count > 1 && adds_up_gradients(job, ranks))
@@ -230,7 +233,7 @@ Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Rank
         "that gives the same bits for every number of ranks, and exchanges them once a step "
         "(parallel.accumulation: parts shares them too, for an exchange each time)");
   if (!shares_values || !job.parallel.keep_whole_if_faster) return residency_rule(job, ranks, sizes);
-  ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks));
+  ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks, device, job.precision));
   const double fewest = break_even_positions(speeds, ranks.shard().count);
   log::info("train", fmt::format("units with fewer than {:.0f} positions keep their weights whole: a rank "
                                  "computes {:.1f} GFLOP/s and receives {:.2f} GB/s",
@@ -257,17 +260,15 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
   options.shard = setup.ranks.shard();
-  ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks,
+  ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks, setup.device,
                                                     {configs.denoising_unet.num_levels(),
                                                      setup.encoders.codec->scale_factor()}));
   std::optional<checkpoint::Found> found;
-  if (!contract::list_checkpoints(run.checkpoints()).empty()) {
-    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
-  }
-  // From memory, ranks that lived on are there already; the checkpoint only gives what is frozen.
   if (!origin.memory_step) {
-    const auto newest = found ? std::optional(found->reader.manifest().step) : std::nullopt;
-    ZT_TRY(agree_on_checkpoint(setup.ranks, newest));
+    ZT_TRY_ASSIGN(found, open_together(setup.ranks, run.checkpoints()));
+  } else if (!contract::list_checkpoints(run.checkpoints()).empty()) {
+    // Ranks that lived on are there already; the checkpoint only gives what is frozen.
+    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
   }
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
@@ -277,7 +278,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   }
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   setup.ranks.share_units(*setup.state.networks.store);
-  if (!origin.memory_step) return resume(setup, *found, journal);
+  if (!origin.memory_step) return resume(setup, run, *found, journal);
   ZT_TRY(restore_frozen(setup.state, found->reader));
   return restore_from_memory(setup, origin, journal);
 }
@@ -317,13 +318,11 @@ Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& jo
 
 Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
   ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
-  if (contract::list_checkpoints(run.checkpoints()).empty())
-    return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
-  ZT_TRY_ASSIGN(const checkpoint::Found found, checkpoint::open_newest(run.checkpoints()));
-  ZT_TRY(agree_on_checkpoint(setup.ranks, found.reader.manifest().step));
-  if (found.reader.manifest().step >= setup.cursor.step)
+  ZT_TRY_ASSIGN(const auto found, open_together(setup.ranks, run.checkpoints()));
+  if (!found) return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
+  if (found->reader.manifest().step >= setup.cursor.step)
     return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
-  return resume(setup, found, journal);
+  return resume(setup, run, *found, journal);
 }
 
 }  // namespace zt::train

@@ -5,6 +5,7 @@
 #include "train/unit_costs.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <string_view>
 
@@ -116,17 +117,11 @@ struct Walk {
 };
 
 /// E.g. 2 of "denoising_unet.down_blocks.2.layers.0" behind "down_blocks.".
-size_t index_behind(const std::string& name, std::string_view part) {
-  return static_cast<size_t>(name[name.find(part) + part.size()] - '0');
-}
-
-/// Of the unit's output.
-size_t level_of(const std::string& name, size_t num_levels) {
-  const size_t resampled = has(name, "sampler") ? 1 : 0;
-  if (has(name, "down_blocks.")) return index_behind(name, "down_blocks.") + resampled;
-  if (has(name, "mid_block.")) return num_levels - 1;
-  if (has(name, "up_blocks.")) return num_levels - 1 - index_behind(name, "up_blocks.") - resampled;
-  return 0;  // conv_in, head
+int64_t index_behind(std::string_view name, std::string_view part) {
+  name.remove_prefix(name.find(part) + part.size());
+  int64_t index = 0;
+  std::from_chars(name.data(), name.data() + name.size(), index);
+  return index;
 }
 
 /// `e`: elements of the layer's output per channel.
@@ -179,7 +174,7 @@ struct Visit {
 };
 
 Visit visit_of(const Walk& walk, const UnitShape& unit) {
-  Visit visit{.level = level_of(unit.name, walk.config.block_out_channels.size())};
+  Visit visit{.level = static_cast<size_t>(output_level(unit.name, walk.config.num_levels()))};
   const Layer& main = unit.resnet.exists ? unit.resnet : unit.convolution;
   visit.positions = walk.pictures * walk.pixels(visit.level);
   visit.output = visit.positions * static_cast<double>(main.out_channels);
@@ -286,6 +281,14 @@ bool trains(const std::vector<UnitShape>& units) {
 }
 
 }  // namespace
+
+int64_t output_level(std::string_view unit, int64_t levels) {
+  const int64_t resampled = has(unit, "sampler") ? 1 : 0;
+  if (has(unit, "down_blocks.")) return index_behind(unit, "down_blocks.") + resampled;
+  if (has(unit, "mid_block.")) return levels - 1;
+  if (has(unit, "up_blocks.")) return levels - 1 - index_behind(unit, "up_blocks.") - resampled;
+  return 0;  // conv_in, head
+}
 
 std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::ParamTable& table,
                                  const models::NetworkConfigs& configs, int64_t scale_factor) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/job/train_job.hpp"
@@ -30,6 +31,10 @@ struct UnitCost {
   double forward_flops = 0;
   double backward_flops = 0;  ///< without recomputation
 };
+
+/// The level of what a UNet's unit puts out, e.g. 2 of "denoising_unet.down_blocks.1.downsampler", counted
+/// from the widest picture; `levels` of them.
+int64_t output_level(std::string_view unit, int64_t levels);
 
 /// Units in the order they run: pose guider, ReferenceNet, denoising network.
 std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::ParamTable& table,

@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "train/machine.hpp"
+#include "train/run_rules.hpp"
+#include "train/unit_costs.hpp"
 
 namespace zt::train {
 namespace {
@@ -18,42 +18,29 @@ namespace {
 constexpr int64_t kGatherElements = int64_t{1} << 20;
 constexpr int kGathers = 4;
 
-/// The level of "denoising_unet.down_blocks.2.layers.0", counted from the widest picture; `levels` of them.
-int64_t level_of(std::string_view unit, int64_t levels) {
-  const auto number_behind = [&](std::string_view word) -> int64_t {
-    const size_t at = unit.find(word);
-    if (at == std::string_view::npos) return -1;
-    int64_t number = -1;
-    std::from_chars(unit.data() + at + word.size(), unit.data() + unit.size(), number);
-    return number;
-  };
-  if (const int64_t down = number_behind("down_blocks."); down >= 0) return down;
-  if (const int64_t up = number_behind("up_blocks."); up >= 0) return levels - 1 - up;
-  return unit.find("mid_block") != std::string_view::npos ? levels - 1 : 0;
-}
-
 }  // namespace
 
 int64_t positions_of(const std::string& unit, const config::TrainJob& job, const UNetSizes& sizes) {
   const bool is_reference = unit.starts_with(models::kReferenceUNet);
   const int64_t frames = job.stage == 2 && !is_reference ? job.data.n_sample_frames : 1;
-  const int64_t side = sizes.scale_factor << level_of(unit, sizes.levels);
+  const int64_t side = sizes.scale_factor << output_level(unit, sizes.levels);
   const auto at_level = [&](int64_t pixels) { return (pixels + side - 1) / side; };
   return job.data.train_bs * frames * at_level(job.data.width) * at_level(job.data.height);
 }
 
 double break_even_positions(const Speeds& speeds, int64_t ranks) {
-  constexpr double kBytesEach = 4, kFlopsEach = 2;
+  constexpr double kFlopsEach = 2;
   const double share = static_cast<double>(ranks - 1) / static_cast<double>(ranks);
-  return kBytesEach / kFlopsEach * share * speeds.flops / speeds.bytes;
+  return speeds.weight_bytes / kFlopsEach * share * speeds.flops / speeds.bytes;
 }
 
-Result<Speeds> measure_speeds(Ranks& ranks) {
+Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::PrecisionJob& precision) {
   Speeds speeds;
-  speeds.flops = measure_flops();
+  speeds.flops = measure_flops(device, scalar_type(precision.mixed_precision));
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
-  return Speeds{agreed[0], agreed[1]};
+  const bool are_short = precision.trained_weights != config::TrainedWeights::Fp32;
+  return Speeds{agreed[0], agreed[1], are_short ? 2.0 : 4.0};
 }
 
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table) {

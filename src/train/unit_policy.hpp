@@ -24,16 +24,17 @@ int64_t positions_of(const std::string& unit, const config::TrainJob& job, const
 
 /// What a rank computes and receives in a second.
 struct Speeds {
-  double flops = 0;
+  double flops = 0;  ///< where the ranks compute, in the type that they compute in
   double bytes = 0;
+  double weight_bytes = 4;  ///< of each that trains
 };
 /// Fewer positions than these are worked through before the weights for them arrive: 2 P T / flops, against
-/// 4 P (N - 1) / N / bytes for P fp32 weights on N ranks.
+/// weight_bytes P (N - 1) / N / bytes for P weights on N ranks.
 double break_even_positions(const Speeds& speeds, int64_t ranks);
 
 /// Measured on all ranks at once (some 50 ms), the same numbers on all: the first rank's. Errors: those of
 /// Ranks.
-Result<Speeds> measure_speeds(Ranks& ranks);
+Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::PrecisionJob& precision);
 
 /// Errors: InvalidConfig if a text of parallel.keep_whole is part of no unit's name.
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table);

@@ -24,6 +24,8 @@ TEST(UnitPolicy, CountsPositionsByLevel) {
   };
   EXPECT_EQ(count("denoising_unet.conv_in", 1), 2 * 64 * 64);
   EXPECT_EQ(count("denoising_unet.down_blocks.1.layers.0", 1), 2 * 32 * 32);
+  EXPECT_EQ(count("denoising_unet.down_blocks.1.downsampler", 1), 2 * 16 * 16);
+  EXPECT_EQ(count("denoising_unet.up_blocks.0.upsampler", 1), 2 * 16 * 16);
   EXPECT_EQ(count("denoising_unet.mid_block.0", 1), 2 * 8 * 8);
   EXPECT_EQ(count("denoising_unet.up_blocks.0.layers.2", 1), 2 * 8 * 8);
   EXPECT_EQ(count("denoising_unet.up_blocks.3.layers.0", 1), 2 * 64 * 64);
@@ -35,6 +37,7 @@ TEST(UnitPolicy, CountsPositionsByLevel) {
 TEST(UnitPolicy, BreaksEvenWhereGatheringTakesAsLongAsUsing) {
   EXPECT_NEAR(break_even_positions({.flops = 400e12, .bytes = 50e9}, 1'000'000), 16'000, 1);
   EXPECT_NEAR(break_even_positions({.flops = 400e12, .bytes = 50e9}, 2), 8'000, 1);
+  EXPECT_NEAR(break_even_positions({.flops = 400e12, .bytes = 50e9, .weight_bytes = 2}, 1'000'000), 8'000, 1);
 }
 
 TEST(UnitPolicy, ATextThatNamesNoUnitIsRefused) {
