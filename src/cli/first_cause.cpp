@@ -12,13 +12,6 @@
 namespace zt::cli {
 namespace {
 
-std::string where(const contract::Progress& progress) {
-  const std::string detail =
-      progress.activity == contract::Activity::None ? progress.action : contract::doing(progress);
-  return fmt::format(", after step {}, {}{}", progress.step, name(progress.phase),
-                     detail.empty() ? "" : fmt::format(" ({})", detail));
-}
-
 std::string what(const FirstCause& cause) {
   if (!cause.words.empty()) return cause.words;
   const char* likely =
@@ -34,9 +27,15 @@ std::string_view what_to_do(const process::Exit& exit) {
 
 }  // namespace
 
+std::string where(const contract::Progress& progress) {
+  const std::string detail =
+      progress.activity == contract::Activity::None ? progress.action : contract::doing(progress);
+  return fmt::format(", after step {}, {}{}", progress.step, name(progress.phase),
+                     detail.empty() ? "" : fmt::format(" ({})", detail));
+}
+
 std::string text(const FirstCause& cause) {
-  return fmt::format("rank {}{} failed first{}: {}; its log is {}; {}", cause.rank,
-                     cause.host.empty() ? "" : " on " + cause.host,
+  return fmt::format("rank {} on {} failed first{}: {}; its log is {}; {}", cause.rank, cause.host,
                      cause.progress ? where(*cause.progress) : "", what(cause), cause.log.string(),
                      what_to_do(cause.exit));
 }

@@ -13,12 +13,15 @@ namespace zt::cli {
 
 struct FirstCause {
   int rank = 0;
-  std::string host;  ///< as the ranks' hosts were named; empty: this one
+  std::string host;
   process::Exit exit;
   std::optional<contract::Progress> progress;  ///< its last words, if it had any
   std::string words;  ///< its last error, which names unit and operation; empty if it had no time
   std::filesystem::path log;
 };
+
+/// ", after step 12, training (backward unit.7)".
+std::string where(const contract::Progress& progress);
 
 /// "rank 3 on b failed first, after step 12, training (optimizer): WORDS; its log is F; WHAT TO DO".
 std::string text(const FirstCause& cause);

@@ -25,21 +25,23 @@ TEST(FirstCause, SaysWhoWhereWhatAndWhatToDoInOneLine) {
 }
 
 TEST(FirstCause, ASignalSpeaksForARankThatHadNoTime) {
-  const FirstCause cause{1, "", {-1, SIGKILL}, {}, "", "log"};
+  const FirstCause cause{1, "a", {-1, SIGKILL}, {}, "", "log"};
 
-  EXPECT_EQ(text(cause),
-            "rank 1 failed first: it ended by signal 9 (Killed), most often sent by the kernel for lack of "
-            "memory; its log "
-            "is log; `zoetrope train --resume` goes on from the last checkpoint.");
+  EXPECT_EQ(
+      text(cause),
+      "rank 1 on a failed first: it ended by signal 9 (Killed), most often sent by the kernel for lack of "
+      "memory; its log "
+      "is log; `zoetrope train --resume` goes on from the last checkpoint.");
 }
 
 TEST(FirstCause, AStrangeExitCodeIsACrash) {
-  const FirstCause cause{0, "", {3, 0}, {}, "", "log"};
+  const FirstCause cause{0, "a", {3, 0}, {}, "", "log"};
 
-  EXPECT_EQ(text(cause),
-            "rank 0 failed first: it ended with exit code 3; its log is log; `zoetrope train --resume` goes "
-            "on from the last "
-            "checkpoint.");
+  EXPECT_EQ(
+      text(cause),
+      "rank 0 on a failed first: it ended with exit code 3; its log is log; `zoetrope train --resume` goes "
+      "on from the last "
+      "checkpoint.");
 }
 
 }  // namespace

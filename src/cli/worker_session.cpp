@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error_policy.hpp"
+#include "base/host_name.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
@@ -106,18 +107,19 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
   const bool has_said = error && *error != ErrorCode::Internal;
   const contract::WorkerCall& call = session.call_of(static_cast<size_t>(end.rank));
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
+  const auto progress = contract::read_progress(call.progress);
   if (!session.others.empty()) {
-    const auto progress = contract::read_progress(call.progress);
-    note("zoetrope: error: " +
-         text(FirstCause{end.rank, call.place.host, exit, progress, words_of(session, end), log}));
+    const std::string host = call.place.host.empty() ? host_name() : call.place.host;
+    note("zoetrope: error: " + text(FirstCause{end.rank, host, exit, progress, words_of(session, end), log}));
     const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
     if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
     return {exit.shell_code(), has_said};
   }
   if (!has_said) {
     const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
-    note(fmt::format("zoetrope: error: the worker ended {} {}{}; its log is {}",
-                     exit.signal != 0 ? "by" : "with", exit.text(), likely, log.string()));
+    note(fmt::format("zoetrope: error: the worker ended {} {}{}{}; its log is {}",
+                     exit.signal != 0 ? "by" : "with", exit.text(), progress ? where(*progress) : "", likely,
+                     log.string()));
   }
   if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
   return {exit.shell_code(), has_said};

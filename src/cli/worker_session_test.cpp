@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/host_name.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::cli {
@@ -58,7 +59,7 @@ TEST(WorkerSession, SaysThatTheRunFolderIsGoneAndNamesItAsTheCause) {
   ASSERT_TRUE(end) << end.error().text();
   EXPECT_EQ(end->code, 66);
   EXPECT_THAT(said, HasSubstr("the run folder " + run.string() + " is gone"));
-  EXPECT_THAT(said, HasSubstr("rank 0 failed first: the run folder " + run.string() +
+  EXPECT_THAT(said, HasSubstr("rank 0 on " + host_name() + " failed first: the run folder " + run.string() +
                               " was moved or removed while it trained"));
 }
 
