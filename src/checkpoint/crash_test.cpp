@@ -18,14 +18,17 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
+#include "support/board_meeting.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {
@@ -182,12 +185,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Snapshot snapshot_of(int64_t step, double value) {
-  return {step,
-          {{"param/w", at::full({50}, value)}, {"ema/w", at::full({50}, -value)}},
-          {{"n", step}},
-          {},
-          {{"param/frozen", at::full({50}, 9.0)}}};
+/// A rank's part; the first one has what is not divided.
+Snapshot snapshot_of(int64_t step, double value, int rank = 0, int ranks = 1) {
+  const int64_t begin = 50 * rank / ranks, end = 50 * (rank + 1) / ranks;
+  const params::Piece piece{{50}, begin};
+  Snapshot snapshot{
+      step,
+      {{"param/w", at::full({end - begin}, value), piece}, {"ema/w", at::full({end - begin}, -value), piece}},
+      {},
+      {},
+      {}};
+  if (rank > 0) return snapshot;
+  snapshot.scalars = {{"n", step}};
+  snapshot.frozen = {{"param/frozen", at::full({50}, 9.0)}};
+  return snapshot;
 }
 
 SaverOptions options_for(const fs::path& folder) {
@@ -201,13 +212,32 @@ Status save(const fs::path& folder, const Snapshot& snapshot) {
   return saver.take_results().at(0).status;
 }
 
+/// On several ranks at once.
+Status save_together(const fs::path& folder, int64_t step, double value, int ranks) {
+  test::Board board;
+  std::vector<std::unique_ptr<Saver>> savers;
+  for (int rank = 0; rank < ranks; ++rank) {
+    SaverOptions options = options_for(folder);
+    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, ranks);
+    savers.push_back(std::make_unique<Saver>(options));
+    savers.back()->save(snapshot_of(step, value, rank, ranks));
+  }
+  Status all;
+  for (const auto& saver : savers) {
+    saver->wait();
+    if (const Status one = saver->take_results().at(0).status; all) all = one;
+  }
+  return all;
+}
+
 // Saves in a child that dies before write operation number `crash_at`. Whether it got to the end.
-bool save_with_crash(const fs::path& folder, const Snapshot& snapshot, int crash_at) {
+bool save_with_crash(const fs::path& folder, int64_t step, int ranks, int crash_at) {
   const pid_t child = ::fork();
   if (child == 0) {
     plan.operations_left = crash_at;
     plan.is_armed = true;
-    const Status status = save(folder, snapshot);
+    const Status status =
+        ranks == 1 ? save(folder, snapshot_of(step, 2)) : save_together(folder, step, 2, ranks);
     plan.lose_unsynced();  // what has been reported as saved stays
     ::_exit(status ? 0 : 1);
   }
@@ -239,13 +269,13 @@ void expect_nothing_left_over(const fs::path& folder) {
 
 // Crashes at every point of the second save, which links the first one's frozen file; returns the number of
 // points.
-int crash_everywhere(int64_t second_step) {
+int crash_everywhere(int64_t second_step, int ranks = 1) {
   for (int crash_at = 0;; ++crash_at) {
     SCOPED_TRACE("crash before write operation " + std::to_string(crash_at));
     const test::TempFolder folder;
     EXPECT_TRUE(save(folder.path(), snapshot_of(1, 1)));
 
-    const bool is_done = save_with_crash(folder.path(), snapshot_of(second_step, 2), crash_at);
+    const bool is_done = save_with_crash(folder.path(), second_step, ranks, crash_at);
 
     const double value = value_in(folder.path());
     EXPECT_TRUE(value == 2 || (value == 1 && !is_done)) << value;
@@ -264,6 +294,12 @@ TEST(CheckpointCrash, AtEveryWritePointLeavesALoadableCheckpoint) {
 
 TEST(CheckpointCrash, AtEveryWritePointOfReplacingTheOnlyOneLeavesALoadableCheckpoint) {
   EXPECT_GT(crash_everywhere(1), 20);
+}
+
+// A power cut takes all ranks of the host; what they wrote until then comes in any order.
+TEST(CheckpointCrash, AtEveryWritePointOfSeveralRanksLeavesALoadableCheckpoint) {
+  EXPECT_GT(crash_everywhere(2, /*ranks=*/2), 24);
+  EXPECT_GT(crash_everywhere(1, /*ranks=*/3), 28);
 }
 
 TEST(CheckpointCrash, WhatDoesNotReadBackReplacesNothing) {

@@ -4,17 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
+#include "support/board_meeting.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::checkpoint {
@@ -22,46 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-/// What the launcher's store is to real ranks.
-struct Board {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::map<std::string, std::string> texts;
-};
-
-class BoardMeeting : public Meeting {
- public:
-  BoardMeeting(Board& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
-  int rank() const override { return rank_; }
-  int size() const override { return size_; }
-  Status post(const std::string& key, const std::string& text) override {
-    const std::lock_guard lock(board_.mutex);
-    board_.texts[key] = text;
-    board_.changed.notify_all();
-    return {};
-  }
-  Result<std::vector<std::string>> await(const std::vector<std::string>& keys,
-                                         std::chrono::milliseconds limit) override {
-    std::unique_lock lock(board_.mutex);
-    const auto are_there = [&] {
-      return std::ranges::all_of(keys, [&](const std::string& key) { return board_.texts.contains(key); });
-    };
-    if (!board_.changed.wait_for(lock, limit, are_there))
-      return fail(ErrorCode::Timeout, "a rank did not come");
-    std::vector<std::string> out;
-    for (const std::string& key : keys) out.push_back(board_.texts[key]);
-    return out;
-  }
-  void forget(const std::string& key) override {
-    const std::lock_guard lock(board_.mutex);
-    board_.texts.erase(key);
-  }
-
- private:
-  Board& board_;
-  int rank_, size_;
-};
 
 const at::Tensor kWhole = at::arange(70, at::kFloat).view({7, 10});
 
@@ -85,13 +43,13 @@ Snapshot snapshot_of(int64_t step, int rank, int size) {
 std::vector<SaveResult> save(const fs::path& folder, int64_t step, int size,
                              const std::function<void(int, Snapshot&)>& change = {},
                              std::chrono::milliseconds deadline = std::chrono::seconds(20)) {
-  Board board;
+  test::Board board;
   std::vector<std::unique_ptr<Saver>> savers;
   for (int rank = 0; rank < size; ++rank) {
     SaverOptions options{
         .folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
     options.deadline = deadline;
-    options.meeting = std::make_shared<BoardMeeting>(board, rank, size);
+    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, size);
     savers.push_back(std::make_unique<Saver>(options));
     Snapshot snapshot = snapshot_of(step, rank, size);
     if (change) change(rank, snapshot);
@@ -135,12 +93,12 @@ INSTANTIATE_TEST_SUITE_P(OneToFour, SavedBy, ::testing::Values(1, 2, 3, 4));
 
 TEST(SavedByRanks, LeaveNoMoreBehindOnTheBoardTheMoreTheySave) {
   const test::TempFolder folder;
-  Board board;
+  test::Board board;
   std::vector<std::unique_ptr<Saver>> savers;
   for (int rank = 0; rank < 2; ++rank) {
     SaverOptions options{
         .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
-    options.meeting = std::make_shared<BoardMeeting>(board, rank, 2);
+    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, 2);
     savers.push_back(std::make_unique<Saver>(options));
   }
   const auto keys_after = [&](int64_t step) {
@@ -179,10 +137,10 @@ TEST(SavedByRanks, FailsIfTheFirstCannot) {
 
 TEST(SavedByRanks, DoesNotWaitForeverForOneThatIsGone) {
   const test::TempFolder folder;
-  Board board;
+  test::Board board;
   SaverOptions options{
       .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
-  options.meeting = std::make_shared<BoardMeeting>(board, 0, 2);
+  options.meeting = std::make_shared<test::BoardMeeting>(board, 0, 2);
   options.deadline = std::chrono::milliseconds(100);
   Saver saver(options);
 

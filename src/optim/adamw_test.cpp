@@ -111,6 +111,19 @@ TEST(AdamW, EightBitGivesBitsandbytesNumbers) {
   }
 }
 
+TEST(AdamW, EightBitStateTakesTwoBytesAndAFewHundredthsPerParameter) {
+  constexpr int64_t kParameters = 1000 * 1000;
+  for (const int ranks : {1, 4}) {
+    int64_t total = 0;
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto store = test::make_store({{"p", {1000, 1000}}}, eight_bit_rule(), {rank, ranks});
+      total += AdamW(*store, {}).num_bytes();
+    }
+    EXPECT_GE(total, 2 * kParameters);
+    EXPECT_LE(static_cast<double>(total), 2.04 * kParameters) << ranks << " ranks";
+  }
+}
+
 // What torch.optim.AdamW writes, one element after the other; no compiler may change its rounding here.
 void plain_step(const at::Tensor& p, const at::Tensor& g, const at::Tensor& m, const at::Tensor& v,
                 int64_t t) {

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/error_policy.hpp"
 #include "base/files.hpp"
 #include "base/hash.hpp"
@@ -94,15 +97,46 @@ TEST_F(PoisonedClips, AreLeftOutAfterTwoFailuresAlsoWhenTheRunIsResumed) {
   EXPECT_EQ(broken.state(80), state);
 }
 
-TEST(Numbers, AModelThatLeavesThemGoesBackOnceAndThenEndsTheRun) {
+/// What a checkpoint says beside its files: cursor, losses, clips left out.
+std::map<std::string, std::string> scalars(const test::TinyRun& run, int64_t step) {
+  auto all = run.state(step);
+  std::erase_if(all, [](const auto& entry) { return entry.first.starts_with("file "); });
+  return all;
+}
+
+TEST_F(PoisonedClips, AreLeftOutBySeveralRanksAlike) {
+  const auto settings = with({"max_train_steps=60"});
+  test::TinyRun one(folder_.path(), "one", settings), two(folder_.path(), "two", settings);
+  ASSERT_EQ(one.finish(), 0) << one.log();
+  const clock::Stopwatch watch;
+  ASSERT_EQ(two.finish_on_ranks(2), 0) << two.log();
+
+  const auto skipped = events_of<contract::StepSkipped>(two);
+  const auto faults = events_of<contract::FaultFound>(two);
+  ASSERT_GE(faults.size(), 1U);
+  EXPECT_EQ(skipped.size(), events_of<contract::StepSkipped>(one).size());
+  EXPECT_EQ(faults.size(), events_of<contract::FaultFound>(one).size());
+  EXPECT_EQ(scalars(two, 60), scalars(one, 60));
+  std::printf(
+      "two ranks found a clip without finite numbers in step %d of 60, the first one skipped was %d (%.1f s "
+      "in all)\n",
+      static_cast<int>(faults[0].step), static_cast<int>(skipped[0].step), watch.seconds());
+}
+
+class HotModel : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Ranks, HotModel, testing::Values(1, 2));
+
+TEST_P(HotModel, GoesBackOnceAndThenEndsTheRun) {
   const test::TempFolder folder;
   test::write_puppet_clips(folder.path(), 8);
   test::TinyRun run(
       folder.path(), "hot",
       {"optimizer.learning_rate=10", "optimizer.adam_weight_decay=1e38", "optimizer.max_skipped_steps=3",
-       "max_train_steps=40", "validation.every_steps=0", "checkpoint.every_steps=2"});
+       "max_train_steps=40", "validation.every_steps=0", "checkpoint.every_steps=2", "lanes=2"});
 
-  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << run.log();
+  const int code = GetParam() == 1 ? run.finish() : run.finish_on_ranks(GetParam());
+
+  EXPECT_EQ(code, policy(ErrorCode::Numeric).exit_code) << run.log();
 
   const auto faults = events_of<contract::FaultFound>(run);
   ASSERT_EQ(faults.size(), 1U);

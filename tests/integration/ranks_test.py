@@ -4,6 +4,7 @@
 another number of ranks; and nothing is left behind. Usage: ranks_test.py FOLDER_OF_PROGRAMS"""
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,18 +51,31 @@ def wait_for_checkpoint(root, name):
         time.sleep(0.02)
 
 
-def kill_a_rank(runs):
-    """The other rank ends within seconds, and the one that was killed is named."""
-    process = runs.train("killed", "--ranks", 2, "--max-restarts", 0)
-    wait_for_checkpoint(runs.root, "killed")
+def kill_a_rank(runs, name):
+    """The one that was killed is named. -> Seconds until the other rank had ended."""
+    process = runs.train(name, "--ranks", 2, "--max-restarts", 0)
+    wait_for_checkpoint(runs.root, name)
     workers = descendants(process.pid)
     victim = next(pid for pid in workers if b"--rank\0001\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
     began = time.monotonic()
     os.kill(victim, signal.SIGKILL)
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < began + DEADLINE_S, "a rank outlived the other"
+        time.sleep(0.005)
+    took_s = time.monotonic() - began
     assert process.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
-    assert time.monotonic() - began < 5, "the other rank took too long to end"
-    assert "rank 1 failed first, after step" in runs.log() and "signal 9" in runs.log(), runs.log()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers), "a rank outlived its launcher"
+    assert re.search(r"rank 1 on \S+ failed first, after step \d+, .*signal 9", runs.log()), runs.log()
+    return took_s
+
+
+def all_end_within_a_second(runs):
+    """Once of three times: on a machine at work, a rank may wait that long for a core."""
+    for name in ("killed", "again", "once-more"):
+        took_s = kill_a_rank(runs, name)
+        print(f"both ranks had ended {took_s:.2f} s after one of them was killed")
+        if took_s < 1:
+            return
+    raise AssertionError("the other rank took more than a second to end")
 
 
 def main():
@@ -76,7 +90,7 @@ def main():
         for name, ranks, zero_stage in (("two", 2, 1), ("four", 4, 0), ("shared", 2, 3)):
             runs.finish(runs.train(name, "--ranks", ranks, "--set", f"parallel.zero_stage={zero_stage}"))
             assert runs.weights(name) == wanted, f"{name} ranks have other weights than one"
-        kill_a_rank(runs)
+        all_end_within_a_second(runs)
         runs.finish(runs.start("train", "--resume", "killed", "--ranks", 4, "--set", "parallel.zero_stage=2"))
         assert runs.weights("killed") == wanted, "the resumed run has other weights"
         assert runs.start("train", "--resume", "killed", "--ranks", 9).wait(DEADLINE_S) != 0

@@ -50,6 +50,15 @@ class TinyRun {
     return value_of(child.wait(kDeadline)).shell_code();
   }
 
+  /// Has `zoetrope` (ZT_PROGRAM) train the run to its end on several ranks; its exit code.
+  int finish_on_ranks(int ranks) {
+    process::SpawnOptions options;
+    options.argv = {ZT_PROGRAM, "train", "--resume", run_.path().string(), "--ranks", std::to_string(ranks)};
+    options.out = options.err = process::Stream::discard();
+    process::Child child = value_of(process::Child::spawn(options));
+    return value_of(child.wait(kDeadline)).shell_code();
+  }
+
   /// Waits until the newest launch has finished `step`, sends `signal` and returns how it ended.
   int interrupt(process::Child& child, int64_t step, int signal) {
     const auto page = value_of(run_.attempt(run_.attempts().back().generation)).progress();
