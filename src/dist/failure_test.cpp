@@ -180,6 +180,27 @@ TEST_P(Backends, AbortFromAnotherThreadEndsTheWaitAndTellsThePeers) {
   EXPECT_EQ(ranks.hear(1, seconds(1)), "ok");
 }
 
+// An exchange that was started is not done because the group was given up, nor is one that begins after that.
+TEST_P(Backends, NothingIsDoneAfterAnAbort) {
+  RankProcesses ranks(2, [](const RankSeat& seat) -> std::string {
+    const auto group = form(seat, GetParam());
+    if (!group->barrier("t").wait(clock::in(seconds(20)))) return "no barrier";
+    seat.parent->say("through");
+    seat.parent->hear(clock::in(seconds(20)));
+    if (seat.rank == 1) return "ok";
+    Pending started = group->barrier("t");
+    group->abort();
+    const Status before = started.wait(clock::in(seconds(20))),
+                 after = group->barrier("t").wait(clock::in(seconds(20)));
+    return !before && !after && before.error().code == ErrorCode::Cancelled ? "ok" : "done";
+  });
+  for (int rank = 0; rank < 2; ++rank) ASSERT_EQ(ranks.hear(rank), "through");
+  ranks.say(0, "go on");
+  EXPECT_EQ(ranks.hear(0), "ok");
+  ranks.say(1, "go on");
+  EXPECT_EQ(ranks.hear(1), "ok");
+}
+
 size_t num_entries(const char* folder) {
   return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
 }

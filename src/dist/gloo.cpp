@@ -86,6 +86,11 @@ class Gloo final : public Backend {
   /// What a failed transfer with `peer` means.
   Outcome explain(const Running& running, int peer, bool is_timeout, std::string reason) const;
   int first_missing(int peer) const;
+  bool has_ended() {
+    const std::lock_guard lock(current_mutex_);
+    return ended_.has_value();
+  }
+  Outcome why_ended(uint64_t sequence);
   void close();
 
   const Meeting meeting_;
@@ -208,19 +213,25 @@ Outcome Gloo::finish(uint64_t sequence, clock::Deadline deadline) {
     }
     queue_.pop_front();
   }
+  if (!group_) return why_ended(sequence);  // abort() dropped the queue
   begin_ready();
   return {Outcome::Kind::Done, sequence, {}, {}};
 }
 
+Outcome Gloo::why_ended(uint64_t sequence) {
+  const std::lock_guard lock(current_mutex_);
+  if (!ended_) return {Outcome::Kind::Cancelled, sequence, {}, {}};
+  if (ended_->kind != Outcome::Kind::Diverged) ended_->sequence = sequence;
+  return *ended_;
+}
+
 Outcome Gloo::complete(Running& running, clock::Deadline deadline) {
+  if (!running.has_begun) return why_ended(running.operation.sequence);  // started after abort()
   if (running.broken_peer >= 0) return explain(running, running.broken_peer, false, running.broken_reason);
   for (const Transfer& transfer : running.transfers) {
     std::string reason;
     if (wait_for(transfer, deadline, reason)) continue;
-    if (const std::lock_guard lock(current_mutex_); ended_) {
-      if (ended_->kind != Outcome::Kind::Diverged) ended_->sequence = running.operation.sequence;
-      return *ended_;
-    }
+    if (has_ended()) return why_ended(running.operation.sequence);
     const bool is_timeout = clock::left(deadline) == milliseconds(0);
     return explain(running, transfer.peer, is_timeout, std::move(reason));
   }
