@@ -130,6 +130,17 @@ int cores(const fs::path& root) {
   return std::max(count, 1);
 }
 
+bool cores_are_free(const fs::path& root) {
+  constexpr std::string_view kAverage =
+      "some avg10=";  // percent of the time in which a task waited for a core
+  constexpr double kHardly = 5;
+  const auto pressure = files::read(root / "proc/pressure/cpu", kSmallFile);
+  if (!pressure || !pressure->starts_with(kAverage)) return false;
+  double waited = 100;
+  std::from_chars(pressure->data() + kAverage.size(), pressure->data() + pressure->size(), waited);
+  return waited < kHardly;
+}
+
 Status require(std::string_view resource, std::span<const Demand> demands, uint64_t available_bytes,
                std::string_view advice) {
   uint64_t sum = 0;

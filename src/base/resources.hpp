@@ -27,6 +27,10 @@ Result<Memory> memory(const std::filesystem::path& root = "/");
 /// up).
 int cores(const std::filesystem::path& root = "/");
 
+/// Whether hardly anybody has waited for a core of this machine in the last ten seconds, by the kernel's
+/// pressure figures; false where it keeps none.
+bool cores_are_free(const std::filesystem::path& root = "/");
+
 /// One term of a demand, e.g. {"optimizer state (2 x 860 M x 4 B)", 6880000000}.
 struct Demand {
   std::string what;

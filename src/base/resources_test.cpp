@@ -76,6 +76,17 @@ TEST(Resources, CpuQuotaIsRoundedUpAndNeverBelowOne) {
   EXPECT_EQ(cores(root.path()), 1);
 }
 
+TEST(Resources, CoresAreFreeWhereHardlyAnybodyWaits) {
+  const auto are_free = [](const std::string& pressure) {
+    return cores_are_free(FakeRoot().with("proc/pressure/cpu", pressure).path());
+  };
+  EXPECT_TRUE(are_free("some avg10=0.87 avg60=14.26 avg300=21.69 total=1448355744\nfull avg10=0.00\n"));
+  EXPECT_FALSE(are_free("some avg10=14.26 avg60=0.00 avg300=0.00 total=1448355744\n"));
+  EXPECT_FALSE(are_free("some avg10=\n"));
+  EXPECT_FALSE(are_free(""));
+  EXPECT_FALSE(cores_are_free(FakeRoot().with("proc/meminfo", "").path())) << "an old kernel";
+}
+
 TEST(Resources, RefusalShowsTheArithmeticAndTheAdvice) {
   const std::vector<Demand> demands{{"weights", 3ull << 30}, {"optimizer state", 6ull << 30}};
 

@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/resources.hpp"
 #include "exchange/snapshot_file.hpp"
 
 namespace zt::cli {
 namespace {
 
 constexpr const char* kWaitPolicy = "OMP_WAIT_POLICY";
+constexpr const char* kSpinCount = "GOMP_SPINCOUNT";
 
 Status make_memory(std::optional<files::Descriptor>& place) {
   ZT_TRY_ASSIGN(auto made, exchange::SnapshotFile::make());
@@ -48,9 +50,14 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
   lend(started.peer_memory, call.peer_fd);
   options.argv = {program_};
   for (std::string& argument : contract::to_args(call)) options.argv.push_back(std::move(argument));
-  // Threads that wait sleep instead of spinning: on a machine with other work a spinning one takes the core
-  // from the thread it waits for (a step of the quickstart then took several times as long).
-  if (!std::getenv(kWaitPolicy)) options.env.emplace_back(kWaitPolicy, "passive");
+  // Threads of one operation wait for each other thousands of times a step. On a machine with other work one
+  // that spins takes the core from the one it waits for; on a free one, one that sleeps is woken too late.
+  // Some 15 us of spinning are most of the gain where cores are free, and bounded harm should they not stay
+  // so (docs/numerics.md).
+  if (!std::getenv(kWaitPolicy) && !std::getenv(kSpinCount)) {
+    options.env.emplace_back(kWaitPolicy, "passive");
+    if (resources::cores_are_free()) options.env.emplace_back(kSpinCount, "1000");
+  }
   if (!session_.rendezvous_token.empty())
     options.env.emplace_back(contract::kRendezvousToken, session_.rendezvous_token);
   // Without its launcher one rank alone saves and ends; several, whose store is gone with it, only end.
