@@ -149,12 +149,13 @@ Result<std::string> launch_plan(const Setup& setup) {
   if (setup.keeps_snapshots && setup.ranks.passes_snapshots())
     snapshots += fmt::format(" and {} of a neighbour, {} per step sent for them", size(memory.held),
                              size(traffic.snapshot_bytes));
-  return fmt::format(
-      "plan: each of {} ranks takes {} (weights {}, gradients {}, optimizer {}, activations {}){} and sends "
-      "{} per step{}",
-      ranks, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
-      size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-      size(memory.activations), on_host, size(traffic.element_bytes * traffic.elements), snapshots);
+  const std::string who = ranks > 1 ? fmt::format("each of {} ranks", ranks) : "the worker";
+  const std::string sent =
+      ranks > 1 ? fmt::format(" and sends {} per step", size(traffic.element_bytes * traffic.elements)) : "";
+  return fmt::format("plan: {} takes {} (weights {}, gradients {}, optimizer {}, activations {}){}{}{}", who,
+                     size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
+                     size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
+                     size(memory.activations), on_host, sent, snapshots);
 }
 
 }  // namespace zt::train

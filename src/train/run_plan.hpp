@@ -17,7 +17,7 @@ namespace zt::train {
 /// files and of the machine's name.
 Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view machine);
 
-/// What a launch of several ranks will take, in one line for its log. Errors: those of the model's
+/// What a launch will take, in one line for its log. Errors: those of the model's
 /// config.json files.
 Result<std::string> launch_plan(const Setup& setup);
 

@@ -100,11 +100,11 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   ranks.watch(journal.words(), flight);
   ZT_TRY(set_up(std::move(ranks), journal));
   journal.event(started(*setup_));
-  say_ready(*setup_, watch.seconds(), journal);
-  if (launch_.ranks > 1 && launch_.rank == 0 && !is_restart_) {
+  if (launch_.rank == 0 && !is_restart_) {
     ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup_));
     log::info("train", plan);
   }
+  say_ready(*setup_, watch.seconds(), journal);
   train::Loop loop(setup_, run_, *memory_, launch_.attempt.generation, journal,
                    [] { return signals::stop() != signals::Stop::None; });
   ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());

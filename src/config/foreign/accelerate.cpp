@@ -164,6 +164,27 @@ std::string ranks_text(const KeyFile& file, int64_t ranks) {
   return fmt::format("{} rank{}", ranks, ranks == 1 ? "" : "s");
 }
 
+/// The ZeRO stage that accelerate takes where its file names none; nothing where it does, or another file
+/// may.
+std::optional<int64_t> implied_stage(const KeyFile& file) {
+  const auto has = [&](std::string_view key) { return file.find(key) != nullptr; };
+  if (is_kind(file, "DEEPSPEED") && !has("deepspeed_config.zero_stage") &&
+      !has("deepspeed_config.deepspeed_config_file"))
+    return 2;
+  const bool is_second = whole_or(file, "fsdp_config.version", 1) == 2;
+  const Mesh mesh = mesh_of(file);
+  if (is_kind(file, "FSDP") && (mesh.copies == 1 || mesh.shards > 1) &&
+      !has(is_second ? "fsdp_config.reshard_after_forward" : "fsdp_config.sharding_strategy"))
+    return 3;
+  return std::nullopt;
+}
+
+Ask kind_ask(const KeyFile& file, const Entry& entry) {
+  const auto stage = implied_stage(file);
+  return stage ? brings(file, entry, kStage, std::to_string(*stage))
+               : says(file, entry, "ranks divide each batch");
+}
+
 Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) {
   const std::string_view key = entry.row->key;
   if (key == "fp16")
@@ -174,7 +195,7 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, int64_t ranks) 
     return entry.value == "true" ? wants(file, entry, "device", "cpu")
                                  : says(file, entry, "device is the job's");
   if (key == "num_processes") return says(file, entry, ranks_text(file, ranks));
-  if (key == "distributed_type") return says(file, entry, "ranks divide each batch");
+  if (key == "distributed_type") return kind_ask(file, entry);
   if (key == "deepspeed_config.deepspeed_config_file") return says(file, entry, "its keys follow");
   if (key == "deepspeed_config.offload_optimizer_device") return offload_ask(file, entry);
   if (key == "deepspeed_config.offload_param_device")

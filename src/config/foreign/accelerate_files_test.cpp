@@ -23,6 +23,26 @@ TEST_F(ForeignFilesTest, DeepSpeedsOwnKeysDoNotCountInAccelerates) {
   EXPECT_THAT(effect("deepspeed_config.zero_optimization"), HasSubstr("accelerate does not read it here"));
 }
 
+TEST_F(ForeignFilesTest, AKindBringsTheStageThatAccelerateTakesByItself) {
+  const auto stage = [&](const std::string& text) {
+    const auto result = accelerate(text);
+    EXPECT_TRUE(result) << result.error().text();
+    return result ? result->job.parallel.zero_stage : -1;
+  };
+  EXPECT_EQ(stage("distributed_type: FSDP\n"), 3);
+  EXPECT_THAT(effect("distributed_type"), HasSubstr("parallel.zero_stage = 3"));
+  EXPECT_EQ(stage("distributed_type: FSDP\nfsdp_config: {fsdp_version: 2}\n"), 3);
+  EXPECT_EQ(stage("distributed_type: FSDP\nfsdp_config: {fsdp_sharding_strategy: SHARD_GRAD_OP}\n"), 2);
+  EXPECT_EQ(stage("distributed_type: DEEPSPEED\n"), 2);
+  EXPECT_EQ(stage("distributed_type: DEEPSPEED\ndeepspeed_config: {zero_stage: 3}\n"), 3);
+  EXPECT_EQ(stage("distributed_type: MULTI_GPU\n"), TrainJob().parallel.zero_stage);
+
+  write("three.json", "{" + kMicro + R"(, "zero_optimization": {"stage": 3}})");
+  const auto both = with({write("accel.yaml", "distributed_type: DEEPSPEED\n"), folder_ / "three.json"});
+  ASSERT_TRUE(both) << both.error().text();
+  EXPECT_EQ(both->job.parallel.zero_stage, 3);
+}
+
 TEST_F(ForeignFilesTest, AccelerateNamesADeepSpeedFileBesideItself) {
   write("zero.json", R"({"train_micro_batch_size_per_gpu": "auto", "zero_optimization": {"stage": 1},
                          "bf16": {"enabled": "auto"}})");

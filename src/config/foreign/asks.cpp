@@ -95,14 +95,17 @@ std::string Grantor::kept(const std::string& ours) const {
   return fmt::format("{} = {}, as {} says", ours, value, origin);
 }
 
+/// Behind the origin of a value that was brought: who wants another one, wins.
+constexpr std::string_view kBroughtMark = " (its default)";
+
 /// What becomes of a value that is wanted or brought.
 Result<std::string> Grantor::settle(const Ask& ask) {
   const bool is_brought = ask.kind == Ask::Kind::Brings;
-  const std::string from = ask.file->origin(*ask.entry) + (is_brought ? " (its default)" : "");
+  const std::string from = ask.file->origin(*ask.entry) + (is_brought ? std::string(kBroughtMark) : "");
   ZT_TRY_ASSIGN(Resolved<TrainJob> with, with_value(resolved_, ask, from));
   const std::string before = value_of(resolved_.job, ask.ours), after = value_of(with.job, ask.ours);
   const std::string origin = resolved_.origins.find(ask.ours)->second;
-  if (is_default_origin(origin)) {
+  if (is_default_origin(origin) || (origin.ends_with(kBroughtMark) && !is_brought)) {
     resolved_ = std::move(with);
     return fmt::format("{} = {}{}", ask.ours, after, is_brought ? ", its default" : "");
   }
