@@ -136,6 +136,9 @@ Status UnitExchange::lead(const std::function<Status()>& work) {
   } catch (const ExchangeFailed& failed) {
     mode_ = Mode::Idle;
     return fail(failed.error());
+  } catch (...) {
+    mode_ = Mode::Idle;
+    throw;
   }
   mode_ = Mode::Idle;
   ZT_TRY(group_.broadcast(at::full({1}, kEnd, words()), /*root=*/0, kWanted).wait(deadline()));

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,6 +51,22 @@ class Rendezvous : public testing::Test {
   }
   std::unique_ptr<Server> server_ = std::move(*Server::start({"127.0.0.1", "secret"}));
 };
+
+TEST_F(Rendezvous, TakesMoreClientsThanAShellAllowsFilesByItself) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  few.rlim_cur = 64;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  server_ = std::move(*Server::start({"127.0.0.1", "secret"}));
+  std::vector<std::unique_ptr<Client>> clients;
+  while (clients.size() < 100) clients.push_back(join());
+
+  EXPECT_TRUE(clients.back()->set("key", "here"));
+  EXPECT_EQ(clients.front()->get("key", soon()), "here");
+  clients.clear();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
 
 TEST_F(Rendezvous, ClientsSeeEachOthersKeys) {
   const auto one = join(), other = join();

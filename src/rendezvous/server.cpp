@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,13 +23,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.hpp"
 #include "rendezvous/internal/table.hpp"
 #include "rendezvous/wire.hpp"
 
 namespace zt::rendezvous {
 namespace {
 
-constexpr size_t kMaxConnections = 4096;
+constexpr size_t kMaxConnections =
+    16384;  ///< of 4096 ranks: themselves, their saves, their news, a group's watch
 constexpr size_t kMaxGreetingBytes = 4096;  ///< strangers get no larger buffer
 constexpr int kBacklog = 1024;
 
@@ -38,6 +41,15 @@ struct Connection {
   bool is_closing = false;  ///< removed at the end of the round
   std::string in, out;
 };
+
+/// Up to what the system allows: systemd and shells begin with 1024, enough for some 300 ranks.
+void allow_descriptors() {
+  constexpr rlim_t kWanted = kMaxConnections + 512;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /// A listening socket on a port of the kernel's choice.
 Result<int> listen_on(const std::string& address) {
@@ -112,6 +124,7 @@ class Server::Loop {
  private:
   void run();
   void accept_all();
+  void warn_of_limit(size_t num_connections);
   void receive(uint64_t id, Connection& connection);
   /// False once a frame is malformed or too long.
   bool handle_frames(uint64_t id, Connection& connection);
@@ -125,6 +138,7 @@ class Server::Loop {
   Table table_;
   std::map<uint64_t, Connection> connections_;
   uint64_t next_id_ = 1;
+  bool has_warned_ = false;
   bool can_accept_ = true;  ///< false while descriptors are used up, until a connection ends
   std::atomic<int64_t> generation_ = 0;
   mutable std::mutex visits_mutex_;  ///< of the next three
@@ -164,14 +178,24 @@ void Server::Loop::run() {
   }
 }
 
+void Server::Loop::warn_of_limit(size_t num_connections) {
+  if (!std::exchange(has_warned_, true))
+    log::warn("rendezvous",
+              fmt::format("ranks are turned away: {} connections are the most (ulimit -n)", num_connections));
+}
+
 void Server::Loop::accept_all() {
   for (;;) {
     const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      if (errno == EMFILE || errno == ENFILE) can_accept_ = false;
+      if (errno == EMFILE || errno == ENFILE) {
+        warn_of_limit(connections_.size());
+        can_accept_ = false;
+      }
       return;
     }
     if (connections_.size() >= kMaxConnections) {
+      warn_of_limit(kMaxConnections);
       ::close(fd);
       continue;
     }
@@ -257,6 +281,7 @@ void Server::Loop::note_visits() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options) {
+  allow_descriptors();
   ZT_TRY_ASSIGN(const int listen_fd, listen_on(options.address));
   const int wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0) {
