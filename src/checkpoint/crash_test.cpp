@@ -344,6 +344,30 @@ TEST(CheckpointCrash, ADiskThatHangsCostsADeadlineAndNotTheRun) {
   EXPECT_EQ(value_in(folder.path()), 1);
 }
 
+TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDeadline) {
+  const test::TempFolder folder;
+  SaverOptions options = options_for(folder.path());
+  options.patience = std::chrono::milliseconds(1);
+  Saver saver(options);
+  plan.hangs = true;
+  saver.save(snapshot_of(1, 1));
+  saver.save(snapshot_of(2, 2));
+  const auto left_out = saver.take_results();
+  {
+    const std::lock_guard lock(plan.mutex);
+    plan.hangs = false;
+  }
+  plan.released.notify_all();
+  while (!saver.wait()) std::this_thread::yield();
+  saver.save(snapshot_of(3, 3));
+
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_EQ(left_out[0].step, 2);
+  EXPECT_EQ(left_out[0].status.error().code, ErrorCode::Timeout);
+  EXPECT_TRUE(saver.wait());
+  EXPECT_EQ(value_in(folder.path()), 3);
+}
+
 TEST(CheckpointCrash, ADiskThatFillsUpCostsOneSaveOnly) {
   for (int full_at = 0;; ++full_at) {
     SCOPED_TRACE("disk full at write " + std::to_string(full_at));

@@ -17,6 +17,14 @@
 #include "contract/checkpoint_folder.hpp"
 
 namespace zt::checkpoint {
+namespace {
+
+void say_failed(const SaveResult& result) {
+  log::error("checkpoint", fmt::format("step={} was NOT saved, the checkpoints before it stand: {}",
+                                       result.step, result.status.error().text()));
+}
+
+}  // namespace
 
 struct Saver::State {
   explicit State(SaverOptions how) : options(std::move(how)), checkpoints(options.folder) {}
@@ -70,8 +78,12 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
   job.number = ++num_saves_;
   job.result.step = snapshot.step;
   job.result.name = contract::checkpoint_name(snapshot.step);
-  job.result.status = wait();
-  if (!job.result.status) return state_->finish(std::move(job.result));
+  job.result.status =
+      wait_within(staging == Staging::Copy ? state_->options.patience : state_->options.deadline);
+  if (!job.result.status) {
+    say_failed(job.result);
+    return state_->finish(std::move(job.result));
+  }
   if (staging == Staging::Copy && internal::has_room(snapshot)) {
     job.snapshot = snapshot;
     job.result.stall_s = watch.seconds();
@@ -95,16 +107,18 @@ double Saver::await_copy() {
   return waited_s;
 }
 
-Status Saver::wait() {
+Status Saver::wait() { return wait_within(state_->options.deadline); }
+
+Status Saver::wait_within(std::chrono::milliseconds limit) {
   std::unique_lock lock(state_->mutex);
-  const auto deadline = is_stuck_ ? std::chrono::milliseconds(0) : state_->options.deadline;
-  is_stuck_ = !state_->changed.wait_for(lock, deadline, [this] { return !state_->job; });
+  if (is_stuck_) limit = std::chrono::milliseconds(0);
+  is_stuck_ = !state_->changed.wait_for(lock, limit, [this] { return !state_->job; });
   if (!is_stuck_) return {};
-  return fail(ErrorCode::Timeout,
-              fmt::format("the checkpoint of step {} is still being written after {} s: is the disk of {} "
-                          "still there?",
-                          state_->job->result.step, state_->options.deadline.count() / 1000,
-                          state_->options.folder.string()));
+  return fail(
+      ErrorCode::Timeout,
+      fmt::format("the checkpoint of step {} is still being written: is the disk of {} still there, and fast "
+                  "enough for checkpoint.every_steps?",
+                  state_->job->result.step, state_->options.folder.string()));
 }
 
 std::vector<SaveResult> Saver::take_results() {
@@ -174,11 +188,7 @@ void Saver::State::write(Job& writing) {
   SaveResult& result = writing.result;
   result.status = commit(writing);
   result.write_s = watch.seconds();
-  if (!result.status) {
-    log::error("checkpoint", fmt::format("step={} was NOT saved: {}. The checkpoints before it stand.",
-                                         result.step, result.status.error().text()));
-    return;
-  }
+  if (!result.status) return say_failed(result);
   if (!options.meeting || options.meeting->rank() == 0)
     result.removed_steps = internal::prune(checkpoints, options.retention, result.step);
 }

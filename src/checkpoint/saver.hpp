@@ -45,6 +45,8 @@ struct SaverOptions {
   int64_t generation = 0;  ///< of this launch
   Retention retention;
   std::chrono::milliseconds deadline = std::chrono::minutes(30);  ///< longest wait for a write in flight
+  /// Longest that save() waits for the write before it: then this save is left out, and training goes on.
+  std::chrono::milliseconds patience = std::chrono::minutes(1);
   /// Null: one rank. All ranks make the same saves in the same order; a save that one rank can't write fails
   /// on all.
   std::shared_ptr<Meeting> meeting = nullptr;
@@ -72,11 +74,11 @@ class Saver {
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
-  /// Waits for the save before it and has the tensors copied and written; where memory for the copy is short
-  /// it writes before it returns. They must stay as they are until await_copy() returns; the frozen ones,
-  /// which are not copied, for good. A failure does not stop training: it is logged as an error and comes out
-  /// of take_results(); the next save tries afresh. A step that was saved before is replaced. Requires
-  /// distinct tensor names (else the result is InvalidArgument).
+  /// Waits for the save before it, within patience, and has the tensors copied and written; where memory for
+  /// the copy is short it writes before it returns. They must stay as they are until await_copy() returns;
+  /// the frozen ones, which are not copied, for good. A failure does not stop training: it is logged as an
+  /// error and comes out of take_results(); the next save tries afresh. A step that was saved before is
+  /// replaced. Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
   /// Waits until the tensors of the newest save are copied, a matter of memory alone (saver.cpp has the
   /// exception). Returns the seconds that it
@@ -94,6 +96,7 @@ class Saver {
   struct State;
   enum class Staging { Copy, InPlace };
   void save(const Snapshot& snapshot, Staging staging);
+  Status wait_within(std::chrono::milliseconds limit);
   std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
   int64_t num_saves_ = 0;
