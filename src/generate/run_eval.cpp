@@ -17,9 +17,11 @@
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "generate/budget.hpp"
+#include "data/from_job.hpp"
 #include "generate/canvas.hpp"
 #include "generate/load_run.hpp"
 #include "generate/pipeline.hpp"
+#include "generate/panels.hpp"
 #include "generate/reference.hpp"
 #include "media/video_writer.hpp"
 #include "models/run_model.hpp"
@@ -34,7 +36,6 @@ namespace fs = std::filesystem;
 using image::Image;
 using quality::Metric;
 
-constexpr int kPanelBorder = 2;
 constexpr const char* kReportFile = "eval.json";
 
 /// What is generated from, and how.
@@ -60,13 +61,11 @@ struct Groups {
   data::EvalGroup baseline{"baseline", "the same from the baseline run", {}};
 };
 
-data::LoadOptions load_options(const config::DataJob& data) {
+data::LoadOptions load_options(const config::DataJob& job) {
   data::LoadOptions load;
-  load.width = static_cast<int>(data.width);
-  load.height = static_cast<int>(data.height);
-  load.draw.style = data.pose_style;
-  load.draw.hands = data.draw_hands;
-  load.draw.face = data.draw_face;
+  load.width = static_cast<int>(job.width);
+  load.height = static_cast<int>(job.height);
+  load.draw = data::draw_options(job);
   return load;
 }
 
@@ -145,19 +144,14 @@ Status score(const Evaluation& eval, const data::ClipTruth& truth, std::span<con
 }
 
 /// reference | pose | generated | truth, then the baseline's where there is one.
-Status write_panels(const Evaluation& eval, const data::ClipRecord& clip, const data::Sample& sample,
+Status write_result(const Evaluation& eval, const data::ClipRecord& clip, const data::Sample& sample,
                     std::span<const Image> generated, std::span<const Image> baseline, const fs::path& path) {
-  std::vector<Image> frames;
-  for (size_t f = 0; f < generated.size(); ++f) {
-    std::vector<Image> row = {sample.reference, sample.poses[f], generated[f], sample.targets[f]};
-    if (!baseline.empty()) row.push_back(baseline[f]);
-    frames.push_back(image::hconcat(row, kPanelBorder));
-  }
-  media::VideoWriterOptions options{
-      .width = frames.front().width, .height = frames.front().height, .crf = 12};
+  std::vector<PanelRow> rows = panel_rows(sample, generated);
+  for (size_t f = 0; f < baseline.size(); ++f) rows[f].push_back(baseline[f]);
+  media::VideoWriterOptions options{.crf = 12};
   if (clip.fps_num > 0) options.fps = {clip.fps_num, clip.fps_den};
   options.metadata = {{"weights_digest", eval.model.digest}, {"seed", std::to_string(eval.job.seed)}};
-  return media::write_video(path, frames, options);
+  return write_panels(path, rows, std::move(options));
 }
 
 Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
@@ -189,7 +183,7 @@ Status evaluate_clip(const Evaluation& eval, size_t clip, Groups& groups, data::
     ZT_TRY(score(eval, truth, baseline, groups.baseline));
   }
   const fs::path video = eval.folder / (record.id + ".mp4");
-  ZT_TRY(write_panels(eval, record, sample, generated, baseline, video));
+  ZT_TRY(write_result(eval, record, sample, generated, baseline, video));
   report.clips.push_back({record.id, video.string()});
   return {};
 }

@@ -16,6 +16,7 @@
 #include "base/log.hpp"
 #include "base/resources.hpp"
 #include "config/load.hpp"
+#include "data/from_job.hpp"
 #include "generate/align.hpp"
 #include "generate/budget.hpp"
 #include "generate/canvas.hpp"
@@ -53,14 +54,6 @@ Status require_inputs(const config::GenerateJob& job) {
   return {};
 }
 
-data::DrawOptions draw_options(const config::DataJob& data) {
-  data::DrawOptions draw;
-  draw.style = data.pose_style;
-  draw.hands = data.draw_hands;
-  draw.face = data.draw_face;
-  return draw;
-}
-
 void say_loading(const Hooks& hooks, const char* what) {
   contract::Progress progress;
   progress.phase = contract::Phase::Loading;
@@ -86,12 +79,12 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
                            const Hooks& hooks) {
   say_loading(hooks, "reading reference and poses");
   ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
-  config::DataJob data;
+  config::DataJob drawing;
   if (!job.run.empty()) {
     ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
-    data = run.data;
+    drawing = run.data;
   }
-  const data::DrawOptions draw = draw_options(data);
+  const data::DrawOptions draw = data::draw_options(drawing);
   ZT_TRY_ASSIGN(PoseSource pose, PoseSource::open(job.pose, draw));
   if (job.align) {
     ZT_TRY_ASSIGN(pose, align_to_reference(job, pose, reference, draw));
