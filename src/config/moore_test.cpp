@@ -6,14 +6,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/files.hpp"
 #include "config/load.hpp"
+#include "config/weight_dtype.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::config {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::EndsWith;
@@ -209,6 +212,27 @@ TEST(MooreFiles, VersionOneTakesTheOmittedDefaults) {
                                                          "inference/inference_v1.yaml\n"));
 
   const auto result = load<GenerateJob>({folder / "a.yaml", {}});
+/// dtype of the first job after the device has had its say, and what the table says of weight_dtype.
+std::pair<MixedPrecision, std::string> fitted_dtype(const std::vector<std::string>& sets) {
+  auto jobs = load_many({kMoore + "prompts/animation.yaml", sets});
+  EXPECT_TRUE(jobs) << jobs.error().text();
+  fit_weight_dtype(jobs->front());
+  const auto row = std::ranges::find(jobs->front().effects, "weight_dtype", &Effect::key);
+  return {jobs->front().job.dtype, row->effect};
+}
+
+TEST(MooreFiles, WeightDtypeIsAWishThatTheCpuCannotGrant) {
+  const auto [cpu, cpu_effect] = fitted_dtype({});
+  EXPECT_EQ(cpu, MixedPrecision::Fp32);
+  EXPECT_THAT(cpu_effect, AllOf(HasSubstr("dtype = fp32"), HasSubstr("--device cuda")));
+
+  const auto [gpu, gpu_effect] = fitted_dtype({"device=cuda:1"});
+  EXPECT_EQ(gpu, MixedPrecision::Fp16);
+  EXPECT_EQ(gpu_effect, "dtype = fp16");
+
+  EXPECT_EQ(fitted_dtype({"dtype=fp16"}).first, MixedPrecision::Fp16) << "asked for in our own words";
+}
+
 
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->job.schedule.prediction_type, PredictionType::Epsilon);

@@ -50,7 +50,10 @@ Status require_inputs(const config::GenerateJob& job) {
   if (job.pose.empty())
     return fail(ErrorCode::InvalidArgument, "pose is not set: give a pose video or a file of key-points");
   if (job.dtype == config::MixedPrecision::Fp16 && job.device == "cpu")
-    return fail(ErrorCode::Unsupported, "dtype fp16 needs a GPU; use bf16 or fp32 on the CPU");
+    return fail(
+        ErrorCode::Unsupported,
+        "dtype fp16 needs a GPU: give --device cuda, or --set dtype=fp32 for the CPU (bf16 takes half "
+        "its memory)");
   return {};
 }
 

@@ -192,6 +192,20 @@ TEST_F(RunFolderOfARun, IsNotReadWhereTheResultCannotBeWritten) {
   EXPECT_THAT(judged.error().text(), ::testing::HasSubstr("file"));
 }
 
+TEST(RunGenerate, RefusesFp16OnTheCpuWithWhatWorks) {
+  config::GenerateJob job;
+  job.reference_image = "anna.png";
+  job.pose = "walk.mp4";
+  job.dtype = config::MixedPrecision::Fp16;
+
+  const auto result = run_generate(job);
+
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::Unsupported);
+  EXPECT_THAT(result.error().text(), ::testing::AllOf(::testing::HasSubstr("--device cuda"),
+                                                      ::testing::HasSubstr("--set dtype=fp32")));
+}
+
 TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
   config::SynthJob synth;
   synth.output = (folder_.path() / "puppets").string();
