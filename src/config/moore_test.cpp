@@ -119,6 +119,11 @@ TEST(MooreFiles, EffectsSayWhatBecameOfEveryKey) {
   EXPECT_THAT(result->effects, has("data.train_width", "768", "data.width = 768"));
   EXPECT_THAT(result->effects, has("solver.enable_xformers_memory_efficient_attention", "True",
                                    "not used: names only another way to the same numbers"));
+  EXPECT_THAT(
+      result->effects,
+      has("weight_dtype", "fp16",
+          "precision.frozen_dtype = fp16: counts for networks of which nothing trains: none in stage 1. "
+          "VAE and image encoder stay fp32"));
   EXPECT_THAT(result->origins.at("data.width"), EndsWith("stage1.yaml:3"));
 }
 
@@ -145,6 +150,7 @@ TEST(MooreFiles, WithoutZeroSnrTheTargetIsEpsilon) {
 
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->job.schedule.prediction_type, PredictionType::Epsilon);
+  EXPECT_EQ(result->job.validation.timestep_spacing, TimestepSpacing::Leading) << "diffusers' default";
 }
 
 TEST(MooreFiles, MixedPrecisionNoIsFp32) {
@@ -206,12 +212,6 @@ TEST(MooreFiles, InferenceConfigIsFoundAboveTheFile) {
   EXPECT_THAT(result->front().origins.at("beta_schedule"), HasSubstr("inference_v2.yaml:27"));
 }
 
-TEST(MooreFiles, VersionOneTakesTheOmittedDefaults) {
-  test::TempFolder folder;
-  ASSERT_TRUE(files::write_atomic(folder / "a.yaml", "pretrained_vae_path: v\ninference_config: " + kMoore +
-                                                         "inference/inference_v1.yaml\n"));
-
-  const auto result = load<GenerateJob>({folder / "a.yaml", {}});
 /// dtype of the first job after the device has had its say, and what the table says of weight_dtype.
 std::pair<MixedPrecision, std::string> fitted_dtype(const std::vector<std::string>& sets) {
   auto jobs = load_many({kMoore + "prompts/animation.yaml", sets});
@@ -233,6 +233,12 @@ TEST(MooreFiles, WeightDtypeIsAWishThatTheCpuCannotGrant) {
   EXPECT_EQ(fitted_dtype({"dtype=fp16"}).first, MixedPrecision::Fp16) << "asked for in our own words";
 }
 
+TEST(MooreFiles, VersionOneTakesTheOmittedDefaults) {
+  test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "a.yaml", "pretrained_vae_path: v\ninference_config: " + kMoore +
+                                                         "inference/inference_v1.yaml\n"));
+
+  const auto result = load<GenerateJob>({folder / "a.yaml", {}});
 
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->job.schedule.prediction_type, PredictionType::Epsilon);

@@ -46,7 +46,9 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
                                  const prepare::EncodedSample& sample, Journal& journal) {
   const config::ValidationJob& job = setup.job.validation;
   ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
-                generate::make_sampler(setup.job.schedule, {.steps = job.steps, .betas = job.beta_schedule}));
+                generate::make_sampler(
+                    setup.job.schedule,
+                    {.steps = job.steps, .spacing = job.timestep_spacing, .betas = job.beta_schedule}));
   generate::SampleInput input;
   input.reference_latents_CHW =
       (sample.reference.mean_CHW * setup.encoders.codec->scaling()).to(setup.device);
