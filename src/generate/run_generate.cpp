@@ -26,6 +26,7 @@
 #include "generate/pose_source.hpp"
 #include "generate/reference.hpp"
 #include "image/file.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
@@ -99,10 +100,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   LoadOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
   load.before_networks = [&](const models::NetworkConfigs& configs,
                              const models::LatentCodec& codec) -> Status {
-    if (configs.pose_guider.stride() != codec.scale_factor())
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("the pose guider makes one feature of {} pixels, the codec one latent of {}",
-                              configs.pose_guider.stride(), codec.scale_factor()));
+    ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
     ZT_TRY(tensor::require_memory(
         device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames), kMemoryAdvice));

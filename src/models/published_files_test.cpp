@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "base/files.hpp"
 #include "models/network_set.hpp"
@@ -39,7 +40,7 @@ const std::string kDownTable =
 
 NetworkSet build(const config::ModelJob& job, const BuildOptions& options = {}) {
   auto set = build_networks(job, kLatents, options);
-  EXPECT_TRUE(set) << set.error().text();
+  if (!set) throw std::runtime_error(set.error().text());
   return *std::move(set);
 }
 

@@ -166,14 +166,50 @@ TEST(Train, ARunWhoseLastSaveFailsHasFailed) {
   EXPECT_NE(log.find("NOT saved"), log.rfind("NOT saved")) << log;
 }
 
-TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
-  test::TinyRun run(clips_folder(), "huge", {"model.unet.block_out_channels=[65536, 65536]"});
-  EXPECT_EQ(run.finish(), 72);
+/// How a run ended that may not start, and that it had not begun anything long: no codec fitted, nothing
+/// encoded.
+std::string refusal(const std::string& name, const Settings& settings) {
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  test::TinyRun run(folder.path(), name, with({"cache.build_ahead=true"}, settings));
+  EXPECT_EQ(run.finish(), 72) << run.log();
+  EXPECT_FALSE(std::filesystem::exists(run.run().path() / "codec"));
+  EXPECT_EQ(run.log().find("cache filled"), std::string::npos) << run.log();
   const auto events = test::value_of(contract::read_events(run.run().events()));
   const auto* finished = std::get_if<contract::AttemptFinished>(&events.events.back().body);
-  ASSERT_NE(finished, nullptr);
+  if (finished == nullptr) return "no end";
   EXPECT_EQ(finished->outcome, "failed");
-  EXPECT_NE(finished->message.find("optimizer state"), std::string::npos) << finished->message;
+  return finished->message;
+}
+
+TEST(Train, ARunThatCannotFitSaysSoBeforeAnythingLong) {
+  const std::string text = refusal("huge", {"model.unet.block_out_channels=[65536, 65536]"});
+  EXPECT_NE(text.find("optimizer state"), std::string::npos) << text;
+  EXPECT_NE(text.find("codec and image encoder"), std::string::npos) << text;
+}
+
+TEST(Train, ARunWhoseFilesCannotFitSaysSoBeforeAnythingLong) {
+  const std::string text = refusal("many", {"checkpoint.keep_last=100000000"});
+  EXPECT_NE(text.find("checkpoints of"), std::string::npos) << text;
+  EXPECT_NE(text.find("48 encoded frames in the cache"), std::string::npos)
+      << "on one disk they add up: " << text;
+}
+
+// Nothing that validation draws, encodes, averages or counts may reach the training.
+TEST(Train, ValidationLeavesTheWeightsAlone) {
+  for (const std::string stage : {"1", "2"}) {
+    const Settings settings = {"stage=" + stage,          "model.allow_random_start=true",
+                               "max_train_steps=9",       "checkpoint.every_steps=0",
+                               "optimizer.ema_decay=0.9", "condition.uncond_ratio=0.3"};
+    test::TinyRun without(clips_folder(), "blind" + stage, with(settings, {"validation.every_steps=0"})),
+        often(clips_folder(), "seeing" + stage, with(settings, {"validation.every_steps=2"}));
+    ASSERT_EQ(without.finish(), 0) << without.log();
+    ASSERT_EQ(often.finish(), 0) << often.log();
+
+    auto blind = without.state(9), seeing = often.state(9);
+    EXPECT_EQ(blind.erase("train.best_loss") + seeing.erase("train.best_loss"), 2U) << "all that it leaves";
+    EXPECT_EQ(blind, seeing) << "stage " << stage;
+  }
 }
 
 TEST(Train, SlowMatrixOfExactResumes) {

@@ -84,7 +84,6 @@ struct CacheJob {
   DataJob data;
   CacheSettings cache;
   int64_t stage = 1;  ///< which samples: single pictures or clips
-  int64_t batch_frames = 8;
   std::string device = "cpu";
   int64_t threads = 0;
 };
