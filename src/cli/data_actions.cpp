@@ -49,7 +49,7 @@ Result<int> synth(const config::SynthJob& job) {
   return 0;
 }
 
-Result<int> ingest(const config::IngestJob& job) {
+Result<int> ingest(const config::IngestJob& job, bool as_json) {
   // Footage that comes with poses needs no networks: their absence is an error only where they are asked for.
   data::PoseEstimator estimator;
   if (const auto networks = data::find_blazepose(); networks && job.extract_pose) {
@@ -64,7 +64,7 @@ Result<int> ingest(const config::IngestJob& job) {
                   bar.update(done, total, name);
                 }));
   bar.clear();
-  print(report.text());
+  print(as_json ? report.json() + "\n" : report.text());
   return 0;
 }
 

@@ -57,6 +57,8 @@ TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
   EXPECT_EQ(report.probed, 1);
   EXPECT_EQ(report.clips, 1);
   EXPECT_THAT(report.text(), HasSubstr("empty-file"));
+  EXPECT_THAT(report.json(), HasSubstr(R"("found":2,"opened":1,)"));
+  EXPECT_THAT(report.json(), HasSubstr(R"("reason":"empty-file")"));
 }
 
 TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
