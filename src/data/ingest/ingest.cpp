@@ -9,15 +9,16 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <thread>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
+#include "base/resources.hpp"
 #include "data/clip_index.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
 #include "data/ingest/internal/journal.hpp"
+#include "data/pose/pose_demand.hpp"
 
 namespace zt::data {
 namespace {
@@ -73,8 +74,7 @@ struct Examined {
 
 Result<Examined> examine_all(const Discovery& found, const std::vector<std::string>& ids,
                              const Examination& how, Journal& journal, const IngestProgress& progress) {
-  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
-  const size_t threads = how.job.threads > 0 ? static_cast<size_t>(how.job.threads) : cores;
+  const auto threads = static_cast<size_t>(how.job.threads > 0 ? how.job.threads : resources::cores());
   const size_t total = found.candidates.size();
   Examined examined;
   examined.outcomes.resize(total);
@@ -102,6 +102,22 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
   });
   if (journal_error) return fail(*std::move(journal_error));
   return examined;
+}
+
+// Room for the key-points that will be found in footage without, unless an earlier call found them.
+Status check_disk(const Discovery& found, const std::vector<std::string>& ids, const config::IngestJob& job,
+                  const fs::path& folder) {
+  std::vector<fs::path> videos;
+  std::error_code ignored;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Candidate& candidate = found.candidates[i];
+    if (!candidate.pose.empty() || !candidate.keypoints.empty()) continue;
+    if (!fs::exists(folder / "keypoints" / (ids[i] + ".jsonl"), ignored)) videos.push_back(candidate.video);
+  }
+  if (videos.empty()) return {};
+  const resources::Demand demand =
+      pose_demand(videos, std::max<int64_t>(1, job.max_people), /*has_previews=*/false);
+  return resources::require_disk(folder, {&demand, 1}, "free space, or name another output folder (-o)");
 }
 
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
@@ -146,6 +162,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   ZT_TRY_ASSIGN(Journal journal,
                 Journal::open(folder / "journal.jsonl", digest_of(job, estimator != nullptr)));
   const std::vector<std::string> ids = make_ids(found.candidates);
+  if (estimator) ZT_TRY(check_disk(found, ids, job, folder));
   const Examination how{job, folder, estimator};
   ZT_TRY_ASSIGN(Examined examined, examine_all(found, ids, how, journal, progress));
 

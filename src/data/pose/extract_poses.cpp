@@ -16,6 +16,7 @@
 #include "base/signals.hpp"
 #include "data/draw_pose.hpp"
 #include "data/frame_source.hpp"
+#include "data/pose/pose_demand.hpp"
 #include "media/video_writer.hpp"
 
 namespace zt::data {
@@ -148,6 +149,18 @@ class Extraction {
   PoseReport report_;
 };
 
+/// Room for what is still to be made.
+Status check_disk(const std::vector<PoseTask>& tasks, const config::PoseJob& job) {
+  std::vector<fs::path> videos;
+  std::error_code ignored;
+  for (const PoseTask& task : tasks)
+    if (!job.resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+  if (videos.empty()) return {};
+  const resources::Demand demand = pose_demand(videos, job.max_people, job.preview);
+  return resources::require_disk(fs::absolute(tasks.front().keypoints), {&demand, 1},
+                                 "free space, name another output_dir (-o), or set preview=false");
+}
+
 Error all_failures(const PoseReport& report) {
   Error error{report.failures.front().error.code,
               fmt::format("{} of {} videos can't be used:", report.failures.size(), report.videos),
@@ -209,6 +222,7 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
                                  const PoseProgressCall& progress) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const auto tasks, plan_poses(job));
+  ZT_TRY(check_disk(tasks, job));
   const size_t threads =
       job.threads > 0 ? static_cast<size_t>(job.threads) : static_cast<size_t>(resources::cores());
   const size_t at_a_time = std::clamp<size_t>(tasks.size(), 1, threads);
