@@ -14,6 +14,7 @@
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
+#include "report/run_charts.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
 
@@ -99,6 +100,41 @@ TEST(Train, StageTwoGoesOnFromAStageOneRun) {
   EXPECT_TRUE(std::filesystem::exists(first.run().samples() / "step-00000006.png"));
   EXPECT_TRUE(std::filesystem::exists(second.run().samples() / "step-00000006-clip0.mp4"));
   EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
+}
+
+/// The titles of the report's charts, in the order of its page.
+std::vector<std::string> chart_titles(const contract::MetricSeries& series) {
+  std::vector<std::string> titles;
+  for (const report::Chart& chart : report::charts_of(series)) titles.push_back(chart.title);
+  return titles;
+}
+
+TEST(Train, WritesTheSeriesThatTheReportDraws) {
+  test::TinyRun run(clips_folder(), "series",
+                    {"max_train_steps=6", "validation.every_steps=3", "checkpoint.every_steps=3",
+                     "precision.mixed_precision=fp16"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+
+  const auto series = test::value_of(contract::read_metrics(run.run().metrics()));
+  // docs/formats/metrics.md. Of the buckets of timesteps only those are there that a step fell into.
+  for (const char* name :
+       {"train/loss", "train/loss_ema", "train/lr", "train/grad_norm", "train/samples_per_s",
+        "train/loss_scale", "train/grad_norm/reference_unet.conv_in",
+        "train/grad_norm/denoising_unet.conv_out", "train/grad_norm/pose_guider.conv_in", "time/step_s",
+        "time/data_s", "time/forward_s", "time/backward_s", "time/optimizer_s", "time/save_s",
+        "memory/peak_tensor_bytes", "memory/resident_bytes", "val/loss"})
+    EXPECT_TRUE(series.by_name.contains(name)) << name;
+  const auto bucket = series.by_name.lower_bound("train/loss_t/");
+  ASSERT_NE(bucket, series.by_name.end());
+  EXPECT_TRUE(bucket->first.starts_with("train/loss_t/")) << bucket->first;
+  EXPECT_EQ(chart_titles(series),
+            (std::vector<std::string>{"Training loss", "Validation loss", "Training loss by timestep",
+                                      "Learning rate", "Speed", "Gradient norm", "Gradient norm by module",
+                                      "Loss scale", "Time of a step", "Memory"}))
+      << "a series without a rule has a chart of its own name";
+  for (const report::TimeShare& share : report::time_of_a_step(series))
+    EXPECT_GT(share.seconds, 0) << share.name;
+  EXPECT_GT(series.by_name.at("memory/peak_tensor_bytes").back().value, 1e5);
 }
 
 TEST(Train, GoesOnBeyondATimeCapThatWasLifted) {
