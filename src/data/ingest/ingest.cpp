@@ -30,12 +30,16 @@ using ingest_internal::Examination;
 using ingest_internal::Journal;
 using ingest_internal::Outcome;
 
-// What an outcome depends on beside the files. Splits are chosen afterwards.
+// What an outcome depends on beside the files. Splits are chosen afterwards; how people are searched for
+// counts only where somebody searches.
 std::string digest_of(const config::IngestJob& job, bool has_estimator) {
-  const std::string text =
-      fmt::format("{} {} {} {} {} {} {} {} {} {}", job.min_frames, job.max_frames, job.min_side_px,
-                  job.split_shots, job.shot_threshold, job.verify_frames, job.extract_pose,
-                  job.min_pose_share, job.max_people, has_estimator);
+  const config::PoseSearch& pose = job.pose;
+  std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {}", job.min_frames, job.max_frames,
+                                 job.min_side_px, job.split_shots, job.shot_threshold, job.verify_frames,
+                                 job.extract_pose, job.min_pose_share, job.max_people, has_estimator);
+  if (has_estimator)
+    text += fmt::format(" {} {} {} {} {} {} {}", pose.models_dir, pose.min_confidence, pose.max_people,
+                        pose.max_gap_frames, pose.smoothing, pose.hands, pose.face);
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
@@ -115,8 +119,7 @@ Status check_disk(const Discovery& found, const std::vector<std::string>& ids, c
     if (!fs::exists(folder / "keypoints" / (ids[i] + ".jsonl"), ignored)) videos.push_back(candidate.video);
   }
   if (videos.empty()) return {};
-  const resources::Demand demand =
-      pose_demand(videos, std::max<int64_t>(1, job.max_people), /*has_previews=*/false);
+  const resources::Demand demand = pose_demand(videos, job.pose.max_people, /*has_previews=*/false);
   return resources::require_disk(folder, {&demand, 1}, "free space, or name another output folder (-o)");
 }
 

@@ -130,6 +130,26 @@ TEST_F(IngestTest, OtherSettingsStartAfresh) {
   EXPECT_EQ(run().resumed, 0);
 }
 
+TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {
+  write_video("film.mov", drifting_clip(64, 48, 10));
+  job_.min_pose_share = 0;
+  const PoseEstimator estimator = [](const PoseRequest& request) -> Result<KeypointClip> {
+    KeypointClip nobody;
+    nobody.width = 64, nobody.height = 48, nobody.fps_num = 25, nobody.source = "test";
+    nobody.frames.resize(static_cast<size_t>(request.num_frames));
+    return nobody;
+  };
+  run(estimator);
+  EXPECT_EQ(run(estimator).resumed, 1);
+  job_.pose.smoothing = 0;
+  EXPECT_EQ(run(estimator).resumed, 0);
+
+  job_.extract_pose = false;
+  run();
+  job_.pose.smoothing = 1;
+  EXPECT_EQ(run().resumed, 1) << "nobody looks";
+}
+
 TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {
   auto pictures = drifting_clip(64, 48, 12);
   for (int i = 0; i < 20; ++i)

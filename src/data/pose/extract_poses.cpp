@@ -172,24 +172,24 @@ Error all_failures(const PoseReport& report) {
 
 }  // namespace
 
-ClipPoseOptions clip_pose_options(const config::PoseJob& job) {
+ClipPoseOptions clip_pose_options(const config::PoseSearch& search) {
   ClipPoseOptions options;
-  options.min_confidence = job.min_confidence;
-  options.max_people = job.max_people;
-  options.max_gap_frames = job.max_gap_frames;
-  options.smoothing = job.smoothing;
+  options.min_confidence = search.min_confidence;
+  options.max_people = search.max_people;
+  options.max_gap_frames = search.max_gap_frames;
+  options.smoothing = search.smoothing;
   return options;
 }
 
-BlazePoseOptions blazepose_options(const config::PoseJob& job) {
+BlazePoseOptions blazepose_options(const config::PoseSearch& search) {
   constexpr int64_t kExtraTracks = 3;
   const auto most = static_cast<int64_t>(kMaxPeople);
   BlazePoseOptions options;
   options.tracking.max_tracks =
-      static_cast<int>(job.max_people > 0 ? std::min(job.max_people + kExtraTracks, most) : most);
-  options.tracking.search_small = job.max_people != 1;
-  options.hands = job.hands;
-  options.face = job.face;
+      static_cast<int>(search.max_people > 0 ? std::min(search.max_people + kExtraTracks, most) : most);
+  options.tracking.search_small = search.max_people != 1;
+  options.hands = search.hands;
+  options.face = search.face;
   return options;
 }
 
