@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // zoetrope data: ingest, inspect, pose, synth, cache.
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 
 #include "cli/data_actions.hpp"
@@ -19,7 +20,7 @@ namespace {
 // A verb below `data` whose whole input is a job.
 template <class Job>
 JobOptions add_job_verb(CLI::App& data, Action& chosen, const char* name, const char* help,
-                        const char* example, Result<int> (*action)(const Job&)) {
+                        const char* example, std::function<Result<int>(const Job&)> action) {
   auto* verb = data.add_subcommand(name, help);
   verb->footer(std::string("Example: zoetrope data ") + example);
   JobOptions options(*verb, config::values(Job{}));
@@ -62,9 +63,10 @@ void add_cache(CLI::App& data, Action& chosen) {
   verb->callback([=, &chosen] { chosen = [=] { return fill_cache(options.request()); }; });
 }
 
-Result<int> inspect(const std::string& index_file, const std::string& sheet) {
+Result<int> inspect(const std::string& index_file, const std::string& sheet, bool as_json) {
   ZT_TRY_ASSIGN(const auto index, data::read_index(index_file));
-  print(data::summarise(index).text);
+  const data::IndexSummary summary = data::summarise(index);
+  print(as_json ? summary.json + "\n" : summary.text);
   if (sheet.empty()) return 0;
   const auto picture = data::contact_sheet(index);
   files::remove_leftovers_of(sheet);
@@ -76,13 +78,16 @@ Result<int> inspect(const std::string& index_file, const std::string& sheet) {
 void add_inspect(CLI::App& data, Action& chosen) {
   struct Options {
     std::string index, sheet;
+    bool as_json = false;
   };
   const auto options = std::make_shared<Options>();
   auto* verb = data.add_subcommand("inspect", "Show what an index holds");
   verb->add_option("INDEX", options->index, "Index file written by ingest")->required();
   verb->add_option("--sheet", options->sheet, "Also draw a contact sheet to this PNG")->type_name("FILE");
+  verb->add_flag("--json", options->as_json, "Print the sums as JSON");
   verb->footer("Example: zoetrope data inspect index/index.jsonl --sheet sheet.png");
-  verb->callback([=, &chosen] { chosen = [=] { return inspect(options->index, options->sheet); }; });
+  verb->callback(
+      [=, &chosen] { chosen = [=] { return inspect(options->index, options->sheet, options->as_json); }; });
 }
 
 }  // namespace
@@ -90,11 +95,14 @@ void add_inspect(CLI::App& data, Action& chosen) {
 void add_data(CLI::App& app, Action& chosen) {
   auto* data = app.add_subcommand("data", "Make, check and prepare training data");
   data->require_subcommand(1);
+  const auto ingest_as_json = std::make_shared<bool>(false);
   add_job_verb<config::IngestJob>(*data, chosen, "ingest", "Check videos and write their index",
-                                  "ingest footage -o index", ingest)
+                                  "ingest footage -o index",
+                                  [=](const config::IngestJob& job) { return ingest(job, *ingest_as_json); })
       .add("INPUT", "input", "Folder, *_meta.json, or a CSV / JSONL manifest")
       .add("-o,--output", "output", "Folder for the index and the key-points")
       .add_flag("--strict", "strict", "The first rejected clip is an error");
+  data->get_subcommand("ingest")->add_flag("--json", *ingest_as_json, "Print what was found as JSON");
   add_inspect(*data, chosen);
   add_job_verb<config::PoseJob>(*data, chosen, "pose", "Find key-points in footage",
                                 "pose films anna.mp4 -o poses", pose)
@@ -107,7 +115,8 @@ void add_data(CLI::App& app, Action& chosen) {
       .add("-o,--output", "output", "Folder of the data set")
       .add("--seed", "seed", "Seed")
       .add("--train", "num_train", "Training clips")
-      .add("--size", "width", "Width in pixels; see also --set height=N");
+      .add("--size", "width", "Width and height in pixels; --set width=N, height=N for other than squares")
+      .also("height");
   add_cache(*data, chosen);
 }
 

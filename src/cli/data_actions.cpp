@@ -49,13 +49,14 @@ Result<int> synth(const config::SynthJob& job) {
   return 0;
 }
 
-Result<int> ingest(const config::IngestJob& job) {
+Result<int> ingest(const config::IngestJob& job, bool as_json) {
   // Footage that comes with poses needs no networks: their absence is an error only where they are asked for.
   data::PoseEstimator estimator;
-  if (const auto networks = data::find_blazepose(); networks && job.extract_pose) {
-    ZT_TRY_ASSIGN(auto factory,
-                  data::blazepose_factory(*networks, data::blazepose_options(config::PoseJob{})));
-    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(config::PoseJob{}));
+  const auto networks = data::find_blazepose(job.pose.models_dir);
+  if (!networks && job.extract_pose && !job.pose.models_dir.empty()) return fail(networks.error());
+  if (networks && job.extract_pose) {
+    ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(job.pose)));
+    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(job.pose));
   }
   const signals::EndAtOnce interruptible;  // the journal has what was found out
   CountBar bar("looking at");
@@ -64,7 +65,7 @@ Result<int> ingest(const config::IngestJob& job) {
                   bar.update(done, total, name);
                 }));
   bar.clear();
-  print(report.text());
+  print(as_json ? report.json() + "\n" : report.text());
   return 0;
 }
 

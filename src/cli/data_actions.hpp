@@ -10,7 +10,7 @@ namespace zt::cli {
 
 /// The values are exit codes.
 Result<int> synth(const config::SynthJob& job);
-Result<int> ingest(const config::IngestJob& job);
+Result<int> ingest(const config::IngestJob& job, bool as_json = false);
 Result<int> pose(const config::PoseJob& job);
 
 }  // namespace zt::cli

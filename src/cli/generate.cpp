@@ -11,6 +11,7 @@
 #include "cli/launch.hpp"
 #include "cli/output.hpp"
 #include "cli/verbs.hpp"
+#include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
 
 namespace zt::cli {
@@ -35,6 +36,7 @@ std::string for_people(const json& r) {
 Result<int> generate(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
   for (auto& resolved : jobs) {
+    config::fit_weight_dtype(resolved);
     note_effects(resolved.effects);
     if (!resolved.job.run.empty()) {
       ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));

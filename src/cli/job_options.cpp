@@ -39,6 +39,11 @@ JobOptions& JobOptions::add(const std::string& flags, const std::string& key, co
   return *this;
 }
 
+JobOptions& JobOptions::also(const std::string& key) {
+  state_->shorts.back()->second_key = key;
+  return *this;
+}
+
 JobOptions& JobOptions::add_list(const std::string& flags, const std::string& key, const std::string& help) {
   verb_->add_option(flags, new_short(key).values, help_of(key, help))->type_name("VALUE");
   return *this;
@@ -66,6 +71,7 @@ config::LoadRequest JobOptions::request() const {
     const std::string value =
         item->is_literal ? config::list_text(item->values) : text::join(item->values, ",");
     request.sets.push_back(item->key + "=" + value);
+    if (!item->second_key.empty()) request.sets.push_back(item->second_key + "=" + value);
   }
   return request;
 }

@@ -24,6 +24,8 @@ class JobOptions {
   /// `flags` as CLI11 spells them, e.g. "-W,--width"; VALUE stands for --set key=VALUE. A name without dashes
   /// is positional. Takes one word, so that `-o OUT IN` leaves IN to the verb; said twice, the last counts.
   JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
+  /// The option added last stands for this key too.
+  JobOptions& also(const std::string& key);
   /// For a key that is a list: takes all words up to the next option, each one item or several with commas.
   JobOptions& add_list(const std::string& flags, const std::string& key, const std::string& help);
   /// For a key that is a list of files: likewise, but every word is one item, whatever is in it.
@@ -37,6 +39,7 @@ class JobOptions {
  private:
   struct Short {
     std::string key;
+    std::string second_key;  ///< also(); may be empty
     std::vector<std::string> values;
     bool is_literal = false;  ///< commas in the values are theirs
     bool is_set = false;      ///< a flag

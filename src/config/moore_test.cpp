@@ -6,14 +6,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/files.hpp"
 #include "config/load.hpp"
+#include "config/weight_dtype.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::config {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::EndsWith;
@@ -116,6 +119,11 @@ TEST(MooreFiles, EffectsSayWhatBecameOfEveryKey) {
   EXPECT_THAT(result->effects, has("data.train_width", "768", "data.width = 768"));
   EXPECT_THAT(result->effects, has("solver.enable_xformers_memory_efficient_attention", "True",
                                    "not used: names only another way to the same numbers"));
+  EXPECT_THAT(
+      result->effects,
+      has("weight_dtype", "fp16",
+          "precision.frozen_dtype = fp16: counts for networks of which nothing trains: none in stage 1. "
+          "VAE and image encoder stay fp32"));
   EXPECT_THAT(result->origins.at("data.width"), EndsWith("stage1.yaml:3"));
 }
 
@@ -142,6 +150,7 @@ TEST(MooreFiles, WithoutZeroSnrTheTargetIsEpsilon) {
 
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->job.schedule.prediction_type, PredictionType::Epsilon);
+  EXPECT_EQ(result->job.validation.timestep_spacing, TimestepSpacing::Leading) << "diffusers' default";
 }
 
 TEST(MooreFiles, MixedPrecisionNoIsFp32) {
@@ -201,6 +210,27 @@ TEST(MooreFiles, InferenceConfigIsFoundAboveTheFile) {
   EXPECT_EQ(job.model.motion.max_len, 32);
   EXPECT_THAT(job.model.motion.levels, IsEmpty()) << "all";
   EXPECT_THAT(result->front().origins.at("beta_schedule"), HasSubstr("inference_v2.yaml:27"));
+}
+
+/// dtype of the first job after the device has had its say, and what the table says of weight_dtype.
+std::pair<MixedPrecision, std::string> fitted_dtype(const std::vector<std::string>& sets) {
+  auto jobs = load_many({kMoore + "prompts/animation.yaml", sets});
+  EXPECT_TRUE(jobs) << jobs.error().text();
+  fit_weight_dtype(jobs->front());
+  const auto row = std::ranges::find(jobs->front().effects, "weight_dtype", &Effect::key);
+  return {jobs->front().job.dtype, row->effect};
+}
+
+TEST(MooreFiles, WeightDtypeIsAWishThatTheCpuCannotGrant) {
+  const auto [cpu, cpu_effect] = fitted_dtype({});
+  EXPECT_EQ(cpu, MixedPrecision::Fp32);
+  EXPECT_THAT(cpu_effect, AllOf(HasSubstr("dtype = fp32"), HasSubstr("--device cuda")));
+
+  const auto [gpu, gpu_effect] = fitted_dtype({"device=cuda:1"});
+  EXPECT_EQ(gpu, MixedPrecision::Fp16);
+  EXPECT_EQ(gpu_effect, "dtype = fp16");
+
+  EXPECT_EQ(fitted_dtype({"dtype=fp16"}).first, MixedPrecision::Fp16) << "asked for in our own words";
 }
 
 TEST(MooreFiles, VersionOneTakesTheOmittedDefaults) {

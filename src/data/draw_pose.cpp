@@ -103,8 +103,7 @@ bool is_drawn(const Keypoint& p, const DrawOptions& options) {
   return p.present() && p.confidence >= options.min_confidence;
 }
 
-// ---- the reference's style: OpenCV's integer drawing
-// -----------------------------------------------------------------
+// The reference's style: OpenCV's integer drawing.
 
 // Far outside every picture, and small enough for integer drawing.
 constexpr double kFarPx = 1 << 20;
@@ -189,8 +188,7 @@ void draw_reference(Image& canvas, std::span<const Person> people, const DrawOpt
   }
 }
 
-// ---- the puppets' style: anti-aliased capsules
-// -----------------------------------------------------------------------
+// The puppets' style: anti-aliased capsules.
 
 // All points within `radius` of the segment; a pixel at its border is covered by radius - distance + 1/2.
 void blend_capsule(Image& canvas, const Keypoint& from, const Keypoint& to, double radius, Rgb colour) {

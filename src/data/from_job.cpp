@@ -35,13 +35,19 @@ PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t see
   return plan;
 }
 
+DrawOptions draw_options(const config::DataJob& job) {
+  DrawOptions draw;
+  draw.style = job.pose_style;
+  draw.hands = job.draw_hands;
+  draw.face = job.draw_face;
+  return draw;
+}
+
 LoadOptions load_options(const config::DataJob& job, const PlanOptions& plan) {
   LoadOptions options;
   options.width = plan.width;
   options.height = plan.height;
-  options.draw.style = job.pose_style;
-  options.draw.hands = job.draw_hands;
-  options.draw.face = job.draw_face;
+  options.draw = draw_options(job);
   options.budget = std::make_shared<DecodeBudget>(static_cast<uint64_t>(job.decode_memory_mib) << 20);
   return options;
 }

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "config/job/data_job.hpp"
 #include "data/clip_index.hpp"
+#include "data/draw_pose.hpp"
 #include "data/load_sample.hpp"
 #include "data/sample_plan.hpp"
 
@@ -21,6 +22,9 @@ Result<ClipIndex> open_clips(const config::DataJob& job);
 /// Stage 1 draws single pictures, stage 2 clips. With CropMode::PerStream the size of stage 1 is transposed,
 /// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
 PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
+
+/// How the job wants key-points drawn.
+DrawOptions draw_options(const config::DataJob& job);
 
 /// Size, drawing and memory bound for loading samples of that plan; the parts wanted are the caller's to set.
 /// Copies share the bound: make the options once for all that loads at the same time.

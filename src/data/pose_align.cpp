@@ -28,9 +28,6 @@ Keypoint keypoint_at(Place place, double aspect, float confidence) {
   return {static_cast<float>(place.x / aspect), static_cast<float>(place.y), confidence};
 }
 
-// ---- lengths
-// ---------------------------------------------------------------------------------------------------------
-
 /// A person seen with the aspect of its picture.
 struct Seen {
   const Person& person;
@@ -117,9 +114,6 @@ Result<LimbRatios> filled(const Measured& measured) {
   const auto at = [&](size_t i) { return measured.ratios[i].value_or(*mean); };
   return LimbRatios{at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8)};
 }
-
-// ---- limbs
-// -----------------------------------------------------------------------------------------------------------
 
 /// A joint hangs on its parent; the bone between them is scaled by one of the ratios.
 struct Joint {
@@ -211,9 +205,6 @@ void align_limbs(KeypointClip& clip, size_t first, const Person& reference, cons
     move_limbs(person, aspects, {last, last + offset}, ratios);
   }
 }
-
-// ---- fit
-// -------------------------------------------------------------------------------------------------------------
 
 // Joints that keep their place relative to the body: no elbows, no hands.
 constexpr std::array<size_t, 14> kSteady = {0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};

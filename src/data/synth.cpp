@@ -8,11 +8,10 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/files.hpp"
 #include "base/parallel.hpp"
-#include "base/text.hpp"
+#include "base/resources.hpp"
 #include "config/load.hpp"
 #include "data/draw_pose.hpp"
 #include "data/internal/synth_plan.hpp"
@@ -56,14 +55,14 @@ Status claim_folder(const fs::path& folder, const std::string& identity) {
 // An upper estimate: a pixel of H.264 at such sizes takes well under one byte in all files together, a file
 // at least a few blocks.
 Status check_space(const config::SynthJob& job, size_t num_clips) {
-  const uint64_t pixels = static_cast<uint64_t>(job.width * job.height * job.num_frames);
-  const uint64_t needed = num_clips * (pixels + (uint64_t{48} << 10));
-  ZT_TRY_ASSIGN(const uint64_t free, files::free_bytes(job.output));
-  if (free >= needed) return {};
-  return fail(
-      ErrorCode::Exhausted,
-      fmt::format("{} clips of {} frames of {} x {} need about {}, and {} has {} free", num_clips,
-                  job.num_frames, job.width, job.height, text::bytes(needed), job.output, text::bytes(free)));
+  const auto pixels = static_cast<uint64_t>(job.width * job.height * job.num_frames);
+  const resources::Demand clips = {
+      fmt::format(
+          "{} clips that are not there yet, of {} frames of {} x {} (1 B a pixel and 48 KiB, estimate)",
+          num_clips, job.num_frames, job.width, job.height),
+      num_clips * (pixels + (uint64_t{48} << 10))};
+  return resources::require_disk(job.output, {&clips, 1},
+                                 "free space, name another folder (-o), or make fewer or smaller clips");
 }
 
 image::Image as_rgb(const image::Image& grey, int factor) {
@@ -142,8 +141,7 @@ Status make_clip_folders(const fs::path& root, const std::vector<SynthClip>& cli
 // Makes what is missing on several threads; the first error ends it.
 Result<int64_t> write_clips(const config::SynthJob& job, const std::vector<SynthClip>& clips,
                             const SynthProgress& progress) {
-  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
-  const size_t threads = job.threads > 0 ? static_cast<size_t>(job.threads) : cores;
+  const auto threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
   std::mutex mutex;
   std::optional<Error> first_error;
   std::atomic<bool> has_failed = false;
@@ -171,7 +169,9 @@ Result<SynthReport> synth(const config::SynthJob& job, const SynthProgress& prog
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY(check(job));
   const std::vector<SynthClip> clips = internal::plan_synth(job);
-  ZT_TRY(check_space(job, clips.size()));
+  const auto missing = std::count_if(clips.begin(), clips.end(),
+                                     [&](const SynthClip& clip) { return !is_complete(job.output, clip); });
+  ZT_TRY(check_space(job, static_cast<size_t>(missing)));
   ZT_TRY(claim_folder(job.output, internal::synth_identity(job)));
   files::remove_leftovers(job.output);
   ZT_TRY(make_clip_folders(job.output, clips));

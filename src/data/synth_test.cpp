@@ -134,6 +134,23 @@ TEST(Synth, TidiesUpAfterAKilledJob) {
   for (const fs::path& path : leftovers) EXPECT_FALSE(fs::exists(path)) << path;
 }
 
+TEST(Synth, SaysWhatHasNoRoomBeforeItWritesAnything) {
+  const test::TempFolder folder;
+  config::SynthJob job;
+  job.output = (folder / "puppets").string();
+  job.num_train = 1000;
+  job.width = job.height = 4096;
+  job.num_frames = 10000;
+
+  const auto report = synth(job);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_NE(report.error().text().find("1048 clips that are not there yet"), std::string::npos)
+      << report.error().text();
+  EXPECT_FALSE(std::filesystem::exists(job.output));
+}
+
 TEST(Synth, RefusesTheFolderOfAnotherJob) {
   const test::TempFolder folder;
   config::SynthJob job = small_job(folder / "set");

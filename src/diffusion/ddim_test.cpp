@@ -78,66 +78,67 @@ TEST(DdimSampler, EqualsTheReferenceTrajectories) {
   }
 }
 
-// expected_values.py, trajectory(): three of four steps.
+struct NumpyCase {
+  TimestepSpacing spacing;
+  Prediction prediction;
+  double eta;
+  std::vector<double> wanted;
+};
+/// expected_values.py, trajectory(): after three of four steps.
+const NumpyCase kNumpyCases[] = {
+    {TimestepSpacing::Leading,
+     Prediction::VPrediction,
+     0.0,
+     {0.0788645325, -0.39834331, -0.878530438, -0.335851573, 0.881286956, 1.35059118}},
+    {TimestepSpacing::Leading,
+     Prediction::VPrediction,
+     0.6,
+     {0.347351381, -0.9251473, -0.76012219, 0.263501137, 0.368737529, 1.20641467}},
+    {TimestepSpacing::Leading,
+     Prediction::Epsilon,
+     0.0,
+     {3.13286578, -1.10937296, -5.95610963, -4.39382637, 2.29134314, 5.92625709}},
+    {TimestepSpacing::Leading,
+     Prediction::Epsilon,
+     0.6,
+     {4.14041002, -2.18242498, -6.46330063, -3.49528987, 1.42407242, 5.87532575}},
+    {TimestepSpacing::Leading,
+     Prediction::Sample,
+     0.0,
+     {0.750525225, 0.368404645, -0.198351608, -0.635400588, -0.742757231, -0.520696397}},
+    {TimestepSpacing::Leading,
+     Prediction::Sample,
+     0.6,
+     {0.752693448, 0.321132754, -0.163801052, -0.617302143, -0.801029498, -0.515349174}},
+    {TimestepSpacing::Linspace,
+     Prediction::VPrediction,
+     0.0,
+     {0.267901704, -0.271378123, -0.900177586, -0.409995316, 0.862319106, 1.348734}},
+    {TimestepSpacing::Linspace,
+     Prediction::VPrediction,
+     0.6,
+     {0.487280836, -1.03915213, -0.493421427, 0.362632204, 0.0948263595, 1.26747762}},
+    {TimestepSpacing::Linspace,
+     Prediction::Epsilon,
+     0.0,
+     {7.50645401, -2.22909273, -13.2799166, -10.5134083, 3.61215194, 11.8989868}},
+    {TimestepSpacing::Linspace,
+     Prediction::Epsilon,
+     0.6,
+     {9.01438543, -3.97569539, -13.9897426, -9.1525906, 2.22693374, 11.9363445}},
+    {TimestepSpacing::Linspace,
+     Prediction::Sample,
+     0.0,
+     {0.930245977, 0.47711748, -0.293593249, -0.627715009, -0.413725367, -0.168367622}},
+    {TimestepSpacing::Linspace,
+     Prediction::Sample,
+     0.6,
+     {0.957849985, 0.102880533, -0.0191453159, -0.41065932, -0.85686143, -0.15759559}},
+};
+
 TEST(DdimSampler, EqualsNumpyForLeadingAndLinspace) {
-  struct Case {
-    TimestepSpacing spacing;
-    Prediction prediction;
-    double eta;
-    std::vector<double> wanted;
-  };
-  const Case cases[] = {
-      {TimestepSpacing::Leading,
-       Prediction::VPrediction,
-       0.0,
-       {0.0788645325, -0.39834331, -0.878530438, -0.335851573, 0.881286956, 1.35059118}},
-      {TimestepSpacing::Leading,
-       Prediction::VPrediction,
-       0.6,
-       {0.347351381, -0.9251473, -0.76012219, 0.263501137, 0.368737529, 1.20641467}},
-      {TimestepSpacing::Leading,
-       Prediction::Epsilon,
-       0.0,
-       {3.13286578, -1.10937296, -5.95610963, -4.39382637, 2.29134314, 5.92625709}},
-      {TimestepSpacing::Leading,
-       Prediction::Epsilon,
-       0.6,
-       {4.14041002, -2.18242498, -6.46330063, -3.49528987, 1.42407242, 5.87532575}},
-      {TimestepSpacing::Leading,
-       Prediction::Sample,
-       0.0,
-       {0.750525225, 0.368404645, -0.198351608, -0.635400588, -0.742757231, -0.520696397}},
-      {TimestepSpacing::Leading,
-       Prediction::Sample,
-       0.6,
-       {0.752693448, 0.321132754, -0.163801052, -0.617302143, -0.801029498, -0.515349174}},
-      {TimestepSpacing::Linspace,
-       Prediction::VPrediction,
-       0.0,
-       {0.267901704, -0.271378123, -0.900177586, -0.409995316, 0.862319106, 1.348734}},
-      {TimestepSpacing::Linspace,
-       Prediction::VPrediction,
-       0.6,
-       {0.487280836, -1.03915213, -0.493421427, 0.362632204, 0.0948263595, 1.26747762}},
-      {TimestepSpacing::Linspace,
-       Prediction::Epsilon,
-       0.0,
-       {7.50645401, -2.22909273, -13.2799166, -10.5134083, 3.61215194, 11.8989868}},
-      {TimestepSpacing::Linspace,
-       Prediction::Epsilon,
-       0.6,
-       {9.01438543, -3.97569539, -13.9897426, -9.1525906, 2.22693374, 11.9363445}},
-      {TimestepSpacing::Linspace,
-       Prediction::Sample,
-       0.0,
-       {0.930245977, 0.47711748, -0.293593249, -0.627715009, -0.413725367, -0.168367622}},
-      {TimestepSpacing::Linspace,
-       Prediction::Sample,
-       0.6,
-       {0.957849985, 0.102880533, -0.0191453159, -0.41065932, -0.85686143, -0.15759559}},
-  };
   const at::Tensor k = at::arange(6, at::kDouble).view({1, 6});
-  for (const Case& c : cases) {
+  for (const NumpyCase& c : kNumpyCases) {
     DdimConfig config;
     config.spacing = c.spacing;
     config.prediction = c.prediction;

@@ -111,6 +111,26 @@ TEST_F(ReferenceRun, RunsItsHalvesSideBySideOnTwoThreads) {
   EXPECT_EQ(threads_after, 2);
 }
 
+// Memory that does not grow with the clip: what the limit leaves out is computed again.
+TEST_F(ReferenceRun, ComputesPoseFeaturesBeyondTheLimitAgain) {
+  constexpr int64_t kFrames = 14, kKept = 5;
+  int64_t asked = 0;
+  SampleInput counted = input(kFrames);
+  counted.pose = [&asked, pose = counted.pose](std::span<const int64_t> frames) {
+    asked += static_cast<int64_t>(frames.size());
+    return pose(frames);
+  };
+  const int64_t channels = model_->networks.pose_guider->config().embedding_channels;
+  options_.pose_memory_bytes = kKept * channels * 8 * 8 * static_cast<int64_t>(sizeof(float));
+  options_.guidance_scale = 1;
+  options_.context.divide_overlaps = false;
+
+  EXPECT_TRUE(all_close(sample(counted), file_["latents_final_g1_L14"][0], 4.4e-5));
+
+  // Four steps visit every frame; the two windows of each overlap, also where the clip ends in its beginning.
+  EXPECT_GE(asked, kFrames + 3 * (kFrames - kKept));
+}
+
 TEST_F(ReferenceRun, RoundsItsBankToHalfInCompatSlow) {
   options_.bank_dtype = config::BankDtype::Fp16;
   EXPECT_TRUE(all_close(sample(input(24)), file_["latents_final_bankfp16"][0], 2.2e-4));

@@ -13,15 +13,18 @@
 #include <vector>
 
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "base/resources.hpp"
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
+#include "data/from_job.hpp"
 #include "generate/budget.hpp"
 #include "generate/canvas.hpp"
 #include "generate/load_run.hpp"
+#include "generate/panels.hpp"
 #include "generate/pipeline.hpp"
 #include "generate/reference.hpp"
-#include "media/video_writer.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
@@ -34,7 +37,6 @@ namespace fs = std::filesystem;
 using image::Image;
 using quality::Metric;
 
-constexpr int kPanelBorder = 2;
 constexpr const char* kReportFile = "eval.json";
 
 /// What is generated from, and how.
@@ -60,13 +62,11 @@ struct Groups {
   data::EvalGroup baseline{"baseline", "the same from the baseline run", {}};
 };
 
-data::LoadOptions load_options(const config::DataJob& data) {
+data::LoadOptions load_options(const config::DataJob& job) {
   data::LoadOptions load;
-  load.width = static_cast<int>(data.width);
-  load.height = static_cast<int>(data.height);
-  load.draw.style = data.pose_style;
-  load.draw.hands = data.draw_hands;
-  load.draw.face = data.draw_face;
+  load.width = static_cast<int>(job.width);
+  load.height = static_cast<int>(job.height);
+  load.draw = data::draw_options(job);
   return load;
 }
 
@@ -145,38 +145,39 @@ Status score(const Evaluation& eval, const data::ClipTruth& truth, std::span<con
 }
 
 /// reference | pose | generated | truth, then the baseline's where there is one.
-Status write_panels(const Evaluation& eval, const data::ClipRecord& clip, const data::Sample& sample,
+Status write_result(const Evaluation& eval, const data::ClipRecord& clip, const data::Sample& sample,
                     std::span<const Image> generated, std::span<const Image> baseline, const fs::path& path) {
-  std::vector<Image> frames;
-  for (size_t f = 0; f < generated.size(); ++f) {
-    std::vector<Image> row = {sample.reference, sample.poses[f], generated[f], sample.targets[f]};
-    if (!baseline.empty()) row.push_back(baseline[f]);
-    frames.push_back(image::hconcat(row, kPanelBorder));
-  }
-  media::VideoWriterOptions options{
-      .width = frames.front().width, .height = frames.front().height, .crf = 12};
+  std::vector<PanelRow> rows = panel_rows(sample, generated);
+  for (size_t f = 0; f < baseline.size(); ++f) rows[f].push_back(baseline[f]);
+  media::VideoWriterOptions options{.crf = 12};
   if (clip.fps_num > 0) options.fps = {clip.fps_num, clip.fps_den};
   options.metadata = {{"weights_digest", eval.model.digest}, {"seed", std::to_string(eval.job.seed)}};
-  return media::write_video(path, frames, options);
+  return write_panels(path, rows, std::move(options));
 }
 
 Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
                                 Groups& groups) {
   const auto other = other_character(eval.index, clip);
+  const quality::ClipScores nothing{std::vector<std::optional<double>>(quality::metric_infos().size())};
   if (!eval.job.wrong_reference || !other) {
-    groups.wrong.clips.push_back({std::vector<std::optional<double>>(quality::metric_infos().size())});
+    groups.wrong.clips.push_back(nothing);
     return {};
   }
-  ZT_TRY_ASSIGN(const data::ClipTruth stranger, data::load_truth(eval.index, *other, eval.load, 1));
+  const auto stranger = data::load_truth(eval.index, *other, eval.load, 1);
+  if (!stranger) {
+    log::warn("eval", fmt::format("no wrong reference for clip {}: {}", eval.index.clips[clip].id,
+                                  stranger.error().text()));
+    groups.wrong.clips.push_back(nothing);
+    return {};
+  }
   ZT_TRY_ASSIGN(const auto pictures,
-                generate_clip(eval, eval.model, truth.sample, stranger.sample.reference_whole));
+                generate_clip(eval, eval.model, truth.sample, stranger->sample.reference_whole));
   return score(eval, truth, pictures, groups.wrong);
 }
 
-Status evaluate_clip(const Evaluation& eval, size_t clip, Groups& groups, data::EvalReport& report) {
+Status evaluate_clip(const Evaluation& eval, size_t clip, const data::ClipTruth& truth, Groups& groups,
+                     data::EvalReport& report) {
   const data::ClipRecord& record = eval.index.clips[clip];
-  ZT_TRY_ASSIGN(const data::ClipTruth truth,
-                data::load_truth(eval.index, clip, eval.load, eval.job.num_frames));
   const data::Sample& sample = truth.sample;
   ZT_TRY_ASSIGN(const auto generated, generate_clip(eval, eval.model, sample, sample.reference_whole));
   ZT_TRY(score(eval, truth, generated, groups.generated));
@@ -189,7 +190,7 @@ Status evaluate_clip(const Evaluation& eval, size_t clip, Groups& groups, data::
     ZT_TRY(score(eval, truth, baseline, groups.baseline));
   }
   const fs::path video = eval.folder / (record.id + ".mp4");
-  ZT_TRY(write_panels(eval, record, sample, generated, baseline, video));
+  ZT_TRY(write_result(eval, record, sample, generated, baseline, video));
   report.clips.push_back({record.id, video.string()});
   return {};
 }
@@ -214,6 +215,12 @@ void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, s
   hooks.report(progress);
 }
 
+/// Whether a clip's files are to blame: another clip may be judged.
+bool is_fault_of_clip(const Error& error) {
+  return error.code != ErrorCode::Exhausted && error.code != ErrorCode::Timeout &&
+         error.code != ErrorCode::Internal && error.code != ErrorCode::Cancelled;
+}
+
 LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
   LoadOptions load{.device = device};
   load.before_networks = [&job, data, device](const models::NetworkConfigs& configs,
@@ -223,10 +230,25 @@ LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data
     config::GenerateJob like;
     like.context.frames = data.n_sample_frames;
     like.device = job.device;
+    ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     return tensor::require_memory(
         device, memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames), kMemoryAdvice);
   };
   return load;
+}
+
+/// The panels that are written, before anything is generated: an upper bound, uncompressed (12 bits a pixel).
+Status check_disk(const config::EvalJob& job, const config::DataJob& data, const data::ClipIndex& index,
+                  const fs::path& folder) {
+  const uint64_t panels = job.baseline_run.empty() ? 4 : 5;
+  const uint64_t pixels = static_cast<uint64_t>(data.width) * static_cast<uint64_t>(data.height) *
+                          static_cast<uint64_t>(job.num_frames);
+  const resources::Demand videos = {
+      fmt::format("{} clips of {} panels of {} frames of {} x {}, uncompressed", index.clips.size(), panels,
+                  job.num_frames, data.width, data.height),
+      index.clips.size() * panels * pixels * 3 / 2};
+  return resources::require_disk(fs::absolute(folder), {&videos, 1},
+                                 "free some space, write elsewhere (output), or judge fewer clips");
 }
 
 Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
@@ -238,6 +260,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY_ASSIGN(data::ClipIndex index, choose_clips(job));
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
+  ZT_TRY(check_disk(job, run.data, index, folder));
   const LoadOptions load = checked_load(job, run.data, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;
@@ -270,10 +293,20 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   for (size_t clip = 0; clip < total; ++clip) {
     ZT_TRY(hooks.check());
     say(hooks, contract::Phase::Evaluating, clip, total, eval.index.clips[clip].id);
-    if (auto done = evaluate_clip(eval, clip, groups, report); !done)
-      return fail(
-          std::move(done).error().with(fmt::format("while evaluating clip {}", eval.index.clips[clip].id)));
+    const std::string& id = eval.index.clips[clip].id;
+    auto truth = data::load_truth(eval.index, clip, eval.load, job.num_frames);
+    if (!truth && !is_fault_of_clip(truth.error())) return fail(std::move(truth).error());
+    if (!truth) {
+      log::warn("eval", fmt::format("clip {} left out: {}", id, truth.error().text()));
+      report.left_out.push_back({id, truth.error().text()});
+      continue;
+    }
+    if (auto done = evaluate_clip(eval, clip, *truth, groups, report); !done)
+      return fail(std::move(done).error().with(fmt::format("while evaluating clip {}", id)));
   }
+  if (report.clips.empty())
+    return fail(ErrorCode::Corrupt, fmt::format("none of the {} clips can be read; the first: {}", total,
+                                                report.left_out.front().reason));
   compare(eval, std::move(groups), report);
   const std::string json = data::to_json(report);
   ZT_TRY(files::write_atomic(eval.folder / kReportFile, json + "\n"));

@@ -16,6 +16,7 @@
 #include "base/log.hpp"
 #include "base/resources.hpp"
 #include "config/load.hpp"
+#include "data/from_job.hpp"
 #include "generate/align.hpp"
 #include "generate/budget.hpp"
 #include "generate/canvas.hpp"
@@ -25,6 +26,7 @@
 #include "generate/pose_source.hpp"
 #include "generate/reference.hpp"
 #include "image/file.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
@@ -49,16 +51,11 @@ Status require_inputs(const config::GenerateJob& job) {
   if (job.pose.empty())
     return fail(ErrorCode::InvalidArgument, "pose is not set: give a pose video or a file of key-points");
   if (job.dtype == config::MixedPrecision::Fp16 && job.device == "cpu")
-    return fail(ErrorCode::Unsupported, "dtype fp16 needs a GPU; use bf16 or fp32 on the CPU");
+    return fail(
+        ErrorCode::Unsupported,
+        "dtype fp16 needs a GPU: give --device cuda, or --set dtype=fp32 for the CPU (bf16 takes half "
+        "its memory)");
   return {};
-}
-
-data::DrawOptions draw_options(const config::DataJob& data) {
-  data::DrawOptions draw;
-  draw.style = data.pose_style;
-  draw.hands = data.draw_hands;
-  draw.face = data.draw_face;
-  return draw;
 }
 
 void say_loading(const Hooks& hooks, const char* what) {
@@ -86,12 +83,12 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
                            const Hooks& hooks) {
   say_loading(hooks, "reading reference and poses");
   ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
-  config::DataJob data;
+  config::DataJob drawing;
   if (!job.run.empty()) {
     ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
-    data = run.data;
+    drawing = run.data;
   }
-  const data::DrawOptions draw = draw_options(data);
+  const data::DrawOptions draw = data::draw_options(drawing);
   ZT_TRY_ASSIGN(PoseSource pose, PoseSource::open(job.pose, draw));
   if (job.align) {
     ZT_TRY_ASSIGN(pose, align_to_reference(job, pose, reference, draw));
@@ -103,10 +100,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   LoadOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
   load.before_networks = [&](const models::NetworkConfigs& configs,
                              const models::LatentCodec& codec) -> Status {
-    if (configs.pose_guider.stride() != codec.scale_factor())
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("the pose guider makes one feature of {} pixels, the codec one latent of {}",
-                              configs.pose_guider.stride(), codec.scale_factor()));
+    ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
     ZT_TRY(tensor::require_memory(
         device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames), kMemoryAdvice));

@@ -68,6 +68,28 @@ class RunFolderOfARun : public ::testing::Test {
     return folder->path();
   }
 
+  /// The job of judging a stage-2 run by so many clips of puppets.
+  config::EvalJob eval_job(int64_t num_clips) {
+    config::SynthJob synth;
+    synth.output = (folder_.path() / "puppets").string();
+    synth.num_train = 1;
+    synth.num_val_a = synth.num_val_b = 0;
+    synth.num_val_c = num_clips;
+    synth.num_frames = 8;
+    synth.threads = 1;
+    EXPECT_TRUE(data::synth(synth));
+    config::IngestJob ingest;
+    ingest.input = synth.output;
+    const auto ingested = data::ingest(ingest);
+    EXPECT_TRUE(ingested) << ingested.error().text();
+    config::EvalJob job;
+    job.run = make_run("stage2", 2, {0.5}, false).string();
+    job.index = ingested->index.string();
+    job.num_frames = 5;
+    job.steps = 1;
+    return job;
+  }
+
   at::Tensor bias(const LoadedModel& model) const {
     return model.networks.store->find("denoising_unet.conv_in.bias")->value.detach();
   }
@@ -192,25 +214,23 @@ TEST_F(RunFolderOfARun, IsNotReadWhereTheResultCannotBeWritten) {
   EXPECT_THAT(judged.error().text(), ::testing::HasSubstr("file"));
 }
 
+TEST(RunGenerate, RefusesFp16OnTheCpuWithWhatWorks) {
+  config::GenerateJob job;
+  job.reference_image = "anna.png";
+  job.pose = "walk.mp4";
+  job.dtype = config::MixedPrecision::Fp16;
+
+  const auto result = run_generate(job);
+
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::Unsupported);
+  EXPECT_THAT(result.error().text(), ::testing::AllOf(::testing::HasSubstr("--device cuda"),
+                                                      ::testing::HasSubstr("--set dtype=fp32")));
+}
+
 TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
-  config::SynthJob synth;
-  synth.output = (folder_.path() / "puppets").string();
-  synth.num_train = 1;
-  synth.num_val_a = synth.num_val_b = 0;
-  synth.num_val_c = 2;
-  synth.num_frames = 8;
-  synth.threads = 1;
-  ASSERT_TRUE(data::synth(synth));
-  config::IngestJob ingest;
-  ingest.input = synth.output;
-  const auto ingested = data::ingest(ingest);
-  ASSERT_TRUE(ingested) << ingested.error().text();
-  config::EvalJob job;
-  job.run = make_run("stage2", 2, {0.5}, false).string();
+  config::EvalJob job = eval_job(2);
   job.baseline_run = make_run("stage1", 1, {0.5}, false).string();
-  job.index = ingested->index.string();
-  job.num_frames = 5;
-  job.steps = 1;
 
   const auto json = run_eval(job);
 
@@ -228,6 +248,38 @@ TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
   ASSERT_TRUE(video) << video.error().text();
   EXPECT_EQ(video->num_frames, 5);
   EXPECT_TRUE(fs::exists(fs::path(job.run) / "eval/eval.json"));
+}
+
+TEST_F(RunFolderOfARun, IsJudgedWithoutTheClipsThatCannotBeRead) {
+  const config::EvalJob job = eval_job(3);
+  const fs::path videos = folder_.path() / "puppets/clips/val_c";
+  fs::remove(videos / "000001.mp4");
+
+  const auto json = run_eval(job);
+
+  ASSERT_TRUE(json) << json.error().text();
+  const auto report = data::parse_eval_report(*json);
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->clips.size(), 2U);
+  ASSERT_EQ(report->left_out.size(), 1U);
+  EXPECT_THAT(report->left_out[0].id, ::testing::HasSubstr("000001"));
+  EXPECT_THAT(data::eval_table(*report), ::testing::HasSubstr("left out: "));
+
+  fs::remove_all(videos);
+  const auto none = run_eval(job);
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().text(), ::testing::HasSubstr("none of the 3 clips can be read"));
+}
+
+TEST_F(RunFolderOfARun, IsNotJudgedWhereTheClipsHaveNoRoom) {
+  config::EvalJob job = eval_job(1);
+  job.num_frames = int64_t{1} << 40;
+
+  const auto json = run_eval(job);
+
+  ASSERT_FALSE(json);
+  EXPECT_EQ(json.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(json.error().text(), ::testing::HasSubstr("1 clips of 4 panels"));
 }
 
 }  // namespace

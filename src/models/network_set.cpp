@@ -9,6 +9,7 @@
 #include <set>
 
 #include "models/denoising_unet/frame_lags.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/internal/network_sources.hpp"
 #include "models/vae/vae_codec.hpp"
 #include "weights/names.hpp"
@@ -223,20 +224,14 @@ Result<std::unique_ptr<LatentCodec>> build_codec(const config::ModelJob& job, ui
                 "model.codec.kind is linear and model.vae_model_path is not set: the codec must be fitted to "
                 "pictures first");
   }
-  VaeConfig config;
-  config.block_out_channels = job.codec.block_out_channels;
-  config.layers_per_block = job.codec.layers_per_block;
-  config.latent_channels = job.codec.latent_channels;
-  config.norm_num_groups = job.codec.norm_num_groups;
-  config.scaling_factor = job.codec.scaling_factor;
-  ZT_TRY(validate(config));
+  ZT_TRY_ASSIGN(const VaeConfig config, inline_vae(job.codec));
   return VaeCodec::random(config, seed, device);
 }
 
 Result<std::unique_ptr<ClipEncoder>> build_image_encoder(const config::ModelJob& job, uint64_t seed,
                                                          at::Device device) {
-  ZT_TRY_ASSIGN(const int64_t width, internal::context_width(job));
   if (!job.image_encoder_path.empty()) {
+    ZT_TRY_ASSIGN(const int64_t width, internal::context_width(job));
     auto encoder = ClipEncoder::open(job.image_encoder_path, device);
     if (!encoder) return fail(std::move(encoder).error().with("while loading model.image_encoder_path"));
     if ((*encoder)->config().projection_dim == width) return encoder;
@@ -245,15 +240,7 @@ Result<std::unique_ptr<ClipEncoder>> build_image_encoder(const config::ModelJob&
                             "(cross_attention_dim)",
                             (*encoder)->config().projection_dim, width));
   }
-  const config::ImageEncoderShape& shape = job.image_encoder;
-  const ClipVisionConfig config{.hidden_size = shape.hidden_size,
-                                .intermediate_size = shape.intermediate_size,
-                                .num_layers = shape.num_layers,
-                                .num_heads = shape.num_heads,
-                                .image_size = shape.image_size,
-                                .patch_size = shape.patch_size,
-                                .projection_dim = width};
-  ZT_TRY(validate(config));
+  ZT_TRY_ASSIGN(const ClipVisionConfig config, image_encoder_config(job));
   return ClipEncoder::random(config, seed, device);
 }
 

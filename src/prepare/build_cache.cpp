@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -17,8 +18,10 @@
 #include "base/resources.hpp"
 #include "data/from_job.hpp"
 #include "models/run_model.hpp"
+#include "prepare/budget.hpp"
 #include "prepare/run_encoders.hpp"
 #include "tensor/device.hpp"
+#include "tensor/device_memory.hpp"
 
 namespace zt::prepare {
 namespace {
@@ -40,6 +43,27 @@ Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions
     }
   }
   return encoded;
+}
+
+/// What the job will take, and that its sizes fit together, before an encoder is read.
+Status check_before(const config::CacheJob& job, const EncoderSource& source, const data::ClipIndex& clips,
+                    const data::PlanOptions& plan, const BuildOptions& options,
+                    const data::CacheStore& store) {
+  ZT_TRY_ASSIGN(const EncoderShapes shapes, encoder_shapes(source.model));
+  ZT_TRY(models::check_picture_size(job.data, shapes.latents.scale_factor));
+  std::vector<resources::Demand> encoding = {encoder_demand(shapes),
+                                             encoding_demand(shapes, plan, options.num_threads)};
+  const resources::Demand decoding =
+      decoding_demand(clips, job.data, options.num_threads, options.batch_frames);
+  if (source.device.is_cpu()) {
+    encoding.push_back(decoding);
+  } else {
+    ZT_TRY(resources::require_memory({&decoding, 1}, kEncodeAdvice));
+  }
+  ZT_TRY(tensor::require_memory(source.device, encoding, kEncodeAdvice));
+  const resources::Demand entries =
+      cache_demand(job.cache, shapes, clips, plan, std::numeric_limits<int64_t>::max(), store.stats().bytes);
+  return resources::require_disk(job.cache.folder, {&entries, 1}, kCacheAdvice);
 }
 
 }  // namespace
@@ -88,19 +112,19 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
   source.data = job.data;
   source.device = device;
-  ZT_TRY_ASSIGN(const Encoders encoders, open_run_encoders(source, clips));
   data::CacheOptions cache_options;
   cache_options.folder = job.cache.folder;
   cache_options.max_bytes = static_cast<uint64_t>(job.cache.size_limit_mib) << 20;
   ZT_TRY_ASSIGN(const auto store, data::CacheStore::open(std::move(cache_options)));
   const data::PlanOptions plan = data::plan_options(job.data, job.stage, /*seed=*/0);
+  BuildOptions with_threads = options;
+  with_threads.num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+  ZT_TRY(check_before(job, source, clips, plan, with_threads, *store));
+  ZT_TRY_ASSIGN(const Encoders encoders, open_run_encoders(source, clips));
   EncodeOptions encode;
   encode.load = data::load_options(job.data, plan);
   encode.keep_latents = has_fixed_crops(plan);
   const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
-  BuildOptions with_threads = options;
-  with_threads.num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
-  with_threads.batch_frames = job.batch_frames;
   ZT_TRY_ASSIGN(const BuildReport report, build_cache(encoder, plan, with_threads));
   return fmt::format(R"({{"clips": {}, "encoded": {}, "broken": {}, "bytes": {}}})", report.clips,
                      report.encoded, report.broken, store->stats().bytes);

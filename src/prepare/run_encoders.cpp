@@ -30,6 +30,13 @@ namespace fs = std::filesystem;
 /// Frames taken from one clip for fitting: opening a clip costs more than a frame.
 constexpr int kFitFramesPerClip = 8;
 
+/// Clips that pictures to fit to are taken from.
+size_t num_fit_clips(const config::ModelJob& model, size_t num_clips) {
+  const auto wanted =
+      static_cast<size_t>((model.codec.fit_pictures + kFitFramesPerClip - 1) / kFitFramesPerClip);
+  return std::min(wanted, num_clips);
+}
+
 /// Pictures (N, 3, H, W) in [-1, 1] from the first samples of the training order.
 Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::ClipIndex& clips) {
   data::PlanOptions plan = data::plan_options(source.data, /*stage=*/2, source.seed);
@@ -37,9 +44,7 @@ Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::Clip
   plan.sample_rate = 1;
   data::LoadOptions load = data::load_options(source.data, plan);
   load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
-  const auto wanted =
-      static_cast<size_t>((source.model.codec.fit_pictures + kFitFramesPerClip - 1) / kFitFramesPerClip);
-  const size_t num_samples = std::min(wanted, clips.clips.size());
+  const size_t num_samples = num_fit_clips(source.model, clips.clips.size());
   std::vector<Result<std::vector<at::Tensor>>> found(num_samples);
   parallel_for(num_samples, source.num_threads, [&](size_t i) {
     found[i] = [&]() -> Result<std::vector<at::Tensor>> {
@@ -101,6 +106,10 @@ Status keep_in_run(const EncoderSource& source, Encoders& encoders) {
 }
 
 }  // namespace
+
+int64_t num_fit_pictures(const config::ModelJob& model, size_t num_clips) {
+  return kFitFramesPerClip * static_cast<int64_t>(num_fit_clips(model, num_clips));
+}
 
 Result<Encoders> open_run_encoders(const EncoderSource& source, const data::ClipIndex& clips) {
   const at::NoGradGuard no_grad;

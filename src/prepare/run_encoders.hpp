@@ -31,6 +31,9 @@ struct EncoderSource {
 /// config::require_encoders and of the readers; NotFound or Corrupt if pictures to fit to can't be read.
 Result<Encoders> open_run_encoders(const EncoderSource& source, const data::ClipIndex& clips);
 
+/// How many pictures a linear codec is fitted to.
+int64_t num_fit_pictures(const config::ModelJob& model, size_t num_clips);
+
 /// The image embedding of a step without condition (D): zero, or what the encoder makes of an all-zero
 /// picture tensor.
 at::Tensor null_embedding(const Encoders& encoders, bool of_zero_pixels);

@@ -16,7 +16,8 @@ struct AutocastState {
   static AutocastState current(c10::DeviceType device);
 };
 
-/// Sets the state for this thread until the end of the scope. CPU: bf16 only; CUDA: fp16 or bf16. Nests.
+/// Sets the state for this thread until the end of the scope. fp16 or bf16 on both kinds of
+/// device. Nests.
 class AutocastGuard {
  public:
   AutocastGuard(c10::DeviceType device, AutocastState state);

@@ -67,15 +67,6 @@ resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
 
 }  // namespace
 
-ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table) {
-  ParamCounts counts;
-  for (const params::ParamInfo& info : table.params()) {
-    const bool trains = !info.is_buffer && is_trainable(job, info.name);
-    (trains ? counts.trainable : counts.frozen) += info.numel();
-  }
-  return counts;
-}
-
 std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table) {
   const ModelCosts costs = state_costs(job, table);
   return demands_of(job, costs, rank_memory(job, costs, /*ranks=*/1), /*ranks=*/1);

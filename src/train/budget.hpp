@@ -14,13 +14,6 @@
 
 namespace zt::train {
 
-/// Elements of the table by what is done with them.
-struct ParamCounts {
-  int64_t trainable = 0;
-  int64_t frozen = 0;
-};
-ParamCounts count_params(const config::TrainJob& job, const params::ParamTable& table);
-
 /// How many ranks share the work, and how many of them one host.
 struct Crowd {
   int64_t ranks = 1;

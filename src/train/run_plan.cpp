@@ -4,13 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/files.hpp"
 #include "base/text.hpp"
-#include "models/vae/autoencoder_kl.hpp"
+#include "models/encoder_shapes.hpp"
 #include "train/plan.hpp"
 #include "train/run_rules.hpp"
 #include "train/unit_policy.hpp"
@@ -20,32 +18,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 constexpr int kJsonVersion = 1;
-constexpr uint64_t kLargestConfigBytes = 1 << 20;
-
-struct LatentShape {
-  int64_t channels = 4;
-  int64_t scale_factor = 8;  ///< pixels per latent pixel and side
-};
-
-/// What the codec that the run would open says of its latents.
-Result<LatentShape> latent_shape(const config::ModelJob& job) {
-  const config::CodecShape& codec = job.codec;
-  if (job.vae_model_path.empty()) {
-    const bool is_linear = codec.kind == config::CodecKind::Linear;
-    const int64_t halvings = static_cast<int64_t>(codec.block_out_channels.size()) - 1;
-    return LatentShape{codec.latent_channels, is_linear ? codec.patch : int64_t{1} << halvings};
-  }
-  const auto file = std::filesystem::path(job.vae_model_path) / "config.json";
-  ZT_TRY_ASSIGN(const std::string text, files::read(file, kLargestConfigBytes));
-  const json config = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const json patch = config.is_object() ? config.value("patch_size", json()) : json();
-  const json channels = config.is_object() ? config.value("latent_channels", json()) : json();
-  if (patch.is_number_integer() && channels.is_number_integer())
-    return LatentShape{channels.get<int64_t>(), patch.get<int64_t>()};
-  auto vae = models::parse_vae_config(text);
-  if (!vae) return fail(std::move(vae).error().with("while reading " + file.string()));
-  return LatentShape{vae->latent_channels, vae->scale_factor()};
-}
 
 json memory_json(const RankMemory& memory) {
   const auto whole = [](double bytes) { return static_cast<int64_t>(bytes); };
@@ -124,7 +96,7 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
 
 Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view name) {
   ZT_TRY_ASSIGN(const Machine machine, find_machine(name));
-  ZT_TRY_ASSIGN(const LatentShape latents, latent_shape(job.model));
+  ZT_TRY_ASSIGN(const models::LatentShape latents, models::latent_shape(job.model));
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job.model, latents.channels, job.stage == 2));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(check_named_units(job.parallel, table));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/resources.hpp"
@@ -18,10 +19,10 @@
 #include "generate/load_run.hpp"
 #include "models/network_set.hpp"
 #include "prepare/build_cache.hpp"
-#include "tensor/device_memory.hpp"
 #include "train/budget.hpp"
 #include "train/plan.hpp"
 #include "train/run_rules.hpp"
+#include "train/start_checks.hpp"
 #include "train/unit_policy.hpp"
 #include "train/validation.hpp"
 
@@ -175,20 +176,10 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
 Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
                           const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
   const config::TrainJob& job = setup.job;
-  const int64_t scale_factor = setup.encoders.codec->scale_factor(), ranks = setup.ranks.size();
-  const Crowd crowd{ranks, setup.ranks.on_this_host()};
-  std::vector<resources::Demand> demands;  // of the host
-  if (setup.device.is_cpu()) {
-    demands = memory_demands(job, configs, scale_factor, crowd);
-    ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
-  } else {
-    ZT_TRY(
-        tensor::require_memory(setup.device, gpu_demands(job, configs, scale_factor, ranks), kMemoryAdvice));
-    const HostMemory of_rank = rank_memory(job, state_costs(job, table), ranks, Place::Gpu).host;
-    demands = host_demands(of_rank, crowd.here);
-    ZT_TRY(resources::require_memory(demands, kHostAdvice));
-  }
+  ZT_TRY_ASSIGN(std::vector<resources::Demand> demands,  // of the host
+                require_training_memory(setup, configs, table, setup.encoders.codec->scale_factor()));
   if (!wants_snapshots) return false;
+  const Crowd crowd{setup.ranks.size(), setup.ranks.on_this_host()};
   demands.push_back(snapshot_demand(job, table, crowd));
   if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, crowd));
   const Status fit = resources::require_memory(demands, kMemoryAdvice);
@@ -207,17 +198,15 @@ Result<bool> agree_on_snapshots(Ranks& ranks, bool keeps) {
   return std::ranges::all_of(told, [](const auto& of_rank) { return of_rank.front() != 0; });
 }
 
-/// The first rank of each host checks what all there need together, and whether there is memory for
-/// snapshots: none are kept unless there is on all hosts.
-Status check_budget(Setup& setup, const contract::RunFolder& run, const models::NetworkConfigs& configs,
-                    const Origin& origin, Journal& journal) {
+/// With the encoders in memory, the first rank of each host checks again what all there need together, and
+/// whether there is room for snapshots: none are kept unless there is on all hosts.
+Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
+                    Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
   bool keeps = origin.memory.own.is_open() && setup.job.checkpoint.memory_every_steps > 0;
   if (setup.ranks.is_first_here() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
   }
-  if (setup.ranks.is_first() && !origin.is_restart)
-    ZT_TRY(resources::require_disk(run.path(), disk_demands(setup.job, table), kDiskAdvice));
   ZT_TRY_ASSIGN(setup.keeps_snapshots, agree_on_snapshots(setup.ranks, keeps));
   return {};
 }
@@ -246,7 +235,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   const bool motion = job.stage == 2;
   const int64_t channels = setup.encoders.codec->channels();
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
-  ZT_TRY(check_budget(setup, run, configs, origin, journal));
+  ZT_TRY(check_budget(setup, configs, origin, journal));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(check_named_units(job.parallel, table));
   ZT_TRY(check_freeze(job, table));
@@ -297,6 +286,7 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
   ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
   journal.progress(contract::Phase::Loading, "data");
   ZT_TRY(open_data(*setup));
+  ZT_TRY(check_before_encoders(*setup, run, origin));
   journal.progress(contract::Phase::Loading, "encoders");
   const auto prepare = [&]() -> Status {
     ZT_TRY(open_encoders(*setup, run));

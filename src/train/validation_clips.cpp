@@ -11,22 +11,20 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "data/load_sample.hpp"
+#include "generate/panels.hpp"
 #include "generate/pipeline.hpp"
 #include "image/file.hpp"
 #include "image/image.hpp"
-#include "media/video_writer.hpp"
 #include "tensor/pictures.hpp"
 #include "train/validation.hpp"
 
 namespace zt::train {
 namespace {
 
-constexpr int kPanelPadding = 2;
-
-/// One clip's panels, frame by frame, left to right: reference, pose, result, truth.
 struct Panels {
-  std::vector<std::vector<image::Image>> frames;
+  std::vector<generate::PanelRow> rows;
   media::Rational fps{8, 1};
 };
 
@@ -48,7 +46,9 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
                                  const prepare::EncodedSample& sample, Journal& journal) {
   const config::ValidationJob& job = setup.job.validation;
   ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
-                generate::make_sampler(setup.job.schedule, {.steps = job.steps, .betas = job.beta_schedule}));
+                generate::make_sampler(
+                    setup.job.schedule,
+                    {.steps = job.steps, .spacing = job.timestep_spacing, .betas = job.beta_schedule}));
   generate::SampleInput input;
   input.reference_latents_CHW =
       (sample.reference.mean_CHW * setup.encoders.codec->scaling()).to(setup.device);
@@ -81,21 +81,10 @@ Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t
   Panels panels;
   const data::ClipRecord& clip = setup.validation_clips.clips[plan.clip];
   if (clip.fps_num > 0) panels.fps = {clip.fps_num, clip.fps_den};
-  for (size_t f = 0; f < truth.targets.size(); ++f)
-    panels.frames.push_back({truth.reference, truth.poses[f],
-                             tensor::to_picture(pictures_FCHW[static_cast<int64_t>(f)]), truth.targets[f]});
+  std::vector<image::Image> results;
+  for (int64_t f = 0; f < pictures_FCHW.size(0); ++f) results.push_back(tensor::to_picture(pictures_FCHW[f]));
+  panels.rows = generate::panel_rows(truth, results);
   return panels;
-}
-
-Status write_clip(const Panels& panels, const std::filesystem::path& path) {
-  std::vector<image::Image> frames;
-  for (const std::vector<image::Image>& row : panels.frames)
-    frames.push_back(image::hconcat(row, kPanelPadding));
-  media::VideoWriterOptions options;
-  options.width = frames.front().width;
-  options.height = frames.front().height;
-  options.fps = panels.fps;
-  return media::write_video(path, frames, options);
 }
 
 }  // namespace
@@ -105,8 +94,7 @@ Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
   std::error_code ignored;
   std::filesystem::create_directory(folder, ignored);  // not the run's own folder, if that is gone
   const int64_t step = setup.cursor.step;
-  std::string stem = std::to_string(step);
-  stem = "step-" + std::string(8 - std::min<size_t>(8, stem.size()), '0') + stem;
+  const std::string stem = contract::checkpoint_name(step);
   const auto announce = [&](const std::string& name, const char* what) {
     journal.event(contract::SampleWritten{step, "samples/" + name, what});
   };
@@ -117,16 +105,16 @@ Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
       log::warn("train", "validation clip " + std::to_string(i) + " left out: " + panels.error().text());
       continue;
     }
-    rows.insert(rows.end(), panels->frames.back().begin(), panels->frames.back().end());
-    if (panels->frames.size() == 1) continue;
+    rows.insert(rows.end(), panels->rows.back().begin(), panels->rows.back().end());
+    if (panels->rows.size() == 1) continue;
     const std::string name = stem + "-clip" + std::to_string(i) + ".mp4";
-    if (const Status written = write_clip(*panels, folder / name))
+    if (const Status written = generate::write_panels(folder / name, panels->rows, {.fps = panels->fps}))
       announce(name, "clip");
     else
       log::warn("train", "validation clip not written: " + written.error().text());
   }
   if (rows.empty()) return {};
-  const image::Image grid = image::grid(rows, {.columns = 4, .padding = kPanelPadding});
+  const image::Image grid = image::grid(rows, {.columns = 4, .padding = generate::kPanelPadding});
   if (const Status written = image::write_png(folder / (stem + ".png"), grid))
     announce(stem + ".png", "grid");
   else

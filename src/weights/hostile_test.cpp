@@ -111,7 +111,7 @@ TEST(HostileSafetensors, SizesAndRangesThatDisagreeAreRefused) {
   });
 }
 
-// ---- pickles, inside a zip written by hand
+// Pickles, inside a zip written by hand.
 
 std::string zip_entry_header(std::string_view name, uint32_t size) {
   return "PK\3\4" + raw<uint16_t>(20) + raw<uint16_t>(0) + raw<uint16_t>(0) + raw<uint32_t>(0) +
@@ -322,7 +322,7 @@ TEST(HostileZip, OverlappingEntriesAreRefused) {
   expect_refused({{"overlap", zip_of(parts)}});
 }
 
-// ---- every golden file cut at every byte, and with every byte changed
+// Every golden file cut at every byte, and with every byte changed.
 
 std::string golden_bytes(const char* name) { return files::read(test::golden(name)).value(); }
 

@@ -140,8 +140,6 @@ Result<std::vector<NodeId>> Machine::take_from_mark() {
   return out;
 }
 
-// ---- values
-
 Status Machine::proto() {
   const auto version = reader_.read<uint8_t>();
   if (!version) return cut_short();
@@ -184,8 +182,6 @@ Status Machine::push_text() {
   if (!body) return cut_short();
   return push({.kind = kKind, .integer = 0, .text = as_text(*body), .items = {}});
 }
-
-// ---- stack and memo
 
 Status Machine::mark() {
   if (marks_.size() >= kMaxNodes) return exhausted();
@@ -239,8 +235,6 @@ Status Machine::memoize() {
   return {};
 }
 
-// ---- containers
-
 template <NodeKind kKind>
 Status Machine::push_from_mark() {
   ZT_TRY_ASSIGN(std::vector<NodeId> items, take_from_mark());
@@ -287,8 +281,6 @@ Status Machine::append_to_top(const std::vector<NodeId>& items) {
   return {};
 }
 
-// ---- objects
-
 Status Machine::push_global() {
   const auto module = reader_.line();
   const auto name = module ? reader_.line() : std::nullopt;
@@ -331,7 +323,7 @@ Status Machine::push_persistent() {
   return push({.kind = NodeKind::Persistent, .integer = 0, .text = {}, .items = std::move(id)});
 }
 
-// ---- dispatch; codes and their Python names as in CPython's Lib/pickle.py
+// Codes and their Python names as in CPython's Lib/pickle.py.
 
 std::span<const Machine::Op> Machine::value_ops() {
   static constexpr Op kOps[] = {

@@ -22,7 +22,7 @@ void put(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-// ---- data.pkl, protocol 2. The opcodes' names stand in internal/pickle.hpp's table.
+// data.pkl, protocol 2. The opcodes' names stand in internal/pickle.hpp's table.
 
 void put_text(std::string& out, std::string_view text) {
   out += 'X';
@@ -116,8 +116,6 @@ std::string state_dict_pickle(std::span<const TensorEntry> entries) {
   out += "u.";
   return out;
 }
-
-// ---- zip
 
 constexpr size_t kAlignment = 64;
 constexpr uint64_t kMax32 = 0xFFFFFFFF;

@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures how long `zoetrope --help` and `--version` take from start to exit, and fails above a generous limit, or if the
-program loads FFmpeg, which alone takes more than the aim.
+"""`zoetrope --help` and `--version` take at most 10 ms from start to exit, in the fastest of many starts: on a quiet machine the
+first takes 3 to 4 ms, on a busy one some start is left alone. Nor does the program load FFmpeg, which alone takes longer.
 
-The aim is 10 ms on a quiet machine; the limit allows for a busy one. Usage: start_time.py PROGRAM [LIMIT_MS]
+Usage: start_time.py PROGRAM [LIMIT_MS]
 """
 import os
 import subprocess
 import sys
 import time
 
-RUNS = 15
+RUNS = 200
 
 
-def fastest_ms(command):
+def fastest_ms(command, limit):
+    """Of up to RUNS starts; the first within the limit ends it."""
     times = []
-    for _ in range(RUNS):
+    while len(times) < RUNS and min(times, default=limit + 1) > limit:
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         times.append((time.perf_counter() - start) * 1e3)
-    return min(times)
+    return min(times), len(times)
 
 
 def loads_ffmpeg(program):
@@ -30,15 +31,15 @@ def loads_ffmpeg(program):
 
 
 def main():
-    program, limit = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 50.0
+    program, limit = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
     if loads_ffmpeg(program):
         print(f"{program} loads FFmpeg: see src/cli/media_program.hpp")
         return 1
     slow = False
     for option in ("--help", "--version"):
-        took = fastest_ms([program, option])
+        took, starts = fastest_ms([program, option], limit)
         slow |= took > limit
-        print(f"zoetrope {option}: fastest of {RUNS} starts {took:.2f} ms (aim 10 ms, limit {limit:.0f} ms)")
+        print(f"zoetrope {option}: fastest of {starts} starts {took:.2f} ms (limit {limit:.0f} ms)")
     return 1 if slow else 0
 
 

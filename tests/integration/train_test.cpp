@@ -14,6 +14,7 @@
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
+#include "report/run_charts.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
 
@@ -101,6 +102,41 @@ TEST(Train, StageTwoGoesOnFromAStageOneRun) {
   EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
 }
 
+/// The titles of the report's charts, in the order of its page.
+std::vector<std::string> chart_titles(const contract::MetricSeries& series) {
+  std::vector<std::string> titles;
+  for (const report::Chart& chart : report::charts_of(series)) titles.push_back(chart.title);
+  return titles;
+}
+
+TEST(Train, WritesTheSeriesThatTheReportDraws) {
+  test::TinyRun run(clips_folder(), "series",
+                    {"max_train_steps=6", "validation.every_steps=3", "checkpoint.every_steps=3",
+                     "precision.mixed_precision=fp16"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+
+  const auto series = test::value_of(contract::read_metrics(run.run().metrics()));
+  // docs/formats/metrics.md. Of the buckets of timesteps only those are there that a step fell into.
+  for (const char* name :
+       {"train/loss", "train/loss_ema", "train/lr", "train/grad_norm", "train/samples_per_s",
+        "train/loss_scale", "train/grad_norm/reference_unet.conv_in",
+        "train/grad_norm/denoising_unet.conv_out", "train/grad_norm/pose_guider.conv_in", "time/step_s",
+        "time/data_s", "time/forward_s", "time/backward_s", "time/optimizer_s", "time/save_s",
+        "memory/peak_tensor_bytes", "memory/resident_bytes", "val/loss"})
+    EXPECT_TRUE(series.by_name.contains(name)) << name;
+  const auto bucket = series.by_name.lower_bound("train/loss_t/");
+  ASSERT_NE(bucket, series.by_name.end());
+  EXPECT_TRUE(bucket->first.starts_with("train/loss_t/")) << bucket->first;
+  EXPECT_EQ(chart_titles(series),
+            (std::vector<std::string>{"Training loss", "Validation loss", "Training loss by timestep",
+                                      "Learning rate", "Speed", "Gradient norm", "Gradient norm by module",
+                                      "Loss scale", "Time of a step", "Memory"}))
+      << "a series without a rule has a chart of its own name";
+  for (const report::TimeShare& share : report::time_of_a_step(series))
+    EXPECT_GT(share.seconds, 0) << share.name;
+  EXPECT_GT(series.by_name.at("memory/peak_tensor_bytes").back().value, 1e5);
+}
+
 TEST(Train, GoesOnBeyondATimeCapThatWasLifted) {
   test::TinyRun run(clips_folder(), "capped",
                     {"max_train_steps=100000", "time_cap_s=2", "time_cap_decay_start=0",
@@ -166,14 +202,50 @@ TEST(Train, ARunWhoseLastSaveFailsHasFailed) {
   EXPECT_NE(log.find("NOT saved"), log.rfind("NOT saved")) << log;
 }
 
-TEST(Train, ARunThatCannotFitSaysSoBeforeItAllocates) {
-  test::TinyRun run(clips_folder(), "huge", {"model.unet.block_out_channels=[65536, 65536]"});
-  EXPECT_EQ(run.finish(), 72);
+/// How a run ended that may not start, and that it had not begun anything long: no codec fitted, nothing
+/// encoded.
+std::string refusal(const std::string& name, const Settings& settings) {
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  test::TinyRun run(folder.path(), name, with({"cache.build_ahead=true"}, settings));
+  EXPECT_EQ(run.finish(), 72) << run.log();
+  EXPECT_FALSE(std::filesystem::exists(run.run().path() / "codec"));
+  EXPECT_EQ(run.log().find("cache filled"), std::string::npos) << run.log();
   const auto events = test::value_of(contract::read_events(run.run().events()));
   const auto* finished = std::get_if<contract::AttemptFinished>(&events.events.back().body);
-  ASSERT_NE(finished, nullptr);
+  if (finished == nullptr) return "no end";
   EXPECT_EQ(finished->outcome, "failed");
-  EXPECT_NE(finished->message.find("optimizer state"), std::string::npos) << finished->message;
+  return finished->message;
+}
+
+TEST(Train, ARunThatCannotFitSaysSoBeforeAnythingLong) {
+  const std::string text = refusal("huge", {"model.unet.block_out_channels=[65536, 65536]"});
+  EXPECT_NE(text.find("optimizer state"), std::string::npos) << text;
+  EXPECT_NE(text.find("codec and image encoder"), std::string::npos) << text;
+}
+
+TEST(Train, ARunWhoseFilesCannotFitSaysSoBeforeAnythingLong) {
+  const std::string text = refusal("many", {"checkpoint.keep_last=100000000"});
+  EXPECT_NE(text.find("checkpoints of"), std::string::npos) << text;
+  EXPECT_NE(text.find("48 encoded frames in the cache"), std::string::npos)
+      << "on one disk they add up: " << text;
+}
+
+// Nothing that validation draws, encodes, averages or counts may reach the training.
+TEST(Train, ValidationLeavesTheWeightsAlone) {
+  for (const std::string stage : {"1", "2"}) {
+    const Settings settings = {"stage=" + stage,          "model.allow_random_start=true",
+                               "max_train_steps=9",       "checkpoint.every_steps=0",
+                               "optimizer.ema_decay=0.9", "condition.uncond_ratio=0.3"};
+    test::TinyRun without(clips_folder(), "blind" + stage, with(settings, {"validation.every_steps=0"})),
+        often(clips_folder(), "seeing" + stage, with(settings, {"validation.every_steps=2"}));
+    ASSERT_EQ(without.finish(), 0) << without.log();
+    ASSERT_EQ(often.finish(), 0) << often.log();
+
+    auto blind = without.state(9), seeing = often.state(9);
+    EXPECT_EQ(blind.erase("train.best_loss") + seeing.erase("train.best_loss"), 2U) << "all that it leaves";
+    EXPECT_EQ(blind, seeing) << "stage " << stage;
+  }
 }
 
 TEST(Train, SlowMatrixOfExactResumes) {

@@ -40,8 +40,7 @@ constexpr auto kTable = std::to_array<ForeignKey>({
     {"noise_scheduler_kwargs.beta_end", Map, "schedule.beta_end"},
     {"noise_scheduler_kwargs.beta_schedule", Map, "validation.beta_schedule",
      "reaches only the sampler of validation, as in the reference, which trains with scaled_linear always"},
-    {"noise_scheduler_kwargs.steps_offset", Ignore, "",
-     "counts only for leading spacing; validation uses trailing"},
+    {"noise_scheduler_kwargs.steps_offset", Only, "1", "leading spacing is built with offset 1"},
     {"noise_scheduler_kwargs.clip_sample", Only, "false", "clipping latents to -1..1 is not built"},
     {"base_model_path", MapPath, "model.base_model_path"},
     {"vae_model_path", MapPath, "model.vae_model_path"},
@@ -51,11 +50,13 @@ constexpr auto kTable = std::to_array<ForeignKey>({
     {"pose_guider_pretrain", Special, "",
      "false: a pose guider of 16, 32, 64, 128 channels that starts from nothing"},
     {"mm_path", MapPath, "model.mm_path"},
-    {"weight_dtype", Map, "precision.frozen_dtype"},
+    {"weight_dtype", Map, "precision.frozen_dtype",
+     "counts for networks of which nothing trains: none in stage 1. VAE and image encoder stay fp32"},
     {"uncond_ratio", Map, "condition.uncond_ratio"},
     {"noise_offset", Map, "schedule.noise_offset"},
     {"snr_gamma", Map, "schedule.snr_gamma"},
-    {"enable_zero_snr", Map, "schedule.enable_zero_snr", "false: the reference then predicts epsilon"},
+    {"enable_zero_snr", Map, "schedule.enable_zero_snr",
+     "false: the reference then predicts epsilon and validates with leading timesteps"},
     {"stage1_ckpt_dir", MapPath, "model.stage1_ckpt_dir"},
     {"stage1_ckpt_step", Map, "model.stage1_ckpt_step"},
     {"seed", Map, "seed"},
@@ -114,8 +115,10 @@ Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root) 
   add_precision(root, file.batch);
   add_pose_guider(root, file.batch);
   add_stage(root, file.batch);
-  if (const YamlNode* zero_snr = root.find("enable_zero_snr"); zero_snr && is_false(*zero_snr))
+  if (const YamlNode* zero_snr = root.find("enable_zero_snr"); zero_snr && is_false(*zero_snr)) {
     file.batch.settings.push_back(derived(source, *zero_snr, "schedule.prediction_type", "epsilon"));
+    file.batch.settings.push_back(derived(source, *zero_snr, "validation.timestep_spacing", "leading"));
+  }
   file.effects.push_back(left_open(source));
   return MooreTrain{std::move(file.batch), std::move(file.effects)};
 }

@@ -8,6 +8,18 @@
 
 namespace zt::config {
 
+void describe(Listing& l, PoseSearch& s) {
+  l.field("models_dir", s.models_dir, {.help = "pose graphs; '' = where set-up put them"});
+  l.field("min_confidence", s.min_confidence, {.help = "key-points below it are absent", .min = 0, .max = 1});
+  l.field("max_people", s.max_people,
+          {.help = "the largest people are kept", .unit = "people", .min = 1, .max = 100});
+  l.field("max_gap_frames", s.max_gap_frames,
+          {.help = "gaps up to this long are filled", .unit = "frames", .min = 0});
+  l.field("smoothing", s.smoothing, {.help = "0 = none", .min = 0, .max = 1});
+  l.field("hands", s.hands, {.help = "find hands"});
+  l.field("face", s.face, {.help = "find face points"});
+}
+
 void describe(Listing& l, IngestJob& j) {
   l.field("input", j.input, {.help = "folder, *_meta.json, or a CSV / JSONL manifest"});
   l.field("output", j.output,
@@ -32,21 +44,14 @@ void describe(Listing& l, IngestJob& j) {
           {.help = "share of the clips for the split val, when input names no splits", .min = 0, .max = 1});
   l.field("seed", j.seed, {.help = "of that choice", .min = 0});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
+  l.section("pose", j.pose, "How people are found in footage that comes without poses");
 }
 
 void describe(Listing& l, PoseJob& j) {
   l.field("inputs", j.inputs, {.help = "videos or folders of videos"});
   l.field("output_dir", j.output_dir, {.help = "'' = beside each video, in NAME_dwpose"});
-  l.field("models_dir", j.models_dir, {.help = "pose graphs; '' = where set-up put them"});
-  l.field("min_confidence", j.min_confidence, {.help = "key-points below it are absent", .min = 0, .max = 1});
-  l.field("max_people", j.max_people,
-          {.help = "the largest people are kept", .unit = "people", .min = 1, .max = 100});
-  l.field("max_gap_frames", j.max_gap_frames,
-          {.help = "gaps up to this long are filled", .unit = "frames", .min = 0});
-  l.field("smoothing", j.smoothing, {.help = "0 = none", .min = 0, .max = 1});
+  describe(l, static_cast<PoseSearch&>(j));
   l.field("preview", j.preview, {.help = "also write a video of the poses"});
-  l.field("hands", j.hands, {.help = "find hands"});
-  l.field("face", j.face, {.help = "find face points"});
   l.field("resume", j.resume, {.help = "skip videos whose key-points are complete"});
   l.field("strict", j.strict, {.help = "the first video that can't be used is an error"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
@@ -78,8 +83,6 @@ void describe(Listing& l, SynthJob& j) {
 
 void describe(Listing& l, CacheJob& j) {
   l.field("stage", j.stage, {.help = "which samples: 1 single pictures, 2 clips", .min = 1, .max = 2});
-  l.field("batch_frames", j.batch_frames,
-          {.help = "decoded at once by a thread: bounds the memory", .unit = "frames", .min = 1});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
   l.section("model", j.model, "Networks");

@@ -23,6 +23,26 @@ struct EnumNames<IngestLayout> {
   static constexpr std::array<std::string_view, 5> values = {"auto", "moore", "champ", "manifest", "footage"};
 };
 
+/// How people are found in footage.
+struct PoseSearch {
+  std::string models_dir;  ///< "" = where set-up put them
+  double min_confidence = 0.3;
+  int64_t max_people = 1;      ///< the largest tracks are kept
+  int64_t max_gap_frames = 8;  ///< gaps up to this long are filled
+  double smoothing = 0.5;      ///< 0 = none
+  bool hands = true;
+  bool face = true;
+};
+
+struct PoseJob : PoseSearch {
+  std::vector<std::string> inputs;  ///< videos or folders
+  std::string output_dir;           ///< "" = beside each video, NAME_dwpose
+  bool preview = true;              ///< also writes a pose mp4
+  bool resume = true;               ///< skip videos whose key-points are complete
+  bool strict = false;              ///< the first video that can't be used is an error
+  int64_t threads = 0;
+};
+
 struct IngestJob {
   std::string input;   ///< folder, *_meta.json, or a CSV / JSONL manifest
   std::string output;  ///< folder of the index and of what ingest makes (key-points); "" = INPUT/.zoetrope
@@ -35,27 +55,12 @@ struct IngestJob {
   double shot_threshold = 0.35;  ///< mean colour-histogram distance of neighbours, 0..1
   bool verify_frames = true;     ///< decode every frame once
   bool extract_pose = true;      ///< footage without poses
+  PoseSearch pose;               ///< with extract_pose
   double min_pose_share = 0.8;   ///< of the frames in which a person must be seen
   int64_t max_people = 0;        ///< more in one frame reject the clip; 0 = any number
   double val_fraction =
       0.05;          ///< share of the clips that goes to the split `val` when the input names no splits
   int64_t seed = 0;  ///< of that choice
-  int64_t threads = 0;
-};
-
-struct PoseJob {
-  std::vector<std::string> inputs;  ///< videos or folders
-  std::string output_dir;           ///< "" = beside each video, NAME_dwpose
-  std::string models_dir;           ///< "" = where set-up put them
-  double min_confidence = 0.3;
-  int64_t max_people = 1;      ///< the largest tracks are kept
-  int64_t max_gap_frames = 8;  ///< gaps up to this long are filled
-  double smoothing = 0.5;      ///< 0 = none
-  bool preview = true;         ///< also writes a pose mp4
-  bool hands = true;
-  bool face = true;
-  bool resume = true;   ///< skip videos whose key-points are complete
-  bool strict = false;  ///< the first video that can't be used is an error
   int64_t threads = 0;
 };
 
@@ -84,7 +89,6 @@ struct CacheJob {
   DataJob data;
   CacheSettings cache;
   int64_t stage = 1;  ///< which samples: single pictures or clips
-  int64_t batch_frames = 8;
   std::string device = "cpu";
   int64_t threads = 0;
 };
@@ -111,6 +115,7 @@ struct EvalJob {
   int64_t threads = 0;
 };
 
+void describe(Listing& listing, PoseSearch& search);
 void describe(Listing& listing, IngestJob& job);
 void describe(Listing& listing, PoseJob& job);
 void describe(Listing& listing, SynthJob& job);

@@ -43,6 +43,8 @@ void describe(Listing& l, ValidationJob& v) {
           {.help = "every frame of a clip starts from the same noise", .resume = Resume::Allow});
   l.field("beta_schedule", v.beta_schedule,
           {.help = "of the sampler: the one of training, or another", .resume = Resume::Allow});
+  l.field("timestep_spacing", v.timestep_spacing,
+          {.help = "which timesteps the steps visit", .resume = Resume::Allow});
 }
 
 void describe(Listing& l, CheckpointJob& c) {

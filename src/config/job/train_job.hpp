@@ -52,6 +52,7 @@ struct ValidationJob {
   int64_t seed = 42;
   bool same_noise_per_frame = false;
   SamplerBetas beta_schedule = SamplerBetas::AsTrained;
+  TimestepSpacing timestep_spacing = TimestepSpacing::Trailing;
 };
 
 /// Where a rank adds up the gradients of several lanes or micro batches: whole, and the ranks exchange the

@@ -81,6 +81,9 @@ EvalReport parse(const Json& json) {
     if (const MetricInfo* info = find_metric(item.at("metric")))
       report.comparisons.push_back({item.at("a"), item.at("b"), info->metric, parse_interval(item.at("t")),
                                     parse_interval(item.at("bootstrap"))});
+  // Reports of before it was named there leave it out.
+  for (const Json& clip : json.value("left_out", Json::array()))
+    report.left_out.push_back({clip.at("id"), clip.at("reason")});
   return report;
 }
 
@@ -131,11 +134,11 @@ std::string to_json(const EvalReport& report) {
                            {"metric", quality::metric_info(item.metric).key},
                            {"t", to_json(item.t)},
                            {"bootstrap", to_json(item.bootstrap)}});
-  const Json json = {{"version", EvalReport::kVersion},
-                     {"clips", clips},
-                     {"groups", groups},
-                     {"comparisons", comparisons},
-                     {"metrics", metrics}};
+  Json left_out = Json::array();
+  for (const EvalLeftOut& clip : report.left_out)
+    left_out.push_back({{"id", clip.id}, {"reason", clip.reason}});
+  const Json json = {{"version", EvalReport::kVersion}, {"clips", clips},     {"groups", groups},
+                     {"comparisons", comparisons},      {"metrics", metrics}, {"left_out", left_out}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -182,6 +185,8 @@ std::string eval_table(const EvalReport& report) {
                    item.a, item.b, title(quality::metric_info(item.metric)), item.t.mean, item.t.low,
                    item.t.high, item.bootstrap.low, item.bootstrap.high);
   for (const EvalGroup& group : report.groups) fmt::format_to(out, "\n  {}: {}", group.name, group.about);
+  for (const EvalLeftOut& clip : report.left_out)
+    fmt::format_to(out, "\nleft out: {}: {}", clip.id, clip.reason);
   return text + conventions + "\n";
 }
 

@@ -33,11 +33,18 @@ struct EvalClip {
   std::string video;  ///< what was judged, or the panels written; "" if none
 };
 
+/// A clip that was to be judged and could not be read.
+struct EvalLeftOut {
+  std::string id;
+  std::string reason;  ///< for people
+};
+
 struct EvalReport {
   static constexpr int kVersion = 1;
   std::vector<EvalClip> clips;
   std::vector<EvalGroup> groups;  ///< each with one entry per clip; the first is what is judged
   std::vector<EvalComparison> comparisons;
+  std::vector<EvalLeftOut> left_out;  ///< in no group
 };
 
 /// Adds the comparison of two groups of the report; nothing if no clip has the measure in both. Requires:

@@ -9,15 +9,16 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <thread>
 
 #include "base/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
+#include "base/resources.hpp"
 #include "data/clip_index.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
 #include "data/ingest/internal/journal.hpp"
+#include "data/pose/pose_demand.hpp"
 
 namespace zt::data {
 namespace {
@@ -29,12 +30,16 @@ using ingest_internal::Examination;
 using ingest_internal::Journal;
 using ingest_internal::Outcome;
 
-// What an outcome depends on beside the files. Splits are chosen afterwards.
+// What an outcome depends on beside the files. Splits are chosen afterwards; how people are searched for
+// counts only where somebody searches.
 std::string digest_of(const config::IngestJob& job, bool has_estimator) {
-  const std::string text =
-      fmt::format("{} {} {} {} {} {} {} {} {} {}", job.min_frames, job.max_frames, job.min_side_px,
-                  job.split_shots, job.shot_threshold, job.verify_frames, job.extract_pose,
-                  job.min_pose_share, job.max_people, has_estimator);
+  const config::PoseSearch& pose = job.pose;
+  std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {}", job.min_frames, job.max_frames,
+                                 job.min_side_px, job.split_shots, job.shot_threshold, job.verify_frames,
+                                 job.extract_pose, job.min_pose_share, job.max_people, has_estimator);
+  if (has_estimator)
+    text += fmt::format(" {} {} {} {} {} {} {}", pose.models_dir, pose.min_confidence, pose.max_people,
+                        pose.max_gap_frames, pose.smoothing, pose.hands, pose.face);
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
@@ -73,8 +78,7 @@ struct Examined {
 
 Result<Examined> examine_all(const Discovery& found, const std::vector<std::string>& ids,
                              const Examination& how, Journal& journal, const IngestProgress& progress) {
-  const size_t cores = std::max<size_t>(1, std::thread::hardware_concurrency());
-  const size_t threads = how.job.threads > 0 ? static_cast<size_t>(how.job.threads) : cores;
+  const auto threads = static_cast<size_t>(how.job.threads > 0 ? how.job.threads : resources::cores());
   const size_t total = found.candidates.size();
   Examined examined;
   examined.outcomes.resize(total);
@@ -102,6 +106,21 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
   });
   if (journal_error) return fail(*std::move(journal_error));
   return examined;
+}
+
+// Room for the key-points that will be found in footage without, unless an earlier call found them.
+Status check_disk(const Discovery& found, const std::vector<std::string>& ids, const config::IngestJob& job,
+                  const fs::path& folder) {
+  std::vector<fs::path> videos;
+  std::error_code ignored;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Candidate& candidate = found.candidates[i];
+    if (!candidate.pose.empty() || !candidate.keypoints.empty()) continue;
+    if (!fs::exists(folder / "keypoints" / (ids[i] + ".jsonl"), ignored)) videos.push_back(candidate.video);
+  }
+  if (videos.empty()) return {};
+  const resources::Demand demand = pose_demand(videos, job.pose.max_people, /*has_previews=*/false);
+  return resources::require_disk(folder, {&demand, 1}, "free space, or name another output folder (-o)");
 }
 
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
@@ -146,6 +165,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   ZT_TRY_ASSIGN(Journal journal,
                 Journal::open(folder / "journal.jsonl", digest_of(job, estimator != nullptr)));
   const std::vector<std::string> ids = make_ids(found.candidates);
+  if (estimator) ZT_TRY(check_disk(found, ids, job, folder));
   const Examination how{job, folder, estimator};
   ZT_TRY_ASSIGN(Examined examined, examine_all(found, ids, how, journal, progress));
 

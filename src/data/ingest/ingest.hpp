@@ -43,6 +43,8 @@ struct IngestReport {
   /// The funnel: found -> opened -> decoded -> with pose -> clips, then rejects and remarks by reason with
   /// examples.
   std::string text() const;
+  /// All of it on one line (docs/formats/ingest.md).
+  std::string json() const;
 };
 
 /// Videos done, videos in all, and the one just finished. Never called concurrently.

@@ -57,6 +57,8 @@ TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
   EXPECT_EQ(report.probed, 1);
   EXPECT_EQ(report.clips, 1);
   EXPECT_THAT(report.text(), HasSubstr("empty-file"));
+  EXPECT_THAT(report.json(), HasSubstr(R"("found":2,"opened":1,)"));
+  EXPECT_THAT(report.json(), HasSubstr(R"("reason":"empty-file")"));
 }
 
 TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
@@ -126,6 +128,26 @@ TEST_F(IngestTest, OtherSettingsStartAfresh) {
   job_.min_frames = 4;
 
   EXPECT_EQ(run().resumed, 0);
+}
+
+TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {
+  write_video("film.mov", drifting_clip(64, 48, 10));
+  job_.min_pose_share = 0;
+  const PoseEstimator estimator = [](const PoseRequest& request) -> Result<KeypointClip> {
+    KeypointClip nobody;
+    nobody.width = 64, nobody.height = 48, nobody.fps_num = 25, nobody.source = "test";
+    nobody.frames.resize(static_cast<size_t>(request.num_frames));
+    return nobody;
+  };
+  run(estimator);
+  EXPECT_EQ(run(estimator).resumed, 1);
+  job_.pose.smoothing = 0;
+  EXPECT_EQ(run(estimator).resumed, 0);
+
+  job_.extract_pose = false;
+  run();
+  job_.pose.smoothing = 1;
+  EXPECT_EQ(run().resumed, 1) << "nobody looks";
 }
 
 TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {

@@ -15,6 +15,7 @@ struct IndexSummary {
   int64_t clips = 0;
   int64_t frames = 0;
   double seconds = 0;  ///< of the clips whose frame rate is known
+  std::string json;    ///< one line: the totals, and clips by split, size, rate and pose source
   std::string text;    ///< table: totals, splits, sizes, frame rates, pose sources, the first clips
 };
 

@@ -28,6 +28,8 @@ TEST_F(Inspect, SumsUpTheIndex) {
   EXPECT_THAT(summary.text, HasSubstr("train: 3"));
   EXPECT_THAT(summary.text, HasSubstr("64 x 48: 3"));
   EXPECT_THAT(summary.text, HasSubstr("and 1 more"));
+  EXPECT_THAT(summary.json, HasSubstr(R"("clips":3,"frames":30,)"));
+  EXPECT_THAT(summary.json, HasSubstr(R"("splits":{"train":3},"sizes":{"64 x 48":3},"rates":{"25 fps":3},)"));
 }
 
 TEST_F(Inspect, AnEmptyIndexHasASummaryToo) { EXPECT_EQ(summarise({}).clips, 0); }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "data/ingest/ingest.hpp"
 
@@ -27,6 +28,13 @@ std::string grouped(const std::vector<Finding>& findings) {
   return text;
 }
 
+nlohmann::ordered_json listed(const std::vector<Finding>& findings) {
+  auto list = nlohmann::ordered_json::array();
+  for (const Finding& finding : findings)
+    list.push_back({{"what", finding.what}, {"reason", finding.reason}, {"detail", finding.detail}});
+  return list;
+}
+
 }  // namespace
 
 std::map<std::string, int64_t> IngestReport::reasons() const {
@@ -45,6 +53,15 @@ std::string IngestReport::text() const {
   if (!rejects.empty()) text += fmt::format("rejected   {:>7}\n", rejects.size()) + grouped(rejects);
   if (!remarks.empty()) text += fmt::format("remarks    {:>7}\n", remarks.size()) + grouped(remarks);
   return text;
+}
+
+std::string IngestReport::json() const {
+  const nlohmann::ordered_json json = {{"index", index.string()},    {"found", found},
+                                       {"opened", probed},           {"decoded", decoded},
+                                       {"with_pose", with_pose},     {"clips", clips},
+                                       {"frames", frames},           {"unchanged", resumed},
+                                       {"rejects", listed(rejects)}, {"remarks", listed(remarks)}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace zt::data

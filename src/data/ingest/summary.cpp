@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "data/ingest/inspect.hpp"
 
@@ -24,12 +25,19 @@ double seconds_of(const ClipRecord& clip) {
   return clip.fps() > 0 ? static_cast<double>(clip.num_frames) / clip.fps() : 0;
 }
 
-// "splits   train 1000, val_a 16", most frequent first; beyond `kShown` values only their number.
+/// How many clips have each value.
+using Counts = std::map<std::string, int64_t>;
+
 template <class Value>
-std::string counted(std::string_view title, const ClipIndex& index, Value value) {
-  constexpr size_t kShown = 8;
-  std::map<std::string, int64_t> counts;
+Counts count(const ClipIndex& index, Value value) {
+  Counts counts;
   for (const ClipRecord& clip : index.clips) ++counts[value(clip)];
+  return counts;
+}
+
+// "splits   train 1000, val_a 16", most frequent first; beyond `kShown` values only their number.
+std::string counted(std::string_view title, const Counts& counts) {
+  constexpr size_t kShown = 8;
   std::vector<std::pair<std::string, int64_t>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -64,13 +72,21 @@ IndexSummary summarise(const ClipIndex& index, size_t max_rows) {
     summary.frames += clip.num_frames;
     summary.seconds += seconds_of(clip);
   }
+  const std::pair<const char*, Counts> groups[] = {
+      {"splits", count(index, [](const ClipRecord& clip) { return clip.split; })},
+      {"sizes", count(index, size_of)},
+      {"rates", count(index, rate_of)},
+      {"poses", count(index, pose_source)}};
+  nlohmann::ordered_json json = {
+      {"clips", summary.clips}, {"frames", summary.frames}, {"seconds", summary.seconds}};
   summary.text = fmt::format("{:<9}{} clips, {} frames, {:.1f} s\n", "total", summary.clips, summary.frames,
                              summary.seconds);
+  for (const auto& [title, counts] : groups) {
+    json[title] = counts;
+    if (!counts.empty()) summary.text += counted(title, counts);
+  }
+  summary.json = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   if (index.clips.empty()) return summary;
-  summary.text += counted("splits", index, [](const ClipRecord& clip) { return clip.split; });
-  summary.text += counted("sizes", index, size_of);
-  summary.text += counted("rates", index, rate_of);
-  summary.text += counted("poses", index, pose_source);
   summary.text += rows(index, max_rows);
   return summary;
 }

@@ -16,6 +16,7 @@
 #include "base/signals.hpp"
 #include "data/draw_pose.hpp"
 #include "data/frame_source.hpp"
+#include "data/pose/pose_demand.hpp"
 #include "media/video_writer.hpp"
 
 namespace zt::data {
@@ -148,6 +149,18 @@ class Extraction {
   PoseReport report_;
 };
 
+/// Room for what is still to be made.
+Status check_disk(const std::vector<PoseTask>& tasks, const config::PoseJob& job) {
+  std::vector<fs::path> videos;
+  std::error_code ignored;
+  for (const PoseTask& task : tasks)
+    if (!job.resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+  if (videos.empty()) return {};
+  const resources::Demand demand = pose_demand(videos, job.max_people, job.preview);
+  return resources::require_disk(fs::absolute(tasks.front().keypoints), {&demand, 1},
+                                 "free space, name another output_dir (-o), or set preview=false");
+}
+
 Error all_failures(const PoseReport& report) {
   Error error{report.failures.front().error.code,
               fmt::format("{} of {} videos can't be used:", report.failures.size(), report.videos),
@@ -159,24 +172,24 @@ Error all_failures(const PoseReport& report) {
 
 }  // namespace
 
-ClipPoseOptions clip_pose_options(const config::PoseJob& job) {
+ClipPoseOptions clip_pose_options(const config::PoseSearch& search) {
   ClipPoseOptions options;
-  options.min_confidence = job.min_confidence;
-  options.max_people = job.max_people;
-  options.max_gap_frames = job.max_gap_frames;
-  options.smoothing = job.smoothing;
+  options.min_confidence = search.min_confidence;
+  options.max_people = search.max_people;
+  options.max_gap_frames = search.max_gap_frames;
+  options.smoothing = search.smoothing;
   return options;
 }
 
-BlazePoseOptions blazepose_options(const config::PoseJob& job) {
+BlazePoseOptions blazepose_options(const config::PoseSearch& search) {
   constexpr int64_t kExtraTracks = 3;
   const auto most = static_cast<int64_t>(kMaxPeople);
   BlazePoseOptions options;
   options.tracking.max_tracks =
-      static_cast<int>(job.max_people > 0 ? std::min(job.max_people + kExtraTracks, most) : most);
-  options.tracking.search_small = job.max_people != 1;
-  options.hands = job.hands;
-  options.face = job.face;
+      static_cast<int>(search.max_people > 0 ? std::min(search.max_people + kExtraTracks, most) : most);
+  options.tracking.search_small = search.max_people != 1;
+  options.hands = search.hands;
+  options.face = search.face;
   return options;
 }
 
@@ -209,6 +222,7 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
                                  const PoseProgressCall& progress) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const auto tasks, plan_poses(job));
+  ZT_TRY(check_disk(tasks, job));
   const size_t threads =
       job.threads > 0 ? static_cast<size_t>(job.threads) : static_cast<size_t>(resources::cores());
   const size_t at_a_time = std::clamp<size_t>(tasks.size(), 1, threads);

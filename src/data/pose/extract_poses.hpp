@@ -53,10 +53,10 @@ struct PoseProgress {
 /// Called after every picture, from any thread, never concurrently.
 using PoseProgressCall = std::function<void(const PoseProgress&)>;
 
-ClipPoseOptions clip_pose_options(const config::PoseJob& job);
+ClipPoseOptions clip_pose_options(const config::PoseSearch& search);
 /// More people are followed than are kept, so that the largest can be told; small ones are looked for if
 /// several are wanted.
-BlazePoseOptions blazepose_options(const config::PoseJob& job);
+BlazePoseOptions blazepose_options(const config::PoseSearch& search);
 
 /// Works on several videos at a time, each on its own thread. A video that can't be used is reported and
 /// passed over (job.strict: ends the work). Each result appears whole or not at all, and what is complete is

@@ -31,7 +31,7 @@ struct Rows {
   std::vector<Finding> rejects;
 };
 
-// ---- CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled.
+// CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled.
 
 struct CsvLine {
   size_t number = 0;  // of its first line
@@ -88,7 +88,7 @@ Result<Rows> parse_csv(std::string_view text, const std::string& name) {
   return out;
 }
 
-// ---- JSON: an array of objects, or one object per line.
+// JSON: an array of objects, or one object per line.
 
 std::optional<Fields> fields_of(const json& object) {
   if (!object.is_object()) return std::nullopt;
@@ -126,7 +126,7 @@ Rows parse_json_lines(std::string_view text, const std::string& name) {
   return out;
 }
 
-// ---- From fields to candidates.
+// From fields to candidates.
 
 // The value of the first of several keys that is there; Moore's names are aliases of ours.
 std::string field(const Fields& fields, std::initializer_list<const char*> keys) {
