@@ -214,12 +214,12 @@ def stop_while_they_form(runs, name, victim, wanted):
     assert runs.weights(name) == wanted, "stopped: other weights than undisturbed"
 
 
-def memory_files(programs):
-    """Processes of these programs that hold a snapshot file."""
+def memory_files(root):
+    """Processes on runs in this folder that hold a snapshot file."""
     held = []
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
-            is_ours = maps.with_name("cmdline").read_bytes().startswith(str(programs).encode())
+            is_ours = str(root).encode() in maps.with_name("cmdline").read_bytes()
             if is_ours and "memfd:zoetrope-snapshot" in maps.read_text():
                 held.append(maps)
         except OSError:
@@ -249,7 +249,7 @@ def main():
             stop_while_they_form(runs, f"stopped{victim}", victim, wanted)
         left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(root).encode() in p.read_bytes()]
         assert not left, f"processes left: {left}"
-    assert not memory_files(programs), f"snapshots left in memory: {memory_files(programs)}"
+    assert not memory_files(root), f"snapshots left in memory: {memory_files(root)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"
 
