@@ -60,7 +60,7 @@ void fields(V& v, CheckpointRefused& e) {
 }
 template <class V>
 void fields(V& v, StateRestored& e) {
-  v("step", e.step), v("tiers", e.tiers);
+  v("step", e.step), v("tiers", e.tiers), v("seconds", e.seconds);
 }
 template <class V>
 void fields(V& v, ValidationDone& e) {

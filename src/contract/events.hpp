@@ -65,6 +65,7 @@ struct CheckpointRefused {
 struct StateRestored {
   int64_t step = 0;
   std::string tiers = {};  ///< by rank: "rank 0 memory, rank 1 peer (held by rank 0)"; "disk (step-00000100)"
+  double seconds = 0;      ///< of the first rank, from opening what it was read from until it was in place
 };
 struct ValidationDone {
   int64_t step = 0;

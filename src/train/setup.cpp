@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/resources.hpp"
 #include "base/signals.hpp"
@@ -131,7 +132,7 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
 }
 
 Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Found& found,
-              Journal& journal) {
+              const clock::Stopwatch& since_opened, Journal& journal) {
   for (const checkpoint::Refusal& refusal : found.refused) {
     journal.event(contract::CheckpointRefused{refusal.step, refusal.name, refusal.reason.text()});
     log::warn("train", "checkpoint " + refusal.name + " is not usable: " + refusal.reason.text());
@@ -144,11 +145,13 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
     log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
   log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
-  journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")"});
+  journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")",
+                                        since_opened.seconds()});
   return {};
 }
 
 Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal) {
+  const clock::Stopwatch watch;
   const int64_t step = *origin.memory_step, rank = setup.ranks.rank();
   ZT_TRY_ASSIGN(const auto scalars, origin.memory.own.restore(step, state_tensors(setup.state)));
   ZT_TRY(set_scalars(setup.state, scalars));
@@ -168,7 +171,7 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
   const std::string tiers = text_of_holders(origin.holders);
   if (setup.ranks.is_first() && setup.ranks.size() > 1)
     log::info("train", fmt::format("restored step {}: {}", step, tiers));
-  journal.event(contract::StateRestored{step, tiers});
+  journal.event(contract::StateRestored{step, tiers, watch.seconds()});
   return {};
 }
 
@@ -252,6 +255,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks, setup.device,
                                                     {configs.denoising_unet.num_levels(),
                                                      setup.encoders.codec->scale_factor()}));
+  const clock::Stopwatch since_opened;
   std::optional<checkpoint::Found> found;
   if (!origin.memory_step) {
     ZT_TRY_ASSIGN(found, open_together(setup.ranks, run.checkpoints()));
@@ -267,7 +271,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   }
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   setup.ranks.share_units(*setup.state.networks.store);
-  if (!origin.memory_step) return resume(setup, run, *found, journal);
+  if (!origin.memory_step) return resume(setup, run, *found, since_opened, journal);
   ZT_TRY(restore_frozen(setup.state, found->reader));
   return restore_from_memory(setup, origin, journal);
 }
@@ -308,11 +312,12 @@ Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& jo
 
 Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
   ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
+  const clock::Stopwatch since_opened;
   ZT_TRY_ASSIGN(const auto found, open_together(setup.ranks, run.checkpoints()));
   if (!found) return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
   if (found->reader.manifest().step >= setup.cursor.step)
     return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
-  return resume(setup, run, *found, journal);
+  return resume(setup, run, *found, since_opened, journal);
 }
 
 }  // namespace zt::train
