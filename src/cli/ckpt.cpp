@@ -70,7 +70,7 @@ Result<int> list(const Options& options) {
 // The folders a target names: one checkpoint, or every one of a run.
 Result<std::vector<fs::path>> checkpoint_folders(const Options& options) {
   if (is_checkpoint_folder(options.target)) return std::vector<fs::path>{options.target};
-  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.target));
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, run_meant_by(options.target)));
   std::vector<fs::path> folders;
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) folders.push_back(entry.folder);
   return folders;

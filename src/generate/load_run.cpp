@@ -52,6 +52,11 @@ Result<checkpoint::Found> open_chosen(const fs::path& checkpoints, const std::st
                           checkpoints.string(), choice, fmt::join(names, ", ")));
 }
 
+/// Of the optimizer: the parameter trained.
+bool has_moments(const checkpoint::Reader& reader, const std::string& parameter) {
+  return reader.has("optimizer.exp_avg/" + parameter) || reader.has("optimizer.exp_avg_code/" + parameter);
+}
+
 Status copy_parameter(const checkpoint::Reader& reader, const std::string& stored,
                       const params::StoredParam& param, params::ParamStore& store) {
   ZT_TRY_ASSIGN(const at::Tensor value, reader.tensor(stored));
@@ -91,6 +96,7 @@ Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& ch
   RunWeights weights;
   weights.checkpoint = reader.folder();
   weights.step = reader.manifest().step;
+  std::vector<std::string> without_average;
   for (const params::StoredParam& param : store.params()) {
     const std::string& name = param.info.name;
     const bool has_average = choice.use_ema && reader.has("ema/" + name);
@@ -99,8 +105,16 @@ Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& ch
       continue;
     }
     weights.is_ema = weights.is_ema || has_average;
+    if (!has_average && has_moments(reader, name)) without_average.push_back(name);
     ZT_TRY(copy_parameter(reader, (has_average ? "ema/" : "param/") + name, param, store));
   }
+  if (weights.is_ema && !without_average.empty())
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format("{} has averages, but none of {} parameters that trained, the first is {}: a mix of both "
+                    "would be nobody's weights; take another checkpoint, or "
+                    "the weights themselves (use_ema: false)",
+                    reader.folder().string(), without_average.size(), without_average.front()));
   return weights;
 }
 

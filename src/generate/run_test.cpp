@@ -60,7 +60,10 @@ class RunFolderOfARun : public ::testing::Test {
       snapshot.metrics["val_loss"] = losses[i];
       for (const params::StoredParam& param : set.store->params()) {
         snapshot.tensors.push_back({"param/" + param.info.name, param.value.detach()});
-        if (with_ema) snapshot.tensors.push_back({"ema/" + param.info.name, param.value.detach() + 1});
+        if (with_ema && param.info.name != without_average_)
+          snapshot.tensors.push_back({"ema/" + param.info.name, param.value.detach() + 1});
+        if (with_ema && trains_)
+          snapshot.tensors.push_back({"optimizer.exp_avg/" + param.info.name, param.value.detach()});
       }
       saver.save(snapshot);
       saver.wait();
@@ -95,6 +98,8 @@ class RunFolderOfARun : public ::testing::Test {
   }
 
   const test::TempFolder folder_;
+  std::string without_average_;  ///< a parameter
+  bool trains_ = false;          ///< whether checkpoints have moments
 };
 
 TEST_F(RunFolderOfARun, GivesTheWeightsOfTheBestCheckpoint) {
@@ -118,6 +123,20 @@ TEST_F(RunFolderOfARun, PrefersAveragedWeights) {
   ASSERT_TRUE(averaged && plain);
   EXPECT_TRUE(bias(*averaged).equal(bias(*plain) + 1));
   EXPECT_NE(averaged->digest, plain->digest);
+}
+
+TEST_F(RunFolderOfARun, DoesNotMixAveragesWithWeightsOfWhatTrained) {
+  without_average_ = "denoising_unet.conv_in.bias";
+  EXPECT_TRUE(load_run(make_run("frozen", 1, {0.5}, true), {})) << "a frozen one has none";
+  trains_ = true;
+  const fs::path run = make_run("torn", 1, {0.5}, true);
+
+  const auto averaged = load_run(run, {});
+
+  ASSERT_FALSE(averaged);
+  EXPECT_EQ(averaged.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(averaged.error().message, ::testing::HasSubstr("the first is denoising_unet.conv_in.bias"));
+  EXPECT_TRUE(load_run(run, {.weights = {.use_ema = false}}));
 }
 
 TEST_F(RunFolderOfARun, GivesTheCheckpointThatIsNamed) {
