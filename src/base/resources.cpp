@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <limits>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "base/files.hpp"
@@ -131,14 +133,15 @@ int cores(const fs::path& root) {
 }
 
 bool cores_are_free(const fs::path& root) {
-  constexpr std::string_view kAverage =
-      "some avg10=";  // percent of the time in which a task waited for a core
-  constexpr double kHardly = 5;
-  const auto pressure = files::read(root / "proc/pressure/cpu", kSmallFile);
-  if (!pressure || !pressure->starts_with(kAverage)) return false;
-  double waited = 100;
-  std::from_chars(pressure->data() + kAverage.size(), pressure->data() + pressure->size(), waited);
-  return waited < kHardly;
+  constexpr int kLooks = 10;
+  constexpr std::chrono::milliseconds kBetween(3);
+  for (int look = 0; look < kLooks; ++look) {
+    if (look > 0) std::this_thread::sleep_for(kBetween);
+    const auto stat = files::read(root / "proc/stat", kSmallFile);
+    const auto running = stat ? field(*stat, "procs_running ") : std::nullopt;
+    if (running && *running <= 1) return true;  // who looks runs, too
+  }
+  return false;
 }
 
 Status require(std::string_view resource, std::span<const Demand> demands, uint64_t available_bytes,

@@ -27,8 +27,8 @@ Result<Memory> memory(const std::filesystem::path& root = "/");
 /// up).
 int cores(const std::filesystem::path& root = "/");
 
-/// Whether hardly anybody has waited for a core of this machine in the last ten seconds, by the kernel's
-/// pressure figures; false where it keeps none.
+/// Whether nothing else runs on this machine at one of a few looks in some thirty milliseconds: so no other
+/// program computes. False where the kernel does not say.
 bool cores_are_free(const std::filesystem::path& root = "/");
 
 /// One term of a demand, e.g. {"optimizer state (2 x 860 M x 4 B)", 6880000000}.

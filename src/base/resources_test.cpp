@@ -76,15 +76,16 @@ TEST(Resources, CpuQuotaIsRoundedUpAndNeverBelowOne) {
   EXPECT_EQ(cores(root.path()), 1);
 }
 
-TEST(Resources, CoresAreFreeWhereHardlyAnybodyWaits) {
-  const auto are_free = [](const std::string& pressure) {
-    return cores_are_free(FakeRoot().with("proc/pressure/cpu", pressure).path());
+TEST(Resources, CoresAreFreeWhereNothingElseRuns) {
+  const auto are_free = [](const std::string& stat) {
+    FakeRoot root;
+    return cores_are_free(root.with("proc/stat", stat).path());
   };
-  EXPECT_TRUE(are_free("some avg10=0.87 avg60=14.26 avg300=21.69 total=1448355744\nfull avg10=0.00\n"));
-  EXPECT_FALSE(are_free("some avg10=14.26 avg60=0.00 avg300=0.00 total=1448355744\n"));
-  EXPECT_FALSE(are_free("some avg10=\n"));
-  EXPECT_FALSE(are_free(""));
-  EXPECT_FALSE(cores_are_free(FakeRoot().with("proc/meminfo", "").path())) << "an old kernel";
+  EXPECT_TRUE(are_free("cpu  1 2 3\nprocesses 9\nprocs_running 1\nprocs_blocked 3\n"));
+  EXPECT_FALSE(are_free("cpu  1 2 3\nprocesses 9\nprocs_running 2\nprocs_blocked 0\n"));
+  EXPECT_FALSE(are_free("cpu  1 2 3\n"));
+  FakeRoot empty;
+  EXPECT_FALSE(cores_are_free(empty.with("proc/meminfo", "").path()));
 }
 
 TEST(Resources, RefusalShowsTheArithmeticAndTheAdvice) {

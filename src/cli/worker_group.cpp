@@ -52,11 +52,11 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
   for (std::string& argument : contract::to_args(call)) options.argv.push_back(std::move(argument));
   // Threads of one operation wait for each other thousands of times a step. On a machine with other work one
   // that spins takes the core from the one it waits for; on a free one, one that sleeps is woken too late.
-  // Some 15 us of spinning are most of the gain where cores are free, and bounded harm should they not stay
+  // Some 30 us of spinning are most of the gain where cores are free, and bounded harm should they not stay
   // so (docs/numerics.md).
   if (!std::getenv(kWaitPolicy) && !std::getenv(kSpinCount)) {
     options.env.emplace_back(kWaitPolicy, "passive");
-    if (resources::cores_are_free()) options.env.emplace_back(kSpinCount, "1000");
+    if (resources::cores_are_free()) options.env.emplace_back(kSpinCount, "2000");
   }
   if (!session_.rendezvous_token.empty())
     options.env.emplace_back(contract::kRendezvousToken, session_.rendezvous_token);
