@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 #include <system_error>
 
@@ -20,12 +19,6 @@ constexpr std::array<std::string_view, 5> kKinds = {"NO", "MULTI_CPU", "MULTI_GP
 constexpr int64_t kMostRanks = 4096;
 constexpr std::string_view kStage = "parallel.zero_stage", kPrecision = "precision.mixed_precision",
                            kShardRanks = "parallel.shard_ranks";
-
-int64_t whole(const Entry& entry) {
-  int64_t value = 0;
-  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
-  return value;
-}
 
 int64_t whole_or(const KeyFile& file, std::string_view key, int64_t otherwise) {
   const Entry* entry = file.find(key);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -25,13 +24,6 @@ constexpr std::string_view kOurBatch = "data.train_bs",
 constexpr std::string_view kPrecision = "precision.mixed_precision";
 constexpr std::string_view kOptimizers[] = {"Adam", "AdamW", "Adam8bit", "AdamW8bit", "PagedAdamW8bit"};
 constexpr std::string_view kSchedulers[] = {"WarmupLR", "WarmupDecayLR", "WarmupCosineLR"};
-
-/// Of an entry whose type is Type::Int.
-int64_t whole(const Entry& entry) {
-  int64_t value = 0;
-  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
-  return value;
-}
 
 std::optional<int64_t> number_of(const Entry* entry) {
   return entry && !entry->is_auto ? std::optional(whole(*entry)) : std::nullopt;

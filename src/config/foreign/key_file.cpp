@@ -210,6 +210,12 @@ class Reader {
 
 }  // namespace
 
+int64_t whole(const Entry& entry) {
+  int64_t value = 0;
+  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
+  return value;
+}
+
 const Entry* KeyFile::find(std::string_view key) const {
   const auto found = std::ranges::find(entries, key, [](const Entry& entry) { return entry.row->key; });
   return found == entries.end() ? nullptr : &*found;

@@ -4,6 +4,7 @@
 // DeepSpeed's own reader does.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ struct Entry {
   Position at;
   Position key_at;
 };
+
+/// The value of an entry whose type is Type::Int.
+int64_t whole(const Entry& entry);
 
 struct KeyFile {
   Source source;
