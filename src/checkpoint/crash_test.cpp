@@ -56,6 +56,12 @@ struct CrashPlan {
     lose_unsynced();
     ::_exit(kCrashed);
   }
+  /// The disk hangs no more.
+  void release() {
+    const std::lock_guard lock(mutex);
+    hangs = false;
+    released.notify_all();
+  }
   /// Called before each operation.
   void count() {
     if (operations_left-- == 0) crash();
@@ -335,11 +341,7 @@ TEST(CheckpointCrash, ADiskThatHangsCostsADeadlineAndNotTheRun) {
   ASSERT_EQ(results.size(), 1U);
   EXPECT_EQ(results[0].step, 2);
   EXPECT_EQ(results[0].status.error().code, ErrorCode::Timeout);
-  {
-    const std::lock_guard lock(plan.mutex);
-    plan.hangs = false;
-  }
-  plan.released.notify_all();
+  plan.release();
   while (!saver.wait()) std::this_thread::yield();
   EXPECT_EQ(value_in(folder.path()), 1);
 }
@@ -353,11 +355,7 @@ TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDead
   saver.save(snapshot_of(1, 1));
   saver.save(snapshot_of(2, 2));
   const auto left_out = saver.take_results();
-  {
-    const std::lock_guard lock(plan.mutex);
-    plan.hangs = false;
-  }
-  plan.released.notify_all();
+  plan.release();
   while (!saver.wait()) std::this_thread::yield();
   saver.save(snapshot_of(3, 3));
 
