@@ -14,10 +14,15 @@ uint64_t xxh64(std::string_view text, uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
 }
 
-struct Xxh64::State {
+struct XxhState {
   XXH3_state_t* xxh = XXH3_createState();
-  ~State() { XXH3_freeState(xxh); }
+  XxhState() = default;
+  ~XxhState() { XXH3_freeState(xxh); }
+  XxhState(const XxhState&) = delete;
+  XxhState& operator=(const XxhState&) = delete;
 };
+
+struct Xxh64::State : XxhState {};
 Xxh64::Xxh64(uint64_t seed) : state_(std::make_unique<State>()) {
   XXH3_64bits_reset_withSeed(state_->xxh, seed);
 }
@@ -28,10 +33,7 @@ void Xxh64::update(std::span<const std::byte> bytes) {
 }
 uint64_t Xxh64::digest() const { return XXH3_64bits_digest(state_->xxh); }
 
-struct Xxh128::State {
-  XXH3_state_t* xxh = XXH3_createState();
-  ~State() { XXH3_freeState(xxh); }
-};
+struct Xxh128::State : XxhState {};
 Xxh128::Xxh128() : state_(std::make_unique<State>()) { XXH3_128bits_reset(state_->xxh); }
 Xxh128::~Xxh128() = default;
 Xxh128::Xxh128(Xxh128&&) noexcept = default;
