@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/host_name.hpp"
 #include "cli/first_missing.hpp"
 #include "cli/last_error.hpp"
 #include "cli/worker_group.hpp"
@@ -26,12 +25,6 @@ constexpr double kEvidence_s = 0.4;
 std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
   const contract::Attempt first{session.call.generation, session.call.progress.parent_path()};
   return first.flight(static_cast<int>(rank));
-}
-
-/// As the user calls it, where there are several.
-std::string host_of(const WorkerSession& session) {
-  const std::string& name = session.call.place.host;
-  return name.empty() ? host_name() : name;
 }
 
 }  // namespace
@@ -102,7 +95,7 @@ std::string HangGuard::describe(const Found& found) const {
   const auto rank = session_.call_of(found.hang.rank).place.rank;
   const contract::Progress& words = found.words;
   std::string text =
-      fmt::format("rank {} on {} hangs ({} for {:.1f} s) in {}, after step {}", rank, host_of(session_),
+      fmt::format("rank {} on {} hangs ({} for {:.1f} s) in {}, after step {}", rank, host_of(session_.call),
                   name(found.hang.kind), found.hang.silent_s, contract::doing(words), words.step);
   if (const std::string evidence = flight_evidence(session_, words.generation); !evidence.empty())
     text += "; " + evidence;
@@ -117,8 +110,8 @@ void HangGuard::write_event(const Found& found, const std::string& what) const {
   auto events =
       contract::EventWriter::create(run->events(), found.words.generation, fmt::format("hang-rank{}", rank));
   if (events)
-    (void)events->write(
-        contract::FaultFound{found.words.step, rank, host_of(session_), "hang", what, "the rank was killed"});
+    (void)events->write(contract::FaultFound{found.words.step, rank, host_of(session_.call), "hang", what,
+                                             "the rank was killed"});
 }
 
 }  // namespace zt::cli

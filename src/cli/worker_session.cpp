@@ -109,8 +109,8 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   const auto progress = contract::read_progress(call.progress);
   if (!session.others.empty()) {
-    const std::string host = call.place.host.empty() ? host_name() : call.place.host;
-    note("zoetrope: error: " + text(FirstCause{end.rank, host, exit, progress, words_of(session, end), log}));
+    note("zoetrope: error: " +
+         text(FirstCause{end.rank, host_of(call), exit, progress, words_of(session, end), log}));
     const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
     if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
     return {exit.shell_code(), has_said};
@@ -139,6 +139,10 @@ Result<std::unique_ptr<RankGroup>> start_ranks(const WorkerSession& session) {
 }
 
 }  // namespace
+
+std::string host_of(const contract::WorkerCall& call) {
+  return call.place.host.empty() ? host_name() : call.place.host;
+}
 
 Result<fs::path> find_worker() {
   if (const char* named = std::getenv("ZT_WORKER"); named && *named) {

@@ -46,6 +46,9 @@ struct WorkerSession {
   const std::filesystem::path& log_of(size_t rank) const { return rank == 0 ? log : others[rank - 1].log; }
 };
 
+/// Where the worker runs, for messages: as the user calls the host, where there are several.
+std::string host_of(const contract::WorkerCall& call);
+
 struct WorkerEnd {
   int code = 0;          ///< the worker's exit code, 130 after a second Ctrl-C
   bool has_said = true;  ///< false: it ended without saying why (a signal, a bug), and its log may be wanted
