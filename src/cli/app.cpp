@@ -12,8 +12,8 @@
 #include "base/signals.hpp"
 #include "base/standard_streams.hpp"
 #include "base/text.hpp"
-#include "cli/output.hpp"
-#include "cli/verbs.hpp"
+#include "cli/output/output.hpp"
+#include "cli/verbs/verbs.hpp"
 #include "cli/version.hpp"
 #include "contract/exit_codes.hpp"
 

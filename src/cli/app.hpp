@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "cli/verbs.hpp"
+#include "cli/verbs/verbs.hpp"
 
 namespace zt::cli {
 

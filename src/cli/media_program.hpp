@@ -3,7 +3,7 @@
 // whole command line.
 #pragma once
 
-#include "cli/verbs.hpp"
+#include "cli/verbs/verbs.hpp"
 
 namespace zt::cli {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A rank's flight record on disk: its last exchanges with the other ranks, written when something went wrong
 // or was asked for. Format: docs/formats/flight.md. What all ranks' records say together:
-// cli/first_missing.hpp.
+// cli/failure/first_missing.hpp.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ from recovery_test import Runs, at_step, wait_until
 
 HANG_S = 5  # parallel.hang_s
 FORWARD, BACKWARD = 2, 3  # activities of docs/formats/progress.md
-SPIN_TIMES = 10  # as long a rank may compute: cli/hang_rule.hpp
+SPIN_TIMES = 10  # as long a rank may compute: cli/failure/hang_rule.hpp
 SLACK_S = 2  # the time of a look, of the evidence, and of a busy machine
 
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "cli/first_missing.hpp"
+#include "cli/failure/first_missing.hpp"
 #include "contract/flight.hpp"
 #include "dist/group.hpp"
 #include "support/rank_processes.hpp"

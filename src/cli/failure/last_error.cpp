@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// See last_error.hpp.
+#include "cli/failure/last_error.hpp"
+
+#include <cstdint>
+#include <fstream>
+#include <string_view>
+
+#include "base/files.hpp"
+
+namespace zt::cli {
+namespace {
+
+constexpr std::string_view kErrorMark = "zoetrope-worker: error: ";
+constexpr uint64_t kMaxLogBytes = uint64_t{64} << 20;
+
+}  // namespace
+
+std::string last_error(const std::filesystem::path& log) {
+  const auto text = files::read(log, kMaxLogBytes);
+  const size_t said = text ? text->rfind(kErrorMark) : std::string::npos;
+  if (said == std::string::npos) return {};
+  const size_t begin = said + kErrorMark.size();
+  return text->substr(begin, text->find('\n', begin) - begin);
+}
+
+void append_error(const std::filesystem::path& log, std::string_view words) {
+  std::ofstream(log, std::ios::app) << kErrorMark << words << "\n";
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// See restart_policy.hpp.
+#include "cli/failure/restart_policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/error_policy.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+/// By how often the host was lost before. Ranks that live wait five minutes for the others.
+constexpr std::array kHostDelays = {std::chrono::seconds(0), std::chrono::seconds(10),
+                                    std::chrono::seconds(60), std::chrono::seconds(120)};
+
+/// Words without what differs between two reports of one cause: addresses, sizes, times.
+std::string class_of(std::string_view words) {
+  std::string out;
+  for (const char c : words) {
+    if (!std::isdigit(static_cast<unsigned char>(c))) {
+      out += c;
+    } else if (out.empty() || out.back() != '#') {
+      out += '#';
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_worth_a_restart(const process::Exit& exit) {
+  if (exit.signal != 0) return true;
+  if (exit.code == contract::kExitStoppedNow) return false;
+  const auto error = contract::error_of_exit(exit.code);
+  return !error || policy(*error).restart == RestartScope::Worker;
+}
+
+RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, Time now) {
+  const auto is_over = [&](Time then) { return now - then >= rules_.window; };
+  std::erase_if(granted_, is_over);
+  std::erase_if(hosts_lost_, [&](const auto& loss) { return is_over(loss.second); });
+  std::erase_if(seen_, [&](const auto& end) { return is_over(end.second); });
+  std::string repeated;
+  for (const RankFailure& failure : failures) {
+    if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
+    if (failure.is_host_lost) continue;  // that it is away again says nothing of the run
+    const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
+                              failure.position};
+    if (!seen_.emplace(signature, now).second)
+      repeated = fmt::format("rank {} has ended by {} {} for the second time: it would again", failure.rank,
+                             failure.exit.text(), failure.position);
+  }
+  if (!repeated.empty()) return {false, repeated};
+  if (used() >= rules_.max_restarts)
+    return {false, fmt::format("there were {} restarts within {} minutes, which is all that --max-restarts "
+                               "allows",
+                               used(), rules_.window.count())};
+  granted_.push_back(now);
+  RestartDecision decision{.restarts = true, .reason = {}};
+  const auto lost = std::ranges::find_if(failures, &RankFailure::is_host_lost);
+  if (lost != failures.end()) {
+    const auto before = std::ranges::count(hosts_lost_, lost->rank, &std::pair<int, Time>::first);
+    decision.host_delay = kHostDelays[std::min(static_cast<size_t>(before), kHostDelays.size() - 1)];
+    hosts_lost_.emplace_back(lost->rank, now);
+  }
+  return decision;
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output/output.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error_policy.hpp"
+#include "base/terminal.hpp"
+
+namespace zt::cli {
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void note(std::string_view line) {
+  std::fflush(stdout);  // a terminal shows both: keep their order
+  const std::string text = std::string(line) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void print_error(const Error& error) {
+  note("zoetrope: error: " + error.text());
+  // Usage and configuration messages carry their own advice.
+  const ErrorPolicy& row = policy(error.code);
+  if (row.exit_code != 2) note("hint: " + std::string(row.operator_text));
+}
+
+int finish_output(int code) {
+  errno = 0;
+  const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!is_lost || errno == EPIPE) return code;
+  note("zoetrope: error: the output could not be written completely");
+  return code == 0 ? 1 : code;
+}
+
+void Table::add(std::vector<std::string> row) {
+  row.resize(columns_.size());
+  rows_.push_back(std::move(row));
+}
+
+std::string Table::text(int width) const {
+  std::vector<int> widths;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    widths.push_back(terminal::columns(columns_[c].title));
+    for (const auto& row : rows_) widths[c] = std::max(widths[c], terminal::columns(row[c]));
+  }
+  std::string out;
+  const auto add_line = [&](const auto& cell_of) {
+    std::string line;
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      const std::string& cell = cell_of(c);
+      const std::string pad(static_cast<size_t>(widths[c] - terminal::columns(cell)), ' ');
+      line += columns_[c].align == Align::Right ? pad + cell : cell + pad;
+      if (c + 1 < columns_.size()) line += "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += (width > 0 ? terminal::fit(line, width) : line) + "\n";
+  };
+  add_line([&](size_t c) -> const std::string& { return columns_[c].title; });
+  for (const auto& row : rows_) add_line([&](size_t c) -> const std::string& { return row[c]; });
+  return out;
+}
+
+int table_width() {
+  const auto traits = terminal::inspect(1);
+  return traits.is_tty ? traits.width : 0;
+}
+
+}  // namespace zt::cli

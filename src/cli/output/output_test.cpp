@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output/output.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "cli/output/progress_text.hpp"
+
+namespace zt::cli {
+namespace {
+
+using contract::Phase;
+using contract::Progress;
+
+Progress training(int64_t step, int64_t total) {
+  Progress p;
+  p.phase = Phase::Training;
+  p.step = step;
+  p.total_steps = total;
+  p.loss = std::numeric_limits<double>::quiet_NaN();
+  p.eta_s = std::numeric_limits<double>::quiet_NaN();
+  return p;
+}
+
+TEST(Table, ColumnsAreAlignedAndLinesEndWithoutSpaces) {
+  Table table({{"NAME"}, {"STEP", Table::Align::Right}, {"NOTE"}});
+  table.add({"a", "5", "x"});
+  table.add({"longer", "1200", ""});
+
+  EXPECT_EQ(table.text(0),
+            "NAME    STEP  NOTE\n"
+            "a          5  x\n"
+            "longer  1200\n");
+}
+
+TEST(Table, IsCutToTheTerminal) {
+  Table table({{"NAME"}});
+  table.add({"abcdefgh"});
+
+  EXPECT_EQ(table.text(5), "NAME\nabcde\n");
+}
+
+TEST(ProgressText, UnknownPartsAreLeftOut) {
+  Progress p;
+  p.phase = Phase::Loading;
+  p.loss = p.eta_s = std::numeric_limits<double>::quiet_NaN();
+
+  EXPECT_EQ(progress_text(p, 80), "loading");
+  p.action = "reference_unet";
+  EXPECT_EQ(progress_text(p, 80), "loading  reference_unet");
+}
+
+TEST(ProgressText, BarTakesTheRoomThatIsLeft) {
+  // 8 (head) + 1 + bar + 7 (tail) <= 35 - 1
+  EXPECT_EQ(progress_text(training(50, 100), 35), "training [########........] 50/100");
+}
+
+TEST(ProgressText, NarrowTerminalsGetNoBar) {
+  EXPECT_EQ(progress_text(training(50, 100), 24), "training 50/100");
+}
+
+TEST(ProgressText, EverythingKnownIsShown) {
+  Progress p = training(120, 400);
+  p.loss = 0.12344;
+  p.samples_per_s = 15.23;
+  p.eta_s = 190;
+
+  EXPECT_EQ(progress_text(p, 20), "training 120/400  loss 0.1234  15.2/s  3 min 10 s left");
+}
+
+}  // namespace
+}  // namespace zt::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// See rank_group.hpp.
+#include "cli/ranks/rank_group.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error_policy.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+
+bool is_failure(const process::Exit& exit) {
+  return exit.signal != 0 || (exit.code != 0 && exit.code != kExitResumable);
+}
+
+bool is_consequence(const process::Exit& exit) {
+  return exit.signal == 0 && contract::error_of_exit(exit.code) == ErrorCode::PeerLost;
+}
+
+bool RankGroup::have_all_ended() const {
+  return std::ranges::all_of(ends_, [](const auto& end) { return end.has_value(); });
+}
+
+void RankGroup::note_end(size_t rank, RankEnd end) {
+  // Ranks that end together: one that only lost another is not the cause.
+  const bool is_first =
+      !failed_first_ || (is_consequence(ends_[*failed_first_]->exit) && !is_consequence(end.exit));
+  if (is_failure(end.exit) && is_first) failed_first_ = rank;
+  ends_[rank] = std::move(end);
+}
+
+GroupEnd RankGroup::end(bool saved) const {
+  const auto end_of_rank = [&](size_t rank) {
+    return GroupEnd{ends_[rank]->exit, static_cast<int>(rank), ends_[rank]->words};
+  };
+  if (saved && !has_failed(0)) return end_of_rank(0);
+  const size_t failed = failed_first_.value_or(0);
+  if (!is_consequence(ends_[failed]->exit)) return end_of_rank(failed);
+  // One that was asked to stop while it loaded leaves the others without their first rank: that is no
+  // failure.
+  for (size_t rank = 0; rank < size(); ++rank)
+    if (ends_[rank]->exit.code == kExitResumable) return end_of_rank(rank);
+  return end_of_rank(failed);
+}
+
+Status RankGroup::start(size_t rank, int64_t generation, int64_t number) {
+  ZT_TRY(spawn(rank, generation, number));
+  ends_[rank].reset();
+  failed_first_.reset();
+  return {};
+}
+
+void RankGroup::end_within(std::chrono::seconds limit) {
+  if (!kill_at_) kill_at_ = clock::in(limit);
+}
+
+bool RankGroup::is_overdue() const {
+  return kill_at_ && clock::left(*kill_at_) == std::chrono::milliseconds(0);
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// See recovery.hpp.
+#include "cli/ranks/recovery.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error_policy.hpp"
+#include "base/signals.hpp"
+#include "cli/failure/last_error.hpp"
+#include "cli/ranks/rank_group.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/progress.hpp"
+#include "rendezvous/client.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::chrono::seconds kStoreLimit{5};
+/// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
+/// they load they would wait for it.
+constexpr std::chrono::seconds kEndLimit{1};
+/// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
+constexpr std::chrono::seconds kLeaveLimit{10};
+constexpr std::chrono::seconds kHoldLimit{60};
+
+bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
+
+// Its log and progress words are those of the first attempt for as long as the launch lasts: a survivor has
+// them open. Where the file system has no links the later attempts go without.
+void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
+                     const contract::Attempt& attempt) {
+  const auto rank = static_cast<int>(call.place.rank);
+  std::error_code ignored;
+  fs::create_hard_link(log, attempt.log(rank), ignored);
+  fs::create_hard_link(call.progress, attempt.progress(rank), ignored);
+}
+
+// Where a process was; the page may still say where the one before it was, which was of an earlier launch.
+std::string position_of(const fs::path& page, int64_t started_in) {
+  const auto progress = contract::read_progress(page);
+  const bool is_loading =
+      !progress || progress->generation < started_in || progress->phase < contract::Phase::Training;
+  return is_loading ? "while loading" : fmt::format("after step {}", progress->step);
+}
+
+}  // namespace
+
+Recovery::Recovery(const WorkerSession& session)
+    : session_(session),
+      policy_({.max_restarts = session.restarts ? session.restarts->max_restarts : 0}),
+      generation_(session.call.generation),
+      started_in_(session.others.size() + 1, session.call.generation) {}
+
+Result<std::string> Recovery::tend(RankGroup& workers) {
+  // All ranks' last save is made by then.
+  if (const auto& first = workers.end_of(0); first && is_clean(first->exit)) {
+    is_over_ = true;
+    workers.end_within(kLeaveLimit);
+  }
+  std::vector<RankFailure> failures;
+  std::vector<size_t> left_behind;
+  for (size_t rank = 0; rank < workers.size(); ++rank) {
+    if (awaited_.contains(rank)) continue;
+    if (is_left_behind(workers, rank))
+      left_behind.push_back(rank);
+    else if (workers.has_failed(rank))
+      failures.push_back(describe(workers, rank));
+  }
+  if (is_over_ || (failures.empty() && left_behind.empty() && awaited_.empty())) return std::string();
+  const bool is_hopeless = !failures.empty() || !awaited_.empty();
+  if (signals::stop() != signals::Stop::None && (is_hopeless || !is_stop_held_)) {
+    give_up(workers);
+    return std::string();
+  }
+  ZT_TRY(start_awaited(workers));
+  if (failures.empty()) return start_left_behind(workers, left_behind);
+  const RestartDecision decision = policy_.decide(failures, std::chrono::steady_clock::now());
+  if (!decision.restarts) {
+    give_up(workers);
+    return decision.reason.empty() ? std::string() : "zoetrope: not restarted: " + decision.reason + "\n";
+  }
+  std::string lines;
+  for (const RankFailure& failure : failures)
+    lines += failure.is_host_lost ? fmt::format("zoetrope: {} is lost {}: {}\n", name_of(failure.rank),
+                                                failure.position, failure.words)
+                                  : fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank),
+                                                failure.exit.text(), failure.position);
+  ZT_TRY(begin_next(workers, failures, decision.host_delay));
+  const std::string when =
+      awaited_.empty() ? "" : fmt::format("; the host is tried again in {} s", decision.host_delay.count());
+  return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour){}\n",
+                             generation_, policy_.used(), session_.restarts->max_restarts, when);
+}
+
+bool Recovery::are_all_back(const RankGroup& workers) const {
+  for (size_t rank = 0; rank < workers.size(); ++rank) {
+    const auto progress = contract::read_progress(session_.call_of(rank).progress);
+    if (!progress || progress->generation < generation_ || progress->phase < contract::Phase::Training)
+      return false;
+  }
+  return true;
+}
+
+bool Recovery::holds_stop(const RankGroup& workers) {
+  if (signals::stop() == signals::Stop::None) return false;
+  if (!hold_until_) {  // the moment of the request
+    is_stop_held_ = restarts_ > 0;
+    hold_until_ = clock::in(session_.hosts.empty() ? kHoldLimit : kHoldLimit / 6);
+  }
+  is_stop_held_ = is_stop_held_ && !is_over_ && signals::stop() == signals::Stop::Requested &&
+                  clock::left(*hold_until_) > std::chrono::milliseconds(0) && !are_all_back(workers);
+  return is_stop_held_;
+}
+
+std::string Recovery::name_of(int rank) const {
+  return session_.others.empty() ? "the worker" : fmt::format("rank {}", rank);
+}
+
+// Its process is of an earlier launch, and still was in that by its own words.
+bool Recovery::has_not_joined(size_t rank) const {
+  const auto progress = contract::read_progress(session_.call_of(rank).progress);
+  return started_in_[rank] < generation_ && progress && progress->generation < generation_;
+}
+
+// It ended in an earlier launch: that had come to its end for it when the others began this one, or it was
+// killed with the rank whose end began this one. (From another host its words may come late.)
+bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
+  const auto& end = workers.end_of(rank);
+  if (restarts_ == 0 || !end) return false;
+  if (contract::error_of_exit(end->exit.code) == ErrorCode::Superseded) return true;
+  if (end->exit.signal != 0) return session_.hosts.empty() && has_not_joined(rank);
+  return is_clean(end->exit) &&
+         (has_not_joined(rank) || !contract::read_progress(session_.call_of(rank).progress));
+}
+
+RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
+  const RankEnd& end = *workers.end_of(rank);
+  RankFailure failure{static_cast<int>(rank), end.exit, end.words,
+                      position_of(session_.call_of(rank).progress, started_in_[rank]), end.is_host_lost};
+  if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
+  return failure;
+}
+
+Result<std::string> Recovery::start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks) {
+  std::string lines;
+  for (const size_t rank : ranks) {
+    const RankFailure failure = describe(workers, rank);
+    if (failure.exit.signal != 0)
+      lines += fmt::format("zoetrope: {} too ended by {} {}: started again in launch {}\n",
+                           name_of(failure.rank), failure.exit.text(), failure.position, generation_);
+    ZT_TRY(start(workers, rank));
+  }
+  return lines;
+}
+
+Status Recovery::start_awaited(RankGroup& workers) {
+  if (awaited_.empty() || clock::left(start_awaited_at_) > std::chrono::milliseconds(0)) return {};
+  for (const size_t rank : std::exchange(awaited_, {})) ZT_TRY(start(workers, rank));
+  return {};
+}
+
+Status Recovery::begin_next(RankGroup& workers, const std::vector<RankFailure>& failures,
+                            std::chrono::seconds host_delay) {
+  if (host_delay > std::chrono::seconds(0)) {
+    start_awaited_at_ = clock::in(host_delay);
+    for (const RankFailure& failure : failures)
+      if (failure.is_host_lost) awaited_.insert(static_cast<size_t>(failure.rank));
+  }
+  ZT_TRY_ASSIGN(const contract::Attempt attempt, session_.restarts->run.begin_attempt());
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    link_rank_files(session_.call_of(rank), session_.log_of(rank), attempt);
+  std::string started = " ";
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    if (workers.end_of(rank)) started += fmt::format("{} ", rank);
+  ZT_TRY(tell_store(attempt.generation, contract::kStartedRanks, started));
+  generation_ = attempt.generation;
+  ++restarts_;
+  for (size_t rank = 0; rank < workers.size(); ++rank)
+    if (workers.end_of(rank) && !awaited_.contains(rank)) ZT_TRY(start(workers, rank));
+  return {};
+}
+
+Status Recovery::start(RankGroup& workers, size_t rank) {
+  ZT_TRY(workers.start(rank, generation_, restarts_));
+  started_in_[rank] = generation_;
+  return {};
+}
+
+// Its greeting alone begins a generation.
+Status Recovery::tell_store(int64_t generation, const char* key, const std::string& text) const {
+  if (session_.others.empty()) return {};
+  rendezvous::ClientOptions options;
+  options.host = session_.restarts->store_host;
+  options.port = session_.restarts->store_port;
+  options.token = session_.rendezvous_token;
+  options.generation = generation;
+  ZT_TRY_ASSIGN(const auto store, rendezvous::Client::connect(options, clock::in(kStoreLimit)));
+  return store->set(key, text);
+}
+
+void Recovery::give_up(RankGroup& workers) {
+  is_over_ = true;
+  if (session_.restarts)
+    (void)tell_store(generation_, contract::kNoRestart, "yes");  // who does not hear it is killed
+  workers.end_within(kEndLimit);
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/ranks/worker_session.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "base/error_policy.hpp"
+#include "base/host_name.hpp"
+#include "base/process.hpp"
+#include "base/signals.hpp"
+#include "base/terminal.hpp"
+#include "cli/failure/first_cause.hpp"
+#include "cli/failure/last_error.hpp"
+#include "cli/failure/restart_policy.hpp"
+#include "cli/output/output.hpp"
+#include "cli/output/progress_text.hpp"
+#include "cli/ranks/hang_guard.hpp"
+#include "cli/ranks/host_group.hpp"
+#include "cli/ranks/log_tail.hpp"
+#include "cli/ranks/recovery.hpp"
+#include "cli/ranks/worker_group.hpp"
+#include "cli/sibling.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/progress.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+constexpr auto kTick = 100ms;
+constexpr auto kStopNowLimit = 5s;
+
+// Passes the launcher's stop state on to the worker, each step of it once.
+class StopRelay {
+ public:
+  explicit StopRelay(contract::WorkerVerb verb) : verb_(verb) {}
+
+  // A line to show when the state changed.
+  std::string_view pass_on(RankGroup& workers) {
+    const signals::Stop now = signals::stop();
+    if (now == passed_) return {};
+    passed_ = now;
+    if (now == signals::Stop::Requested) {
+      workers.send(signals::requested_by());
+      return verb_ == contract::WorkerVerb::Train
+                 ? "stopping: the step is finished and saved first (Ctrl-C again stops now)\n"
+                 : "stopping after this step (Ctrl-C again stops now)\n";
+    }
+    deadline_ = Clock::now() + kStopNowLimit;
+    workers.send(SIGINT);
+    return "stopping now\n";
+  }
+  // The same while the request waits for ranks that are being started again.
+  std::string_view hold() {
+    if (std::exchange(has_told_of_hold_, true)) return {};
+    return "stopping: once the ranks are back, the step is finished and saved (Ctrl-C again stops now)\n";
+  }
+  bool is_overdue() const { return deadline_ && Clock::now() > *deadline_; }
+
+ private:
+  contract::WorkerVerb verb_;
+  signals::Stop passed_ = signals::Stop::None;
+  bool has_told_of_hold_ = false;
+  std::optional<Clock::time_point> deadline_;
+};
+
+// A training that was to stop, and would have been restarted otherwise: its last checkpoint is what it can go
+// on from.
+bool can_be_resumed(const WorkerSession& session, const process::Exit& exit) {
+  return session.restarts && signals::stop() == signals::Stop::Requested && is_worth_a_restart(exit);
+}
+
+// Whether the run that the session trains is no longer where it was.
+bool has_lost_folder(const WorkerSession& session) {
+  std::error_code unknown;
+  const fs::path& folder = session.call.run_dir;
+  return !folder.empty() && !fs::exists(folder, unknown) && !unknown;
+}
+
+std::string words_of(const WorkerSession& session, const GroupEnd& end) {
+  if (!end.words.empty()) return end.words;
+  const std::string words = last_error(session.log_of(static_cast<size_t>(end.rank)));
+  if (!words.empty() || !has_lost_folder(session)) return words;
+  return fmt::format("the run folder {} was moved or removed while it trained",
+                     session.call.run_dir.string());
+}
+
+// What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
+// words, or which of several ranks was the cause.
+WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
+  const process::Exit& exit = end.exit;
+  if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
+  // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
+  if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
+  if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
+  const auto error = contract::error_of_exit(exit.shell_code());
+  const bool has_said = error && *error != ErrorCode::Internal;
+  const contract::WorkerCall& call = session.call_of(static_cast<size_t>(end.rank));
+  const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
+  const auto progress = contract::read_progress(call.progress);
+  if (!session.others.empty()) {
+    note("zoetrope: error: " +
+         text(FirstCause{end.rank, host_of(call), exit, progress, words_of(session, end), log}));
+    const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
+    if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
+    return {exit.shell_code(), has_said};
+  }
+  if (!has_said) {
+    const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
+    note(fmt::format("zoetrope: error: the worker ended {} {}{}{}; its log is {}",
+                     exit.signal != 0 ? "by" : "with", exit.text(), progress ? where(*progress) : "", likely,
+                     log.string()));
+  }
+  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
+  return {exit.shell_code(), has_said};
+}
+
+Result<std::unique_ptr<RankGroup>> start_ranks(const WorkerSession& session) {
+  std::unique_ptr<RankGroup> group;
+  if (session.hosts.empty()) {
+    ZT_TRY_ASSIGN(auto here, WorkerGroup::make(session));
+    group = std::make_unique<WorkerGroup>(std::move(here));
+  } else {
+    group = std::make_unique<HostGroup>(session.hosts);
+  }
+  for (size_t rank = 0; rank < group->size(); ++rank)
+    ZT_TRY(group->start(rank, session.call.generation, /*number=*/0));
+  return group;
+}
+
+}  // namespace
+
+std::string host_of(const contract::WorkerCall& call) {
+  return call.place.host.empty() ? host_name() : call.place.host;
+}
+
+Result<fs::path> find_worker() {
+  if (const char* named = std::getenv("ZT_WORKER"); named && *named) {
+    if (::access(named, X_OK) == 0) return fs::path(named);
+    return fail(ErrorCode::NotFound, fmt::format("ZT_WORKER names {}, which is no program", named));
+  }
+  return find_sibling("zoetrope-worker");
+}
+
+Result<WorkerEnd> supervise(const WorkerSession& session) {
+  LogTail log(session.log);
+  ZT_TRY_ASSIGN(const auto ranks, start_ranks(session));
+  RankGroup& workers = *ranks;
+
+  const auto traits = terminal::inspect(2);
+  terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
+  StopRelay relay(session.call.verb);
+  Recovery recovery(session);
+  std::string results;
+  bool is_folder_lost = false;
+  while (!workers.have_all_ended() || recovery.awaits_hosts()) {
+    if (session.keep_results) results += workers.read_out();
+    line.print_above(log.read());
+    line.print_above(recovery.holds_stop(workers) ? relay.hold() : relay.pass_on(workers));
+    if (relay.is_overdue()) workers.send(SIGKILL);
+    if (const auto progress = contract::read_progress(session.call.progress)) {
+      line.update(progress_text(*progress, traits.width - 1));
+    }
+    if (workers.have_all_ended()) std::this_thread::sleep_for(kTick);  // there is nobody to wait for
+    ZT_TRY(workers.look(kTick));
+    line.print_above(workers.take_news());
+    if (!is_folder_lost && has_lost_folder(session)) {
+      is_folder_lost = true;
+      line.print_above(fmt::format(
+          "zoetrope: the run folder {} is gone: was it moved or removed? Until it is back nothing is "
+          "saved; Ctrl-C ends the run\n",
+          session.call.run_dir.string()));
+    }
+    ZT_TRY_ASSIGN(const std::string lines, recovery.tend(workers));
+    line.print_above(lines);
+  }
+  line.clear();
+  for (std::string lines = log.read(); !lines.empty(); lines = log.read()) line.print_above(lines);
+  if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
+  if (session.keep_results) results += workers.read_out();
+  const GroupEnd ended = workers.end(/*saved=*/session.restarts.has_value());
+  WorkerEnd end = conclude(session, ended);
+  if (end.code != 0 && can_be_resumed(session, ended.exit)) end.code = kExitResumable;
+  end.results = std::move(results);
+  return end;
+}
+
+}  // namespace zt::cli

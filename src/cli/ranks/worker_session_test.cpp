@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/ranks/worker_session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/host_name.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+/// Stands for the worker until the end of the test.
+class WorkerScript {
+ public:
+  WorkerScript(const fs::path& file, const std::string& lines) {
+    std::ofstream(file) << "#!/bin/sh\n" << lines << "\n";
+    fs::permissions(file, fs::perms::owner_all);
+    ::setenv("ZT_WORKER", file.c_str(), 1);
+  }
+  ~WorkerScript() { ::unsetenv("ZT_WORKER"); }
+  WorkerScript(const WorkerScript&) = delete;
+  WorkerScript& operator=(const WorkerScript&) = delete;
+};
+
+TEST(WorkerSession, SaysThatTheRunFolderIsGoneAndNamesItAsTheCause) {
+  const test::TempFolder folder;
+  const fs::path run = folder / "run";
+  fs::create_directory(run);
+  // The first rank moves the folder once all logs are open, and then finds nothing.
+  const WorkerScript worker(folder / "worker",
+                            "case \"$*\" in *'--rank 1'*) exit 76;; esac\n"
+                            "until [ -e run/log-1 ]; do :; done\n"
+                            "mv run moved\n"
+                            "exit 66");
+  WorkerSession session;
+  session.call.run_dir = run;
+  session.call.progress = run / "progress-0";
+  session.call.place.ranks = 2;
+  session.log = run / "log-0";
+  session.others.push_back({session.call, run / "log-1"});
+  session.others.front().call.place.rank = 1;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+
+  ::testing::internal::CaptureStderr();
+  const auto end = supervise(session);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  fs::current_path(before);
+
+  ASSERT_TRUE(end) << end.error().text();
+  EXPECT_EQ(end->code, 66);
+  EXPECT_THAT(said, HasSubstr("the run folder " + run.string() + " is gone"));
+  EXPECT_THAT(said, HasSubstr("rank 0 on " + host_name() + " failed first: the run folder " + run.string() +
+                              " was moved or removed while it trained"));
+}
+
+TEST(WorkerSession, RefusesAWorkerThatIsNoProgram) {
+  ::setenv("ZT_WORKER", "/nowhere/worker", 1);
+  const auto worker = find_worker();
+  ::unsetenv("ZT_WORKER");
+
+  ASSERT_FALSE(worker);
+  EXPECT_EQ(worker.error().code, ErrorCode::NotFound);
+  EXPECT_THAT(worker.error().message, HasSubstr("/nowhere/worker"));
+}
+
+}  // namespace
+}  // namespace zt::cli

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope ckpt ls | verify: the checkpoints of a run, read without libtorch.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "archive/stored_checkpoint.hpp"
+#include "base/text.hpp"
+#include "cli/options/job_options.hpp"
+#include "cli/output/json_text.hpp"
+#include "cli/output/output.hpp"
+#include "cli/verbs/ckpt/checkpoint_target.hpp"
+#include "cli/verbs/verbs.hpp"
+#include "contract/checkpoint_folder.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/run_folder.hpp"
+
+namespace zt::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+constexpr int kJsonVersion = 1;
+
+struct Options {
+  std::string runs_folder = "runs";
+  std::string target;
+  bool as_json = false;
+};
+
+std::string metrics_text(const std::map<std::string, double>& metrics) {
+  std::string out;
+  for (const auto& [name, value] : metrics)
+    out += fmt::format("{}{} {:.4g}", out.empty() ? "" : "  ", name, value);
+  return out;
+}
+
+Result<int> list(const Options& options) {
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.target));
+  Table table({{"CHECKPOINT"},
+               {"STEP", Table::Align::Right},
+               {"SIZE", Table::Align::Right},
+               {"WRITTEN"},
+               {"METRICS"}});
+  json items = json::array();
+  for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
+    const std::string name = entry.folder.filename().string();
+    table.add({name, fmt::format("{}", entry.step), text::bytes(entry.size_bytes()),
+               entry.written_at.substr(0, 19),
+               entry.defect ? "unusable: " + entry.defect->message : metrics_text(entry.metrics)});
+    items.push_back({{"name", name},
+                     {"step", entry.step},
+                     {"size_bytes", entry.size_bytes()},
+                     {"written_at", entry.written_at},
+                     {"metrics", entry.metrics},
+                     {"defect", entry.defect ? json(entry.defect->message) : json(nullptr)}});
+  }
+  if (options.as_json) {
+    print(json_text({{"version", kJsonVersion}, {"run_id", run.identity().run_id}, {"checkpoints", items}}));
+  } else if (items.empty()) {
+    note(fmt::format("{} has no checkpoints", run.identity().run_id));
+  } else {
+    print(table.text(table_width()));
+  }
+  return 0;
+}
+
+// The folders a target names: one checkpoint, or every one of a run.
+Result<std::vector<fs::path>> checkpoint_folders(const Options& options) {
+  if (is_checkpoint_folder(options.target)) return std::vector<fs::path>{options.target};
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, run_meant_by(options.target)));
+  std::vector<fs::path> folders;
+  for (const auto& entry : contract::list_checkpoints(run.checkpoints())) folders.push_back(entry.folder);
+  return folders;
+}
+
+// A file that is missing, a folder or a loop of links in its place is damage too.
+bool is_damage(ErrorCode code) {
+  return code == ErrorCode::NotFound || code == ErrorCode::InvalidArgument || code == ErrorCode::Unavailable;
+}
+
+Result<int> verify(const Options& options) {
+  ZT_TRY_ASSIGN(const auto folders, checkpoint_folders(options));
+  if (folders.empty())
+    return fail(ErrorCode::NotFound, fmt::format("{} has no checkpoints to verify", options.target));
+  json items = json::array();
+  int code = contract::kExitOk;
+  for (const auto& folder : folders) {
+    auto opened = archive::StoredCheckpoint::open(folder);
+    if (!opened && is_damage(opened.error().code)) opened.error().code = ErrorCode::Corrupt;
+    if (!opened) code = contract::exit_code(opened.error());
+    items.push_back({{"path", folder.string()},
+                     {"is_valid", opened.has_value()},
+                     {"defect", opened ? json(nullptr) : json(opened.error().text())}});
+    if (!options.as_json) {
+      print(fmt::format("{:<8}{}\n", opened ? "ok" : "BAD", folder.string()));
+      if (!opened) note("  " + opened.error().text());
+    }
+  }
+  if (options.as_json) print(json_text({{"version", kJsonVersion}, {"checkpoints", items}}));
+  return code;
+}
+
+}  // namespace
+
+void add_ckpt(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  auto* ckpt = app.add_subcommand("ckpt", "List, verify, compare, reshard, export and import checkpoints");
+  ckpt->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
+    auto* verb = ckpt->add_subcommand(name, help);
+    add_runs_folder(*verb, options->runs_folder);
+    verb->add_flag("--json", options->as_json, "Print JSON");
+    verb->callback([=, &chosen] { chosen = [=] { return action(*options); }; });
+    return verb;
+  };
+  auto* ls = add("ls", "List a run's checkpoints, oldest first", list);
+  ls->add_option("RUN", options->target, kRunHelp)->required();
+  ls->footer("Example: zoetrope ckpt ls latest");
+  auto* check =
+      add("verify",
+          "Read all and compare it with sizes, checksums and the manifest; exit code 65 if one is damaged",
+          verify);
+  check->add_option("TARGET", options->target, "A run, or one checkpoint's folder")->required();
+  check->footer("Example: zoetrope ckpt verify latest");
+  add_ckpt_diff(*ckpt, chosen);
+  add_ckpt_reshard(*ckpt, chosen);
+  add_ckpt_export(*ckpt, chosen);
+  add_ckpt_import(*ckpt, chosen);
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope generate: a reference picture and poses in, a video out.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/launch/launch.hpp"
+#include "cli/options/foreign_options.hpp"
+#include "cli/options/job_options.hpp"
+#include "cli/output/output.hpp"
+#include "cli/verbs/verbs.hpp"
+#include "config/weight_dtype.hpp"
+#include "contract/exit_codes.hpp"
+
+namespace zt::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+struct Options {
+  std::string runs_folder = "runs";
+  bool as_json = false;
+  bool dry_run = false;
+};
+
+std::string for_people(const json& r) {
+  std::string out =
+      fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""), r.value("frames", 0),
+                  r.value("width", 0), r.value("height", 0), r.value("fps", ""), r.value("seconds", 0.0));
+  if (r.contains("panels") && r["panels"].is_string()) out += r["panels"].get<std::string>() + "\n";
+  return out;
+}
+
+Result<int> generate(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
+  for (auto& resolved : jobs) {
+    config::fit_weight_dtype(resolved);
+    note_effects(resolved.effects);
+    if (!resolved.job.run.empty()) {
+      ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
+    }
+    if (options.dry_run) {
+      print(config::freeze(resolved));
+      continue;
+    }
+    if (resolved.job.run.empty() && resolved.job.weights.empty() &&
+        resolved.job.model.reference_unet_path.empty())  // the worker says so too, after making the networks
+      return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
+    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
+    print_results(end, options.as_json, for_people);
+    if (end.code != contract::kExitOk) return end.code;
+  }
+  return contract::kExitOk;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("generate", "Animate a reference picture by poses");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb, config::values(config::GenerateJob{}));
+  job.add("--run", "run", "Run whose weights are used: id, path, or 'latest'")
+      .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
+      .add("--ref", "reference_image", "Reference picture")
+      .add("--pose", "pose", "Pose video or key-points")
+      .add("-W,--width", "width", "Width in pixels")
+      .add("-H,--height", "height", "Height in pixels")
+      .add("-L,--length", "length", "Frames")
+      .add("--steps", "steps", "Denoising steps")
+      .add("--cfg", "guidance_scale", "Guidance scale")
+      .add("--seed", "seed", "Seed of the noise")
+      .add("--fps", "fps", "Frame rate; default: the pose video's own")
+      .add("--device", "device", "cpu, cuda or cuda:N")
+      .add("-o,--out", "output", "Video to write")
+      .add_flag("--align", "align", "Fit the poses to the reference's proportions");
+  add_runs_folder(*verb, options->runs_folder);
+  verb->add_flag("--json", options->as_json, "Print the result as JSON");
+  verb->add_flag("--dry-run", options->dry_run, "Print the resolved job; generate nothing");
+  verb->footer(
+      "Example: zoetrope generate --run latest --ref anna.png --pose walk.mp4 -W 64 -H 64 -o anna.mp4\n"
+      "         zoetrope generate --config animation.yaml      (Moore-AnimateAnyone's file as it stands)");
+  verb->callback([=, &chosen] { chosen = [=] { return generate(*options, job.request()); }; });
+}
+
+}  // namespace zt::cli

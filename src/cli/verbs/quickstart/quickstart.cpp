@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/verbs/quickstart/quickstart.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+
+#include "base/files.hpp"
+#include "base/process.hpp"
+#include "base/text.hpp"
+#include "cli/launch/launch.hpp"
+#include "cli/options/job_options.hpp"
+#include "cli/output/output.hpp"
+#include "cli/verbs/data_actions.hpp"
+#include "cli/verbs/quickstart/quickstart_page.hpp"
+#include "config/paths.hpp"
+#include "contract/exit_codes.hpp"
+#include "contract/run_state.hpp"
+#include "data/clip_index.hpp"
+#include "image/file.hpp"
+#include "media/video_reader.hpp"
+
+namespace zt::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using contract::kExitOk;
+constexpr size_t kNumCrossings = 4;  ///< videos of one character in another's motion
+
+/// The parts, in order; each says whether the next may follow by its exit code.
+class Quickstart {
+ public:
+  Quickstart(fs::path folder, fs::path recipes) : folder_(std::move(folder)), recipes_(std::move(recipes)) {}
+
+  Result<int> run() {
+    using Part = Result<int> (Quickstart::*)();
+    const std::pair<const char*, Part> parts[] = {
+        {"1/6 puppets as mp4 files", &Quickstart::make_data},
+        {"2/6 index", &Quickstart::index},
+        {"3/6 stage 1: appearance and pose", &Quickstart::stage1},
+        {"4/6 stage 2: motion", &Quickstart::stage2},
+        {"5/6 unseen characters in unseen motions, measured", &Quickstart::evaluate},
+        {"6/6 one character in another's motion", &Quickstart::cross},
+    };
+    for (const auto& [title, part] : parts) {
+      const auto begin = std::chrono::steady_clock::now();
+      note(fmt::format("== {}", title));
+      ZT_TRY_ASSIGN(const int code, (this->*part)());
+      if (code != kExitOk) return code;
+      note(fmt::format("== done in {}", text::duration(std::chrono::steady_clock::now() - begin)));
+    }
+    return finish();
+  }
+
+ private:
+  std::string at(const std::string& name) const { return (folder_ / name).string(); }
+  std::string index_file() const { return at("index/index.jsonl"); }
+
+  template <class Job>
+  Result<config::Resolved<Job>> job(const fs::path& file, std::vector<std::string> sets) const {
+    return config::load<Job>({file, std::move(sets)});
+  }
+
+  Result<int> make_data() {
+    ZT_TRY_ASSIGN(const auto synth_job,
+                  job<config::SynthJob>(recipes_ / "synth.yaml", {"output=" + at("data")}));
+    return synth(synth_job.job);
+  }
+
+  Result<int> index() {
+    ZT_TRY_ASSIGN(const auto ingest_job,
+                  job<config::IngestJob>({}, {"input=" + at("data"), "output=" + at("index")}));
+    return ingest(ingest_job.job);
+  }
+
+  Result<int> stage1() { return train("stage1.yaml", {}, stage1_run_); }
+  Result<int> stage2() { return train("stage2.yaml", {"model.stage1_run=" + stage1_run_}, stage2_run_); }
+
+  // Goes on with a run of the same configuration if there is one, and leaves a complete one alone.
+  Result<int> train(const std::string& recipe, std::vector<std::string> sets, std::string& run_path) {
+    sets.push_back("data.index=" + index_file());
+    sets.push_back("output_dir=" + at("runs"));
+    sets.push_back("cache.folder=" + at("cache"));
+    ZT_TRY_ASSIGN(const auto resolved, load_train_job({recipes_ / recipe, std::move(sets)}));
+    const std::string digest = config::digest(resolved.job);
+    for (const auto& run : contract::list_runs(at("runs")).runs) {
+      const auto frozen = config::thaw_run(run.run_yaml(), {run.identity().folder, run.path()});
+      if (!frozen || config::digest(*frozen) != digest) continue;
+      run_path = run.path().string();
+      ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
+      if (state.condition != contract::RunCondition::Completed) return launch_run(run);
+      note(fmt::format("{} is complete already", run.identity().run_id));
+      return kExitOk;
+    }
+    ZT_TRY(check_start(resolved));
+    ZT_TRY(check_worker(resolved.job.device));
+    ZT_TRY_ASSIGN(const auto run, create_run(resolved));
+    run_path = run.path().string();
+    return launch_run(run);
+  }
+
+  Result<int> evaluate() {
+    ZT_TRY_ASSIGN(
+        const auto eval_job,
+        job<config::EvalJob>(recipes_ / "eval.yaml", {"run=" + stage2_run_, "baseline_run=" + stage1_run_,
+                                                      "index=" + index_file(), "output=" + at("eval")}));
+    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Eval, config::freeze(eval_job)));
+    return end.code;  // the worker leaves eval/eval.json for the page
+  }
+
+  // Character k of the split in the motion of character k + 1.
+  Result<int> cross() {
+    ZT_TRY_ASSIGN(const auto all, data::read_index(index_file()));
+    const auto clips = data::select_split(all, "val_c");
+    ZT_TRY(files::make_folders(folder_ / "videos"));
+    for (size_t k = 0; k < kNumCrossings && k + 1 < clips.clips.size(); ++k) {
+      const auto& who = clips.clips[k];
+      const auto& how = clips.clips[k + 1];
+      const fs::path picture = folder_ / fmt::format("videos/{}.png", who.id);
+      ZT_TRY_ASSIGN(const auto frame, media::read_frame(clips.path(who.video), who.first_frame));
+      ZT_TRY(image::write_png(picture, frame));
+      ZT_TRY_ASSIGN(const int code, animate(picture, clips.path(how.keypoints), how));
+      if (code != kExitOk) return code;
+    }
+    return kExitOk;
+  }
+
+  Result<int> animate(const fs::path& picture, const fs::path& pose, const data::ClipRecord& how) {
+    const std::string out = at(fmt::format("videos/{}-as-{}.mp4", picture.stem().string(), how.id));
+    ZT_TRY_ASSIGN(const auto resolved,
+                  job<config::GenerateJob>(
+                      recipes_ / "generate.yaml",
+                      {"run=" + stage2_run_, "reference_image=" + picture.string(), "pose=" + pose.string(),
+                       "output=" + out, fmt::format("width={}", how.width),
+                       fmt::format("height={}", how.height), fmt::format("length={}", how.num_frames)}));
+    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
+    return end.code;
+  }
+
+  Result<int> finish() {
+    ZT_TRY_ASSIGN(const auto run1, contract::RunFolder::open(stage1_run_));
+    ZT_TRY_ASSIGN(const auto run2, contract::RunFolder::open(stage2_run_));
+    const fs::path page = folder_ / "report.html";
+    ZT_TRY(write_quickstart_page(page, {run1, run2, folder_ / "eval", folder_ / "videos"}));
+    note(fmt::format("\nEverything is on one page: {}\nVideos: {} and {}", page.string(), at("videos"),
+                     at("eval")));
+    print(page.string() + "\n");
+    return kExitOk;
+  }
+
+  fs::path folder_, recipes_;
+  std::string stage1_run_, stage2_run_;
+};
+
+}  // namespace
+
+Result<fs::path> find_recipes() {
+  if (const char* named = std::getenv("ZT_CONFIGS"); named && *named) return fs::path(named);
+  ZT_TRY_ASSIGN(const fs::path here, process::program_folder());
+  // Installed: PREFIX/bin and PREFIX/share/zoetrope/configs. Built: build/PRESET/bin of the source tree.
+  for (const fs::path& path : {here / "../share/zoetrope/configs", here / "../../../configs"}) {
+    std::error_code ec;
+    if (fs::is_directory(path, ec)) return path.lexically_normal();
+  }
+  return fail(
+      ErrorCode::NotFound,
+      fmt::format(
+          "the recipes (configs/) are neither in ../share/zoetrope nor in the source tree of {}: name "
+          "their folder in ZT_CONFIGS",
+          here.string()));
+}
+
+Result<int> quickstart(const QuickstartOptions& options) {
+  fs::path recipes = options.recipes;
+  if (recipes.empty()) {
+    ZT_TRY_ASSIGN(const fs::path configs, find_recipes());
+    recipes = configs / "quickstart";
+  }
+  ZT_TRY(files::make_folders(options.folder));
+  files::remove_leftovers(options.folder);
+  return Quickstart(options.folder, recipes).run();
+}
+
+}  // namespace zt::cli

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// zoetrope train: starts a run, or goes on with one.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <bit>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+
+#include "base/files.hpp"
+#include "cli/launch/hosts.hpp"
+#include "cli/launch/launch.hpp"
+#include "cli/options/foreign_options.hpp"
+#include "cli/options/job_options.hpp"
+#include "cli/output/output.hpp"
+#include "cli/verbs/verbs.hpp"
+#include "config/job/idle_settings.hpp"
+#include "config/paths.hpp"
+#include "contract/rank_environment.hpp"
+#include "contract/run_state.hpp"
+
+namespace zt::cli {
+namespace {
+
+constexpr uint64_t kMaxHostfileBytes = uint64_t{1} << 20;
+constexpr std::string_view kSlurm = "slurm";
+
+struct Options {
+  std::string resume;
+  std::string runs_folder = "runs";
+  bool dry_run = false;
+  bool as_json = false;
+  bool create_only = false;
+  int64_t ranks = 1;
+  std::string hosts, hostfile;
+  HostOptions elsewhere;
+  int64_t max_restarts = RestartRules{}.max_restarts;
+  ForeignOptions foreign;
+};
+
+std::string is_rank_count(const std::string& text) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool is_good =
+      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= 4096;
+  return is_good ? "" : fmt::format("wanted a whole number from 1 to 4096, found '{}'", text);
+}
+
+/// Where the ranks run, as --ranks, --hosts or --hostfile say. Errors: those of their text, and of reading
+/// the file.
+Result<RankPlaces> places_of(const Options& options) {
+  RankPlaces places{options.ranks, options.elsewhere, options.max_restarts};
+  if (options.hosts.empty() && options.hostfile.empty()) return places;
+  auto& hosts = places.elsewhere.hosts;
+  if (!options.hostfile.empty()) {
+    ZT_TRY_ASSIGN(const std::string text, files::read(options.hostfile, kMaxHostfileBytes));
+    auto parsed = parse_hostfile(text);
+    if (!parsed) return fail(std::move(parsed.error()).with("while reading " + options.hostfile));
+    hosts = std::move(*parsed);
+  } else {
+    ZT_TRY_ASSIGN(hosts, parse_hosts(options.hosts));
+    places.elsewhere.has_srun = hosts.size() == 1 && hosts.front().name == kSlurm;
+  }
+  if (places.elsewhere.has_srun) {
+    const bool has_slots = options.hosts.find(':') != std::string::npos;
+    ZT_TRY_ASSIGN(hosts,
+                  hosts_of_slurm(contract::environment_of_process(), has_slots ? hosts.front().slots : 0));
+  }
+  places.ranks = num_ranks(hosts);
+  return places;
+}
+
+/// What a reader of the configuration may not expect of it.
+void note_surprises(const config::TrainJob& job, int64_t ranks) {
+  for (const std::string& line : config::idle_settings(job)) note("zoetrope: note: " + line);
+  const int64_t lanes = job.lanes;
+  const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
+  if (!is_even)
+    note(fmt::format(
+        "zoetrope: note: {} lanes do not divide into {} ranks by a power of two: this trains as well, "
+        "but rounds sums in another order than other numbers of ranks",
+        lanes, ranks));
+}
+
+Result<int> start(const config::LoadRequest& request, const Options& options, bool says_ranks) {
+  ZT_TRY_ASSIGN(RankPlaces places, places_of(options));
+  std::optional<int64_t> wanted;
+  if (says_ranks || !places.elsewhere.hosts.empty()) wanted = places.ranks;
+  ZT_TRY_ASSIGN(const AskedJob asked,
+                load_for_ranks(request, options.foreign.files(), wanted, load_train_job));
+  places.ranks = asked.ranks;
+  ZT_TRY(config::check_ranks(asked.resolved.job, places.ranks));
+  note_surprises(asked.resolved.job, places.ranks);
+  if (!options.as_json) note_effects(asked.resolved.effects);
+  if (options.dry_run) {
+    print(options.as_json ? asked_json(asked) : config::freeze(asked.resolved));
+    return 0;
+  }
+  ZT_TRY(check_start(asked.resolved));
+  if (places.elsewhere.hosts.empty() && !options.create_only) ZT_TRY(check_worker(asked.resolved.job.device));
+  if (!options.create_only) ZT_TRY(check_places(places));
+  ZT_TRY_ASSIGN(const auto run, create_run(asked.resolved));
+  if (options.create_only) {
+    print(run.path().string() + "\n");
+    return 0;
+  }
+  return launch_run(run, {}, places);
+}
+
+// A run's own configuration.
+struct Frozen {
+  std::filesystem::path file;
+  config::RunPlaces places;
+  config::TrainJob job;
+};
+
+Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
+  Frozen own{run.config_file(generation), {run.identity().folder, run.path()}, {}};
+  ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
+  return own;
+}
+
+// What the run goes on with: its own configuration, changed where the command line says so and where that is
+// safe.
+Result<std::optional<config::Resolved<config::TrainJob>>> changed_configuration(const Frozen& own,
+                                                                                config::LoadRequest request) {
+  if (request.file.empty() && request.sets.empty()) return std::nullopt;
+  if (request.file.empty()) request.file = own.file;
+  ZT_TRY_ASSIGN(auto wanted, load_train_job(request));
+  note_effects(wanted.effects);
+  if (config::is_default_origin(wanted.origins.find("name")->second)) wanted.job.name = own.job.name;
+  config::follow_move(wanted.job, own.places);
+  ZT_TRY(config::check_resume(own.job, wanted.job));
+  if (config::digest(own.job) == config::digest(wanted.job)) return std::nullopt;
+  return wanted;
+}
+
+Result<int> resume(const Options& options, const config::LoadRequest& request) {
+  ZT_TRY_ASSIGN(const RankPlaces places, places_of(options));
+  ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
+  ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
+  // The lock, not the state, which goes by the worker's number: that may be a zombie's, or another process's
+  // by now.
+  if (const auto lock = run.lock(); !lock) return fail(lock.error());
+  ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
+  ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
+  const config::TrainJob& job = changed ? changed->job : own.job;
+  ZT_TRY(config::check_ranks(job, places.ranks));
+  note_surprises(job, places.ranks);
+  if (options.dry_run) {
+    note(changed ? "the run would go on with this configuration:"
+                 : "the run would go on with its own configuration");
+    if (changed) print(config::freeze(*changed));
+    return 0;
+  }
+  if (places.elsewhere.hosts.empty()) ZT_TRY(check_worker(job.device));
+  return launch_run(run, changed ? std::optional(config::freeze(*changed)) : std::nullopt, places);
+}
+
+/// A script's variable that was never set must not train here alone.
+std::string is_given(const std::string& text) { return text.empty() ? "wanted a text, found none" : ""; }
+
+/// Returns --ranks.
+const CLI::Option* add_places(CLI::App& verb, Options& options) {
+  auto* ranks =
+      verb.add_option("--ranks", options.ranks,
+                      "Processes that train the run together on this host; --resume may use another number")
+          ->check(is_rank_count)
+          ->capture_default_str();
+  auto* hosts =
+      verb.add_option(
+              "--hosts", options.hosts,
+              "Hosts that train the run together, with their ranks, by ssh: a:4,b:4; or 'slurm', for\n"
+              "the nodes and tasks of this Slurm job, and slurm:4 for 4 ranks on each node. They share\n"
+              "the runs folder and this program's path")
+          ->check(is_given)
+          ->excludes(ranks);
+  verb.add_option("--hostfile", options.hostfile, "The same as a file: lines HOST slots=N")
+      ->check(is_given)
+      ->excludes(ranks)
+      ->excludes(hosts);
+  verb.add_option("--ssh", options.elsewhere.ssh, "How to reach the hosts, e.g. \"ssh -p 2222\"")
+      ->check(is_given)
+      ->capture_default_str();
+  verb.add_option(
+      "--address", options.elsewhere.address,
+      "This host's numeric address, as the hosts reach it; default: the one on the route to them");
+  verb.add_option("--max-restarts", options.max_restarts,
+                  "How often in an hour ranks that die, or their hosts, are started again; 0 = never")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  return ranks;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& chosen) {
+  auto* verb = app.add_subcommand("train", "Train: start a run, or go on with one");
+  const auto options = std::make_shared<Options>();
+  JobOptions job(*verb, config::values(config::TrainJob{}));
+  job.add("--name", "name", "Name of the run")
+      .add("--device", "device", "cpu, cuda or cuda:N")
+      .add("--steps", "max_train_steps", "Optimizer steps")
+      .add("--seed", "seed", "Seed of everything random");
+  auto* resumes = verb->add_option("--resume", options->resume,
+                                   "Go on with this run: id, unique beginning, path, or 'latest'");
+  add_runs_folder(*verb, options->runs_folder);
+  const auto* ranks = add_places(*verb, *options);
+  auto* dry_run =
+      verb->add_flag("--dry-run", options->dry_run,
+                     "Print the resolved configuration with the origin of each value; start nothing");
+  verb->add_flag("--json", options->as_json, "With --dry-run: the same as JSON")
+      ->needs(dry_run)
+      ->excludes(resumes);
+  options->foreign.add_to(*verb, resumes);
+  verb->add_flag(
+          "--create-only", options->create_only,
+          "Make the run folder and print where it is; start nothing. torchrun and srun start its ranks with\n"
+          "`zoetrope-worker train --run-dir FOLDER`")
+      ->excludes("--resume");
+  verb->footer(
+      "Example: zoetrope train --config stage1.yaml --set optimizer.use_8bit_adam=true\n"
+      "Ctrl-C once finishes the step, saves and exits with 75; `zoetrope train --resume latest` goes on.");
+  verb->callback([=, &chosen] {
+    chosen = [=]() -> Result<int> {
+      // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
+      // run.
+      if (resumes->count() > 0) return resume(*options, job.request());
+      return start(job.request(), *options, ranks->count() > 0);
+    };
+  });
+}
+
+}  // namespace zt::cli
