@@ -16,7 +16,7 @@
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "tensor/device.hpp"
-#include "train/run_rules.hpp"
+#include "train/pass/run_rules.hpp"
 
 namespace {
 

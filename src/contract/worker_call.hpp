@@ -47,7 +47,7 @@ inline constexpr const char* kRendezvousToken = "ZT_RENDEZVOUS_TOKEN";
 /// What `plan` plans for.
 struct PlanTarget {
   int64_t ranks = 1;
-  std::string device = "cpu";  ///< see train/machine.hpp
+  std::string device = "cpu";  ///< see train/plan/machine.hpp
 };
 
 /// Set in the store when the launcher will not start a lost rank again: the others end then. Otherwise it

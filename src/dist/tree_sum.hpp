@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sum of several tensors in the order of the lanes' tree: neighbours first, then pairs of pairs, an odd
-// one at the end joining as it is. What train/lanes.cpp does over the lanes of a rank, this does over ranks.
+// one at the end joining as it is. What train/pass/lanes.cpp does over the lanes of a rank, this does over
+// ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -15,7 +15,7 @@ std::vector<at::Tensor> random_parts(size_t count, int64_t numel, at::ScalarType
   return parts;
 }
 
-/// The order of train/lanes.cpp, LaneGroup::reduce(), as it stands there.
+/// The order of train/pass/lanes.cpp, LaneGroup::reduce(), as it stands there.
 at::Tensor lane_order_sum(std::vector<at::Tensor> lanes) {
   for (at::Tensor& lane : lanes) lane = lane.clone();
   for (size_t stride = 1; stride < lanes.size(); stride *= 2) {

@@ -14,7 +14,7 @@
 #include "base/signals.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "data/from_job.hpp"
-#include "train/run_rules.hpp"
+#include "train/pass/run_rules.hpp"
 
 namespace zt::train {
 namespace {

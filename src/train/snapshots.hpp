@@ -9,8 +9,8 @@
 
 #include "base/error.hpp"
 #include "checkpoint/peer_tier.hpp"
-#include "train/journal.hpp"
-#include "train/setup.hpp"
+#include "train/journal/journal.hpp"
+#include "train/launch/setup.hpp"
 
 namespace zt::train {
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "train/cursor.hpp"
+#include "train/state/cursor.hpp"
 #include "train/stepper.hpp"
 
 namespace zt::train {

@@ -10,12 +10,12 @@
 
 #include "diffusion/noise_schedule.hpp"
 #include "optim/gradient_norm.hpp"
-#include "train/batch.hpp"
-#include "train/forward.hpp"
-#include "train/lanes.hpp"
-#include "train/model_state.hpp"
-#include "train/ranks.hpp"
-#include "train/replica_check.hpp"
+#include "train/pass/batch.hpp"
+#include "train/pass/forward.hpp"
+#include "train/pass/lanes.hpp"
+#include "train/ranks/ranks.hpp"
+#include "train/ranks/replica_check.hpp"
+#include "train/state/model_state.hpp"
 
 namespace zt::train {
 

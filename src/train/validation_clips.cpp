@@ -18,7 +18,7 @@
 #include "image/file.hpp"
 #include "image/image.hpp"
 #include "tensor/pictures.hpp"
-#include "train/validation.hpp"
+#include "train/pass/validation.hpp"
 
 namespace zt::train {
 namespace {

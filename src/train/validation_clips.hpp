@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "base/error.hpp"
-#include "train/forward.hpp"
-#include "train/journal.hpp"
-#include "train/setup.hpp"
+#include "train/journal/journal.hpp"
+#include "train/launch/setup.hpp"
+#include "train/pass/forward.hpp"
 
 namespace zt::train {
 

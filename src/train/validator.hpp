@@ -9,10 +9,10 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "train/forward.hpp"
-#include "train/journal.hpp"
-#include "train/setup.hpp"
-#include "train/validation.hpp"
+#include "train/journal/journal.hpp"
+#include "train/launch/setup.hpp"
+#include "train/pass/forward.hpp"
+#include "train/pass/validation.hpp"
 
 namespace zt::train {
 

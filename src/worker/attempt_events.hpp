@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "contract/events.hpp"
-#include "train/setup.hpp"
+#include "train/launch/setup.hpp"
 
 namespace zt::worker {
 

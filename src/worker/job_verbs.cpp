@@ -19,7 +19,7 @@
 #include "generate/run_export.hpp"
 #include "generate/run_generate.hpp"
 #include "prepare/build_cache.hpp"
-#include "train/run_plan.hpp"
+#include "train/launch/run_plan.hpp"
 
 namespace zt::worker {
 namespace {

@@ -19,7 +19,7 @@
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
 #include "rendezvous/client.hpp"
-#include "train/ranks.hpp"
+#include "train/ranks/ranks.hpp"
 
 namespace zt::worker {
 

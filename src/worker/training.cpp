@@ -15,9 +15,9 @@
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "tensor/device.hpp"
+#include "train/launch/run_plan.hpp"
 #include "train/loop.hpp"
-#include "train/run_plan.hpp"
-#include "train/run_rules.hpp"
+#include "train/pass/run_rules.hpp"
 #include "worker/attempt_events.hpp"
 
 namespace zt::worker {

@@ -12,9 +12,9 @@
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"
 #include "rendezvous/client.hpp"
-#include "train/flight_dump.hpp"
-#include "train/journal.hpp"
-#include "train/setup.hpp"
+#include "train/journal/flight_dump.hpp"
+#include "train/journal/journal.hpp"
+#include "train/launch/setup.hpp"
 #include "worker/join.hpp"
 
 namespace zt::worker {

@@ -17,7 +17,7 @@
 #include "dist/group.hpp"
 #include "support/rank_processes.hpp"
 #include "support/temp_folder.hpp"
-#include "train/flight_dump.hpp"
+#include "train/journal/flight_dump.hpp"
 
 namespace zt {
 namespace {

@@ -10,8 +10,8 @@
 #include "dist/group.hpp"
 #include "rendezvous/client.hpp"
 #include "rendezvous/server.hpp"
-#include "train/rank_groups.hpp"
-#include "train/ranks.hpp"
+#include "train/ranks/rank_groups.hpp"
+#include "train/ranks/ranks.hpp"
 
 namespace zt::test {
 

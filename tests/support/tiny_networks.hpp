@@ -13,7 +13,7 @@
 #include "models/network_set.hpp"
 #include "prepare/sample_encoder.hpp"
 #include "tensor/noise.hpp"
-#include "train/run_rules.hpp"
+#include "train/pass/run_rules.hpp"
 
 namespace zt::test {
 

@@ -25,10 +25,10 @@
 #include "rendezvous/server.hpp"
 #include "support/join_ranks.hpp"
 #include "support/tiny_networks.hpp"
-#include "train/ranks.hpp"
-#include "train/run_rules.hpp"
+#include "train/pass/run_rules.hpp"
+#include "train/plan/unit_policy.hpp"
+#include "train/ranks/ranks.hpp"
 #include "train/stepper.hpp"
-#include "train/unit_policy.hpp"
 
 namespace zt::test::ranks {
 

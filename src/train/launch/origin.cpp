@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// See origin.hpp.
+#include "train/launch/origin.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "base/log.hpp"
+#include "contract/checkpoint_folder.hpp"
+
+namespace zt::train {
+namespace {
+
+/// The steps that one rank holds: its own, and its ward's.
+struct Shelf {
+  std::vector<double> own, held;
+};
+
+bool has(const std::vector<double>& steps, int64_t step) {
+  return std::ranges::find(steps, static_cast<double>(step)) != steps.end();
+}
+
+constexpr size_t kHeld = checkpoint::MemoryTier::kHeld;
+
+/// Every rank's, in order of rank.
+Result<std::vector<Shelf>> all_shelves(Ranks& ranks, const checkpoint::Memory& memory) {
+  const std::vector<int64_t> own = memory.own.steps(), held = memory.held.steps();
+  std::vector<double> mine{static_cast<double>(own.size())};  // how many are own, then all
+  mine.insert(mine.end(), own.begin(), own.end());
+  mine.insert(mine.end(), held.begin(), held.end());
+  ZT_TRY_ASSIGN(const auto rows, ranks.gather(mine, 1 + 2 * kHeld, "steps held in memory"));
+  std::vector<Shelf> shelves;
+  for (const std::vector<double>& row : rows) {
+    const auto border = row.begin() + 1 + static_cast<std::ptrdiff_t>(row.front());
+    shelves.push_back({{row.begin() + 1, border}, {border, row.end()}});
+  }
+  return shelves;
+}
+
+/// Who can give `step` to each rank; nothing if a rank finds it nowhere.
+std::optional<std::vector<int64_t>> holders_of(int64_t step, const std::vector<Shelf>& shelves,
+                                               const PeerRule& peers) {
+  std::vector<int64_t> holders;
+  for (int64_t rank = 0; rank < std::ssize(shelves); ++rank) {
+    const Shelf& of_holder = shelves[static_cast<size_t>(peers.holder(rank))];
+    if (has(shelves[static_cast<size_t>(rank)].own, step)) {
+      holders.push_back(rank);
+    } else if (peers.distance > 0 && has(peers.are_twins ? of_holder.own : of_holder.held, step)) {
+      holders.push_back(peers.holder(rank));
+    } else {
+      return std::nullopt;
+    }
+  }
+  return holders;
+}
+
+std::optional<exchange::SnapshotFile::Held> found(const checkpoint::MemoryTier& tier, int64_t step) {
+  const auto held = tier.held();
+  const auto at = std::ranges::find(held, step, &exchange::SnapshotFile::Held::step);
+  return at == held.end() ? std::nullopt : std::optional(*at);
+}
+
+/// This rank's part in bringing the step to those that lack it: as their holder, and as one of them.
+Status fetch(Ranks& ranks, checkpoint::Memory& memory, const Origin& origin, clock::Deadline deadline) {
+  const PeerRule peers = ranks.peers();
+  const checkpoint::PeerLinks links = ranks.peer_links();
+  // In the order in which the links were formed, so that no two ranks wait for each other.
+  std::array<int64_t, 2> owners{ranks.rank(), peers.ward(ranks.rank())};
+  std::ranges::sort(owners, {}, [&](int64_t owner) { return peers.place(owner); });
+  Status all;
+  for (const int64_t owner : owners) {
+    if (origin.holders[static_cast<size_t>(owner)] == owner) continue;
+    const Status one =
+        owner == ranks.rank()
+            ? checkpoint::take_over(*links.to_holder, memory.own.file(), deadline)
+            : checkpoint::pass_on(*links.from_ward,
+                                  found(peers.are_twins ? memory.own : memory.held, *origin.memory_step),
+                                  deadline);
+    if (all) all = one;  // after an error too: the other pair waits for this rank
+  }
+  return all;
+}
+
+/// Brings the step to those that lack it. One that could not be brought makes all start from disk.
+Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
+  ranks.wait_beside_groups("snapshots of neighbours");
+  const Status fetched = fetch(ranks, memory, origin, ranks.deadline());
+  if (!fetched) log::warn("train", "no snapshot from a neighbour's memory: " + fetched.error().text());
+  ZT_TRY_ASSIGN(const auto all, ranks.gather({fetched ? 1.0 : 0.0}, 1, "snapshots of neighbours"));
+  if (std::ranges::any_of(all, [](const auto& row) { return row.front() == 0; })) {
+    origin.memory_step.reset();
+    origin.holders.clear();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is_restart) {
+  ZT_TRY_ASSIGN(const std::vector<Shelf> shelves, all_shelves(ranks, memory));
+  Origin origin{memory, {}, is_restart};
+  for (const Shelf& shelf : shelves) {
+    for (const std::vector<double>* steps : {&shelf.own, &shelf.held}) {
+      for (const double found_step : *steps) {
+        const auto step = static_cast<int64_t>(found_step);
+        if (origin.memory_step && *origin.memory_step >= step) continue;
+        auto holders = holders_of(step, shelves, ranks.peers());
+        if (!holders) continue;
+        origin.memory_step = step;
+        origin.holders = std::move(*holders);
+      }
+    }
+  }
+  for (int64_t rank = 0; rank < std::ssize(origin.holders); ++rank) {
+    if (origin.holders[static_cast<size_t>(rank)] == rank) continue;
+    ZT_TRY(bring(ranks, memory, origin));  // for all that lack it
+    break;
+  }
+  return origin;
+}
+
+namespace {
+
+/// Errors: Unavailable, on all ranks, if they don't name the same.
+Status agree_on_step(Ranks& ranks, std::optional<int64_t> newest_step) {
+  constexpr int64_t kNone = -1;
+  ZT_TRY_ASSIGN(const auto by_rank, ranks.gather({static_cast<double>(newest_step.value_or(kNone))},
+                                                 /*longest=*/1, "newest checkpoint"));
+  const auto text = [](double step) { return step < 0 ? "none" : fmt::format("step {}", step); };
+  for (size_t rank = 1; rank < by_rank.size(); ++rank) {
+    if (by_rank[rank] == by_rank[0]) continue;
+    return fail(ErrorCode::Unavailable,
+                fmt::format("rank {} sees another newest checkpoint ({}) than rank 0 ({}): do their hosts "
+                            "see the same run folder? Try again once they do",
+                            rank, text(by_rank[rank].at(0)), text(by_rank[0].at(0))));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<checkpoint::Found>> open_together(Ranks& ranks,
+                                                       const std::filesystem::path& checkpoints) {
+  const auto listed = contract::list_checkpoints(checkpoints);
+  ZT_TRY(agree_on_step(ranks, listed.empty() ? std::nullopt : std::optional(listed.back().step)));
+  if (listed.empty()) return std::nullopt;
+  checkpoint::Jury jury;
+  jury.share = {static_cast<size_t>(ranks.rank()), static_cast<size_t>(ranks.size())};
+  jury.all_agree = [&](bool mine) -> Result<bool> {
+    ZT_TRY_ASSIGN(const auto all, ranks.gather({mine ? 1.0 : 0.0}, /*longest=*/1, "checkpoint's files"));
+    return std::ranges::all_of(all, [](const auto& row) { return row.at(0) != 0; });
+  };
+  ZT_TRY_ASSIGN(checkpoint::Found found, checkpoint::open_newest(checkpoints, jury));
+  ZT_TRY(agree_on_step(ranks, found.reader.manifest().step));
+  return found;
+}
+
+std::string text_of_holders(const std::vector<int64_t>& holders) {
+  std::string out;
+  const auto size = std::ssize(holders);
+  for (int64_t first = 0, end = 0; first < size; first = end) {
+    const auto is_own = [&](int64_t rank) { return holders[static_cast<size_t>(rank)] == rank; };
+    for (end = first + 1; end < size && is_own(first) && is_own(end);) ++end;
+    if (!out.empty()) out += ", ";
+    if (!is_own(first))
+      out += fmt::format("rank {} peer (held by rank {})", first, holders[static_cast<size_t>(first)]);
+    else if (end == first + 1)
+      out += fmt::format("rank {} memory", first);
+    else
+      out += fmt::format("ranks {}-{} memory", first, end - 1);
+  }
+  return out;
+}
+
+}  // namespace zt::train

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// See setup.hpp.
+#include "train/launch/setup.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/resources.hpp"
+#include "base/signals.hpp"
+#include "checkpoint/reader.hpp"
+#include "contract/checkpoint_folder.hpp"
+#include "data/from_job.hpp"
+#include "generate/load_run.hpp"
+#include "models/network_set.hpp"
+#include "prepare/build_cache.hpp"
+#include "train/launch/start_checks.hpp"
+#include "train/pass/run_rules.hpp"
+#include "train/pass/validation.hpp"
+#include "train/plan/budget.hpp"
+#include "train/plan/plan.hpp"
+#include "train/plan/unit_policy.hpp"
+
+namespace zt::train {
+namespace {
+
+/// Runs `work` on the first rank, where it may take long if it calls keep_waiting(), then on the others. An
+/// error of the first reaches them as the end of its group.
+template <class Work>
+Status in_turn(Ranks& ranks, const Work& work) {
+  if (ranks.is_first()) ZT_TRY(work());
+  ZT_TRY(ranks.await_first());
+  return ranks.is_first() ? Status() : work();
+}
+/// Takes part in in_turn() without work.
+Status let_others_work(Ranks& ranks) {
+  return in_turn(ranks, [] { return Status(); });
+}
+
+Status open_data(Setup& setup) {
+  const config::TrainJob& job = setup.job;
+  ZT_TRY_ASSIGN(setup.clips, data::open_clips(job.data));
+  ZT_TRY_ASSIGN(setup.validation_clips, validation_clips(job, setup.clips));
+  setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
+  setup.load = data::load_options(job.data, setup.plan);
+  if (!job.cache.enable) return {};
+  data::CacheOptions options;
+  options.folder = job.cache.folder;
+  options.max_bytes = static_cast<uint64_t>(job.cache.size_limit_mib) << 20;
+  ZT_TRY_ASSIGN(setup.cache, data::CacheStore::open(std::move(options)));
+  return {};
+}
+
+Status open_encoders(Setup& setup, const contract::RunFolder& run) {
+  const config::TrainJob& job = setup.job;
+  prepare::EncoderSource source;
+  source.run = run.path();
+  source.model = job.model;
+  source.data = job.data;
+  source.seed = static_cast<uint64_t>(job.seed);
+  source.device = setup.device;
+  source.num_threads = setup.num_threads;
+  ZT_TRY_ASSIGN(setup.encoders, prepare::open_run_encoders(source, setup.clips));
+  prepare::EncodeOptions options;
+  options.load = setup.load;
+  const auto make_encoder = [&](const data::ClipIndex& clips, const data::PlanOptions& plan) {
+    options.keep_latents = prepare::has_fixed_crops(plan);
+    return std::make_unique<prepare::SampleEncoder>(setup.encoders, clips, setup.cache.get(), job.cache.dtype,
+                                                    options);
+  };
+  setup.encoder = make_encoder(setup.clips, setup.plan);
+  setup.validation_encoder = make_encoder(setup.validation_clips, validation_plan(job));
+  setup.batch_rules.seed = static_cast<uint64_t>(job.seed);
+  setup.batch_rules.schedule = job.schedule;
+  setup.batch_rules.condition = job.condition;
+  setup.batch_rules.latent_scaling = setup.encoders.codec->scaling();
+  setup.batch_rules.null_embedding_D = prepare::null_embedding(
+      setup.encoders, job.condition.null_condition == config::NullCondition::ZeroPixels);
+  setup.batch_rules.device = setup.device;
+  return {};
+}
+
+Status fill_cache(Setup& setup, Journal& journal) {
+  if (!setup.cache || !setup.job.cache.build_ahead) return {};
+  Status others_wait;
+  prepare::BuildOptions options;
+  options.num_threads = setup.num_threads;
+  options.progress = [&](int64_t done, int64_t total) {
+    contract::Progress progress = journal.last_progress();
+    progress.phase = contract::Phase::Caching;
+    progress.step = done;
+    progress.total_steps = total;
+    journal.publish(progress);
+    if (others_wait) others_wait = setup.ranks.keep_waiting();
+  };
+  options.should_stop = [&] { return !others_wait || signals::stop() != signals::Stop::None; };
+  const auto report = prepare::build_cache(*setup.encoder, setup.plan, options);
+  ZT_TRY(others_wait);
+  if (!report) return fail(report.error());
+  log::info("train", "cache filled: clips=" + std::to_string(report->clips) +
+                         " encoded=" + std::to_string(report->encoded));
+  return {};
+}
+
+/// What a stage-1 run lacks may only be the motion modules.
+Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
+  ZT_TRY_ASSIGN(const generate::RunWeights weights,
+                generate::copy_run_weights(job.model.stage1_run, {}, store));
+  for (const std::string& name : weights.missing) {
+    if (!models::is_motion(name))
+      return fail(ErrorCode::InvalidConfig, "model.stage1_run: " + weights.checkpoint.string() + " lacks " +
+                                                name +
+                                                "; the model section must describe the networks of that run");
+  }
+  log::info("train", "start weights from " + weights.checkpoint.string() +
+                         " step=" + std::to_string(weights.step) + (weights.is_ema ? " (EMA)" : ""));
+  return {};
+}
+
+Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t latent_channels,
+                                          const models::BuildOptions& options) {
+  ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, latent_channels, options));
+  for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
+  if (!job.model.stage1_run.empty()) ZT_TRY(copy_stage1(job, *networks.store));
+  return networks;
+}
+
+Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Found& found,
+              const clock::Stopwatch& since_opened, Journal& journal) {
+  for (const checkpoint::Refusal& refusal : found.refused) {
+    journal.event(contract::CheckpointRefused{refusal.step, refusal.name, refusal.reason.text()});
+    log::warn("train", "checkpoint " + refusal.name + " is not usable: " + refusal.reason.text());
+  }
+  ZT_TRY(restore(setup.state, found.reader));
+  ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
+  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
+  setup.resumed_from = found.reader.folder().filename().string();
+  if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
+    log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
+  log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
+  journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")",
+                                        since_opened.seconds()});
+  return {};
+}
+
+Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal) {
+  const clock::Stopwatch watch;
+  const int64_t step = *origin.memory_step, rank = setup.ranks.rank();
+  ZT_TRY_ASSIGN(const auto scalars, origin.memory.own.restore(step, state_tensors(setup.state)));
+  ZT_TRY(set_scalars(setup.state, scalars));
+  setup.state.optimizer->round_masters();
+  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  for (params::Segment& segment : setup.state.networks.store->segments()) {  // of the step that was given up
+    if (segment.placement.trainable) segment.kept_gradients().zero_();
+    segment.touched = false;
+  }
+  ZT_TRY(setup.ranks.gather_values(*setup.state.networks.store));
+  // Nobody trains on, and replaces a checkpoint, while another still reads what it needs of that.
+  ZT_TRY(setup.ranks.barrier("the state from memory"));
+  setup.resumed_from = kFromMemory;
+  const int64_t holder = origin.holders[static_cast<size_t>(rank)];
+  log::info("train", fmt::format("restored step {} from {}", step,
+                                 holder == rank ? "memory" : fmt::format("the memory of rank {}", holder)));
+  const std::string tiers = text_of_holders(origin.holders);
+  if (setup.ranks.is_first() && setup.ranks.size() > 1)
+    log::info("train", fmt::format("restored step {}: {}", step, tiers));
+  journal.event(contract::StateRestored{step, tiers, watch.seconds()});
+  return {};
+}
+
+/// Whether snapshots fit beside the rest. Errors: Exhausted if the rest alone does not.
+Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
+                          const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
+  const config::TrainJob& job = setup.job;
+  ZT_TRY_ASSIGN(std::vector<resources::Demand> demands,  // of the host
+                require_training_memory(setup, configs, table, setup.encoders.codec->scale_factor()));
+  if (!wants_snapshots) return false;
+  const Crowd crowd{setup.ranks.size(), setup.ranks.on_this_host()};
+  demands.push_back(snapshot_demand(job, table, crowd));
+  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, crowd));
+  const Status fit = resources::require_memory(demands, kMemoryAdvice);
+  if (fit) return true;
+  const std::string text =
+      "no snapshots in memory: a rank that dies goes on from the last checkpoint on disk. " +
+      fit.error().text();
+  journal.event(contract::Warning{"train", text});
+  log::warn("train", text);
+  return false;
+}
+
+/// Whether all ranks keep them.
+Result<bool> agree_on_snapshots(Ranks& ranks, bool keeps) {
+  ZT_TRY_ASSIGN(const auto told, ranks.gather({keeps ? 1.0 : 0.0}, 1, "whether to keep snapshots"));
+  return std::ranges::all_of(told, [](const auto& of_rank) { return of_rank.front() != 0; });
+}
+
+/// With the encoders in memory, the first rank of each host checks again what all there need together, and
+/// whether there is room for snapshots: none are kept unless there is on all hosts.
+Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
+                    Journal& journal) {
+  const params::ParamTable table = models::declare_networks(configs);
+  bool keeps = origin.memory.own.is_open() && setup.job.checkpoint.memory_every_steps > 0;
+  if (setup.ranks.is_first_here() && !origin.is_restart) {
+    ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
+  }
+  ZT_TRY_ASSIGN(setup.keeps_snapshots, agree_on_snapshots(setup.ranks, keeps));
+  return {};
+}
+
+/// What this rank keeps whole, and says so where it is not what the stage alone would have it be.
+Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks, at::Device device,
+                                               const UNetSizes& sizes) {
+  const bool shares_values = job.parallel.zero_stage >= 3 && ranks.shard().count > 1;
+  if (job.parallel.zero_stage >= 2 && ranks.shard().count > 1 && adds_up_gradients(job, ranks))
+    log::info(
+        "train",
+        "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
+        "that gives the same bits for every number of ranks, and exchanges them once a step "
+        "(parallel.accumulation: parts shares them too, for an exchange each time)");
+  if (!shares_values || !job.parallel.keep_whole_if_faster) return residency_rule(job, ranks, sizes);
+  ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks, device, job.precision));
+  const double fewest = break_even_positions(speeds, ranks.shard().count);
+  log::info("train", fmt::format("units with fewer than {:.0f} positions keep their weights whole: a rank "
+                                 "computes {:.1f} GFLOP/s and receives {:.2f} GB/s",
+                                 fewest, speeds.flops / 1e9, speeds.bytes / 1e9));
+  return residency_rule(job, ranks, sizes, fewest);
+}
+
+Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin& origin, Journal& journal) {
+  const config::TrainJob& job = setup.job;
+  const bool motion = job.stage == 2;
+  const int64_t channels = setup.encoders.codec->channels();
+  ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
+  ZT_TRY(check_budget(setup, configs, origin, journal));
+  const params::ParamTable table = models::declare_networks(configs);
+  ZT_TRY(check_named_units(job.parallel, table));
+  ZT_TRY(check_freeze(job, table));
+  if (setup.ranks.is_first())
+    for (const std::string& part : freeze_misses(job, table))
+      log::warn("train", fmt::format("freeze: no parameter's name has '{}' in it", part));
+
+  models::BuildOptions options;
+  options.motion = motion;
+  options.placement = placement_rule(job, table);
+  options.seed = static_cast<uint64_t>(job.seed);
+  options.device = setup.device;
+  options.shard = setup.ranks.shard();
+  ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks, setup.device,
+                                                    {configs.denoising_unet.num_levels(),
+                                                     setup.encoders.codec->scale_factor()}));
+  const clock::Stopwatch since_opened;
+  std::optional<checkpoint::Found> found;
+  if (!origin.memory_step) {
+    ZT_TRY_ASSIGN(found, open_together(setup.ranks, run.checkpoints()));
+  } else if (!contract::list_checkpoints(run.checkpoints()).empty()) {
+    // Ranks that lived on are there already; the checkpoint only gives what is frozen.
+    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
+  }
+  if (!found) {
+    ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
+    setup.state = make_model_state(std::move(networks), job);
+    setup.ranks.share_units(*setup.state.networks.store);
+    return origin.memory_step ? restore_from_memory(setup, origin, journal) : Status();
+  }
+  setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  setup.ranks.share_units(*setup.state.networks.store);
+  if (!origin.memory_step) return resume(setup, run, *found, since_opened, journal);
+  ZT_TRY(restore_frozen(setup.state, found->reader));
+  return restore_from_memory(setup, origin, journal);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contract::RunFolder& run,
+                                      at::Device device, Ranks ranks, const Origin& origin,
+                                      Journal& journal) {
+  ZT_TRY_ASSIGN(diffusion::NoiseSchedule schedule,
+                diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)));
+  auto setup = std::make_shared<Setup>(job, device, std::move(ranks), std::move(schedule));
+  setup->num_threads = threads_of_rank(job.threads, setup->ranks.size());
+  if (job.optimizer.offload == config::Offload::Cpu && device.is_cpu() && setup->ranks.is_first())
+    log::info("train", "optimizer.offload: cpu changes nothing on device: cpu, whose memory is the host's");
+  ZT_TRY_ASSIGN(setup->lr, lr_schedule(job));
+  journal.progress(contract::Phase::Loading, "data");
+  ZT_TRY(open_data(*setup));
+  ZT_TRY(check_before_encoders(*setup, run, origin));
+  journal.progress(contract::Phase::Loading, "encoders");
+  const auto prepare = [&]() -> Status {
+    ZT_TRY(open_encoders(*setup, run));
+    return setup->ranks.is_first() ? fill_cache(*setup, journal) : Status();
+  };
+  ZT_TRY(in_turn(setup->ranks, prepare));
+  journal.progress(contract::Phase::Loading, "networks");
+  ZT_TRY(open_networks(*setup, run, origin, journal));
+  return setup;
+}
+
+Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
+  setup.ranks = std::move(ranks);
+  setup.ranks.share_units(*setup.state.networks.store);
+  ZT_TRY(let_others_work(setup.ranks));           // encoders and cache
+  ZT_TRY(agree_on_snapshots(setup.ranks, true));  // there is one to go back to
+  return restore_from_memory(setup, origin, journal);
+}
+
+Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
+  ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
+  const clock::Stopwatch since_opened;
+  ZT_TRY_ASSIGN(const auto found, open_together(setup.ranks, run.checkpoints()));
+  if (!found) return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
+  if (found->reader.manifest().step >= setup.cursor.step)
+    return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
+  return resume(setup, run, *found, since_opened, journal);
+}
+
+}  // namespace zt::train

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// See budget.hpp.
+#include "train/plan/budget.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "base/text.hpp"
+#include "train/pass/run_rules.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr uint64_t kFloatBytes = 4;
+constexpr uint64_t kRoomForSamples = uint64_t{64} << 20;
+
+std::string count_text(int64_t elements, double bytes) {
+  const double each = elements > 0 ? bytes / static_cast<double>(elements) : 0;
+  return fmt::format("{} x {:.3g} B", elements, each);
+}
+
+/// The terms of a rank that are not 0, times `ranks`.
+std::vector<resources::Demand> demands_of(const config::TrainJob& job, const ModelCosts& costs,
+                                          const RankMemory& memory, int64_t ranks) {
+  const std::string times = ranks > 1 ? fmt::format(" x {} ranks", ranks) : "";
+  std::vector<resources::Demand> demands;
+  const auto add = [&](const std::string& what, double bytes) {
+    if (bytes > 0)
+      demands.push_back({what + times, static_cast<uint64_t>(bytes * static_cast<double>(ranks))});
+  };
+  add(fmt::format("trained weights ({})", count_text(costs.trained, memory.trained_weights)),
+      memory.trained_weights);
+  add(fmt::format("frozen weights ({})", count_text(costs.frozen, memory.frozen_weights)),
+      memory.frozen_weights);
+  add(fmt::format("gradients ({} lanes)", job.lanes), memory.gradients);
+  add(fmt::format("optimizer state ({})", count_text(costs.trained, memory.optimizer_state)),
+      memory.optimizer_state);
+  add("averaged weights", memory.averages);
+  add("activations (estimate)", memory.activations);
+  add("units being gathered and reduced", memory.slabs);
+  add("exchange", memory.communication);
+  return demands;
+}
+
+/// What a checkpoint holds of what trains.
+uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) {
+  const uint64_t averages =
+      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<uint64_t>(costs.trained) : 0;
+  return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
+}
+
+/// Two of every rank here. Those of all ranks are as large together as two checkpoints for each copy of the
+/// state.
+resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
+                             const params::ParamTable& table, Crowd crowd) {
+  const auto [ranks, here] = crowd;
+  const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
+  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
+  const uint64_t of_all = static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table));
+  const std::string share = here == ranks ? "" : fmt::format(", {} of {} ranks", here, ranks);
+  return {fmt::format("{} x {}{}", what, copies, share),
+          of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(here)};
+}
+
+}  // namespace
+
+std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table) {
+  const ModelCosts costs = state_costs(job, table);
+  return demands_of(job, costs, rank_memory(job, costs, /*ranks=*/1), /*ranks=*/1);
+}
+
+std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
+                                              const models::NetworkConfigs& configs, int64_t scale_factor,
+                                              Crowd crowd) {
+  const ModelCosts costs = model_costs(job, configs, scale_factor);
+  const RankMemory memory = rank_memory(job, costs, crowd.ranks);
+  std::vector<resources::Demand> demands = demands_of(job, costs, memory, crowd.here);
+  if (crowd.here > 1)
+    demands.push_back({"processes of the other ranks",
+                       static_cast<uint64_t>(memory.process * static_cast<double>(crowd.here - 1))});
+  return demands;
+}
+
+std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                           int64_t scale_factor, int64_t ranks) {
+  const ModelCosts costs = model_costs(job, configs, scale_factor);
+  return demands_of(job, costs, rank_memory(job, costs, ranks, Place::Gpu), /*ranks=*/1);
+}
+
+std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks) {
+  std::vector<resources::Demand> demands;
+  const auto add = [&](const char* what, double bytes) {
+    if (bytes > 0)
+      demands.push_back({fmt::format("{}, offloaded x {} ranks", what, ranks),
+                         static_cast<uint64_t>(bytes * static_cast<double>(ranks))});
+  };
+  add("optimizer state", of_rank.optimizer_state);
+  add("averaged weights", of_rank.averages);
+  add("buffers of the update", of_rank.buffers);
+  return demands;
+}
+
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
+  return two_of_all("two snapshots in memory of what trains", job, table, crowd);
+}
+
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
+  return two_of_all("the same in the memory of neighbours", job, table, crowd);
+}
+
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
+  const ModelCosts costs = state_costs(job, table);
+  const uint64_t one = checkpoint_bytes(job, costs);
+  const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
+  return {{fmt::format("{} checkpoints of {}", kept, text::bytes(one)), kept * one},
+          {"frozen weights, which they share", static_cast<uint64_t>(costs.frozen_bytes)},
+          {"samples, events and logs", kRoomForSamples}};
+}
+
+}  // namespace zt::train

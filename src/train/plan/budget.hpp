@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run will take before it takes it: memory and disk as terms that add up in front of the reader.
+// Memory is that of the plan (plan.hpp), here for all ranks of a host together. Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/resources.hpp"
+#include "config/job/train_job.hpp"
+#include "models/network_set.hpp"
+#include "params/param_table.hpp"
+#include "train/plan/plan.hpp"
+
+namespace zt::train {
+
+/// How many ranks share the work, and how many of them one host.
+struct Crowd {
+  int64_t ranks = 1;
+  int64_t here = 1;
+};
+
+/// What the networks take with all that a checkpoint stores of them, and their gradients, on one rank.
+std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table);
+/// What the networks and a step take beyond what the process holds already (libtorch, encoders, samples);
+/// with several ranks, all that are here together, their processes included.
+std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
+                                              const models::NetworkConfigs& configs, int64_t scale_factor,
+                                              Crowd crowd = {});
+/// What one of several ranks on GPUs takes: what its own GPU must hold.
+std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                           int64_t scale_factor, int64_t ranks);
+/// What the host of so many such ranks must hold of their state; nothing where that is not offloaded.
+std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks);
+/// What snapshots of the shards of the ranks here take, of which each rank keeps two.
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
+                                  Crowd crowd = {});
+/// What the copies take that neighbours hold of them, with checkpoint.memory_peer.
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd);
+/// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
+
+inline constexpr const char* kMemoryAdvice =
+    "lower data.train_bs, data.width or data.height, set gradient_checkpointing: true, "
+    "optimizer.use_8bit_adam: true or, on a GPU, optimizer.offload: cpu, or freeze more (`zoetrope plan` "
+    "shows what each would save)";
+inline constexpr const char* kHostAdvice =
+    "set optimizer.use_8bit_adam: true, or optimizer.offload: none if the GPU has room (`zoetrope plan` "
+    "shows both memories)";
+inline constexpr const char* kDiskAdvice =
+    "free space, choose another output_dir, or lower checkpoint.keep_last";
+
+}  // namespace zt::train

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan's memory against the allocator's count of a real step, at the sizes of tiny64 (bench/peer) and at
+// a quarter of Stable Diffusion's widths.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "rendezvous/server.hpp"
+#include "support/join_ranks.hpp"
+#include "support/tiny_networks.hpp"
+#include "tensor/memory.hpp"
+#include "train/plan/plan.hpp"
+#include "train/plan/unit_policy.hpp"
+#include "train/stepper.hpp"
+
+namespace zt::train {
+namespace {
+
+/// Before the first tensor of this program.
+const bool is_counting = (tensor::install_counting_allocator(), true);
+
+int64_t scale_of(const config::TrainJob& job) {
+  return int64_t{1} << (job.model.pose_guider.block_out_channels.size() - 1);
+}
+
+config::TrainJob tiny64(int64_t stage, config::MixedPrecision precision, bool recompute) {
+  config::TrainJob job = test::tiny_job(stage);
+  job.model.unet.block_out_channels = {32, 64, 96, 96};
+  job.model.unet.attention_levels = {};
+  job.model.unet.cross_attention_dim = 64;
+  job.model.pose_guider.block_out_channels = {16, 32, 64};
+  job.data.width = job.data.height = 64;
+  job.data.train_bs = stage == 1 ? 4 : 1;
+  job.data.n_sample_frames = 8;
+  job.precision.mixed_precision = precision;
+  job.gradient_checkpointing = recompute;
+  return job;
+}
+
+/// A quarter of Stable Diffusion's widths, 16 x 16 latents.
+config::TrainJob quarter_width(int64_t stage, config::MixedPrecision precision, bool recompute) {
+  config::TrainJob job = tiny64(stage, precision, recompute);
+  config::UNetShape& unet = job.model.unet;
+  unet.block_out_channels = {80, 160, 320, 320};
+  unet.layers_per_block = 2;
+  unet.num_heads = job.model.motion.num_heads = 8;
+  unet.norm_num_groups = job.model.motion.norm_num_groups = 16;
+  unet.cross_attention_dim = 192;
+  job.model.pose_guider.block_out_channels = {16, 32, 96, 256};
+  job.data.width = job.data.height = 128;
+  job.data.train_bs = 1;
+  job.data.n_sample_frames = 4;
+  return job;
+}
+
+StepBatches noise_batches(const config::TrainJob& job) {
+  const int64_t items = job.data.train_bs, frames = job.stage == 2 ? job.data.n_sample_frames : 1;
+  const int64_t side = job.data.width / scale_of(job), context = job.model.unet.cross_attention_dim;
+  Batch batch;
+  batch.latents_BCFHW = at::randn({items, test::kTinyChannels, frames, side, side});
+  batch.noise_BCFHW = at::randn_like(batch.latents_BCFHW);
+  batch.timesteps_B = at::full({items}, 500, at::kLong);
+  batch.pose_BCFHW = at::rand({items, 3, frames, job.data.height, job.data.width});
+  batch.context_BLD = at::randn({items, 1, context});
+  batch.reference_RCHW = at::randn({items, test::kTinyChannels, side, side});
+  batch.reference_context_RLD = batch.context_BLD;
+  for (int64_t i = 0; i < items; ++i) batch.bank_row_B.push_back(i);
+  return {{batch}};
+}
+
+struct Bytes {
+  double activations = 0;  ///< and copies of weights: what a step takes and gives back
+  double all = 0;
+};
+
+Bytes estimated(const config::TrainJob& job, const models::NetworkConfigs& configs) {
+  const RankMemory memory = rank_memory(job, model_costs(job, configs, scale_of(job)), /*ranks=*/1);
+  return {memory.activations, memory.total() - memory.process};
+}
+
+Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& configs) {
+  const int64_t before = tensor::memory_stats().live_bytes;
+  const auto schedule =
+      diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value();
+  models::BuildOptions options;
+  options.motion = job.stage == 2;
+  options.placement = placement_rule(job, models::declare_networks(configs));
+  ModelState state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  Ranks one;
+  Stepper stepper(state, one, schedule, forward_rules(job, *state.networks.store), {});
+  const StepBatches batches = noise_batches(job);
+  const int64_t live = tensor::memory_stats().live_bytes;
+  tensor::reset_peak();
+  EXPECT_TRUE(stepper.step(batches, 1e-4));
+  const int64_t peak = tensor::memory_stats().peak_bytes;
+  return {static_cast<double>(peak - live), static_cast<double>(peak - before)};
+}
+
+/// Stage, precision, whether activations are recomputed.
+using Form = std::tuple<int64_t, config::MixedPrecision, bool>;
+
+void expect_close(const config::TrainJob& job) {
+  ASSERT_TRUE(is_counting);
+  const auto configs = models::network_configs(job.model, test::kTinyChannels, job.stage == 2).value();
+  const Bytes wanted = measured(job, configs), found = estimated(job, configs);
+  EXPECT_NEAR(found.activations / wanted.activations, 1, 0.1);
+  EXPECT_NEAR(found.all / wanted.all, 1, 0.05);
+}
+
+std::string form_name(const testing::TestParamInfo<Form>& info) {
+  const auto [stage, precision, recompute] = info.param;
+  return "Stage" + std::to_string(stage) + (precision == config::MixedPrecision::Bf16 ? "Bf16" : "Fp32") +
+         (recompute ? "Recomputed" : "Kept");
+}
+
+class BudgetMeasured : public testing::TestWithParam<Form> {};
+
+TEST_P(BudgetMeasured, Tiny64IsAsEstimated) { expect_close(std::apply(tiny64, GetParam())); }
+
+TEST_P(BudgetMeasured, SlowQuarterWidthIsAsEstimated) { expect_close(std::apply(quarter_width, GetParam())); }
+
+INSTANTIATE_TEST_SUITE_P(Forms, BudgetMeasured,
+                         testing::Combine(testing::Values(1, 2),
+                                          testing::Values(config::MixedPrecision::Fp32,
+                                                          config::MixedPrecision::Bf16),
+                                          testing::Bool()),
+                         form_name);
+
+/// One of two ranks, a thread of this process.
+void run_rank(const config::TrainJob& job, const models::NetworkConfigs& configs, Ranks ranks,
+              int64_t& live) {
+  const auto schedule =
+      diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value();
+  models::BuildOptions options;
+  options.placement = placement_rule(job, models::declare_networks(configs));
+  options.shard = ranks.shard();
+  options.residency = residency_rule(job, ranks, {configs.denoising_unet.num_levels(), scale_of(job)});
+  ModelState state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
+  ranks.share_units(*state.networks.store);
+  Stepper stepper(state, ranks, schedule, forward_rules(job, *state.networks.store), {.num_lanes = 2});
+  EXPECT_TRUE(ranks.barrier("built"));
+  if (ranks.is_first()) {
+    live = tensor::memory_stats().live_bytes;
+    tensor::reset_peak();
+  }
+  EXPECT_TRUE(ranks.barrier("counted"));
+  EXPECT_TRUE(stepper.step(noise_batches(job), 1e-4));
+  ranks = Ranks();  // before the store whose units they bring
+}
+
+/// ZeRO stage, whether activations are recomputed.
+class BudgetOfRanks : public testing::TestWithParam<std::tuple<int64_t, bool>> {};
+
+TEST_P(BudgetOfRanks, IsAsEstimated) {
+  ASSERT_TRUE(is_counting);
+  const auto [zero_stage, recompute] = GetParam();
+  config::TrainJob job = tiny64(1, config::MixedPrecision::Fp32, recompute);
+  job.lanes = 2;
+  job.threads = 1;
+  job.optimizer.ema_decay = 0.9;
+  job.parallel.zero_stage = zero_stage;
+  job.parallel.timeout_s = 20;
+  const auto configs = models::network_configs(job.model, test::kTinyChannels, /*motion=*/false).value();
+  const RankMemory memory = rank_memory(job, model_costs(job, configs, scale_of(job)), /*ranks=*/2);
+  const int64_t before = tensor::memory_stats().live_bytes;
+  int64_t live = 0;
+  const auto store = rendezvous::Server::start({}).value();
+  std::thread second(
+      [&] { run_rank(job, configs, test::join_ranks(*store, 1, /*size=*/2, job.parallel), live); });
+  run_rank(job, configs, test::join_ranks(*store, 0, /*size=*/2, job.parallel), live);
+  second.join();
+  const auto peak = static_cast<double>(tensor::memory_stats().peak_bytes - before);
+
+  const double tensors = memory.total() - memory.process - memory.communication;
+  EXPECT_NEAR(static_cast<double>(live - before) / (2 * (tensors - memory.activations)), 1, 0.1);
+  // With ZeRO-3 the two go hand in hand. Below, one may be done before the other is at its peak.
+  EXPECT_LT(peak, 2 * 1.1 * tensors);
+  EXPECT_GT(peak, 0.9 * (2 * tensors - (zero_stage < 3 ? memory.activations : 0)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, BudgetOfRanks,
+                         testing::Combine(testing::Range<int64_t>(0, 4), testing::Bool()));
+
+}  // namespace
+}  // namespace zt::train

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/plan/budget.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace zt::train {
+namespace {
+
+/// Stable Diffusion 1.5's sizes with the published pose guider.
+models::NetworkConfigs published(int64_t stage) {
+  return models::network_configs(config::ModelJob{}, /*latent_channels=*/4, /*motion=*/stage == 2).value();
+}
+
+uint64_t bytes_of(const std::vector<resources::Demand>& demands, const std::string& start) {
+  const auto found = std::find_if(demands.begin(), demands.end(), [&](const resources::Demand& demand) {
+    return demand.what.starts_with(start);
+  });
+  return found == demands.end() ? 0 : found->bytes;
+}
+
+TEST(Budget, CountsWhatTheReferenceTrains) {
+  config::TrainJob job;
+  // Moore-AnimateAnyone: what train_stage_1.py leaves with requires_grad, and what train_stage_2.py prints.
+  EXPECT_EQ(state_costs(job, models::declare_networks(published(1))).trained, 1'701'305'684);
+  job.stage = 2;
+  EXPECT_EQ(state_costs(job, models::declare_networks(published(2))).trained, 453'209'280);
+}
+
+TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
+  const config::TrainJob job;
+  const auto demands = memory_demands(job, published(1), 8);
+  // 4 bytes each of weights, gradients and two moments: 27.2 GB.
+  EXPECT_EQ(bytes_of(demands, "trained weights"), 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "gradients"), 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 8 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "averaged weights"), 0U);
+}
+
+TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
+  config::TrainJob job;
+  job.lanes = 4;
+  const auto shared = memory_demands(job, published(1), 8, {.ranks = 4, .here = 4});
+  EXPECT_EQ(bytes_of(shared, "trained weights"), 4 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(shared, "gradients"), 4 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(shared, "optimizer state"), 8 * 1'701'305'684ULL);
+  job.parallel.zero_stage = 0;
+  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, {4, 4}), "optimizer state"),
+            4 * 8 * 1'701'305'684ULL);
+}
+
+TEST(Budget, AHostHoldsItsOwnRanksOnly) {
+  config::TrainJob job;
+  job.lanes = 4;
+  const auto demands = memory_demands(job, published(1), 8, {.ranks = 4, .here = 2});
+  EXPECT_EQ(bytes_of(demands, "trained weights"), 2 * 4 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 8 / 2 * 1'701'305'684ULL);
+  const params::ParamTable table = models::declare_networks(published(1));
+  EXPECT_NEAR(static_cast<double>(snapshot_demand(job, table, {4, 2}).bytes),
+              static_cast<double>(snapshot_demand(job, table, {4, 4}).bytes) / 2, 4);
+}
+
+TEST(Budget, EightBitStateIsAboutAQuarter) {
+  config::TrainJob job;
+  const uint64_t full = bytes_of(memory_demands(job, published(1), 8), "optimizer state");
+  job.optimizer.use_8bit_adam = true;
+  const uint64_t quarter = bytes_of(memory_demands(job, published(1), 8), "optimizer state");
+  EXPECT_NEAR(static_cast<double>(quarter) / static_cast<double>(full), 0.254, 0.001);
+}
+
+TEST(Budget, OffloadedStateIsAskedOfTheHostForEveryRankOnIt) {
+  config::TrainJob job;
+  job.lanes = 4;
+  job.optimizer.offload = config::Offload::Cpu;
+  EXPECT_EQ(bytes_of(gpu_demands(job, published(1), 8, /*ranks=*/4), "optimizer state"), 0U);
+  const ModelCosts costs = state_costs(job, models::declare_networks(published(1)));
+  const auto demands = host_demands(rank_memory(job, costs, 4, Place::Gpu).host, /*ranks=*/2);
+  EXPECT_EQ(bytes_of(demands, "optimizer state"), 2 * 2 * 1'701'305'684ULL);
+  EXPECT_EQ(bytes_of(demands, "buffers"), (2 * 32ULL) << 20);
+  job.optimizer.offload = config::Offload::None;
+  EXPECT_EQ(bytes_of(gpu_demands(job, published(1), 8, 4), "optimizer state"), 2 * 1'701'305'684ULL);
+  EXPECT_TRUE(host_demands(rank_memory(job, costs, 4, Place::Gpu).host, 2).empty());
+}
+
+TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
+  config::TrainJob job;
+  const auto table = models::declare_networks(published(1));
+  // Weights and two moments, 4 bytes each, twice.
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 2 * 12 * 1'701'305'684ULL);
+  job.optimizer.ema_decay = 0.99;
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 2 * 16 * 1'701'305'684ULL);
+  job.parallel.zero_stage = 0;
+  EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
+}
+
+TEST(Budget, NeighboursHoldAsMuchAgain) {
+  config::TrainJob job;
+  const auto table = models::declare_networks(published(1));
+  EXPECT_EQ(held_demand(job, table, {4, 4}).bytes, 2 * 12 * 1'701'305'684ULL);
+}
+
+TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnce) {
+  config::TrainJob job;
+  job.checkpoint.keep_last = 2;
+  job.checkpoint.keep_best = 1;
+  const auto table = models::declare_networks(published(1));
+  const auto demands = disk_demands(job, table);
+  EXPECT_EQ(demands[0].bytes, 4 * 12 * 1'701'305'684ULL);
+  EXPECT_EQ(demands[1].bytes, 4 * 18'810'560ULL) << "ReferenceNet's up_blocks.3";
+}
+
+}  // namespace
+}  // namespace zt::train

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// See plan.hpp.
+#include "train/plan/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "config/load.hpp"
+#include "train/pass/lanes.hpp"
+#include "train/pass/run_rules.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr double kFloatBytes = 4;
+constexpr double kShortBytes = 2;
+/// 8-bit moments: two codes, and two absmax per block.
+constexpr double k8BitStateBytes = 2 + 2 * kFloatBytes / params::kBlockElements;
+/// Of a worker with libtorch, encoders and samples: 230 to 300 MB resident in the quickstart's runs.
+constexpr double kProcessBytes = 300 << 20;
+/// A member's slots of the segment (exchange::Layout).
+constexpr double kSegmentBytes = 4 * 256 * 1024;
+/// What one update reads and writes per element with fp32 moments: value, gradient, two moments read, all but
+/// the gradient written; with an average, that too.
+constexpr double kUpdateBytes = 28, kAverageBytes = 8;
+/// That a rank keeps (exchange/snapshot_file.hpp).
+constexpr double kSnapshots = 2;
+constexpr int64_t kMostRanks = 4096;
+/// Two pieces of offloaded state's values and gradients (optim::AdamWOptions).
+constexpr double kStagingBytes = 16.0 * static_cast<double>(optim::AdamWOptions{}.piece_elements);
+
+Place place_of(const Machine& machine) { return machine.is_host ? Place::Host : Place::Gpu; }
+
+bool is_offloaded(const config::TrainJob& job, Place place) {
+  return place == Place::Gpu && job.optimizer.offload == config::Offload::Cpu;
+}
+
+bool is_short(const config::TrainJob& job) {
+  return job.precision.mixed_precision != config::MixedPrecision::Fp32;
+}
+
+/// Bytes of optimizer state of a parameter, per element.
+double moment_bytes(const config::TrainJob& job, const params::ParamInfo& info) {
+  const bool is_8bit =
+      job.optimizer.use_8bit_adam && optim::state_kind_8bit(info.numel()) == optim::StateKind::Blockwise8Bit;
+  return is_8bit ? k8BitStateBytes : 2 * kFloatBytes;
+}
+
+int64_t lanes_per_rank(const config::TrainJob& job, int64_t ranks) { return (job.lanes + ranks - 1) / ranks; }
+
+/// Ranks that share one copy of the state.
+int64_t copy_ranks(const config::TrainJob& job, int64_t ranks) {
+  return job.parallel.shard_ranks > 0 ? std::min(job.parallel.shard_ranks, ranks) : ranks;
+}
+
+/// Into how many parts what is shared from a ZeRO stage on is divided.
+double sharers(const config::TrainJob& job, int64_t from_stage, int64_t ranks) {
+  return job.parallel.zero_stage >= from_stage ? static_cast<double>(copy_ranks(job, ranks)) : 1;
+}
+
+/// Whether ranks pass their snapshots on to neighbours (peer_rule() in train/ranks/rank_groups.hpp).
+bool passes_snapshots(const config::TrainJob& job, int64_t ranks) {
+  return job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0 && ranks > 1 &&
+         job.parallel.zero_stage > 0 && copy_ranks(job, ranks) == ranks;
+}
+
+/// Units that every rank keeps whole whatever the stage.
+bool is_kept_whole(const config::TrainJob& job, const std::string& unit) {
+  return std::ranges::any_of(job.parallel.keep_whole,
+                             [&](const std::string& part) { return unit.find(part) != std::string::npos; });
+}
+
+/// The share of a rank's `bytes` of weights, of which `count` elements per unit are of that kind.
+double weight_bytes(const config::TrainJob& job, const ModelCosts& costs, double bytes,
+                    int64_t UnitCost::*count, int64_t ranks) {
+  double all = 0, whole = 0;
+  for (const UnitCost& unit : costs.units) {
+    all += static_cast<double>(unit.*count);
+    if (is_kept_whole(job, unit.name)) whole += static_cast<double>(unit.*count);
+  }
+  const double kept = all > 0 ? whole / all : 0;
+  return bytes * (kept + (1 - kept) / sharers(job, 3, ranks));
+}
+
+/// Forward and backward passes of a rank in a step.
+int64_t passes_of(const config::TrainJob& job, int64_t ranks) {
+  return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps;
+}
+
+/// Gradients of several passes are added up whole and exchanged once, unless they are added up in parts.
+double gradient_sharers(const config::TrainJob& job, int64_t ranks) {
+  const bool adds_up = passes_of(job, ranks) > 1 && job.parallel.accumulation == config::Accumulation::Whole;
+  return adds_up ? 1 : sharers(job, 2, ranks);
+}
+
+/// Stores of gradients, one for each lane; shared ones have room for one.
+int64_t gradient_stores(const config::TrainJob& job, int64_t ranks) {
+  return gradient_sharers(job, ranks) > 1 ? 1 : lanes_per_rank(job, ranks);
+}
+
+/// Bytes per element.
+double mean_width(double bytes, int64_t elements) {
+  return elements > 0 ? bytes / static_cast<double>(elements) : 0;
+}
+
+/// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp), of gradients
+/// that are added up also the sums on their way to the parts.
+double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  constexpr double kSlots = 2;
+  double gradients = 0, values = 0;
+  for (const UnitCost& unit : costs.units) {
+    const double trained = mean_width(costs.trained_bytes, costs.trained) * static_cast<double>(unit.trained);
+    gradients = std::max(gradients, trained);
+    if (!is_kept_whole(job, unit.name))
+      values = std::max(
+          values, trained + mean_width(costs.frozen_bytes, costs.frozen) * static_cast<double>(unit.frozen));
+  }
+  const double shared_by = gradient_sharers(job, ranks);
+  const double sums = passes_of(job, ranks) > 1 ? gradients / shared_by : 0;
+  return kSlots * ((shared_by > 1 ? gradients + sums : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
+}
+
+double divided(double elements, int64_t ranks) {
+  return elements * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
+}
+
+StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const Plan& plan) {
+  const double ranks = static_cast<double>(plan.ranks), shared_by = plan.machine.is_host ? ranks : 1;
+  double flops = 0;
+  for (const UnitCost& unit : costs.units)
+    flops +=
+        (unit.is_recomputed && unit.backward_flops > 0 ? 2 : 1) * unit.forward_flops + unit.backward_flops;
+  flops *= static_cast<double>(passes_of(job, plan.ranks));
+  const double speed = is_short(job) ? plan.machine.short_flops : plan.machine.float_flops;
+  const double each = kUpdateBytes + (job.optimizer.ema_decay > 0 ? kAverageBytes : 0);
+  const bool is_on_host = is_offloaded(job, place_of(plan.machine));
+  const double memory_speed =
+      is_on_host ? kHostBytesPerS / std::min(ranks, kGpusPerHost) : plan.machine.memory_bytes_per_s;
+  StepTime time;
+  time.compute_s = flops * shared_by / (speed * plan.machine.efficiency);
+  time.optimizer_s =
+      each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by / memory_speed;
+  if (is_on_host) time.bus_s = (plan.bus.to_host + plan.bus.from_host) / plan.machine.bus_bytes_per_s;
+  time.exchange_s =
+      plan.traffic.element_bytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
+  return time;
+}
+
+/// Bytes that each rank may take.
+double available(const Machine& machine, int64_t ranks) {
+  return machine.is_host ? machine.memory_bytes / static_cast<double>(ranks) : machine.memory_bytes;
+}
+
+std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& costs, int64_t lanes_each,
+                                      const Machine& machine) {
+  for (int64_t ranks = 1; ranks <= kMostRanks; ++ranks) {
+    job.lanes = lanes_each * ranks;
+    if (rank_memory(job, costs, ranks, place_of(machine)).total() <= available(machine, ranks)) return ranks;
+  }
+  return std::nullopt;
+}
+
+/// What each setting alone would leave a rank of the plan to take.
+std::vector<Change> changes(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                            int64_t scale_factor, const Plan& plan) {
+  const int64_t ranks = plan.ranks;
+  using Edit = std::function<void(config::TrainJob&)>;
+  std::vector<std::pair<std::string, Edit>> edits = {
+      {"gradient_checkpointing=true", [](auto& j) { j.gradient_checkpointing = true; }},
+      {"optimizer.use_8bit_adam=true", [](auto& j) { j.optimizer.use_8bit_adam = true; }},
+      {"optimizer.offload=cpu", [](auto& j) { j.optimizer.offload = config::Offload::Cpu; }},
+      {"precision.mixed_precision=bf16",
+       [](auto& j) { j.precision.mixed_precision = config::MixedPrecision::Bf16; }},
+      {"precision.trained_weights=bf16",
+       [](auto& j) { j.precision.trained_weights = config::TrainedWeights::Bf16; }},
+      {"precision.frozen_dtype=bf16",
+       [](auto& j) { j.precision.frozen_dtype = config::MixedPrecision::Bf16; }},
+      {fmt::format("data.train_bs={}", std::max<int64_t>(1, job.data.train_bs / 2)),
+       [](auto& j) { j.data.train_bs = std::max<int64_t>(1, j.data.train_bs / 2); }}};
+  for (int64_t stage = job.parallel.zero_stage + 1; stage <= 3 && ranks > 1; ++stage)
+    edits.emplace_back(fmt::format("parallel.zero_stage={}", stage),
+                       [=](auto& j) { j.parallel.zero_stage = stage; });
+  edits.emplace_back("parallel.accumulation=parts",
+                     [](auto& j) { j.parallel.accumulation = config::Accumulation::Parts; });
+  std::vector<Change> out;
+  for (const auto& [setting, edit] : edits) {
+    config::TrainJob changed = job;
+    edit(changed);
+    if (!config::check(changed)) continue;  // not a value that a run may have
+    const ModelCosts costs = model_costs(changed, configs, scale_factor);
+    const double needed = rank_memory(changed, costs, ranks, place_of(plan.machine)).total();
+    if (needed < plan.memory.total()) out.push_back({setting, needed});
+  }
+  std::ranges::sort(out, {}, &Change::needed);
+  return out;
+}
+
+// deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs: 18 bytes of
+// 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest layer's. Offloaded, all
+// but 16-bit weights is in the hosts' memory, 1.5 times because of buffers.
+void estimate_as_deepspeed(bool offloads, Plan& plan) {
+  constexpr double kBuffers = 1.5;
+  const auto all = static_cast<double>(plan.costs.trained + plan.costs.frozen),
+             ranks = static_cast<double>(plan.ranks), hosts = std::ceil(ranks / kGpusPerHost);
+  const double layer = 4 * static_cast<double>(plan.costs.largest_layer);
+  plan.deepspeed_stage2 = {2 * all + 18 * all / ranks, 0};
+  plan.deepspeed_stage3 = {layer + 18 * all / ranks, 0};
+  if (!offloads) return;
+  plan.deepspeed_stage2 = {2 * all, all * std::max(4 * ranks, 16.0) * kBuffers};
+  plan.deepspeed_stage3 = {layer + 2 * all / ranks, 16 * all / hosts * kBuffers};
+}
+
+}  // namespace
+
+ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& table) {
+  const params::PlacementRule placement = placement_rule(job, table);
+  ModelCosts costs;
+  std::map<std::string, int64_t> layers;
+  for (const params::ParamInfo& info : table.params()) {
+    const bool trains = !info.is_buffer && is_trainable(job, info.name);
+    (trains ? costs.trained : costs.frozen) += info.numel();
+    const auto elements = static_cast<double>(info.numel());
+    const at::ScalarType kept = info.is_buffer ? at::kFloat : placement(info).dtype;
+    const double bytes = elements * static_cast<double>(at::elementSize(kept));
+    (trains ? costs.trained_bytes : costs.frozen_bytes) += bytes;
+    if (trains) {
+      const bool has_master =
+          kept != at::kFloat && job.precision.trained_weights == config::TrainedWeights::Bf16;
+      costs.moment_bytes += moment_bytes(job, info) * elements;
+      costs.master_bytes += has_master ? kFloatBytes * elements : 0;
+      costs.stored_bytes += has_master ? kFloatBytes * elements : bytes;
+    }
+    int64_t& layer = layers[info.name.substr(0, info.name.rfind('.'))];
+    layer += info.numel();
+    costs.largest_layer = std::max(costs.largest_layer, layer);
+  }
+  return costs;
+}
+
+ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                       int64_t scale_factor) {
+  const params::ParamTable table = models::declare_networks(configs);
+  ModelCosts costs = state_costs(job, table);
+  costs.units = unit_costs(job, table, configs, scale_factor);
+  return costs;
+}
+
+double RankMemory::total() const {
+  return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + slabs +
+         communication + process;
+}
+
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
+  const double trained = costs.trained_bytes;
+  const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
+  const int64_t lanes = lanes_per_rank(job, ranks);
+  const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
+  // Lanes take turns where each needs the units brought to it, or their gradients taken away.
+  const bool takes_turns = of_values > 1 || gradient_sharers(job, ranks) > 1;
+  const int64_t side_by_side = takes_turns ? 1 : divide_threads(lanes, threads).side_by_side;
+  RankMemory memory;
+  memory.trained_weights = weight_bytes(job, costs, trained, &UnitCost::trained, ranks);
+  memory.frozen_weights = weight_bytes(job, costs, costs.frozen_bytes, &UnitCost::frozen, ranks);
+  memory.gradients =
+      static_cast<double>(gradient_stores(job, ranks)) * trained / gradient_sharers(job, ranks);
+  memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) / of_state;
+  memory.averages =
+      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) / of_state : 0;
+  memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
+  memory.slabs = slab_bytes(job, costs, ranks);
+  memory.communication = ranks > 1 ? kSegmentBytes : 0;
+  memory.process = kProcessBytes;
+  memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
+  memory.snapshots = job.checkpoint.memory_every_steps > 0 ? kSnapshots * memory.staging : 0;
+  memory.held = passes_snapshots(job, ranks) ? memory.snapshots : 0;
+  if (is_offloaded(job, place)) {
+    memory.host.optimizer_state = std::exchange(memory.optimizer_state, 0);
+    memory.host.averages = std::exchange(memory.averages, 0);
+    memory.host.buffers = kStagingBytes;
+  }
+  return memory;
+}
+
+BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
+  if (!is_offloaded(job, place)) return {};
+  const double share = 1 / sharers(job, 1, ranks),
+               with_copies = costs.master_bytes * kShortBytes / kFloatBytes;
+  return {.to_host = (2 * costs.trained_bytes - with_copies) * share,
+          .from_host = costs.trained_bytes * share};
+}
+
+Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  const auto passes = static_cast<double>(passes_of(job, ranks));
+  const double sums = gradient_sharers(job, ranks) > 1 ? passes : 1;  // of every gradient over the ranks
+  const auto trained = static_cast<double>(costs.trained);
+  double gathered = 0, kept_whole = 0;  // for every pass; once, after the update
+  for (const UnitCost& unit : costs.units) {
+    const int uses = (unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0);
+    if (is_kept_whole(job, unit.name)) {
+      kept_whole += static_cast<double>(unit.trained);
+    } else {
+      gathered += uses * static_cast<double>(unit.trained + unit.frozen);
+    }
+  }
+  const int64_t stage = job.parallel.zero_stage, sharing = stage == 0 ? ranks : copy_ranks(job, ranks);
+  const auto parts = static_cast<double>(sharing);
+  Traffic traffic;
+  traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
+  const double values = stage <= 2 ? trained : passes * gathered + kept_whole;
+  traffic.elements = divided(values + sums * trained, sharing) +
+                     divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
+  if (passes_snapshots(job, ranks))
+    traffic.snapshot_bytes =
+        rank_memory(job, costs, ranks).staging / static_cast<double>(job.checkpoint.memory_every_steps);
+  // Its stages 1 and 2 reduce every gradient on all ranks, twice what a reduce-scatter sends
+  // (stage_1_and_2.py, use_multi_rank_bucket_allreduce), stage 2 in every pass.
+  const double deepspeed = stage == 0   ? 2 * trained
+                           : stage == 1 ? 3 * trained
+                           : stage == 2 ? (2 * passes + 1) * trained
+                                        : passes * (gathered + kept_whole + trained);
+  traffic.deepspeed_elements = divided(deepspeed, ranks);
+  return traffic;
+}
+
+Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+               int64_t ranks, const Machine& machine) {
+  Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
+  plan.costs = model_costs(job, configs, scale_factor);
+  plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine));
+  plan.traffic = step_traffic(job, plan.costs, ranks);
+  plan.bus = bus_traffic(job, plan.costs, ranks, place_of(machine));
+  plan.time = step_time(job, plan.costs, plan);
+  plan.available = available(machine, ranks);
+  plan.fits = plan.memory.total() <= plan.available;
+  plan.smallest_ranks = smallest_ranks(job, plan.costs, plan.lanes_per_rank, machine);
+  plan.changes = changes(job, configs, scale_factor, plan);
+  estimate_as_deepspeed(is_offloaded(job, place_of(machine)), plan);
+  return plan;
+}
+
+}  // namespace zt::train

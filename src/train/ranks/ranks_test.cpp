@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks that train together make the steps of one process, bit for bit: here each rank is a thread with
+// networks of its own, and they meet through a real store and real shared memory.
+#include "train/ranks/ranks.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+#include <thread>
+#include <tuple>
+
+#include "checkpoint/reader.hpp"
+#include "support/temp_folder.hpp"
+#include "support/training_ranks.hpp"
+
+namespace zt::train {
+namespace {
+
+using namespace std::chrono_literals;
+
+using namespace test::ranks;
+
+using Case = std::tuple<int64_t, int64_t, int>;  ///< stage, ZeRO stage, ranks
+class SameBits : public ::testing::TestWithParam<Case> {};
+
+TEST_P(SameBits, AsOneProcess) {
+  const auto [stage, zero_stage, ranks] = GetParam();
+  const config::TrainJob job = job_of(stage, zero_stage);
+  expect_same(trained(job, ranks, 3), trained(job, 1, 3));
+}
+
+INSTANTIATE_TEST_SUITE_P(OfRanks, SameBits,
+                         ::testing::Values(Case{1, 0, 2}, Case{1, 1, 2}, Case{1, 1, 4}, Case{1, 2, 4},
+                                           Case{1, 3, 2}, Case{1, 3, 4}, Case{2, 0, 4}, Case{2, 1, 2},
+                                           Case{2, 2, 2}, Case{2, 3, 4}));
+
+// Recomputed units gather their weights a second time inside autograd; frozen ones in front of the first that
+// trains see no backward pass.
+TEST(SameBits, WhenActivationsAreRecomputed) {
+  for (const int64_t stage : {1, 2}) {
+    config::TrainJob job = job_of(stage, 3);
+    job.freeze = {"reference_unet.conv_in", "reference_unet.down_blocks.0"};
+    const Trained kept = trained(job, 1, 2);
+    job.gradient_checkpointing = true;
+    expect_same(trained(job, 4, 2), kept);
+  }
+}
+
+// Two copies of the state on two ranks each.
+TEST(SameBits, WithCopiesOfShards) {
+  for (const int64_t zero_stage : {1, 2, 3}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.parallel.shard_ranks = 2;
+    expect_same(trained(job, 4, 2), trained(job, 1, 2));
+  }
+}
+
+TEST(SameBits, WithOffloadedState) {
+  for (const int64_t zero_stage : {1, 2, 3}) {
+    config::TrainJob job = job_of(1, zero_stage);
+    job.parallel.shard_ranks = zero_stage == 1 ? 2 : 0;
+    expect_same(trained(job, 4, 2, /*is_offloaded=*/true), trained(job, 1, 2));
+  }
+}
+
+// ZeRO-3 with some units as in ZeRO-2.
+TEST(SameBits, WithUnitsThatAreKeptWhole) {
+  config::TrainJob job = job_of(2, 3);
+  job.parallel.keep_whole = {"mid_block", "down_blocks.1"};
+  expect_same(trained(job, 4, 2), trained(job, 1, 2));
+}
+
+TEST(SameBits, InBf16WithAccumulation) {
+  config::TrainJob job = job_of(1, 3);
+  job.precision.mixed_precision = config::MixedPrecision::Bf16;
+  job.optimizer.gradient_accumulation_steps = 2;
+  expect_same(trained(job, 4, 2), trained(job, 1, 2));
+}
+
+TEST(SameBits, WithBf16Weights) {
+  for (const auto kept : {config::TrainedWeights::Bf16, config::TrainedWeights::Bf16Stochastic}) {
+    config::TrainJob job = job_of(1, 3);
+    job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    job.precision.trained_weights = kept;
+    expect_same(trained(job, 4, 2), trained(job, 1, 2));
+  }
+}
+
+struct Leg {
+  int ranks = 1;
+  int64_t zero_stage = 0;
+  int64_t shard_ranks = 0;
+};
+
+/// stage, ZeRO stage, micro batches, ranks, bf16
+using Cell = std::tuple<int64_t, int64_t, int64_t, int, bool>;
+class Matrix : public ::testing::TestWithParam<Cell> {
+ protected:
+  static config::TrainJob job_of_cell(int64_t zero_stage) {
+    const auto [stage, any_zero_stage, micro_batches, ranks, is_short] = GetParam();
+    config::TrainJob job = job_of(stage, zero_stage);
+    job.optimizer.gradient_accumulation_steps = micro_batches;
+    if (is_short) job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    return job;
+  }
+  /// One process, four steps. The same for all ZeRO stages and numbers of ranks.
+  static const Trained& alone() {
+    const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+    static std::map<std::tuple<int64_t, int64_t, bool>, Trained> known;
+    const auto [found, is_new] = known.try_emplace({stage, micro_batches, is_short});
+    if (is_new) {
+      run_ranks(job_of_cell(0), 1, [&](int, Rank& one) {
+        one.train(4, found->second);
+        collect(one.state_pieces(), found->second.state);
+      });
+    }
+    return found->second;
+  }
+};
+
+// Two steps, saved; then another number of ranks with another ZeRO stage goes on from there.
+TEST_P(Matrix, SlowHasTheBitsOfOneProcess) {
+  const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+  const test::TempFolder folder;
+  Trained found;
+  for (const Leg leg : {Leg{ranks, zero_stage}, Leg{ranks == 4 ? 2 : 4, 3 - zero_stage}}) {
+    const bool goes_on = leg.ranks != ranks;
+    std::mutex mutex;
+    run_ranks(job_of_cell(leg.zero_stage), leg.ranks, [&](int rank, Rank& one) {
+      if (goes_on) one.resume(checkpoint::open_newest(folder.path())->reader);
+      Trained piece;
+      one.train(2, piece);
+      one.save(folder.path());
+      const std::lock_guard lock(mutex);
+      if (goes_on) collect(one.state_pieces(), found.state);
+      if (rank != 0) return;
+      found.losses.insert(found.losses.end(), piece.losses.begin(), piece.losses.end());
+      found.norms.insert(found.norms.end(), piece.norms.begin(), piece.norms.end());
+    });
+  }
+  expect_same(found, alone());
+}
+
+INSTANTIATE_TEST_SUITE_P(Cells, Matrix,
+                         ::testing::Combine(::testing::Values(1, 2), ::testing::Range<int64_t>(0, 4),
+                                            ::testing::Values(1, 2), ::testing::Values(1, 2, 4),
+                                            ::testing::Bool()));
+
+TEST(SameBits, WithAnUnevenNumberOfRanksUpToRounding) {
+  const config::TrainJob job = job_of(1, 3);  // ranks with one lane bring their shards for the other's second
+  const Trained three = trained(job, 3, 3), one = trained(job, 1, 3);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(three.losses[i], one.losses[i], 1e-5 * one.losses[i]);
+}
+
+TEST(SameBits, OfBf16WeightsAcrossACheckpoint) {
+  const test::TempFolder folder;
+  config::TrainJob job = job_of(1, 1);
+  job.precision.mixed_precision = config::MixedPrecision::Bf16;
+  job.precision.trained_weights = config::TrainedWeights::Bf16;
+  Trained found;
+  for (const int ranks : {2, 1}) {
+    run_ranks(job, ranks, [&](int rank, Rank& one) {
+      if (ranks == 1) one.resume(checkpoint::open_newest(folder.path())->reader);
+      Trained piece;
+      one.train(2, piece);
+      one.save(folder.path());
+      if (rank != 0) return;
+      found.losses.insert(found.losses.end(), piece.losses.begin(), piece.losses.end());
+      if (ranks == 1) collect(one.state_pieces(), found.state);
+    });
+  }
+  const Trained wanted = trained(job, 1, 4);
+  for (size_t step = 0; step < 4; ++step) EXPECT_EQ(found.losses[step], wanted.losses[step]) << step;
+  for (const auto& [name, tensor] : wanted.state)
+    EXPECT_TRUE(at::equal(found.state.at(name), tensor)) << name;
+}
+
+// Three steps on four ranks (two copies of two shards), saved; three more on two, saved; three ranks hand it
+// on (their sums are another tree); three more steps alone. Frozen weights, which ranks share with stage 3,
+// are handed on as well.
+TEST(SameBits, AcrossCheckpointsReadByOtherNumbersOfRanks) {
+  for (const int64_t stage : {1, 2}) {
+    const test::TempFolder folder;
+    Trained found;
+    for (const Leg leg : {Leg{4, 3, 2}, Leg{2, 2}, Leg{3, 3}, Leg{1, 1}}) {
+      Tensors whole;
+      std::mutex mutex;
+      config::TrainJob job = job_of(stage, leg.zero_stage);
+      job.parallel.shard_ranks = leg.shard_ranks;
+      run_ranks(job, leg.ranks, [&](int rank, Rank& one) {
+        if (leg.ranks < 4) one.resume(checkpoint::open_newest(folder.path())->reader);
+        Trained piece;
+        if (leg.ranks != 3) one.train(3, piece);
+        one.save(folder.path());
+        const std::lock_guard lock(mutex);
+        collect(one.state_pieces(), whole);
+        if (rank != 0) return;
+        found.losses.insert(found.losses.end(), piece.losses.begin(), piece.losses.end());
+        found.norms.insert(found.norms.end(), piece.norms.begin(), piece.norms.end());
+      });
+      found.state = whole;
+    }
+    Trained wanted = trained(job_of(stage, 1), 1, 9);
+    wanted.losses.pop_back();  // the validation's
+    expect_same(found, wanted);
+  }
+}
+
+TEST(Ranks, CountThoseOfTheirHost) {
+  EXPECT_EQ(Ranks().on_this_host(), 1);
+  const auto store = rendezvous::Server::start({}).value();
+  const config::ParallelJob job = job_of(1, 1).parallel;
+  std::thread other([&] { EXPECT_EQ(test::join_ranks(*store, 0, 2, job).on_this_host(), 2); });
+  EXPECT_EQ(test::join_ranks(*store, 1, 2, job).on_this_host(), 2);
+  other.join();
+}
+
+TEST(Ranks, WaitForAFirstOneThatWorksForLongerThanAWaitMayTake) {
+  const auto store = rendezvous::Server::start({}).value();
+  config::ParallelJob job = job_of(1, 1).parallel;
+  job.timeout_s = 1;
+  Status waited;
+  std::thread second([&] { waited = test::join_ranks(*store, 1, 2, job).await_first(); });
+
+  Ranks first = test::join_ranks(*store, 0, 2, job);
+  Status kept;
+  for (const clock::Stopwatch watch; kept && watch.seconds() < 1.3; std::this_thread::yield())
+    kept = first.keep_waiting();
+  const Status there = first.await_first();
+  second.join();
+
+  for (const Status& status : {kept, there, waited}) EXPECT_TRUE(status) << status.error().text();
+}
+
+}  // namespace
+}  // namespace zt::train

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Silent corruption: every few steps the ranks compare digests of what must be the same bits on all of them,
+// and each compares what it holds with what it held. A flipped bit in a memory or on a wire is then an error
+// that names the rank, instead of a model that gets worse. What each ZeRO stage makes equal:
+// docs/detection.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "params/param_store.hpp"
+#include "train/ranks/ranks.hpp"
+
+namespace zt::train {
+
+/// Something of which several ranks have the same bits.
+struct Replicated {
+  std::string what;    ///< "the weights of denoising_unet.mid"
+  int64_t owner = -1;  ///< place in each copy of the state whose rank the others received it from; -1: none
+  /// Ranks of one place in the copies have the same, those of different places have parts of their own.
+  bool is_by_place = false;
+};
+
+/// Bits that are not what they should be.
+struct Corruption {
+  std::string what;
+  std::vector<int64_t> ranks;  ///< who has other bits than it should
+  /// Only if two ranks or as many on both sides differ where nobody owns the original: one of `ranks`.
+  bool is_undecided = false;
+};
+
+/// The first difference among the ranks' digests. The majority is right, else the owners if they agree.
+/// Requires: rows as long as `parts`, in order of rank; copies of `copy_ranks` neighbours each. Pure.
+std::optional<Corruption> find_corruption(std::span<const Replicated> parts,
+                                          std::span<const std::vector<uint64_t>> by_rank, int64_t copy_ranks);
+/// "rank 1 has other bits in the weights of denoising_unet.mid than the others".
+std::string text_of(const Corruption& corruption);
+
+/// Threads: one caller at a time. Cost of a check: two passes over the weights that the rank keeps, one over
+/// the gradients where others have the same, and an exchange of 16 bytes per unit
+/// (bench/results/2026-11-26-detection.md).
+class ReplicaCheck {
+ public:
+  /// `every` steps, counted from `step`; 0 = never. Does nothing with one rank. Both must outlive this.
+  ReplicaCheck(const params::ParamStore& store, Ranks& ranks, int64_t every, int64_t step);
+
+  /// Call before the update, after it, and between, when gradients are summed: on every rank, in every step.
+  /// Errors: Corrupt on the rank whose weights changed by themselves since the check in the step before.
+  Status before_update();
+  void gradients_are_summed();
+  /// Errors: Corrupt on the rank that has other bits than the others (on all, if that is undecided; the
+  /// others lose it as a peer); those of the exchange.
+  Status after_update();
+  /// What the last after_update() found, the same on all ranks.
+  const std::optional<Corruption>& found() const { return found_; }
+  /// The weights were replaced by those after `step`.
+  void went_to(int64_t step);
+
+ private:
+  bool is_due() const { return every_ > 0 && ranks_.size() > 1 && step_ % every_ == 0; }
+  /// Whether other ranks have the same summed gradients as this one.
+  bool compares_gradients() const { return ranks_.size() > owners_; }
+  /// Of a segment, as all ranks have it or parts of it.
+  template <class Take>
+  void for_each_part(const params::Segment& segment, const Take& take) const;
+  std::vector<uint64_t> digest_weights() const;
+  const params::ParamStore& store_;
+  Ranks& ranks_;
+  const int64_t every_;
+  int64_t step_;
+  const int64_t owners_;  ///< ranks that share one copy of the state
+  std::vector<Replicated> parts_;
+  uint64_t gradients_ = 0;
+  std::optional<Corruption> found_;
+  std::vector<uint64_t> resting_;  ///< what the weights were at the last check; empty: they changed since
+};
+
+}  // namespace zt::train

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// See cursor.hpp.
+#include "train/state/cursor.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace zt::train {
+namespace {
+
+using Scalars = std::map<std::string, std::variant<int64_t, double>>;
+
+Result<double> number(const Scalars& scalars, const std::string& name) {
+  const auto found = scalars.find(name);
+  if (found == scalars.end()) return fail(ErrorCode::Corrupt, "the checkpoint has no scalar " + name);
+  return std::visit([](auto value) { return static_cast<double>(value); }, found->second);
+}
+
+Result<int64_t> count(const Scalars& scalars, const std::string& name) {
+  const auto found = scalars.find(name);
+  const int64_t* value = found == scalars.end() ? nullptr : std::get_if<int64_t>(&found->second);
+  if (value == nullptr || *value < 0)
+    return fail(ErrorCode::Corrupt, "the checkpoint's scalar " + name + " is missing or no count");
+  return *value;
+}
+
+void append(std::vector<params::StateScalar>& scalars, const std::string& prefix,
+            const diffusion::TimestepLosses& losses) {
+  for (size_t i = 0; i < losses.buckets().size(); ++i) {
+    const auto& bucket = losses.buckets()[i];
+    const std::string name = prefix + "." + std::to_string(i);
+    scalars.push_back({name + ".sum", bucket.sum});
+    scalars.push_back({name + ".weight", bucket.weight});
+    scalars.push_back({name + ".count", bucket.count});
+  }
+}
+
+Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const std::string& prefix) {
+  std::vector<diffusion::TimestepLosses::Bucket> buckets(losses.buckets().size());
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const std::string name = prefix + "." + std::to_string(i);
+    ZT_TRY_ASSIGN(buckets[i].sum, number(scalars, name + ".sum"));
+    ZT_TRY_ASSIGN(buckets[i].weight, number(scalars, name + ".weight"));
+    ZT_TRY_ASSIGN(buckets[i].count, count(scalars, name + ".count"));
+  }
+  losses.restore(std::move(buckets));
+  return {};
+}
+
+constexpr std::string_view kSuspect = "train.suspect_clip.", kLeftOut = "train.left_out_clip.";
+
+/// Each clip is a scalar of its own, named by its number.
+void append(std::vector<params::StateScalar>& scalars, std::string_view prefix,
+            const std::set<int64_t>& clips) {
+  for (const int64_t clip : clips) scalars.push_back({std::string(prefix) + std::to_string(clip), clip});
+}
+
+std::set<int64_t> clips_from(const Scalars& scalars, std::string_view prefix) {
+  std::set<int64_t> clips;
+  for (auto at = scalars.lower_bound(std::string(prefix));
+       at != scalars.end() && at->first.starts_with(prefix); ++at)
+    if (const int64_t* clip = std::get_if<int64_t>(&at->second)) clips.insert(*clip);
+  return clips;
+}
+
+}  // namespace
+
+Cursor::Cursor(int64_t num_timesteps)
+    : losses(std::min(kLossBuckets, num_timesteps), num_timesteps), loss(1, num_timesteps) {}
+
+void drop_decay_of_other_cap(Cursor& cursor, double time_cap_s) {
+  if (cursor.decay_cap_s == time_cap_s) return;
+  cursor.early_decay.reset();
+  cursor.decay_cap_s = 0;
+}
+
+std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
+  std::vector<params::StateScalar> scalars = {
+      {"train.step", cursor.step},
+      {"train.next_sample", static_cast<int64_t>(cursor.next_sample)},
+      {"train.elapsed_s", cursor.elapsed_s},
+      {"train.best_loss", cursor.best_loss},
+      {"train.early_decay_start", cursor.early_decay ? cursor.early_decay->start : int64_t{0}},
+      {"train.early_decay_end", cursor.early_decay ? cursor.early_decay->end : int64_t{0}},
+      {"train.early_decay_cap_s", cursor.decay_cap_s},
+  };
+  append(scalars, "train.losses", cursor.losses);
+  append(scalars, "train.loss", cursor.loss);
+  append(scalars, kSuspect, cursor.clips.suspects);
+  append(scalars, kLeftOut, cursor.clips.left_out);
+  return scalars;
+}
+
+Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& list, int64_t num_timesteps) {
+  Scalars scalars;
+  for (const params::StateScalar& scalar : list) scalars.emplace(scalar.name, scalar.value);
+  Cursor cursor(num_timesteps);
+  ZT_TRY_ASSIGN(cursor.step, count(scalars, "train.step"));
+  ZT_TRY_ASSIGN(const int64_t next_sample, count(scalars, "train.next_sample"));
+  cursor.next_sample = static_cast<uint64_t>(next_sample);
+  ZT_TRY_ASSIGN(cursor.elapsed_s, number(scalars, "train.elapsed_s"));
+  ZT_TRY_ASSIGN(cursor.best_loss, number(scalars, "train.best_loss"));
+  ZT_TRY_ASSIGN(const int64_t decay_start, count(scalars, "train.early_decay_start"));
+  ZT_TRY_ASSIGN(const int64_t decay_end, count(scalars, "train.early_decay_end"));
+  ZT_TRY_ASSIGN(cursor.decay_cap_s, number(scalars, "train.early_decay_cap_s"));
+  if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
+  ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
+  ZT_TRY(restore(cursor.loss, scalars, "train.loss"));
+  cursor.clips = {clips_from(scalars, kSuspect), clips_from(scalars, kLeftOut)};
+  return cursor;
+}
+
+}  // namespace zt::train
