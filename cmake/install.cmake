@@ -2,7 +2,7 @@
 # What `cmake --install` adds to the programs, so that the installed tree can be moved and needs nothing of this one:
 #   PREFIX/bin                     programs; the worker finds libtorch by $ORIGIN
 #   PREFIX/lib/zoetrope/torch/lib  libtorch, and beside it the CUDA stubs that its own search path names
-#   PREFIX/lib/zoetrope/pose       networks and runtime of `zoetrope data pose` (data/pose/blazepose_files.hpp)
+#   PREFIX/lib/zoetrope/pose       networks and runtime of `zoetrope data pose` (data/pose/blazepose/blazepose_files.hpp)
 #   PREFIX/share/zoetrope/configs  recipes
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/configs" DESTINATION "${CMAKE_INSTALL_DATADIR}/zoetrope")
 install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Key-point files.
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "input.hpp"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

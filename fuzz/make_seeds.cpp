@@ -16,7 +16,7 @@
 #include "contract/metrics.hpp"
 #include "contract/run_folder.hpp"
 #include "data/clip_index.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "image/file.hpp"
 #include "rendezvous/wire.hpp"
 

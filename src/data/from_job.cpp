@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/resources.hpp"
-#include "data/meta_list.hpp"
+#include "data/ingest/meta_list.hpp"
 
 namespace zt::data {
 

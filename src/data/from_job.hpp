@@ -9,9 +9,9 @@
 #include "base/error.hpp"
 #include "config/job/data_job.hpp"
 #include "data/clip_index.hpp"
-#include "data/draw_pose.hpp"
-#include "data/load_sample.hpp"
-#include "data/sample_plan.hpp"
+#include "data/keypoints/draw_pose.hpp"
+#include "data/sample/load_sample.hpp"
+#include "data/sample/sample_plan.hpp"
 
 namespace zt::data {
 

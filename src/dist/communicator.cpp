@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "base/hash.hpp"
-#include "dist/backend.hpp"
+#include "dist/backends/backend.hpp"
 #include "dist/tree_sum.hpp"
 #include "tensor/require.hpp"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/host_name.hpp"
-#include "dist/backends.hpp"
+#include "dist/backends/backends.hpp"
 #include "exchange/segment.hpp"
 
 namespace zt::dist {

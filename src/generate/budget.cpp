@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "generate/internal/side_by_side.hpp"
-#include "generate/pipeline.hpp"
+#include "generate/pipeline/pipeline.hpp"
 
 namespace zt::generate {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "base/resources.hpp"
 #include "config/job/generate_job.hpp"
-#include "generate/canvas.hpp"
+#include "generate/pictures/canvas.hpp"
 #include "models/network_set.hpp"
 
 namespace zt::generate {

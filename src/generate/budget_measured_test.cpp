@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "generate/budget.hpp"
-#include "generate/pipeline.hpp"
+#include "generate/pipeline/pipeline.hpp"
 #include "support/small_model.hpp"
 #include "tensor/memory.hpp"
 

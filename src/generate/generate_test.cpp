@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/puppet.hpp"
 #include "generate/run_generate.hpp"
 #include "image/file.hpp"

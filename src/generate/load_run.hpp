@@ -15,7 +15,7 @@
 #include "base/error.hpp"
 #include "config/job/generate_job.hpp"
 #include "config/job/train_job.hpp"
-#include "generate/pipeline.hpp"
+#include "generate/pipeline/pipeline.hpp"
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/latent_codec.hpp"
 #include "models/network_set.hpp"

@@ -5,8 +5,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/job/generate_job.hpp"
-#include "generate/canvas.hpp"
 #include "generate/load_run.hpp"
+#include "generate/pictures/canvas.hpp"
 #include "image/image.hpp"
 
 namespace zt::generate {

@@ -11,7 +11,7 @@
 #include "contract/run_folder.hpp"
 #include "data/eval/report.hpp"
 #include "data/ingest/ingest.hpp"
-#include "data/synth.hpp"
+#include "data/puppet/synth.hpp"
 #include "generate/load_run.hpp"
 #include "generate/run_eval.hpp"
 #include "generate/run_export.hpp"

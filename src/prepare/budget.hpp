@@ -11,7 +11,7 @@
 #include "config/job/data_job.hpp"
 #include "config/job/model_job.hpp"
 #include "data/clip_index.hpp"
-#include "data/sample_plan.hpp"
+#include "data/sample/sample_plan.hpp"
 #include "models/encoder_shapes.hpp"
 
 namespace zt::prepare {

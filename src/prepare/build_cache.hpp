@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "config/job/data_tools_job.hpp"
-#include "data/sample_plan.hpp"
+#include "data/sample/sample_plan.hpp"
 #include "prepare/sample_encoder.hpp"
 
 namespace zt::prepare {

@@ -16,7 +16,7 @@
 #include "config/job/data_job.hpp"
 #include "data/cache_store.hpp"
 #include "data/clip_index.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 
 namespace zt::prepare {
 

@@ -16,7 +16,7 @@
 #include "base/parallel.hpp"
 #include "config/paths.hpp"
 #include "data/from_job.hpp"
-#include "data/load_sample.hpp"
+#include "data/sample/load_sample.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
 #include "models/run_model.hpp"

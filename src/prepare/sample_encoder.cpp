@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "data/frame_source.hpp"
+#include "data/sample/frame_source.hpp"
 #include "prepare/pixels.hpp"
 
 namespace zt::prepare {

@@ -12,8 +12,8 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
-#include "data/load_sample.hpp"
-#include "data/sample_plan.hpp"
+#include "data/sample/load_sample.hpp"
+#include "data/sample/sample_plan.hpp"
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/latent_codec.hpp"
 #include "prepare/encoded_store.hpp"

@@ -12,7 +12,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "data/sample_plan.hpp"
+#include "data/sample/sample_plan.hpp"
 #include "prepare/sample_encoder.hpp"
 
 namespace zt::prepare {

@@ -12,9 +12,9 @@
 
 #include "base/log.hpp"
 #include "contract/checkpoint_folder.hpp"
-#include "data/load_sample.hpp"
-#include "generate/panels.hpp"
-#include "generate/pipeline.hpp"
+#include "data/sample/load_sample.hpp"
+#include "generate/pictures/panels.hpp"
+#include "generate/pipeline/pipeline.hpp"
 #include "image/file.hpp"
 #include "image/image.hpp"
 #include "tensor/pictures.hpp"

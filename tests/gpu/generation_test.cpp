@@ -2,7 +2,7 @@
 // Sampling on a GPU gives the CPU's pictures.
 #include <ATen/ATen.h>
 
-#include "generate/pipeline.hpp"
+#include "generate/pipeline/pipeline.hpp"
 #include "gpu.hpp"
 #include "support/tiny_networks.hpp"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/clip_index.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
 

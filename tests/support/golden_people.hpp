@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "support/golden.hpp"
 
 namespace zt::test {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "data/clip_index.hpp"
-#include "data/draw_pose.hpp"
 #include "data/ingest/ingest.hpp"
+#include "data/keypoints/draw_pose.hpp"
 #include "data/puppet/puppet.hpp"
 #include "image/file.hpp"
 #include "media/video_writer.hpp"

@@ -11,7 +11,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/puppet.hpp"
 #include "media/video_writer.hpp"
 

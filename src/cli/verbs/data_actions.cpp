@@ -9,9 +9,9 @@
 #include "base/text.hpp"
 #include "cli/output/output.hpp"
 #include "data/ingest/ingest.hpp"
-#include "data/pose/blazepose.hpp"
+#include "data/pose/blazepose/blazepose.hpp"
 #include "data/pose/extract_poses.hpp"
-#include "data/synth.hpp"
+#include "data/puppet/synth.hpp"
 
 namespace zt::cli {
 namespace {

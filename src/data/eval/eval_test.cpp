@@ -6,7 +6,7 @@
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "data/ingest/ingest.hpp"
-#include "data/synth.hpp"
+#include "data/puppet/synth.hpp"
 #include "media/video_writer.hpp"
 #include "support/temp_folder.hpp"
 

@@ -9,10 +9,10 @@
 #include <numeric>
 #include <utility>
 
-#include "data/crop.hpp"
-#include "data/frame_source.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/labels.hpp"
+#include "data/sample/crop.hpp"
+#include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 
 namespace zt::data {

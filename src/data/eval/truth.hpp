@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
-#include "data/load_sample.hpp"
+#include "data/sample/load_sample.hpp"
 #include "image/image.hpp"
 #include "quality/score.hpp"
 

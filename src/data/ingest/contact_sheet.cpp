@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
-#include "data/draw_pose.hpp"
-#include "data/frame_source.hpp"
 #include "data/ingest/inspect.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/draw_pose.hpp"
+#include "data/keypoints/keypoints.hpp"
+#include "data/sample/frame_source.hpp"
 #include "image/draw.hpp"
 #include "image/resize.hpp"
 

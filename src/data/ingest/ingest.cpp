@@ -18,7 +18,7 @@
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
 #include "data/ingest/internal/journal.hpp"
-#include "data/pose/pose_demand.hpp"
+#include "data/keypoints/pose_demand.hpp"
 
 namespace zt::data {
 namespace {

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "base/files.hpp"
-#include "data/keypoints.hpp"
-#include "data/synth.hpp"
+#include "data/keypoints/keypoints.hpp"
+#include "data/puppet/synth.hpp"
 #include "support/ingest_fixture.hpp"
 
 namespace zt::data {

@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "base/error.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 
 namespace zt::data {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 
 namespace zt::data {
 

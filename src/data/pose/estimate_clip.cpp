@@ -10,8 +10,8 @@
 #include <variant>
 
 #include "base/signals.hpp"
-#include "data/frame_source.hpp"
 #include "data/pose/clean_track.hpp"
+#include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 #include "media/video_reader.hpp"
 

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "data/ingest/pose_estimator.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/pose/frame_estimator.hpp"
 
 namespace zt::data {

@@ -14,9 +14,9 @@
 #include "base/parallel.hpp"
 #include "base/resources.hpp"
 #include "base/signals.hpp"
-#include "data/draw_pose.hpp"
-#include "data/frame_source.hpp"
-#include "data/pose/pose_demand.hpp"
+#include "data/keypoints/draw_pose.hpp"
+#include "data/keypoints/pose_demand.hpp"
+#include "data/sample/frame_source.hpp"
 #include "media/video_writer.hpp"
 
 namespace zt::data {

@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "config/job/data_tools_job.hpp"
-#include "data/pose/blazepose.hpp"
+#include "data/pose/blazepose/blazepose.hpp"
 #include "data/pose/estimate_clip.hpp"
 
 namespace zt::data {

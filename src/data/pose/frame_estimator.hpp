@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What finds people in the pictures of one clip, in their order. BlazePose (blazepose.hpp) implements it;
-// so can any other network.
+// What finds people in the pictures of one clip, in their order. BlazePose
+// (data/pose/blazepose/blazepose.hpp) implements it; so can any other network.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "image/image.hpp"
 
 namespace zt::data {

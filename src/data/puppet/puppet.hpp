@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/labels.hpp"
 #include "image/image.hpp"
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "generate/pipeline.hpp"
+#include "generate/pipeline/pipeline.hpp"
 
 namespace zt::generate::internal {
 

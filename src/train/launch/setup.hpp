@@ -14,7 +14,7 @@
 #include "contract/run_folder.hpp"
 #include "data/cache_store.hpp"
 #include "data/clip_index.hpp"
-#include "data/load_sample.hpp"
+#include "data/sample/load_sample.hpp"
 #include "diffusion/noise_schedule.hpp"
 #include "optim/lr_schedule.hpp"
 #include "prepare/run_encoders.hpp"

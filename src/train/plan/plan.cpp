@@ -109,8 +109,8 @@ double mean_width(double bytes, int64_t elements) {
   return elements > 0 ? bytes / static_cast<double>(elements) : 0;
 }
 
-/// The whole units that a rank holds beside its parts: two slots each (dist/unit_exchange.hpp), of gradients
-/// that are added up also the sums on their way to the parts.
+/// The whole units that a rank holds beside its parts: two slots each (dist/units/unit_exchange.hpp), of
+/// gradients that are added up also the sums on their way to the parts.
 double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   constexpr double kSlots = 2;
   double gradients = 0, values = 0;

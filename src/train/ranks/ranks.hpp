@@ -19,7 +19,7 @@
 #include "checkpoint/meeting.hpp"
 #include "checkpoint/peer_tier.hpp"
 #include "config/job/train_job.hpp"
-#include "dist/unit_exchange.hpp"
+#include "dist/units/unit_exchange.hpp"
 #include "params/param_store.hpp"
 #include "params/shard.hpp"
 #include "rendezvous/client.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order in which one forward and backward pass of training works on units, for those who bring their
-// weights and take their gradients (dist/unit_exchange.hpp). Pure.
+// weights and take their gradients (dist/units/unit_exchange.hpp). Pure.
 #pragma once
 
 #include <vector>
 
-#include "dist/unit_walk.hpp"
+#include "dist/units/unit_walk.hpp"
 #include "params/param_store.hpp"
 
 namespace zt::train {

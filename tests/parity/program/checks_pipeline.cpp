@@ -7,8 +7,8 @@
 #include <regex>
 
 #include "checks.hpp"
-#include "generate/pipeline.hpp"
-#include "generate/windows.hpp"
+#include "generate/pipeline/pipeline.hpp"
+#include "generate/pipeline/windows.hpp"
 #include "image/clip_input.hpp"
 #include "image/resize.hpp"
 #include "pictures.hpp"

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "checks.hpp"
-#include "data/crop.hpp"
+#include "data/sample/crop.hpp"
 #include "image/resize.hpp"
 #include "pictures.hpp"
 #include "tensor/pictures.hpp"

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/files.hpp"
-#include "data/frame_source.hpp"
 #include "data/ingest/internal/candidate.hpp"
+#include "data/sample/frame_source.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {

@@ -10,7 +10,7 @@
 #include "base/text.hpp"
 #include "data/ingest/internal/measure.hpp"
 #include "data/ingest/internal/shots.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {

@@ -10,8 +10,8 @@
 #include <optional>
 
 #include "base/hash.hpp"
-#include "data/frame_source.hpp"
 #include "data/ingest/internal/shots.hpp"
+#include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 #include "media/video_reader.hpp"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/internal/canvas.hpp"
 
 namespace zt::data::puppet {

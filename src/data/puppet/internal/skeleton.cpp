@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "base/counter_rng.hpp"
-#include "data/keypoints.hpp"
+#include "data/keypoints/keypoints.hpp"
 #include "data/puppet/internal/streams.hpp"
 
 namespace zt::data::puppet {

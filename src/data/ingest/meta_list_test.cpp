@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/ingest/meta_list.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/files.hpp"
+#include "data/from_job.hpp"
+#include "support/clip_set.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::data {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string entry(const std::filesystem::path& video, const std::filesystem::path& pose) {
+  return R"({"video_path": ")" + video.string() + R"(", "kps_path": ")" + pose.string() + R"(", "extra": 1})";
+}
+
+/// Two good pairs, one whose lengths differ and one that is missing, in two lists.
+class MetaListTest : public ::testing::Test {
+ protected:
+  MetaListTest() {
+    test::write_clip_set(folder_.path(), 2, 9);
+    std::filesystem::create_directory(folder_ / "longer");
+    test::write_clip_set(folder_ / "longer", 1, 10);
+    write("a_meta.json", "[" + entry(folder_ / "clip-0.mp4", folder_ / "clip-0_pose.mp4") + "," +
+                             entry(folder_ / "longer/clip-0.mp4", folder_ / "clip-0_pose.mp4") + "]");
+    write("b_meta.json", "[" + entry(folder_ / "gone.mp4", folder_ / "gone_pose.mp4") + "," +
+                             entry(folder_ / "clip-1.mp4", folder_ / "clip-1_pose.mp4") + "]");
+  }
+  void write(const std::string& name, const std::string& text) {
+    ASSERT_TRUE(files::write_atomic(folder_ / name, text));
+    lists_.push_back(folder_ / name);
+  }
+
+  test::TempFolder folder_;
+  std::vector<std::filesystem::path> lists_;
+};
+
+TEST_F(MetaListTest, BecomesAnIndexOfTheUsablePairs) {
+  const auto index = index_meta_lists(lists_, 2);
+
+  ASSERT_TRUE(index) << index.error().text();
+  ASSERT_EQ(index->clips.size(), 2U);
+  const ClipRecord& clip = index->clips[1];
+  EXPECT_EQ(clip.id, "clip-000003");
+  EXPECT_EQ(index->path(clip.video), folder_ / "clip-1.mp4");
+  EXPECT_EQ(index->path(clip.pose_video), folder_ / "clip-1_pose.mp4");
+  EXPECT_EQ(clip.num_frames, 9);
+  EXPECT_EQ(clip.width, 32);
+  EXPECT_EQ(clip.pose_height, 16);
+  EXPECT_EQ(clip.fps(), 12);
+  EXPECT_EQ(clip.split, "train");
+  EXPECT_NE(clip.content, index->clips[0].content);
+  EXPECT_EQ(index->digest, index_meta_lists(lists_, 1)->digest);
+}
+
+TEST_F(MetaListTest, KeepsWhatOurOwnListsSayBeyondMoores) {
+  lists_.clear();
+  write("c_meta.json",
+        R"([{"video_path": "clip-0.mp4", "keypoints_path": "clip-0.jsonl", "split": "val_a", "motion": 7}])");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  EXPECT_EQ(index->path(index->clips[0].keypoints), folder_ / "clip-0.jsonl");
+  EXPECT_EQ(index->clips[0].split, "val_a");
+  EXPECT_EQ(index->clips[0].motion, 7);
+  EXPECT_EQ(index->clips[0].pose_width, 0);
+}
+
+TEST_F(MetaListTest, WithoutAUsablePairIsAnError) {
+  write("c_meta.json", "[]");
+
+  const auto index = index_meta_lists(std::vector{lists_.back()}, 1);
+
+  ASSERT_FALSE(index);
+  EXPECT_EQ(index.error().code, ErrorCode::InvalidArgument);
+}
+
+TEST_F(MetaListTest, AJobDrawsFromItsLists) {
+  config::DataJob job;
+  for (const auto& list : lists_) job.meta_paths.push_back(list.string());
+  job.width = job.height = 32;
+  job.n_sample_frames = 3;
+  job.sample_rate = 2;
+  job.decode_threads = 1;
+
+  auto clips = open_clips(job);
+  ASSERT_TRUE(clips) << clips.error().text();
+  const PlanOptions plan = plan_options(job, 2, 5);
+  const auto planned = plan_sample(plan, *clips, 0);
+  ASSERT_TRUE(planned);
+  const auto sample = load_sample(*clips, *planned, load_options(job, plan));
+
+  ASSERT_TRUE(sample) << sample.error().text();
+  EXPECT_EQ(sample->targets.size(), 3U);
+  EXPECT_EQ(sample->poses.size(), 3U);
+  EXPECT_EQ(sample->targets[0].width, 32);
+}
+
+TEST(FromJob, NamesWhatIsMissing) {
+  const test::TempFolder folder;
+  ClipRecord clip;
+  clip.id = "a";
+  clip.video = "a.mp4";
+  clip.split = "val_a";
+  clip.num_frames = clip.width = clip.height = 9;
+  ASSERT_TRUE(write_index(folder / "index.jsonl", {clip}));
+  config::DataJob job;
+
+  const auto no_source = open_clips(job);
+  job.index = folder / "index.jsonl";
+  const auto no_split = open_clips(job);
+  job.splits = {};
+  const auto all = open_clips(job);
+
+  ASSERT_FALSE(no_source);
+  EXPECT_EQ(no_source.error().code, ErrorCode::InvalidConfig);
+  ASSERT_FALSE(no_split);
+  EXPECT_THAT(no_split.error().message, HasSubstr("data.splits: train"));
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->clips.size(), 1U);
+}
+
+TEST(FromJob, TheReferenceTransposesStage1) {
+  config::DataJob job;
+  job.width = 512;
+  job.height = 784;
+  job.crop_mode = CropMode::PerStream;
+
+  EXPECT_EQ(plan_options(job, 1, 0).width, 784);
+  EXPECT_EQ(plan_options(job, 1, 0).num_frames, 1);
+  EXPECT_EQ(plan_options(job, 2, 0).width, 512);
+  job.crop_mode = CropMode::Shared;
+  EXPECT_EQ(plan_options(job, 1, 0).width, 512);
+}
+
+}  // namespace
+}  // namespace zt::data

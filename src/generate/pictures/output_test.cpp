@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "generate/pictures/output.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "generate/pictures/canvas.hpp"
+
+namespace zt::generate {
+namespace {
+
+std::tm evening() {
+  std::tm time{};
+  time.tm_year = 126;
+  time.tm_mon = 10;
+  time.tm_mday = 25;
+  time.tm_hour = 22;
+  time.tm_min = 5;
+  return time;
+}
+
+// The reference's scripts/pose2vid.py: save_dir_name and the file name under it.
+TEST(OutputPaths, FollowTheReferenceWithoutAName) {
+  config::GenerateJob job;
+  job.reference_image = "refs/anyone-2.png";
+  job.pose = "poses/dance_kps.mp4";
+  const OutputPaths paths = output_paths(job, {512, 784, 512, 784}, evening());
+  EXPECT_EQ(paths.panels, "output/20261125/2205--seed_42-512x784/anyone-2_dance_784x512_3_2205.mp4");
+  EXPECT_EQ(paths.bare, "output/20261125/2205--seed_42-512x784/anyone-2_dance_784x512_3_2205_result.mp4");
+}
+
+TEST(OutputPaths, PutPanelsBesideTheNameGiven) {
+  config::GenerateJob job;
+  job.output = "a/b.mp4";
+  const OutputPaths paths = output_paths(job, {}, evening());
+  EXPECT_EQ(paths.bare, "a/b.mp4");
+  EXPECT_EQ(paths.panels, "a/b_panels.mp4");
+}
+
+TEST(OutputFps, StaysAFractionAndFollowsInterpolation) {
+  config::GenerateJob job;
+  EXPECT_EQ(output_fps(job, {30000, 1001}), (media::Rational{30000, 1001}));
+  EXPECT_EQ(output_fps(job, {0, 1}), (media::Rational{30, 1}));
+  job.interpolation_factor = 3;
+  EXPECT_EQ(output_fps(job, {8, 1}), (media::Rational{24, 1}));
+  job.fps = 12.5;
+  EXPECT_EQ(output_fps(job, {8, 1}), (media::Rational{75, 2}));
+}
+
+TEST(Canvas, RoundsUpWithABorderOrDownAsTheReference) {
+  const Canvas padded = make_canvas(510, 785, 8, config::Compat::None).value();
+  EXPECT_EQ(padded.width, 510);
+  EXPECT_EQ(padded.height, 785);
+  EXPECT_EQ(padded.padded_width, 512);
+  EXPECT_EQ(padded.padded_height, 792);
+  const Canvas cut = make_canvas(510, 785, 8, config::Compat::Moore).value();
+  EXPECT_EQ(cut.width, 504);
+  EXPECT_EQ(cut.padded_height, 784);
+  EXPECT_FALSE(make_canvas(4, 4, 8, config::Compat::Moore));
+}
+
+TEST(Canvas, RepeatsAPhotographsEdgeAndPutsPosesOnBlack) {
+  const Canvas canvas = make_canvas(3, 2, 4, config::Compat::None).value();
+  const image::Image white = image::filled(3, 2, image::kWhite);
+  const at::Tensor photo = place_photo(canvas, white), poses = place_poses(canvas, std::vector{white});
+  EXPECT_EQ(photo.sizes(), (std::vector<int64_t>{3, 4, 4}));
+  EXPECT_EQ(photo.min().item<float>(), 1);
+  EXPECT_EQ(poses.sizes(), (std::vector<int64_t>{3, 1, 4, 4}));
+  EXPECT_EQ(poses.sum().item<float>(), 3 * 3 * 2);
+  EXPECT_EQ(cut_out(canvas, photo), white);
+}
+
+// The reference's save_videos_grid: (x * 255).numpy().astype(np.uint8).
+TEST(Canvas, RoundsToTheNearestByteOrTruncatesAsTheReference) {
+  const Canvas canvas = make_canvas(1, 1, 1, config::Compat::None).value();
+  const at::Tensor picture = at::tensor({100.7, 100.2, 255.0}).div(255).reshape({3, 1, 1});
+  const auto bytes = [&](config::PixelRounding rounding) {
+    return cut_out(canvas, picture, rounding).pixels;
+  };
+  EXPECT_EQ(bytes(config::PixelRounding::Nearest), (std::vector<uint8_t>{101, 100, 255}));
+  EXPECT_EQ(bytes(config::PixelRounding::Truncate), (std::vector<uint8_t>{100, 100, 255}));
+}
+
+}  // namespace
+}  // namespace zt::generate
