@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/events.hpp"
 #include "contract/manifest.hpp"
 #include "contract/metrics.hpp"

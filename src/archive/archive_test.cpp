@@ -17,7 +17,7 @@
 #include "archive/compare.hpp"
 #include "archive/reshard.hpp"
 #include "archive/stored_checkpoint.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/safetensors.hpp"
 

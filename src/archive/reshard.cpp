@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "archive/compare.hpp"
-#include "base/files.hpp"
-#include "base/resources.hpp"
+#include "base/files/files.hpp"
+#include "base/process/resources.hpp"
 #include "weights/safetensors.hpp"
 
 namespace zt::archive {

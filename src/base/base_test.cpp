@@ -11,12 +11,12 @@
 
 #include "base/counter_rng.hpp"
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
-#include "base/random_hex.hpp"
 #include "base/signals.hpp"
-#include "base/text.hpp"
+#include "base/text/random_hex.hpp"
+#include "base/text/text.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt {

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
 #include "contract/checkpoint_folder.hpp"

@@ -25,7 +25,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
 #include "support/board_meeting.hpp"

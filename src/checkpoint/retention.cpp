@@ -11,7 +11,7 @@
 #include <string>
 #include <tuple>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::checkpoint {
 namespace {

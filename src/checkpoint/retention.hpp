@@ -32,8 +32,8 @@ std::vector<contract::CheckpointEntry> expendable(std::vector<contract::Checkpoi
 /// whole.
 Status remove_checkpoint(const std::filesystem::path& folder);
 
-/// Removes what crashes left in `checkpoints`: unfinished saves (base/temporary.hpp) and half removed ones
-/// (no manifest).
+/// Removes what crashes left in `checkpoints`: unfinished saves (base/files/temporary.hpp) and half removed
+/// ones (no manifest).
 Status remove_leftovers(contract::CheckpointFolder& checkpoints);
 
 }  // namespace zt::checkpoint

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::checkpoint {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "base/process/standard_streams.hpp"
 #include "base/signals.hpp"
-#include "base/standard_streams.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "cli/version.hpp"

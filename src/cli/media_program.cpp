@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "cli/sibling.hpp"
 
 namespace zt::cli {

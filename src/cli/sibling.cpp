@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 namespace zt::cli {
 

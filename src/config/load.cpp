@@ -7,7 +7,7 @@
 #include <span>
 #include <type_traits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "config/internal/moore.hpp"
 #include "config/internal/settings.hpp"

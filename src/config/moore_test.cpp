@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/load.hpp"
 #include "config/weight_dtype.hpp"
 #include "support/temp_folder.hpp"

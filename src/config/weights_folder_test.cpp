@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::config {

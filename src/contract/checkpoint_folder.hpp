@@ -2,7 +2,7 @@
 // The checkpoints of a run, as they stand on the disk.
 //
 //   checkpoints/step-00001200/                one checkpoint (contract/manifest.hpp)
-//   checkpoints/step-00001200.zt-tmp.TOKEN/   an unfinished save (base/temporary.hpp): never read
+//   checkpoints/step-00001200.zt-tmp.TOKEN/   an unfinished save (base/files/temporary.hpp): never read
 //   checkpoints/latest                        the newest one's name, replaced atomically
 #pragma once
 

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::contract {

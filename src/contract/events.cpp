@@ -13,7 +13,7 @@
 #include <tuple>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::contract {
 namespace {

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/files.hpp"
-#include "base/json_reason.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/json_reason.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::contract {
 namespace {

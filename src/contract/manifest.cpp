@@ -16,9 +16,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
-#include "base/json_reason.hpp"
+#include "base/text/json_reason.hpp"
 #include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {

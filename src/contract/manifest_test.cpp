@@ -8,7 +8,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "support/temp_folder.hpp"
 

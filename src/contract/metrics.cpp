@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 
 namespace zt::contract {

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/file_limit.hpp"
 #include "support/temp_folder.hpp"
 

@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 
 namespace zt::contract {

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <thread>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/exit_codes.hpp"
 #include "support/temp_folder.hpp"
 

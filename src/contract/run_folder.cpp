@@ -10,10 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
-#include "base/json_reason.hpp"
-#include "base/random_hex.hpp"
-#include "base/run_name.hpp"
-#include "base/text.hpp"
+#include "base/text/json_reason.hpp"
+#include "base/text/random_hex.hpp"
+#include "base/text/run_name.hpp"
+#include "base/text/text.hpp"
 #include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/json_reason.hpp"
+#include "base/text/json_reason.hpp"
 
 namespace zt::contract {
 

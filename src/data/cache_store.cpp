@@ -13,9 +13,9 @@
 #include <system_error>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "data/internal/cache_entry.hpp"
 
 namespace zt::data {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/counter_rng.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {

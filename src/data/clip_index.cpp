@@ -12,9 +12,9 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "data/internal/json_lines.hpp"
 
 namespace zt::data {

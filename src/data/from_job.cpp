@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "data/ingest/meta_list.hpp"
 
 namespace zt::data {

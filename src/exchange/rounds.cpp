@@ -14,7 +14,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::exchange {
 namespace {

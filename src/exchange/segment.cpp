@@ -14,7 +14,7 @@
 #include <fstream>
 #include <utility>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::exchange {
 namespace {

@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "base/hash.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::exchange {
 namespace {

@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/files/descriptor.hpp"
 
 namespace zt::exchange {
 

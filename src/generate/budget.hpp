@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "config/job/generate_job.hpp"
 #include "generate/pictures/canvas.hpp"
 #include "models/network_set.hpp"

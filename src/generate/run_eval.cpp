@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/log.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "data/from_job.hpp"

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "base/files.hpp"
-#include "base/resources.hpp"
+#include "base/files/files.hpp"
+#include "base/process/resources.hpp"
 #include "config/enum_names.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"

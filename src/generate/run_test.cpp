@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"

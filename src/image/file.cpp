@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "image/internal/codecs.hpp"
 
 namespace zt::image {

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <set>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
 #include "support/temp_folder.hpp"

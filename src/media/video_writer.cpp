@@ -9,8 +9,8 @@
 #include <limits>
 #include <optional>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "media/internal/ffmpeg.hpp"
 
 namespace zt::media {

@@ -8,7 +8,7 @@
 
 #include <filesystem>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "media/video_reader.hpp"
 #include "support/clips.hpp"
 #include "support/temp_folder.hpp"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "tensor/from_entry.hpp"
 #include "weights/model_folder.hpp"
 #include "weights/names.hpp"

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/vae/vae_codec.hpp"
 #include "support/small_model.hpp"

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "models/network_set.hpp"
 #include "models/vae/vae_codec.hpp"
 #include "support/small_model.hpp"

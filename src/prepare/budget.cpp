@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "prepare/run_encoders.hpp"
 #include "prepare/sample_encoder.hpp"
 

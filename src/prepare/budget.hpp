@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "config/job/data_job.hpp"
 #include "config/job/model_job.hpp"
 #include "data/clip_index.hpp"

@@ -15,7 +15,7 @@
 
 #include "base/log.hpp"
 #include "base/parallel.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "data/from_job.hpp"
 #include "models/run_model.hpp"
 #include "prepare/budget.hpp"

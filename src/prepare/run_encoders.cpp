@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "config/paths.hpp"

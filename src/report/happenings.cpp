@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::report {
 namespace {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "report/style.hpp"
 
 namespace zt::report {

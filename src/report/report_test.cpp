@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/events.hpp"
 #include "report/chart.hpp"
 #include "report/html.hpp"

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "config/load.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"

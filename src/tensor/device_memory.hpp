@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::tensor {
 

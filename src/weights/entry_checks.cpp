@@ -5,7 +5,7 @@
 
 #include <unordered_set>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::weights::internal {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "weights/testing.hpp"
 
 namespace zt::weights {

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "weights/safetensors.hpp"
 
 namespace zt::weights {

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::weights {
 namespace {

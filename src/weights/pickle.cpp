@@ -7,7 +7,7 @@
 #include <limits>
 #include <unordered_map>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "weights/internal/byte_reader.hpp"
 
 namespace zt::weights::internal {

@@ -39,7 +39,7 @@ struct WrittenFile {
   uint64_t size_bytes = 0;
   std::string xxh128;
 };
-/// The same for a file of a folder that is itself unfinished (base/temporary.hpp): written in place and
+/// The same for a file of a folder that is itself unfinished (base/files/temporary.hpp): written in place and
 /// synced; the folder is synced by whoever finishes it.
 Result<WrittenFile> write_summed_safetensors(const std::filesystem::path& path,
                                              std::span<const TensorEntry> entries);

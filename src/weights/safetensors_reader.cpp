@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "weights/safetensors.hpp"
 
 namespace zt::weights {

@@ -7,10 +7,10 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "base/checked_file.hpp"
-#include "base/files.hpp"
+#include "base/files/checked_file.hpp"
+#include "base/files/files.hpp"
+#include "base/files/temporary.hpp"
 #include "base/hash.hpp"
-#include "base/temporary.hpp"
 #include "weights/internal/entry_checks.hpp"
 #include "weights/safetensors.hpp"
 

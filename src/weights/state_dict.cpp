@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "weights/internal/strided_copy.hpp"
 
 namespace zt::weights::internal {

@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "weights/internal/model_layout.hpp"
 #include "weights/internal/torch_pickle.hpp"
 #include "weights/internal/zip_archive.hpp"

@@ -4,7 +4,7 @@
 // from true.
 #include "weights/tensor_file.hpp"
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/testing.hpp"
 

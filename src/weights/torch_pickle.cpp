@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "weights/internal/byte_reader.hpp"
 #include "weights/internal/state_dict.hpp"
 #include "weights/internal/zip_archive.hpp"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "weights/internal/entry_checks.hpp"
 
 namespace zt::weights {

@@ -2,7 +2,7 @@
 // The writers, judged by bytes stated by hand, by our readers, and by files that Python's
 // torch.load(weights_only=True) and safetensors have opened (testdata/check_written.py, whose verdict is the
 // golden digest below).
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/model_folder.hpp"

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "weights/internal/byte_reader.hpp"
 
 namespace zt::weights::internal {

@@ -21,8 +21,8 @@
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/process.hpp"
-#include "base/resources.hpp"
+#include "base/process/process.hpp"
+#include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "config/foreign/foreign_files.hpp"
 #include "config/paths.hpp"

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/job/train_job.hpp"
 #include "contract/run_folder.hpp"
 #include "contract/worker_call.hpp"

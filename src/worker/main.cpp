@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/process/standard_streams.hpp"
 #include "base/signals.hpp"
-#include "base/standard_streams.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/worker_call.hpp"
 #include "tensor/memory.hpp"

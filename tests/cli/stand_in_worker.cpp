@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
 #include "contract/checkpoint_folder.hpp"

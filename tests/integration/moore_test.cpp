@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "base/files.hpp"
-#include "base/process.hpp"
+#include "base/files/files.hpp"
+#include "base/process/process.hpp"
 #include "image/file.hpp"
 #include "media/video_reader.hpp"
 #include "media/video_writer.hpp"

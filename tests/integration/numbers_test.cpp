@@ -13,7 +13,7 @@
 
 #include "base/clock.hpp"
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "contract/events.hpp"
 #include "support/temp_folder.hpp"

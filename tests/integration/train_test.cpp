@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/foreign/foreign_files.hpp"
 #include "support/temp_folder.hpp"
 

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::test {
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/load_network.hpp"
 #include "models/network_set.hpp"

@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/files.hpp"
-#include "base/process.hpp"
+#include "base/files/files.hpp"
+#include "base/process/process.hpp"
 #include "config/load.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/manifest.hpp"

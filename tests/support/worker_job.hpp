@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <string>
 
-#include "base/files.hpp"
-#include "base/process.hpp"
+#include "base/files/files.hpp"
+#include "base/process/process.hpp"
 #include "config/load.hpp"
 #include "support/puppet_clips.hpp"
 

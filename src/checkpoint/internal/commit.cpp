@@ -14,11 +14,11 @@
 #include <variant>
 #include <vector>
 
-#include "base/checked_file.hpp"
 #include "base/clock.hpp"
-#include "base/files.hpp"
+#include "base/files/checked_file.hpp"
+#include "base/files/files.hpp"
+#include "base/files/temporary.hpp"
 #include "base/log.hpp"
-#include "base/temporary.hpp"
 #include "checkpoint/internal/part.hpp"
 #include "contract/manifest.hpp"
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "tensor/from_entry.hpp"
 #include "weights/safetensors.hpp"
 

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::checkpoint::internal {
 namespace {

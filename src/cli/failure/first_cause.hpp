@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 #include "contract/progress.hpp"
 
 namespace zt::cli {

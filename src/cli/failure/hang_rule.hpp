@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/pulse.hpp"
+#include "base/process/pulse.hpp"
 #include "contract/progress.hpp"
 
 namespace zt::cli {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::cli {
 namespace {

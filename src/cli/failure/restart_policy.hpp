@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 namespace zt::cli {
 

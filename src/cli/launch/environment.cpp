@@ -6,8 +6,8 @@
 
 #include <fstream>
 
-#include "base/resources.hpp"
-#include "base/text.hpp"
+#include "base/process/resources.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::cli {
 namespace {

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/files.hpp"
-#include "base/random_hex.hpp"
+#include "base/files/files.hpp"
+#include "base/text/random_hex.hpp"
 #include "cli/launch/environment.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"

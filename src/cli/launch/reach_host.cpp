@@ -8,7 +8,7 @@
 #include <sstream>
 #include <utility>
 
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 #include "rendezvous/addresses.hpp"
 
 namespace zt::cli {

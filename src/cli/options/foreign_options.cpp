@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/output/output.hpp"
 
 namespace zt::cli {

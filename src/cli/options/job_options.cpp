@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::cli {
 

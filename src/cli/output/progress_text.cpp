@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "base/terminal.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::cli {
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/json_reason.hpp"
+#include "base/text/json_reason.hpp"
 #include "cli/ranks/worker_session.hpp"
 #include "contract/run_folder.hpp"
 

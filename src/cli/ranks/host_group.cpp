@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/error_policy.hpp"
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/exit_codes.hpp"
 
 namespace zt::cli {

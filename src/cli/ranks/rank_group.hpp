@@ -12,7 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 namespace zt::cli {
 

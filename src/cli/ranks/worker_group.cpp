@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "exchange/snapshot_file.hpp"
 
 namespace zt::cli {

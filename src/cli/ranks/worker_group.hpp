@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/descriptor.hpp"
 #include "base/error.hpp"
-#include "base/process.hpp"
+#include "base/files/descriptor.hpp"
+#include "base/process/process.hpp"
 #include "cli/ranks/hang_guard.hpp"
 #include "cli/ranks/rank_group.hpp"
 #include "cli/ranks/worker_session.hpp"

@@ -14,7 +14,7 @@
 
 #include "base/error_policy.hpp"
 #include "base/host_name.hpp"
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
 #include "cli/failure/first_cause.hpp"

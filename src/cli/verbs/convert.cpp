@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "cli/options/foreign_options.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"

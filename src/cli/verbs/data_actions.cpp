@@ -6,7 +6,7 @@
 
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/output/output.hpp"
 #include "data/ingest/ingest.hpp"
 #include "data/pose/blazepose/blazepose.hpp"

@@ -19,7 +19,7 @@
 
 #include "base/clock.hpp"
 #include "base/signals.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/output/output.hpp"
 #include "cli/ranks/host_call.hpp"
 #include "cli/ranks/worker_group.hpp"

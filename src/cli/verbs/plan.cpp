@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
 #include "cli/options/job_options.hpp"

@@ -11,8 +11,8 @@
 #include <memory>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
-#include "base/random_hex.hpp"
+#include "base/files/files.hpp"
+#include "base/text/random_hex.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/store_address.hpp"

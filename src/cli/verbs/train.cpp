@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "cli/launch/hosts.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"

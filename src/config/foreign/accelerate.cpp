@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "config/foreign/offload.hpp"
 #include "config/internal/foreign.hpp"
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/foreign/foreign_files.hpp"
 #include "support/foreign_files.hpp"
 

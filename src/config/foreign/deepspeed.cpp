@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "config/foreign/batch_triangle.hpp"
 #include "config/foreign/offload.hpp"
 #include "config/internal/foreign.hpp"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/foreign/accelerate.hpp"
 #include "config/foreign/deepspeed.hpp"
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "config/internal/foreign.hpp"
 
 namespace zt::config::foreign {

@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "config/foreign/foreign_files.hpp"
 #include "support/temp_folder.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "config/internal/foreign.hpp"
 
 namespace zt::config::foreign {

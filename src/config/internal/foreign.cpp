@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::config {
 namespace {

@@ -5,7 +5,7 @@
 #include <bit>
 #include <charconv>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "config/internal/foreign.hpp"
 #include "config/internal/moore.hpp"
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::config {
 namespace {

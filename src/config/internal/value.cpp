@@ -8,7 +8,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::config {
 namespace {

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::config {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "base/run_name.hpp"
-#include "base/text.hpp"
+#include "base/text/run_name.hpp"
+#include "base/text/text.hpp"
 #include "config/internal/rules.hpp"
 #include "config/listing.hpp"
 

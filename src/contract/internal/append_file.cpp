@@ -11,7 +11,7 @@
 #include <tuple>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::contract::internal {
 namespace {

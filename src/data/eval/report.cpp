@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/json_reason.hpp"
+#include "base/text/json_reason.hpp"
 
 namespace zt::data {
 namespace {

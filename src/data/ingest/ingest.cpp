@@ -10,10 +10,10 @@
 #include <set>
 #include <span>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "data/clip_index.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/puppet/synth.hpp"
 #include "support/ingest_fixture.hpp"

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"

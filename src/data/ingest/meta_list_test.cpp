@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "data/from_job.hpp"
 #include "support/clip_set.hpp"
 #include "support/temp_folder.hpp"

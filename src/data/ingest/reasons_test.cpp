@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/footage.hpp"
 #include "support/ingest_fixture.hpp"
 

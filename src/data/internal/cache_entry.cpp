@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 
 namespace zt::data::internal {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::data::internal {
 namespace {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "data/internal/json_lines.hpp"
 
 namespace zt::data {

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <span>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::data {
 

@@ -10,9 +10,9 @@
 #include <set>
 #include <utility>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/parallel.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <fstream>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "image/file.hpp"
 #include "media/video_info.hpp"
 #include "media/video_writer.hpp"

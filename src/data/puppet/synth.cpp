@@ -9,9 +9,9 @@
 #include <mutex>
 #include <optional>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/parallel.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "config/load.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/keypoints.hpp"

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/puppet/internal/synth_plan.hpp"
 #include "media/video_reader.hpp"

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <tuple>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "image/file.hpp"
 
 namespace zt::data {

@@ -2,7 +2,7 @@
 // See nccl_library.hpp.
 #include "dist/backends/nccl_library.hpp"
 
-#include "base/library.hpp"
+#include "base/process/library.hpp"
 
 namespace zt::dist {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::generate {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstdarg>
 #include <mutex>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::media::internal {
 namespace {

@@ -7,7 +7,7 @@
 #include <array>
 #include <system_error>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::media::internal {
 namespace {

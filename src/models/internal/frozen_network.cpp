@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "models/load_network.hpp"
 #include "tensor/from_entry.hpp"
 #include "tensor/require.hpp"

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "models/internal/config_reader.hpp"
 #include "models/internal/frozen_network.hpp"

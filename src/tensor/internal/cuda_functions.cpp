@@ -2,7 +2,7 @@
 // See cuda_functions.hpp.
 #include "tensor/internal/cuda_functions.hpp"
 
-#include "base/library.hpp"
+#include "base/process/library.hpp"
 
 namespace zt::tensor::internal {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "checkpoint/saver.hpp"
 #include "models/network_set.hpp"
 #include "tensor/device_memory.hpp"

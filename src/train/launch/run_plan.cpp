@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "models/encoder_shapes.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/plan.hpp"

@@ -12,7 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "checkpoint/reader.hpp"
 #include "contract/checkpoint_folder.hpp"

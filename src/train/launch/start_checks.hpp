@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "contract/run_folder.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"

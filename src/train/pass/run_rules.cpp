@@ -9,7 +9,7 @@
 #include <set>
 #include <string_view>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "models/network_set.hpp"
 
 namespace zt::train {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "train/pass/run_rules.hpp"
 
 namespace zt::train {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "config/job/train_job.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"

@@ -10,7 +10,7 @@
 #include <cmath>
 
 #include "base/clock.hpp"
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 namespace zt::train {
 namespace {

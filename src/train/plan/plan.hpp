@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 #include "config/job/train_job.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"

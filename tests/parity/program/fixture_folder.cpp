@@ -6,7 +6,7 @@
 
 #include <set>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "models/load_network.hpp"
 #include "tensor/from_entry.hpp"
 #include "weights/names.hpp"

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "archive/stored_checkpoint.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/json_text.hpp"
 #include "cli/output/output.hpp"

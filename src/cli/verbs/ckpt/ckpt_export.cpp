@@ -6,7 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"

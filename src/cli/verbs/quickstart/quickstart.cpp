@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <optional>
 
-#include "base/files.hpp"
-#include "base/process.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/process/process.hpp"
+#include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
 #include "data/eval/report.hpp"

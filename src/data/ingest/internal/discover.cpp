@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/sample/frame_source.hpp"
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "data/ingest/internal/measure.hpp"
 #include "data/ingest/internal/shots.hpp"
 #include "data/keypoints/keypoints.hpp"

@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
-#include "base/text.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {

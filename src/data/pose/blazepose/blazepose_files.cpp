@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "base/hash.hpp"
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 namespace zt::data {
 namespace {

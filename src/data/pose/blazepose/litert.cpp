@@ -13,7 +13,7 @@
 #include <string>
 #include <utility>
 
-#include "base/library.hpp"
+#include "base/process/library.hpp"
 
 namespace zt::data {
 namespace {

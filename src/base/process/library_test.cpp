@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/library.hpp"
+#include "base/process/library.hpp"
 
 #include <gtest/gtest.h>
 

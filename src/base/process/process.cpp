@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,7 +16,7 @@
 #include <map>
 #include <string_view>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::process {
 namespace {

@@ -9,15 +9,15 @@
 #include <span>
 #include <string>
 
-#include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/files/descriptor.hpp"
 #include "base/hash.hpp"
 
 namespace zt::files {
 
 /// What is written is read back from the file system part by part, on a thread of its own and while the disk
 /// is at work on it. The file grows under its path: give it a temporary name, or a place in a folder that has
-/// one (base/temporary.hpp).
+/// one (base/files/temporary.hpp).
 class CheckedFile {
  public:
   /// An empty file. Errors: those of the file system.

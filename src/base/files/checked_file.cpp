@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See checked_file.hpp.
-#include "base/checked_file.hpp"
+#include "base/files/checked_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,8 +13,8 @@
 #include <system_error>
 #include <utility>
 
-#include "base/files.hpp"
-#include "base/internal/write_out.hpp"
+#include "base/files/files.hpp"
+#include "base/files/internal/write_out.hpp"
 
 namespace zt::files {
 namespace {

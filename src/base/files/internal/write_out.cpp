@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See write_out.hpp.
-#include "base/internal/write_out.hpp"
+#include "base/files/internal/write_out.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 namespace zt::files::internal {
 namespace {

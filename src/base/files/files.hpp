@@ -12,9 +12,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/descriptor.hpp"
 #include "base/error.hpp"
-#include "base/temporary.hpp"
+#include "base/files/descriptor.hpp"
+#include "base/files/temporary.hpp"
 
 namespace zt::files {
 

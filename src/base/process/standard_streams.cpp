@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/standard_streams.hpp"
+#include "base/process/standard_streams.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

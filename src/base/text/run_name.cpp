@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/run_name.hpp"
+#include "base/text/run_name.hpp"
 
 #include <cstddef>
 

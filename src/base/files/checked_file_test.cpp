@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/checked_file.hpp"
+#include "base/files/checked_file.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::files {

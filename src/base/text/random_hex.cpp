@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/random_hex.hpp"
+#include "base/text/random_hex.hpp"
 
 #include <fmt/format.h>
 

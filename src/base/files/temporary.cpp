@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/temporary.hpp"
+#include "base/files/temporary.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/files.hpp"
-#include "base/random_hex.hpp"
+#include "base/files/files.hpp"
+#include "base/text/random_hex.hpp"
 
 namespace zt::files {
 namespace {

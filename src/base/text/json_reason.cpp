@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/json_reason.hpp"
+#include "base/text/json_reason.hpp"
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 #include <gtest/gtest.h>
 

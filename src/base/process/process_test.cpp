@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 
 #include <csignal>
 
-#include "base/files.hpp"
+#include "base/files/files.hpp"
+#include "base/process/standard_streams.hpp"
 #include "base/signals.hpp"
-#include "base/standard_streams.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::process {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See pulse.hpp; proc(5) has the fields of stat.
-#include "base/pulse.hpp"
+#include "base/process/pulse.hpp"
 
 #include <unistd.h>
 
@@ -9,8 +9,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::process {
 namespace {

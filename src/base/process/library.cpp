@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See library.hpp.
-#include "base/library.hpp"
+#include "base/process/library.hpp"
 
 #include <dlfcn.h>
 #include <fmt/format.h>

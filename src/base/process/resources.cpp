@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/resources.hpp"
+#include "base/process/resources.hpp"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/files.hpp"
-#include "base/text.hpp"
+#include "base/files/files.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::resources {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/descriptor.hpp"
+#include "base/files/descriptor.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/files.hpp"
+#include "base/files/files.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,8 +17,8 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/files/internal/write_out.hpp"
 #include "base/host_name.hpp"
-#include "base/internal/write_out.hpp"
 #include "base/signals.hpp"
 
 namespace zt::files {

@@ -7,8 +7,8 @@
 
 #include <filesystem>
 
-#include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/files/descriptor.hpp"
 
 namespace zt::files {
 

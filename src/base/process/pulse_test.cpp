@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/pulse.hpp"
+#include "base/process/pulse.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "base/process.hpp"
+#include "base/process/process.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::process {
