@@ -3,7 +3,8 @@
 """Checks every #include and the shape of every source file of src/ against the rules the build cannot see.
 
 - An include of another folder must be a lower level of the same plane or of "common" (cmake/layers.cmake) and be named in
-  the DEPS of the including folder's CMakeLists.txt; "<folder>/internal/" belongs to its folder alone.
+  the DEPS of the including folder's CMakeLists.txt; "internal/" belongs to the folder or subfolder that it lies in alone.
+- No folder, or subfolder, with more than 25 files; tests and their data do not count.
 - No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
   utils, helper, manager or common.
 - x.cpp includes x.hpp before anything else: so the build proves that x.hpp compiles alone (cmake/check_headers.cmake).
@@ -13,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-MAX_LINES, MAX_TEST_LINES, MAX_FUNCTION = 500, 600, 60
+MAX_LINES, MAX_TEST_LINES, MAX_FUNCTION, MAX_FILES = 500, 600, 60, 25
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 BANNED_NAMES = re.compile(r"(utils?|helpers?|manager|common)\b")
 
@@ -50,7 +51,7 @@ def edge_problem(layers, deps, folder, other):
     return None
 
 
-def check_includes(path, folder, lines, layers, deps):
+def check_includes(path, folder, root, lines, layers, deps):
     for number, line in enumerate(lines, 1):
         match = INCLUDE.match(line)
         if not match:
@@ -61,17 +62,16 @@ def check_includes(path, folder, lines, layers, deps):
         if kind == "<" or "/" not in name:
             continue
         other = name.split("/")[0]
-        if other == folder:
-            continue
         if path.name.endswith("_test.cpp"):
-            if other in layers and layers[other][0] not in ("common", layers[folder][0]):
+            if other != folder and other in layers and layers[other][0] not in ("common", layers[folder][0]):
                 yield number, f"a test of {folder} may not use {other} ({layers[other][0]} plane)"
             continue
-        problem = edge_problem(layers, deps, folder, other)
+        problem = edge_problem(layers, deps, folder, other) if other != folder else None
         if problem:
             yield number, problem
-        if "/internal/" in name:
-            yield number, f"{name} is internal to {other}"
+        owner = name.rpartition("/internal/")[0]
+        if owner and root / "src" / owner not in path.parents:
+            yield number, f"{name} is internal to {owner}"
 
 
 def check_own_header(path, root, lines):
@@ -111,9 +111,20 @@ def check_file(path, folder, root, layers, deps):
     if BANNED_NAMES.match(path.stem):
         yield 1, f"'{path.stem}' says nothing: name the file after what it holds"
     yield from check_own_header(path, root, lines)
-    yield from check_includes(path, folder, lines, layers, deps)
+    yield from check_includes(path, folder, root, lines, layers, deps)
     if not path.name.endswith("_test.cpp"):
         yield from check_functions(lines)
+
+
+def check_folder_sizes(root):
+    """The folders with more files than one finds one's way in."""
+    source = root / "src"
+    for folder in sorted(p for p in source.rglob("*") if p.is_dir()):
+        if "testdata" in folder.relative_to(source).parts:
+            continue
+        count = sum(1 for p in folder.iterdir() if p.is_file() and not p.name.endswith("_test.cpp"))
+        if count > MAX_FILES:
+            yield folder, f"{count} files besides tests: at most {MAX_FILES}, make subfolders by what they are for"
 
 
 def main():
@@ -130,6 +141,9 @@ def main():
         for number, what in check_file(path, folder, root, layers, deps):
             print(f"{path.relative_to(root)}:{number}: {what}")
             findings += 1
+    for path, what in check_folder_sizes(root):
+        print(f"{path.relative_to(root)}: {what}")
+        findings += 1
     print(f"{len(files)} files checked, {findings} findings", file=sys.stderr)
     return 1 if findings or not files else 0
 

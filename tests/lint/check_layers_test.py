@@ -49,6 +49,20 @@ class CheckLayers(unittest.TestCase):
         self.assertIn("is internal to base",
                       self.findings({"src/media/m.cpp": SPDX + '#include "base/internal/b.hpp"\n'}))
 
+    def test_internal_header_of_a_subfolder(self):
+        include = SPDX + '#include "media/files/internal/b.hpp"\n'
+        self.assertIn("is internal to media/files", self.findings({"src/media/m.cpp": include}))
+        self.assertIn("is internal to media/files", self.findings({"src/media/stills/m.cpp": include}))
+        self.assertEqual(self.findings({"src/media/files/deep/m.cpp": include}), "")
+
+    def test_folder_of_too_many_files(self):
+        def folder_of(count):
+            return {f"src/media/files/m{i}.hpp": SPDX for i in range(count)}
+        uncounted = {"src/media/files/m_test.cpp": SPDX, **{f"src/media/testdata/{i}.png": "" for i in range(30)}}
+        self.assertEqual(self.findings({**folder_of(25), **uncounted}), "")
+        self.assertEqual(self.findings(folder_of(26)),
+                         "src/media/files: 26 files besides tests: at most 25, make subfolders by what they are for\n")
+
     def test_own_header_comes_first(self):
         late = SPDX + '#include <vector>\n\n#include "base/a.hpp"\n'
         self.assertIn("a.cpp:2: the first include must be base/a.hpp", self.findings({"src/base/a.cpp": late}))
