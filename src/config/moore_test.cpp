@@ -190,7 +190,7 @@ TEST(MooreFiles, AnimationIsOneJobPerReferenceAndPose) {
   EXPECT_EQ(job.pose, "./configs/inference/pose_videos/anyone-video-5_kps.mp4");
   EXPECT_EQ((*result)[2].job.reference_image, "./configs/inference/ref_images/anyone-10.png");
   EXPECT_EQ(job.length, 64);
-  EXPECT_EQ(job.dtype, MixedPrecision::Fp16);
+  EXPECT_EQ(job.dtype, DtypeChoice::Fp16);
   EXPECT_EQ(job.model.mm_path, "./pretrained_weights/motion_module.pth");
   EXPECT_FALSE(job.model.mm_zero_proj_out);
   EXPECT_FALSE(load<GenerateJob>({kMoore + "prompts/animation.yaml", {}})) << "one job was asked for";
@@ -213,7 +213,7 @@ TEST(MooreFiles, InferenceConfigIsFoundAboveTheFile) {
 }
 
 /// dtype of the first job after the device has had its say, and what the table says of weight_dtype.
-std::pair<MixedPrecision, std::string> fitted_dtype(const std::vector<std::string>& sets) {
+std::pair<DtypeChoice, std::string> fitted_dtype(const std::vector<std::string>& sets) {
   auto jobs = load_many({kMoore + "prompts/animation.yaml", sets});
   EXPECT_TRUE(jobs) << jobs.error().text();
   fit_weight_dtype(jobs->front());
@@ -223,14 +223,14 @@ std::pair<MixedPrecision, std::string> fitted_dtype(const std::vector<std::strin
 
 TEST(MooreFiles, WeightDtypeIsAWishThatTheCpuCannotGrant) {
   const auto [cpu, cpu_effect] = fitted_dtype({});
-  EXPECT_EQ(cpu, MixedPrecision::Fp32);
+  EXPECT_EQ(cpu, DtypeChoice::Fp32);
   EXPECT_THAT(cpu_effect, AllOf(HasSubstr("dtype = fp32"), HasSubstr("--device cuda")));
 
   const auto [gpu, gpu_effect] = fitted_dtype({"device=cuda:1"});
-  EXPECT_EQ(gpu, MixedPrecision::Fp16);
+  EXPECT_EQ(gpu, DtypeChoice::Fp16);
   EXPECT_EQ(gpu_effect, "dtype = fp16");
 
-  EXPECT_EQ(fitted_dtype({"dtype=fp16"}).first, MixedPrecision::Fp16) << "asked for in our own words";
+  EXPECT_EQ(fitted_dtype({"dtype=fp16"}).first, DtypeChoice::Fp16) << "asked for in our own words";
 }
 
 TEST(MooreFiles, VersionOneTakesTheOmittedDefaults) {

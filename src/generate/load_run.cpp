@@ -125,6 +125,7 @@ Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
   model.has_motion = job.stage == 2;
   model.schedule = job.schedule;
   model.data = job.data;
+  model.precision = job.precision;
   ZT_TRY(open_encoders(model, located, static_cast<uint64_t>(job.seed), options.device));
   ZT_TRY(check_before(options, job.model, model));
   const models::BuildOptions build = frozen(model.has_motion, options.device);

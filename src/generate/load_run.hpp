@@ -28,10 +28,11 @@ struct LoadedModel {
   models::NetworkSet networks;
   std::unique_ptr<models::LatentCodec> codec;
   std::unique_ptr<models::ClipEncoder> image_encoder;
-  config::ScheduleJob schedule;  ///< how the weights were trained
-  config::DataJob data;          ///< how a run drew poses and cut clips; else the defaults
-  std::string source;            ///< for people: "runs/walk-1a2b3c4d step 1200 (EMA)"
-  std::string digest;            ///< of all weights that make pictures, codec and image encoder included
+  config::ScheduleJob schedule;    ///< how the weights were trained
+  config::PrecisionJob precision;  ///< of a run's training; else the defaults
+  config::DataJob data;            ///< how a run drew poses and cut clips; else the defaults
+  std::string source;              ///< for people: "runs/walk-1a2b3c4d step 1200 (EMA)"
+  std::string digest;              ///< of all weights that make pictures, codec and image encoder included
   bool has_motion = false;
 
   Networks view() const { return {*networks.reference_net, *networks.denoising_unet, *networks.pose_guider}; }

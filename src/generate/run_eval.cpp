@@ -103,6 +103,10 @@ std::vector<Image> pictures_of(const Canvas& canvas, const at::Tensor& pictures_
   return pictures;
 }
 
+config::GenerationDtypes dtypes_for(const config::EvalJob& job, const LoadedModel& model) {
+  return config::generation_dtypes(job.dtype, job.bank_dtype, model.precision, job.device == "cpu");
+}
+
 /// The truth's poses with a reference of choice.
 Result<std::vector<Image>> generate_clip(const Evaluation& eval, const LoadedModel& model,
                                          const data::Sample& sample, const Image& reference) {
@@ -119,6 +123,9 @@ Result<std::vector<Image>> generate_clip(const Evaluation& eval, const LoadedMod
   options.same_noise_per_frame = eval.job.same_noise_per_frame;
   options.context.frames = model.data.n_sample_frames;
   options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
+  const config::GenerationDtypes dtypes = dtypes_for(eval.job, model);
+  options.bank_dtype = dtypes.bank;
+  options.dtype = dtypes.networks;
   const Hooks stop_only{.should_stop = eval.hooks.should_stop};
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW,
                 sample_latents(model.view(), sampler, input, options, stop_only));
@@ -153,6 +160,16 @@ Status write_result(const Evaluation& eval, const data::ClipRecord& clip, const 
   if (clip.fps_num > 0) options.fps = {clip.fps_num, clip.fps_den};
   options.metadata = {{"weights_digest", eval.model.digest}, {"seed", std::to_string(eval.job.seed)}};
   return write_panels(path, rows, std::move(options));
+}
+
+/// In the report and to who waits: measures of different numbers are not to be compared unawares.
+void say_dtypes(const Evaluation& eval, Groups& groups) {
+  const std::string own = config::words(dtypes_for(eval.job, eval.model));
+  log::info("eval", own);
+  groups.generated.about += "; " + own;
+  groups.wrong.about += "; " + own;
+  if (!eval.baseline) return;
+  groups.baseline.about += "; " + config::words(dtypes_for(eval.job, *eval.baseline));
 }
 
 Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
@@ -288,6 +305,7 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
   ZT_TRY_ASSIGN(const Evaluation eval, open(job, hooks));
   Groups groups;
+  say_dtypes(eval, groups);
   data::EvalReport report;
   const size_t total = eval.index.clips.size();
   for (size_t clip = 0; clip < total; ++clip) {

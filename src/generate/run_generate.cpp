@@ -50,7 +50,7 @@ Status require_inputs(const config::GenerateJob& job) {
     return fail(ErrorCode::InvalidArgument, "reference_image is not set: which character is to be animated?");
   if (job.pose.empty())
     return fail(ErrorCode::InvalidArgument, "pose is not set: give a pose video or a file of key-points");
-  if (job.dtype == config::MixedPrecision::Fp16 && job.device == "cpu")
+  if (job.dtype == config::DtypeChoice::Fp16 && job.device == "cpu")
     return fail(
         ErrorCode::Unsupported,
         "dtype fp16 needs a GPU: give --device cuda, or --set dtype=fp32 for the CPU (bf16 takes half "
@@ -122,6 +122,10 @@ config::ContextJob context_for(const config::GenerateJob& job, const LoadedModel
   return context;
 }
 
+config::GenerationDtypes dtypes_for(const config::GenerateJob& job, const LoadedModel& model) {
+  return config::generation_dtypes(job.dtype, job.bank_dtype, model.precision, job.device == "cpu");
+}
+
 Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::Device device,
                           const Hooks& hooks) {
   ZT_TRY_ASSIGN(
@@ -141,11 +145,12 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
   options.seed = job.seed;
   options.same_noise_per_frame = job.same_noise_per_frame;
   options.context = context_for(job, inputs.model);
-  options.bank_dtype = job.bank_dtype;
-  options.dtype = job.dtype;
+  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model);
+  options.bank_dtype = dtypes.bank;
+  options.dtype = dtypes.networks;
   options.chunk_frames = job.decode_chunk_frames;
   // The reference draws in its weights' type.
-  if (job.compat == config::Compat::Moore && job.dtype == config::MixedPrecision::Fp16)
+  if (job.compat == config::Compat::Moore && dtypes.networks == config::MixedPrecision::Fp16)
     options.noise_dtype = at::kHalf;
   return sample_latents(inputs.model.view(), sampler, input, options, hooks);
 }
@@ -211,6 +216,8 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(files::require_writable(first_paths.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
   const OutputPaths paths = output_paths(job, inputs.canvas, now);
+  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model);
+  log::info("generate", config::words(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());
 
   ZT_TRY_ASSIGN(ResultWriter writer, open_writer(job, inputs, paths, fps));
@@ -229,6 +236,8 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   report["seed"] = job.seed;
   report["weights"] = inputs.model.source;
   report["weights_digest"] = inputs.model.digest;
+  report["dtype"] = config::name(dtypes.networks);
+  report["bank_dtype"] = config::name(dtypes.bank);
   report["seconds"] = seconds.count();
   return report.dump();
 }

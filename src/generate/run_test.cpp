@@ -16,6 +16,7 @@
 #include "generate/run_eval.hpp"
 #include "generate/run_export.hpp"
 #include "generate/run_generate.hpp"
+#include "image/file.hpp"
 #include "media/video_reader.hpp"
 #include "models/network_set.hpp"
 #include "support/small_model.hpp"
@@ -40,6 +41,7 @@ class RunFolderOfARun : public ::testing::Test {
     run.job.model.motion.levels = motion_levels;
     run.job.data.width = run.job.data.height = 64;
     run.job.data.n_sample_frames = 4;
+    run.job.precision = precision_;
     const auto folder = contract::RunFolder::create(
         {.runs_folder = folder_.path(), .name = name, .run_yaml = config::freeze(run), .kind = "stage1"});
     EXPECT_TRUE(folder) << folder.error().text();
@@ -98,8 +100,9 @@ class RunFolderOfARun : public ::testing::Test {
   }
 
   const test::TempFolder folder_;
-  std::string without_average_;  ///< a parameter
-  bool trains_ = false;          ///< whether checkpoints have moments
+  std::string without_average_;     ///< a parameter
+  config::PrecisionJob precision_;  ///< that runs trained in
+  bool trains_ = false;             ///< whether checkpoints have moments
 };
 
 TEST_F(RunFolderOfARun, GivesTheWeightsOfTheBestCheckpoint) {
@@ -237,7 +240,7 @@ TEST(RunGenerate, RefusesFp16OnTheCpuWithWhatWorks) {
   config::GenerateJob job;
   job.reference_image = "anna.png";
   job.pose = "walk.mp4";
-  job.dtype = config::MixedPrecision::Fp16;
+  job.dtype = config::DtypeChoice::Fp16;
 
   const auto result = run_generate(job);
 
@@ -267,6 +270,56 @@ TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
   ASSERT_TRUE(video) << video.error().text();
   EXPECT_EQ(video->num_frames, 5);
   EXPECT_TRUE(fs::exists(fs::path(job.run) / "eval/eval.json"));
+}
+
+/// Of a job of judging: how the clips were made, and their PSNR.
+std::pair<std::string, std::optional<double>> judged(const config::EvalJob& job) {
+  const auto json = run_eval(job);
+  EXPECT_TRUE(json) << json.error().text();
+  const auto report = data::parse_eval_report(*json);
+  EXPECT_TRUE(report) << report.error().text();
+  const data::EvalGroup& generated = report->groups.front();
+  return {generated.about, generated.clips.front()[quality::Metric::Psnr]};
+}
+
+TEST_F(RunFolderOfARun, IsJudgedInTheNumbersOfItsTraining) {
+  precision_ = {.mixed_precision = config::MixedPrecision::Bf16, .bank_dtype = config::BankDtype::Fp16};
+  config::EvalJob job = eval_job(1);
+
+  const auto [as_trained, psnr] = judged(job);
+  job.dtype = config::DtypeChoice::Bf16;
+  job.bank_dtype = config::BankChoice::Fp16;
+  const auto [named, named_psnr] = judged(job);
+  job.dtype = config::DtypeChoice::Fp32;
+  job.bank_dtype = config::BankChoice::Compute;
+  const auto [full, full_psnr] = judged(job);
+
+  EXPECT_THAT(as_trained, ::testing::EndsWith("; bf16 networks, fp16 bank"));
+  EXPECT_THAT(full, ::testing::EndsWith("; fp32 networks, fp32 bank"));
+  EXPECT_EQ(psnr, named_psnr);
+  EXPECT_NE(psnr, full_psnr);
+}
+
+TEST_F(RunFolderOfARun, GeneratesInTheNumbersOfItsTraining) {
+  precision_ = {.mixed_precision = config::MixedPrecision::Bf16, .bank_dtype = config::BankDtype::Fp16};
+  config::GenerateJob job;
+  job.run = eval_job(1).run;
+  ASSERT_TRUE(image::write_png(folder_.path() / "anna.png", image::Image(64, 64, 3)));
+  job.reference_image = (folder_.path() / "anna.png").string();
+  job.pose = (folder_.path() / "puppets/clips/val_c/000000.mp4").string();
+  job.output = (folder_.path() / "out.mp4").string();
+  job.width = job.height = 64;
+  job.length = 2;
+  job.steps = 1;
+  job.write_panels = false;
+
+  const auto as_trained = run_generate(job);
+  job.dtype = config::DtypeChoice::Fp32;
+  const auto full = run_generate(job);
+
+  ASSERT_TRUE(as_trained && full) << (as_trained ? full : as_trained).error().text();
+  EXPECT_THAT(*as_trained, ::testing::HasSubstr(R"("dtype":"bf16","bank_dtype":"fp16")"));
+  EXPECT_THAT(*full, ::testing::HasSubstr(R"("dtype":"fp32","bank_dtype":"fp16")"));
 }
 
 TEST_F(RunFolderOfARun, IsJudgedWithoutTheClipsThatCannotBeRead) {

@@ -118,6 +118,11 @@ void describe(Listing& l, EvalJob& j) {
 
 Status validate(const SynthJob& job) {
   if (job.width % 2 != 0 || job.height % 2 != 0)
+  l.field("dtype", j.dtype,
+          {.help = "with run: numbers of the networks; as_trained: each run's mixed_precision (but fp16 on a "
+                   "CPU is fp32)"});
+  l.field("bank_dtype", j.bank_dtype,
+          {.help = "with run: numbers of the reference bank; as_trained: each run's"});
     return broken(fmt::format("width and height must be even, found {} x {}", job.width, job.height));
   if (job.num_train + job.num_val_a + job.num_val_b + job.num_val_c == 0)
     return broken("num_train and num_val_a, _b, _c are all 0: nothing to render");

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "config/enum_names.hpp"
 #include "config/job/data_job.hpp"
+#include "config/job/dtype_choice.hpp"
 #include "config/job/model_job.hpp"
 
 namespace zt::config {
@@ -109,7 +110,9 @@ struct EvalJob {
   double guidance_scale = 1.0;
   int64_t seed = 42;
   bool same_noise_per_frame = true;
-  bool wrong_reference = true;   ///< also measure the gap to another character's reference
+  DtypeChoice dtype = DtypeChoice::AsTrained;     ///< with `run`; of each run its own
+  BankChoice bank_dtype = BankChoice::AsTrained;  ///< likewise
+  bool wrong_reference = true;                    ///< also measure the gap to another character's reference
   double mask_threshold = 0.15;  ///< distance from the background that counts as foreground, 0..1
   std::string device = "cpu";
   int64_t threads = 0;

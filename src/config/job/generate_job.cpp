@@ -59,8 +59,13 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("crf", j.crf, {.help = "H.264 quality; lower is better", .min = 0, .max = 51});
   l.field("pixel_rounding", j.pixel_rounding, {.help = "of the result's grey levels to bytes"});
   l.field("decode_chunk_frames", j.decode_chunk_frames,
-          {.help = "per call of the pose guider and the codec; bounds memory", .unit = "frames", .min = 1});
-  l.field("dtype", j.dtype, {.help = "numbers of the networks"});
+          {.help = "per call of the pose guider and the codec; bounds memory",
+           .unit = "frames",
+           .min = 1,
+           .max = kMaxFrames});
+  l.field("dtype", j.dtype,
+          {.help = "numbers of the networks; as_trained: the run's mixed_precision (but fp16 on a CPU is "
+                   "fp32); fp32 for files"});
   l.field("bank_dtype", j.bank_dtype,
           {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast"});
   l.field("compat", j.compat,

@@ -10,8 +10,8 @@
 #include "base/error.hpp"
 #include "config/enum_names.hpp"
 #include "config/job/compat.hpp"
+#include "config/job/dtype_choice.hpp"
 #include "config/job/model_job.hpp"
-#include "config/job/optim_job.hpp"
 #include "config/job/schedule_job.hpp"
 
 namespace zt::config {
@@ -97,8 +97,8 @@ struct GenerateJob {
   int64_t crf = 18;
   PixelRounding pixel_rounding = PixelRounding::Nearest;
   int64_t decode_chunk_frames = 8;  ///< frames per call of the pose guider and the codec
-  MixedPrecision dtype = MixedPrecision::Fp32;
-  BankDtype bank_dtype = BankDtype::Compute;
+  DtypeChoice dtype = DtypeChoice::AsTrained;
+  BankChoice bank_dtype = BankChoice::AsTrained;
   Compat compat = Compat::None;
   std::string device = "cpu";
   int64_t threads = 0;
