@@ -83,7 +83,7 @@ TEST_F(ConfigLoad, NamesTheSectionAKeyBelongsTo) {
 TEST_F(ConfigLoad, SaysWhatWasWantedAndFound) {
   EXPECT_THAT(refusal("stage: 3\n"), HasSubstr(":1:8: stage: wanted whole number, 1 to 2, found \"3\"\n"));
   EXPECT_THAT(refusal("max_train_steps: 1.0\n"),
-              HasSubstr("wanted whole number, at least 1 (steps), found \"1.0\""));
+              HasSubstr("wanted whole number, 1 to 1000000000 (steps), found \"1.0\""));
   EXPECT_THAT(refusal("max_train_steps: 010\n"), HasSubstr("found \"010\""));
   EXPECT_THAT(refusal("max_train_steps: 99999999999999999999\n"), HasSubstr("wanted whole number"));
   EXPECT_THAT(refusal("max_train_steps: '5'\n"), HasSubstr("found the text \"5\""));

@@ -20,8 +20,9 @@ TEST(ConfigReference, HelpShowsDefaultsUnitsAndRanges) {
   const std::string help = settings_help<TrainJob>();
 
   EXPECT_THAT(help, HasSubstr("\noptimizer: AdamW, learning rate and averaged weights\n"));
-  EXPECT_THAT(help, testing::ContainsRegex(
-                        "  max_train_steps=30000 +optimizer steps \\(whole number, at least 1, steps\\)\n"));
+  EXPECT_THAT(help,
+              testing::ContainsRegex(
+                  "  max_train_steps=30000 +optimizer steps \\(whole number, 1 to 1000000000, steps\\)\n"));
   EXPECT_THAT(help, HasSubstr("model.codec.kind=vae "));
 }
 
@@ -43,7 +44,8 @@ TEST(ConfigReference, SchemaNestsSectionsAndClosesThem) {
 
 template <class Job>
 class ConfigListing : public testing::Test {};
-using Jobs = testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, EvalJob, ExportJob>;
+using Jobs =
+    testing::Types<TrainJob, GenerateJob, IngestJob, PoseJob, SynthJob, CacheJob, EvalJob, ExportJob>;
 TYPED_TEST_SUITE(ConfigListing, Jobs);
 
 /// Bytes of the members a listing reaches, by their types.
@@ -82,6 +84,19 @@ TYPED_TEST(ConfigListing, KeysAreUniqueAndExplained) {
     EXPECT_EQ(listing.find(field.key), &field) << field.key;
     EXPECT_FALSE(field.about.help.empty()) << field.key;
     EXPECT_FALSE(field.about.help.ends_with('.')) << field.key;
+  }
+}
+
+/// A size of 2^63 - 1 once took all memory of the machine, and a margin of that many frames became -1.
+TYPED_TEST(ConfigListing, EveryWholeNumberHasARange) {
+  TypeParam job;
+  for (const Listing listing = list(job); const Field& field : listing.fields()) {
+    const bool is_whole = std::holds_alternative<int64_t*>(field.member) ||
+                          std::holds_alternative<std::vector<int64_t>*>(field.member);
+    if (!is_whole) continue;
+    EXPECT_GE(field.about.min, 0) << field.key;
+    if (field.key.ends_with("seed")) continue;  // mixed into counters, never counted with
+    EXPECT_LE(field.about.max, 1 << 30) << field.key << ": a number that sums and products overflow with";
   }
 }
 

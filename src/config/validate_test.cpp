@@ -152,6 +152,15 @@ TEST(Validate, ChannelsHaveALimit) {
   EXPECT_THAT(refusal<TrainJob>({"model.unet.block_out_channels=100000000000,32"}), HasSubstr("1 to 65536"));
 }
 
+TEST(Validate, SizesAndCountsHaveALimit) {
+  const std::string huge = "=9223372036854775807";
+  EXPECT_THAT(refusal<TrainJob>({"model.image_encoder.num_layers" + huge}), HasSubstr("1 to 1024"));
+  EXPECT_THAT(refusal<TrainJob>({"model.image_encoder.hidden_size" + huge}), HasSubstr("1 to 65536"));
+  EXPECT_THAT(refusal<TrainJob>({"data.sample_margin" + huge}), HasSubstr("0 to 1000000000"));
+  EXPECT_THAT(refusal<CacheJob>({"data.n_sample_frames" + huge}), HasSubstr("1 to 4096"));
+  EXPECT_EQ(refusal<TrainJob>({"seed" + huge}), "accepted") << "a seed is only mixed";
+}
+
 TEST(CheckRanks, EachHasALaneAndCopiesMakeUpAll) {
   TrainJob job;
   job.lanes = 4;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/job/data_job.hpp"
 
+#include "config/internal/limits.hpp"
 #include "config/listing.hpp"
 
 namespace zt::config {
@@ -14,11 +15,34 @@ void describe(Listing& l, CacheSettings& c) {
           {.help = "bound of the folder, oldest entries go first; 0 = none",
            .unit = "MiB",
            .min = 0,
+           .max = kMaxDiskMib,
            .resume = Resume::Allow});
   l.field("dtype", c.dtype, {.help = "numbers stored"});
   l.field("build_ahead", c.build_ahead,
           {.help = "fill it before the first step instead of on first use", .resume = Resume::Allow});
 }
+
+namespace {
+
+/// Settings that change when samples are ready, never which they are.
+void describe_loading(Listing& l, DataJob& d) {
+  l.field("decode_threads", d.decode_threads,
+          {.help = "0 = as many as cores; never changes the samples",
+           .unit = "threads",
+           .min = 0,
+           .max = 1024,
+           .resume = Resume::Allow});
+  l.field("prefetch_batches", d.prefetch_batches,
+          {.help = "made ahead", .unit = "batches", .min = 0, .max = 1024, .resume = Resume::Allow});
+  l.field("decode_memory_mib", d.decode_memory_mib,
+          {.help = "bound for decoded frames",
+           .unit = "MiB",
+           .min = 16,
+           .max = kMaxMemoryMib,
+           .resume = Resume::Allow});
+}
+
+}  // namespace
 
 void describe(Listing& l, DataJob& d) {
   l.field("index", d.index,
@@ -32,11 +56,15 @@ void describe(Listing& l, DataJob& d) {
   l.field("width", d.width, {.help = "width of a sample", .unit = "pixels", .min = 8, .max = 8192});
   l.field("height", d.height, {.help = "height of a sample", .unit = "pixels", .min = 8, .max = 8192});
   l.field("sample_margin", d.sample_margin,
-          {.help = "stage 1: least distance between reference and target", .unit = "frames", .min = 0});
-  l.field("sample_rate", d.sample_rate,
-          {.help = "stage 2: stride between frames of a clip", .unit = "frames", .min = 1});
+          {.help = "stage 1: least distance between reference and target",
+           .unit = "frames",
+           .min = 0,
+           .max = kMaxFrames});
+  l.field(
+      "sample_rate", d.sample_rate,
+      {.help = "stage 2: stride between frames of a clip", .unit = "frames", .min = 1, .max = kMaxFrames});
   l.field("n_sample_frames", d.n_sample_frames,
-          {.help = "stage 2: length of a clip", .unit = "frames", .min = 1});
+          {.help = "stage 2: length of a clip", .unit = "frames", .min = 1, .max = kMaxWindowFrames});
   l.field("crop_scale", d.crop_scale,
           {.help = "least and greatest share of the picture's area a crop takes; [1, 1] in stage 2",
            .min = 0.01,
@@ -63,16 +91,7 @@ void describe(Listing& l, DataJob& d) {
       {.help = "reference: as published guiders were trained on; puppet: smooth capsules for tiny pictures"});
   l.field("draw_hands", d.draw_hands, {.help = "draw hands into the pose picture"});
   l.field("draw_face", d.draw_face, {.help = "draw face points into the pose picture"});
-  l.field("decode_threads", d.decode_threads,
-          {.help = "0 = as many as cores; never changes the samples",
-           .unit = "threads",
-           .min = 0,
-           .max = 1024,
-           .resume = Resume::Allow});
-  l.field("prefetch_batches", d.prefetch_batches,
-          {.help = "made ahead", .unit = "batches", .min = 0, .max = 1024, .resume = Resume::Allow});
-  l.field("decode_memory_mib", d.decode_memory_mib,
-          {.help = "bound for decoded frames", .unit = "MiB", .min = 16, .resume = Resume::Allow});
+  describe_loading(l, d);
 }
 
 }  // namespace zt::config

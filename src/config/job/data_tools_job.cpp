@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "config/internal/limits.hpp"
 #include "config/internal/rules.hpp"
 #include "config/listing.hpp"
 
@@ -14,7 +15,7 @@ void describe(Listing& l, PoseSearch& s) {
   l.field("max_people", s.max_people,
           {.help = "the largest people are kept", .unit = "people", .min = 1, .max = 100});
   l.field("max_gap_frames", s.max_gap_frames,
-          {.help = "gaps up to this long are filled", .unit = "frames", .min = 0});
+          {.help = "gaps up to this long are filled", .unit = "frames", .min = 0, .max = kMaxFrames});
   l.field("smoothing", s.smoothing, {.help = "0 = none", .min = 0, .max = 1});
   l.field("hands", s.hands, {.help = "find hands"});
   l.field("face", s.face, {.help = "find face points"});
@@ -26,11 +27,15 @@ void describe(Listing& l, IngestJob& j) {
           {.help = "folder of the index and of the key-points it makes; '' = INPUT/.zoetrope"});
   l.field("layout", j.layout, {.help = "how input is laid out"});
   l.field("strict", j.strict, {.help = "the first rejected clip is an error"});
-  l.field("min_frames", j.min_frames, {.help = "shorter clips are rejected", .unit = "frames", .min = 1});
+  l.field("min_frames", j.min_frames,
+          {.help = "shorter clips are rejected", .unit = "frames", .min = 1, .max = kMaxFrames});
   l.field("max_frames", j.max_frames,
-          {.help = "longer clips are cut into several; 0 = no limit", .unit = "frames", .min = 0});
+          {.help = "longer clips are cut into several; 0 = no limit",
+           .unit = "frames",
+           .min = 0,
+           .max = kMaxFrames});
   l.field("min_side_px", j.min_side_px,
-          {.help = "smaller pictures are rejected", .unit = "pixels", .min = 1});
+          {.help = "smaller pictures are rejected", .unit = "pixels", .min = 1, .max = kMaxSide});
   l.field("split_shots", j.split_shots, {.help = "cut clips at shot changes"});
   l.field("shot_threshold", j.shot_threshold,
           {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
@@ -39,7 +44,10 @@ void describe(Listing& l, IngestJob& j) {
   l.field("min_pose_share", j.min_pose_share,
           {.help = "share of the frames in which a person must be seen", .min = 0, .max = 1});
   l.field("max_people", j.max_people,
-          {.help = "more people in one frame reject the clip; 0 = any number", .unit = "people", .min = 0});
+          {.help = "more people in one frame reject the clip; 0 = any number",
+           .unit = "people",
+           .min = 0,
+           .max = 100});
   l.field("val_fraction", j.val_fraction,
           {.help = "share of the clips for the split val, when input names no splits", .min = 0, .max = 1});
   l.field("seed", j.seed, {.help = "of that choice", .min = 0});
@@ -101,13 +109,20 @@ void describe(Listing& l, EvalJob& j) {
   l.field("output", j.output, {.help = "with run: folder for the clips generated | truth; '' = RUN/eval"});
   l.field("index", j.index, {.help = "with run: clip index to generate from"});
   l.field("splits", j.splits, {.help = "with run: splits of the index; [] = all"});
-  l.field("num_clips", j.num_clips, {.help = "with run: clips generated", .unit = "clips", .min = 1});
-  l.field("num_frames", j.num_frames, {.help = "with run: per clip", .unit = "frames", .min = 1});
+  l.field("num_clips", j.num_clips,
+          {.help = "with run: clips generated", .unit = "clips", .min = 1, .max = kMaxClips});
+  l.field("num_frames", j.num_frames,
+          {.help = "with run: per clip", .unit = "frames", .min = 1, .max = kMaxFrames});
   l.field("steps", j.steps, {.help = "with run: denoising steps", .unit = "steps", .min = 1, .max = 1000});
   l.field("guidance_scale", j.guidance_scale, {.help = "with run; 1 = none", .min = 0, .max = 100});
   l.field("seed", j.seed, {.help = "of the noise", .min = 0});
   l.field("same_noise_per_frame", j.same_noise_per_frame,
           {.help = "every frame of a clip starts from the same noise"});
+  l.field("dtype", j.dtype,
+          {.help = "with run: numbers of the networks; as_trained: each run's mixed_precision (but fp16 on a "
+                   "CPU is fp32)"});
+  l.field("bank_dtype", j.bank_dtype,
+          {.help = "with run: numbers of the reference bank; as_trained: each run's"});
   l.field("wrong_reference", j.wrong_reference,
           {.help = "also measure the gap to another character's reference"});
   l.field("mask_threshold", j.mask_threshold,
@@ -118,11 +133,6 @@ void describe(Listing& l, EvalJob& j) {
 
 Status validate(const SynthJob& job) {
   if (job.width % 2 != 0 || job.height % 2 != 0)
-  l.field("dtype", j.dtype,
-          {.help = "with run: numbers of the networks; as_trained: each run's mixed_precision (but fp16 on a "
-                   "CPU is fp32)"});
-  l.field("bank_dtype", j.bank_dtype,
-          {.help = "with run: numbers of the reference bank; as_trained: each run's"});
     return broken(fmt::format("width and height must be even, found {} x {}", job.width, job.height));
   if (job.num_train + job.num_val_a + job.num_val_b + job.num_val_c == 0)
     return broken("num_train and num_val_a, _b, _c are all 0: nothing to render");

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "config/internal/limits.hpp"
 #include "config/internal/rules.hpp"
 #include "config/listing.hpp"
 
@@ -15,7 +16,10 @@ void describe(Listing& l, ContextJob& c) {
            .min = 1,
            .max = 16});
   l.field("overlap", c.overlap,
-          {.help = "frames that neighbouring windows share", .unit = "frames", .min = 0});
+          {.help = "frames that neighbouring windows share",
+           .unit = "frames",
+           .min = 0,
+           .max = kMaxWindowFrames});
   l.field("mode", c.mode,
           {.help = "better: windows shift from step to step and end with the clip; compat: the reference's"});
   l.field("closed_loop", c.closed_loop,
@@ -35,7 +39,8 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("write_panels", j.write_panels, {.help = "also write reference | pose | result side by side"});
   l.field("width", j.width, {.help = "of the result", .unit = "pixels", .min = 16, .max = 8192});
   l.field("height", j.height, {.help = "of the result", .unit = "pixels", .min = 16, .max = 8192});
-  l.field("length", j.length, {.help = "of the result; cut to the pose video's", .unit = "frames", .min = 1});
+  l.field("length", j.length,
+          {.help = "of the result; cut to the pose video's", .unit = "frames", .min = 1, .max = kMaxFrames});
   l.field("steps", j.steps, {.help = "denoising steps", .unit = "steps", .min = 1, .max = 1000});
   l.field("guidance_scale", j.guidance_scale,
           {.help = "classifier-free guidance; 1 = none", .min = 0, .max = 100});
@@ -67,7 +72,8 @@ void describe(Listing& l, GenerateJob& j) {
           {.help = "numbers of the networks; as_trained: the run's mixed_precision (but fp16 on a CPU is "
                    "fp32); fp32 for files"});
   l.field("bank_dtype", j.bank_dtype,
-          {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast"});
+          {.help = "numbers of the reference bank; fp16 is the reference's unconditional cast; as_trained: "
+                   "the run's; compute for files"});
   l.field("compat", j.compat,
           {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});

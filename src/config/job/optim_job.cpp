@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/job/optim_job.hpp"
 
+#include "config/internal/limits.hpp"
 #include "config/listing.hpp"
 
 namespace zt::config {
@@ -11,7 +12,7 @@ void describe(Listing& l, OptimJob& o) {
   l.field("lr_scheduler", o.lr_scheduler,
           {.help = "its course over the steps; constant ignores the warm-up"});
   l.field("lr_warmup_steps", o.lr_warmup_steps,
-          {.help = "rises from 0 for this long", .unit = "steps", .min = 0});
+          {.help = "rises from 0 for this long", .unit = "steps", .min = 0, .max = kMaxSteps});
   l.field("lr_num_cycles", o.lr_num_cycles,
           {.help = "cosine: 0.5 is one fall; cosine_with_restarts: whole restarts", .min = 0});
   l.field("lr_power", o.lr_power, {.help = "polynomial: its power", .min = 0});
@@ -22,7 +23,10 @@ void describe(Listing& l, OptimJob& o) {
   l.field("lr_final_ratio", o.lr_final_ratio,
           {.help = "flat_cosine and deepspeed_warmup_cosine: last rate / learning_rate", .min = 0, .max = 1});
   l.field("lr_total_steps", o.lr_total_steps,
-          {.help = "steps that a decay is planned for; 0 = max_train_steps", .unit = "steps", .min = 0});
+          {.help = "steps that a decay is planned for; 0 = max_train_steps",
+           .unit = "steps",
+           .min = 0,
+           .max = kMaxSteps});
   l.field("lr_warmup_curve", o.lr_warmup_curve, {.help = "deepspeed_*: how the rate rises"});
   l.field("lr_warmup_start", o.lr_warmup_start,
           {.help = "deepspeed_*: first rate / learning_rate; of deepspeed_warmup_decay also the last",
@@ -45,6 +49,7 @@ void describe(Listing& l, OptimJob& o) {
                    "checkpoint",
            .unit = "steps",
            .min = 1,
+           .max = kMaxSteps,
            .resume = Resume::Allow});
   l.field("gradient_accumulation_steps", o.gradient_accumulation_steps,
           {.help = "batches per optimizer step", .unit = "batches", .min = 1, .max = 65536});
@@ -67,7 +72,10 @@ void describe(Listing& l, PrecisionJob& p) {
   l.field("init_loss_scale", p.init_loss_scale,
           {.help = "fp16: first loss scale", .min = 1, .max = 4294967296.0});
   l.field("loss_scale_growth_interval", p.loss_scale_growth_interval,
-          {.help = "fp16: steps without overflow before the scale doubles", .unit = "steps", .min = 1});
+          {.help = "fp16: steps without overflow before the scale doubles",
+           .unit = "steps",
+           .min = 1,
+           .max = kMaxSteps});
   l.field("tf32", p.tf32, {.help = "on a GPU: fp32 products with 10 bits of mantissa, several times faster"});
   l.field("repeatable", p.repeatable,
           {.help = "on a GPU: the same bits in every run; false lets it choose faster algorithms by trying"});

@@ -5,6 +5,7 @@
 
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
+#include "config/internal/limits.hpp"
 #include "config/internal/rules.hpp"
 #include "config/listing.hpp"
 
@@ -20,19 +21,22 @@ void describe(Listing& l, ConditionJob& c) {
 
 void describe(Listing& l, ValidationJob& v) {
   l.field("every_steps", v.every_steps,
-          {.help = "0 = never", .unit = "steps", .min = 0, .resume = Resume::Allow});
+          {.help = "0 = never", .unit = "steps", .min = 0, .max = kMaxSteps, .resume = Resume::Allow});
   l.field("split", v.split, {.help = "split of data.index; without it, the first clips of training"});
-  l.field("num_loss_samples", v.num_loss_samples,
-          {.help = "of the loss with fixed noise and timesteps", .unit = "samples", .min = 0});
+  l.field(
+      "num_loss_samples", v.num_loss_samples,
+      {.help = "of the loss with fixed noise and timesteps", .unit = "samples", .min = 0, .max = kMaxClips});
   l.field("num_clips", v.num_clips,
           {.help = "generated and written to samples/; 0 = none",
            .unit = "clips",
            .min = 0,
+           .max = kMaxClips,
            .resume = Resume::Allow});
   l.field("num_frames", v.num_frames,
           {.help = "per clip; stage 1 makes single pictures",
            .unit = "frames",
            .min = 1,
+           .max = kMaxFrames,
            .resume = Resume::Allow});
   l.field("steps", v.steps,
           {.help = "denoising steps", .unit = "steps", .min = 1, .max = 1000, .resume = Resume::Allow});
@@ -52,11 +56,13 @@ void describe(Listing& l, CheckpointJob& c) {
           {.help = "0 = only the last step, which is always saved",
            .unit = "steps",
            .min = 0,
+           .max = kMaxSteps,
            .resume = Resume::Allow});
   l.field("memory_every_steps", c.memory_every_steps,
           {.help = "between copies in memory, from which a rank that died goes on; 0 = none",
            .unit = "steps",
            .min = 0,
+           .max = kMaxSteps,
            .resume = Resume::Allow});
   l.field(
       "memory_peer", c.memory_peer,
@@ -64,10 +70,13 @@ void describe(Listing& l, CheckpointJob& c) {
                "back when this host is lost",
        .resume = Resume::Allow});
   l.field("keep_last", c.keep_last,
-          {.help = "newest kept", .unit = "checkpoints", .min = 1, .resume = Resume::Allow});
-  l.field(
-      "keep_best", c.keep_best,
-      {.help = "kept for their validation loss", .unit = "checkpoints", .min = 0, .resume = Resume::Allow});
+          {.help = "newest kept", .unit = "checkpoints", .min = 1, .max = kMaxKept, .resume = Resume::Allow});
+  l.field("keep_best", c.keep_best,
+          {.help = "kept for their validation loss",
+           .unit = "checkpoints",
+           .min = 0,
+           .max = kMaxKept,
+           .resume = Resume::Allow});
 }
 
 void describe(Listing& l, ParallelJob& j) {
@@ -83,6 +92,7 @@ void describe(Listing& l, ParallelJob& j) {
                "their own (HSDP); 0 = all ranks share one",
        .unit = "ranks",
        .min = 0,
+       .max = kMaxRanks,
        .resume = Resume::Allow});
   l.field("keep_whole", j.keep_whole,
           {.help = "with zero_stage 3: units whose weights every rank keeps whole, as with stage 2; parts of "
@@ -114,6 +124,7 @@ void describe(Listing& l, ParallelJob& j) {
           {.help = "how often ranks compare digests of what must be the same bits on all; 0 = never",
            .unit = "steps",
            .min = 0,
+           .max = kMaxSteps,
            .resume = Resume::Allow});
 }
 
@@ -127,7 +138,7 @@ void describe(Listing& l, TrainJob& j) {
           {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
   l.field("seed", j.seed, {.help = "of everything random", .min = 0});
   l.field("max_train_steps", j.max_train_steps,
-          {.help = "optimizer steps", .unit = "steps", .min = 1, .resume = Resume::Allow});
+          {.help = "optimizer steps", .unit = "steps", .min = 1, .max = kMaxSteps, .resume = Resume::Allow});
   l.field("time_cap_s", j.time_cap_s,
           {.help = "the run ends by then, its learning-rate decay moved forward; 0 = none",
            .unit = "s",
@@ -143,7 +154,11 @@ void describe(Listing& l, TrainJob& j) {
            .resume = Resume::Allow});
   l.field("freeze", j.freeze, {.help = "parameters whose name contains one of these do not train"});
   l.field("log_every_steps", j.log_every_steps,
-          {.help = "between metric points", .unit = "steps", .min = 1, .resume = Resume::Allow});
+          {.help = "between metric points",
+           .unit = "steps",
+           .min = 1,
+           .max = kMaxSteps,
+           .resume = Resume::Allow});
   l.field("lanes", j.lanes,
           {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = 4096});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1", .resume = Resume::Allow});
