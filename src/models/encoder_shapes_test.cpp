@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files/files.hpp"
 #include "models/network_set.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
@@ -50,6 +51,22 @@ TEST(EncoderShapes, ALinearCodecIsKnownByItsPatch) {
   EXPECT_EQ(shape->scale_factor, 2);
   EXPECT_FALSE(shape->is_random);
   EXPECT_EQ(shape->num_weights, (4 + 4 + 1) * 12) << "encoder, decoder, mean";
+}
+
+TEST(EncoderShapes, ThoseOfAFolderHaveALimit) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_model();
+  job.image_encoder_path = job.vae_model_path = folder.path().string();
+  const auto write = [&](const char* json) {
+    ASSERT_TRUE(files::write_atomic(folder / "config.json", std::string_view(json)));
+  };
+
+  write(R"({"num_hidden_layers": 2000000000})");
+  EXPECT_THAT(image_encoder_config(job).error().text(), HasSubstr("num_layers must be 1 to 1024"));
+  write(R"({"hidden_size": 2000000000})");
+  EXPECT_THAT(image_encoder_config(job).error().text(), HasSubstr("every size must be 1 to 262144"));
+  write(R"({"layers_per_block": 2000000000})");
+  EXPECT_THAT(latent_shape(job).error().text(), HasSubstr("1024 layers per block"));
 }
 
 TEST(EncoderShapes, SizesThatAreNoWholeLatentsAreNamed) {

@@ -10,6 +10,7 @@
 
 #include "models/denoising_unet/frame_lags.hpp"
 #include "models/encoder_shapes.hpp"
+#include "models/internal/frozen_network.hpp"
 #include "models/internal/network_sources.hpp"
 #include "models/vae/vae_codec.hpp"
 #include "weights/names.hpp"
@@ -225,6 +226,8 @@ Result<std::unique_ptr<LatentCodec>> build_codec(const config::ModelJob& job, ui
                 "pictures first");
   }
   ZT_TRY_ASSIGN(const VaeConfig config, inline_vae(job.codec));
+  ZT_TRY(internal::require_store_memory(VaeCodec::declare(config), "a codec of random weights", device,
+                                        "lower the sizes of model.codec, or set model.vae_model_path"));
   return VaeCodec::random(config, seed, device);
 }
 
@@ -241,6 +244,9 @@ Result<std::unique_ptr<ClipEncoder>> build_image_encoder(const config::ModelJob&
                             (*encoder)->config().projection_dim, width));
   }
   ZT_TRY_ASSIGN(const ClipVisionConfig config, image_encoder_config(job));
+  ZT_TRY(internal::require_store_memory(
+      ClipEncoder::declare(config), "an image encoder of random weights", device,
+      "lower the sizes of model.image_encoder, or set model.image_encoder_path"));
   return ClipEncoder::random(config, seed, device);
 }
 

@@ -80,11 +80,12 @@ Status require_trained_weights(const config::ModelJob& job);
 /// A linear codec without a path: it must be fitted to the data first (LinearCodec::fit).
 bool needs_codec_fit(const config::ModelJob& job);
 /// The codec folder at vae_model_path, or a VAE of the inline shape with random weights. Errors:
-/// InvalidConfig if needs_codec_fit(), and those of open_latent_codec.
+/// InvalidConfig if needs_codec_fit(), Exhausted before anything is made if it does not fit the memory,
+/// and those of open_latent_codec.
 Result<std::unique_ptr<LatentCodec>> build_codec(const config::ModelJob& job, uint64_t seed,
                                                  at::Device device = at::kCPU);
 /// The folder at image_encoder_path, or an encoder of the inline shape with random weights that projects to
-/// the UNets' context width.
+/// the UNets' context width. Errors: Exhausted as build_codec(), and those of ClipEncoder::open.
 Result<std::unique_ptr<ClipEncoder>> build_image_encoder(const config::ModelJob& job, uint64_t seed,
                                                          at::Device device = at::kCPU);
 

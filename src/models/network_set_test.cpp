@@ -285,6 +285,24 @@ TEST(NetworkSet, CodecAndImageEncoderSurviveTheirFolders) {
   EXPECT_EQ((*encoder2)->embed(at::zeros({2, 3, 16, 16})).sizes(), (std::vector<int64_t>{2, 16}));
 }
 
+// 2^63 - 1 layers took all memory of a machine before anybody asked whether they fit.
+TEST(NetworkSet, EncodersThatDoNotFitTheMemoryAreRefusedBeforeTheyAreMade) {
+  config::ModelJob job = small_model();
+  job.image_encoder.hidden_size = 65536;
+  job.image_encoder.num_layers = 1024;
+  job.codec.block_out_channels = {65536, 65536, 65536};
+
+  const auto encoder = build_image_encoder(job, 1);
+  const auto codec = build_codec(job, 1);
+
+  ASSERT_FALSE(encoder || codec);
+  EXPECT_EQ(encoder.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(encoder.error().text(),
+              testing::AllOf(testing::HasSubstr("x 4 B)"), testing::HasSubstr("model.image_encoder_path")));
+  EXPECT_EQ(codec.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(codec.error().text(), testing::HasSubstr("model.vae_model_path"));
+}
+
 TEST(NetworkSet, ALinearCodecWithoutAFileMustBeFitted) {
   config::ModelJob job = small_model();
   job.codec.kind = config::CodecKind::Linear;

@@ -6,6 +6,7 @@
 
 #include "models/clip_vision/clip_vision.hpp"
 #include "models/internal/config_reader.hpp"
+#include "models/internal/largest_sizes.hpp"
 
 namespace zt::models {
 
@@ -65,10 +66,13 @@ Status validate(const ClipVisionConfig& config) {
   const auto refuse = [](std::string what) {
     return fail(ErrorCode::InvalidConfig, "image encoder config: " + std::move(what));
   };
+  if (config.num_layers <= 0 || config.num_layers > internal::kMostLayers)
+    return refuse(fmt::format("num_layers must be 1 to {}", internal::kMostLayers));
   for (const int64_t size :
        {config.hidden_size, config.intermediate_size, config.num_layers, config.num_heads,
         config.num_channels, config.image_size, config.patch_size, config.projection_dim}) {
-    if (size <= 0) return refuse("every size must be 1 or more");
+    if (size <= 0 || size > internal::kLargestSize)
+      return refuse(fmt::format("every size must be 1 to {}", internal::kLargestSize));
   }
   if (config.hidden_size % config.num_heads != 0) {
     return refuse(fmt::format("{} heads do not divide hidden_size {}", config.num_heads, config.hidden_size));

@@ -5,10 +5,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "base/files/files.hpp"
 #include "models/load_network.hpp"
+#include "tensor/device_memory.hpp"
 #include "tensor/from_entry.hpp"
 #include "tensor/require.hpp"
 #include "weights/model_folder.hpp"
@@ -34,6 +37,14 @@ Result<std::string> read_model_config(const std::filesystem::path& folder) {
   return files::read(folder / "config.json", kLargestConfigBytes);
 }
 
+Status require_store_memory(const params::ParamTable& table, std::string_view what, at::Device device,
+                            std::string_view advice) {
+  const int64_t weights = table.num_elements();
+  const resources::Demand demand{fmt::format("{} ({} x 4 B)", what, weights),
+                                 static_cast<uint64_t>(weights) * sizeof(float)};
+  return tensor::require_memory(device, {&demand, 1}, advice);
+}
+
 std::unique_ptr<params::ParamStore> make_frozen_store(const params::ParamTable& table, uint64_t seed,
                                                       at::Device device) {
   return make_store(table, seed, /*initialize=*/true, device);
@@ -45,6 +56,7 @@ Result<std::unique_ptr<params::ParamStore>> load_frozen_store(const params::Para
                                                               const weights::NameRule& rename,
                                                               at::Device device) {
   ZT_TRY_ASSIGN(const weights::TensorFile file, weights::TensorFile::open(folder));
+  ZT_TRY(require_store_memory(table, folder.string(), device, "its config.json may be another network's"));
   auto store = make_store(table, /*seed=*/0, /*initialize=*/false, device);
   LoadRules rules;
   rules.rename = rename;

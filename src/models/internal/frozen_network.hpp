@@ -21,12 +21,17 @@ namespace zt::models::internal {
 /// config.json of a model folder. Errors: NotFound and those of files::read.
 Result<std::string> read_model_config(const std::filesystem::path& folder);
 
+/// Whether frozen fp32 parameters of `table` fit the device's free memory. Errors: Exhausted, with the
+/// arithmetic; `what` names the network, `advice` says what to do.
+Status require_store_memory(const params::ParamTable& table, std::string_view what, at::Device device,
+                            std::string_view advice);
+
 /// Frozen fp32 parameters of `table` at the start values of `seed`.
 std::unique_ptr<params::ParamStore> make_frozen_store(const params::ParamTable& table, uint64_t seed,
                                                       at::Device device);
 
-/// Frozen fp32 parameters of `table` from the weights of `folder`. Errors: those of TensorFile::open and
-/// load_network.
+/// Frozen fp32 parameters of `table` from the weights of `folder`. Errors: those of TensorFile::open,
+/// require_store_memory() and load_network.
 Result<std::unique_ptr<params::ParamStore>> load_frozen_store(const params::ParamTable& table,
                                                               std::string_view network,
                                                               const std::filesystem::path& folder,

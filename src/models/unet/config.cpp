@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "models/internal/config_reader.hpp"
+#include "models/internal/largest_sizes.hpp"
 
 namespace zt::models {
 
@@ -186,6 +187,12 @@ Status validate(const UNetConfig& config) {
         ErrorCode::InvalidConfig,
         "UNet config: in_channels, out_channels, cross_attention_dim and norm_num_groups must be 1 or more");
   }
+  if (std::max({config.in_channels, config.out_channels, config.cross_attention_dim,
+                std::ranges::max(config.block_out_channels)}) > internal::kLargestSize ||
+      std::ranges::max(config.layers_per_block) > internal::kMostLayers)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("UNet config: at most {} channels and {} layers per block",
+                            internal::kLargestSize, internal::kMostLayers));
   for (size_t level = 0; level < levels; ++level) {
     const int64_t width = config.block_out_channels[level], heads = config.num_heads[level];
     if (width <= 0 || width % config.norm_num_groups != 0 || heads <= 0 || width % heads != 0 ||

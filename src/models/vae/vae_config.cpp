@@ -2,9 +2,11 @@
 // VaeConfig from and to JSON: see autoencoder_kl.hpp. Class defaults: diffusers' AutoencoderKL.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "models/internal/config_reader.hpp"
+#include "models/internal/largest_sizes.hpp"
 #include "models/vae/autoencoder_kl.hpp"
 
 namespace zt::models {
@@ -76,6 +78,11 @@ Status validate(const VaeConfig& config) {
     return refuse(
         "in_channels, out_channels, latent_channels, layers_per_block and norm_num_groups must be 1 or more");
   }
+  if (std::max({config.in_channels, config.out_channels, config.latent_channels,
+                std::ranges::max(config.block_out_channels)}) > internal::kLargestSize ||
+      config.layers_per_block > internal::kMostLayers)
+    return refuse(fmt::format("at most {} channels and {} layers per block", internal::kLargestSize,
+                              internal::kMostLayers));
   if (!(config.scaling_factor > 0)) return refuse("scaling_factor must be above 0");
   for (const int64_t width : config.block_out_channels) {
     if (width <= 0 || width % config.norm_num_groups != 0) {
