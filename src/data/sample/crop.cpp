@@ -17,14 +17,18 @@ PixelCrop centred(int64_t width, int64_t height, int64_t crop_width, int64_t cro
   return {(height - crop_height) / 2, (width - crop_width) / 2, crop_height, crop_width};
 }
 
-// What torchvision falls back to: the largest centred crop whose ratio is inside the range.
+// What torchvision falls back to: the largest centred crop whose ratio is inside the range. A pixel at least
+// stays where torchvision would round to none: a sample of 8192 x 32 from a picture of 64 x 64.
 PixelCrop fallback_crop(int64_t width, int64_t height, const CropRule& rule) {
   const double ratio = static_cast<double>(width) / static_cast<double>(height);
   if (ratio < rule.ratio_min) {
-    return centred(width, height, width, round_half_even(static_cast<double>(width) / rule.ratio_min));
+    return centred(width, height, width,
+                   std::max<int64_t>(1, round_half_even(static_cast<double>(width) / rule.ratio_min)));
   }
   if (ratio > rule.ratio_max) {
-    return centred(width, height, round_half_even(static_cast<double>(height) * rule.ratio_max), height);
+    return centred(width, height,
+                   std::max<int64_t>(1, round_half_even(static_cast<double>(height) * rule.ratio_max)),
+                   height);
   }
   return centred(width, height, width, height);
 }

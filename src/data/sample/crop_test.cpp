@@ -68,6 +68,15 @@ TEST(Crop, WideAndFittingPicturesFallBackToo) {
             (PixelCrop{0, 0, 64, 64}));
 }
 
+// torchvision's fallback rounds 64 x 32 / 8192 to no row, which is no picture.
+TEST(Crop, FallsBackToAPixelAtLeast) {
+  const double wide = 8192.0 / 32;
+  EXPECT_EQ(random_resized_crop(64, 64, {1, 1, wide, wide}, no_draws_expected_to_matter()),
+            (PixelCrop{31, 0, 1, 64}));
+  EXPECT_EQ(random_resized_crop(64, 64, {1, 1, 1 / wide, 1 / wide}, no_draws_expected_to_matter()),
+            (PixelCrop{0, 31, 64, 1}));
+}
+
 TEST(Crop, NormalisesToTheShareOfThePicture) {
   EXPECT_EQ(normalise({10, 20, 50, 100}, 200, 100), (NormBox{0.1, 0.1, 0.6, 0.6}));
 }
