@@ -142,7 +142,7 @@ uint64_t size_of(const contract::Manifest& manifest) {
 Status reshard(const StoredCheckpoint& from, int64_t ranks, const fs::path& to) {
   std::error_code ec;
   if (fs::exists(to, ec)) return fail(ErrorCode::AlreadyExists, to.string() + " is there already");
-  ZT_TRY(files::make_folders(fs::absolute(to).parent_path()));
+  ZT_TRY(files::make_folders(files::whole_path(to).parent_path()));
   files::remove_leftovers_of(to);
   const resources::Demand demand{fmt::format("checkpoint of step {}", from.manifest().step),
                                  size_of(from.manifest())};

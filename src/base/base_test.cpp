@@ -100,6 +100,25 @@ TEST(Files, FolderInPlaceOfAFileIsNothingToWaitFor) {
   EXPECT_EQ(bytes.error().code, ErrorCode::InvalidArgument);
 }
 
+// They "may be back later", said the error's advice, and a job was started again for them.
+TEST(Files, PathsThatNoFileCanHaveAreTheUsersMistake) {
+  const test::TempFolder folder;
+  std::filesystem::create_symlink("loop", folder / "loop");
+
+  const auto loop = files::read(folder / "loop", 100);
+  const auto long_name = files::read(folder / std::string(300, 'a'), 100);
+
+  ASSERT_FALSE(loop || long_name);
+  EXPECT_EQ(loop.error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(long_name.error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(files::errno_error("map", "file", EINVAL).code, ErrorCode::InvalidArgument);
+}
+
+TEST(Files, WholePathOfNothingIsNothingAndNoException) {
+  EXPECT_EQ(files::whole_path("/a"), "/a");
+  EXPECT_EQ(files::whole_path(""), "");
+}
+
 TEST(Files, AtomicFileLeavesNothingWithoutCommit) {
   test::TempFolder folder;
   const auto path = folder / "big";

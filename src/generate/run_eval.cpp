@@ -264,7 +264,7 @@ Status check_disk(const config::EvalJob& job, const config::DataJob& data, const
       fmt::format("{} clips of {} panels of {} frames of {} x {}, uncompressed", index.clips.size(), panels,
                   job.num_frames, data.width, data.height),
       index.clips.size() * panels * pixels * 3 / 2};
-  return resources::require_disk(fs::absolute(folder), {&videos, 1},
+  return resources::require_disk(files::whole_path(folder), {&videos, 1},
                                  "free some space, write elsewhere (output), or judge fewer clips");
 }
 

@@ -24,7 +24,7 @@ constexpr uint64_t kFloatBytes = 4;
 
 /// Absolute, and without the slash that a shell's completion leaves at the end of a folder's name.
 fs::path target_folder(const std::string& output) {
-  const fs::path path = fs::absolute(output).lexically_normal();
+  const fs::path path = files::whole_path(output).lexically_normal();
   return path.has_filename() ? path : path.parent_path();
 }
 
@@ -66,11 +66,19 @@ Status write_whole(const LoadedModel& model, const fs::path& target, config::Exp
 
 std::string report(const config::ExportJob& job, const fs::path& target, const LoadedModel& model) {
   std::vector<std::string> parts;
-  for (const auto& item : fs::directory_iterator(target)) parts.push_back(item.path().filename().string());
+  // Written a moment ago: what cannot be read of it any more is only not counted.
+  std::error_code error;
+  for (fs::directory_iterator item(target, error), end; !error && item != end; item.increment(error))
+    parts.push_back(item->path().filename().string());
   std::sort(parts.begin(), parts.end());
   uint64_t bytes = 0;
-  for (const auto& item : fs::recursive_directory_iterator(target))
-    if (item.is_regular_file()) bytes += item.file_size();
+  error.clear();
+  for (fs::recursive_directory_iterator item(target, error), end; !error && item != end;
+       item.increment(error)) {
+    std::error_code unreadable;
+    const uint64_t size = item->is_regular_file(unreadable) ? item->file_size(unreadable) : 0;
+    if (!unreadable) bytes += size;
+  }
   nlohmann::ordered_json out;
   out["output"] = target.string();
   out["layout"] = config::name(job.layout);

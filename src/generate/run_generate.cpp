@@ -104,7 +104,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
     ZT_TRY(tensor::require_memory(
         device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames), kMemoryAdvice));
-    return resources::require_disk(fs::absolute(paths.bare), disk_demands(job, canvas, num_frames),
+    return resources::require_disk(files::whole_path(paths.bare), disk_demands(job, canvas, num_frames),
                                    kDiskAdvice);
   };
   ZT_TRY_ASSIGN(LoadedModel model, load_model(job, load));

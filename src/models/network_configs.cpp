@@ -18,7 +18,8 @@ namespace {
 
 /// config.json of a folder; nothing if `path` is empty or a weights file, which says nothing about sizes.
 Result<std::optional<std::string>> config_beside(const fs::path& path, std::string_view key) {
-  if (path.empty() || !fs::is_directory(path)) return std::nullopt;
+  std::error_code ignored;
+  if (path.empty() || !fs::is_directory(path, ignored)) return std::nullopt;
   auto text = internal::read_model_config(path);
   if (!text) return fail(std::move(text).error().with(fmt::format("while reading {}", key)));
   return std::optional(*std::move(text));
@@ -168,7 +169,8 @@ namespace internal {
 
 fs::path unet_folder(const fs::path& base_model) {
   const fs::path inner = base_model / "unet";
-  return !base_model.empty() && fs::is_directory(inner) ? inner : base_model;
+  std::error_code ignored;
+  return !base_model.empty() && fs::is_directory(inner, ignored) ? inner : base_model;
 }
 
 Result<int64_t> context_width(const config::ModelJob& job) {

@@ -28,7 +28,8 @@ constexpr std::array<EncoderKind, 2> kEncoders = {
 Result<std::string> locate(const fs::path& run, const config::ModelJob& job, const EncoderKind& encoder) {
   for (const fs::path& owner : {run, fs::path(job.stage1_run)}) {
     const fs::path folder = owner / encoder.folder;
-    if (!owner.empty() && fs::exists(folder / "config.json")) return folder.string();
+    std::error_code ignored;
+    if (!owner.empty() && fs::exists(folder / "config.json", ignored)) return folder.string();
   }
   if (!(job.*encoder.path).empty() || job.stage1_run.empty()) return job.*encoder.path;
   ZT_TRY_ASSIGN(const config::TrainJob stage1, run_config(job.stage1_run));

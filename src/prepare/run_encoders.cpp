@@ -92,13 +92,14 @@ Status save_whole(const Encoder& encoder, const fs::path& folder) {
 /// will see.
 Status keep_in_run(const EncoderSource& source, Encoders& encoders) {
   if (source.run.empty()) return {};
+  std::error_code ignored;
   if (const fs::path folder = source.run / models::kRunCodec;
-      source.model.vae_model_path.empty() && !fs::exists(folder)) {
+      source.model.vae_model_path.empty() && !fs::exists(folder, ignored)) {
     ZT_TRY(save_whole(*encoders.codec, folder));
     ZT_TRY_ASSIGN(encoders.codec, models::open_latent_codec(folder, source.device));
   }
   if (const fs::path folder = source.run / models::kRunImageEncoder;
-      source.model.image_encoder_path.empty() && !fs::exists(folder)) {
+      source.model.image_encoder_path.empty() && !fs::exists(folder, ignored)) {
     ZT_TRY(save_whole(*encoders.image_encoder, folder));
     ZT_TRY_ASSIGN(encoders.image_encoder, models::ClipEncoder::open(folder, source.device));
   }

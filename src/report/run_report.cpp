@@ -124,8 +124,8 @@ std::string time_split(const contract::MetricSeries& series) {
 std::vector<fs::path> newest_samples(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(folder, ec))
-    if (entry.is_regular_file()) found.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec))
+    if (std::error_code unreadable; entry->is_regular_file(unreadable)) found.push_back(entry->path());
   std::sort(found.rbegin(), found.rend());
   found.resize(std::min(found.size(), kMaxClips));
   return found;

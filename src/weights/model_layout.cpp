@@ -27,8 +27,9 @@ constexpr std::string_view kEndings[] = {
 std::vector<std::string> file_names(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(folder, ec)) {
-    if (!item.is_directory(ec)) names.push_back(item.path().filename().string());
+  for (fs::directory_iterator item(folder, ec), end; !ec && item != end; item.increment(ec)) {
+    std::error_code unreadable;
+    if (!item->is_directory(unreadable)) names.push_back(item->path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -64,6 +64,9 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
       code = ErrorCode::AlreadyExists;
       break;
     case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EINVAL:
       code = ErrorCode::InvalidArgument;
       break;
     default:
@@ -130,12 +133,18 @@ Status make_folders(const fs::path& path) {
   return {};
 }
 
+fs::path whole_path(const fs::path& path) {
+  std::error_code no_working_folder;
+  fs::path whole = fs::absolute(path, no_working_folder);
+  return no_working_folder ? path : whole;
+}
+
 Status require_writable(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored))
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} is a folder: a file is to be written", path.string()));
-  fs::path folder = fs::absolute(path).parent_path();
+  fs::path folder = whole_path(path).parent_path();
   while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
   ZT_TRY(AtomicFile::create(folder / path.filename()));
   return {};

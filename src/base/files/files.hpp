@@ -47,6 +47,8 @@ class AtomicFile {
 
 /// Makes the folder and its parents; no error if it is there.
 Status make_folders(const fs::path& path);
+/// `path` from the root; as it stands where that cannot be said: it is empty, or the working folder is gone.
+fs::path whole_path(const fs::path& path);
 /// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
 /// nothing behind. Errors: InvalidArgument if `path` is a folder; Permission, Exhausted, those of the file
 /// system.
@@ -59,8 +61,8 @@ Status rename_durable(const fs::path& from, const fs::path& to);
 Result<uint64_t> free_bytes(const fs::path& path);
 
 /// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
-/// ENOSPC/EDQUOT/EFBIG/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR -> InvalidArgument, else
-/// Unavailable.
+/// ENOSPC/EDQUOT/EFBIG/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR, ELOOP, ENAMETOOLONG and EINVAL
+/// -> InvalidArgument, else Unavailable.
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
 
 /// A read-only mapping of a whole file; the bytes stay valid while any copy of the shared pointer lives, also

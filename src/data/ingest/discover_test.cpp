@@ -49,6 +49,17 @@ TEST_F(Discover, FindsPairsBelowAFolder) {
   EXPECT_EQ(found.candidates[1].pose, path("set_dwpose/b.MOV"));
 }
 
+// The kernel's ELOOP came out of the walk as an exception, and ended the program as a bug of ours.
+TEST_F(Discover, KeepsLinksThatLeadNowhereToBeRejectsWithAName) {
+  touch("1.mp4");
+  fs::create_directory_symlink("nowhere", path("gone"));
+  fs::create_symlink("loop.mp4", path("loop.mp4"));
+  fs::create_symlink("absent.mp4", path("torn.mp4"));
+  fs::create_directories(path("folder.mp4"));
+
+  EXPECT_EQ(names(), (Names{"1", "loop", "torn"}));
+}
+
 TEST_F(Discover, TakesTheRootOfPairsItself) {
   touch("set/1.mp4");
   touch("set_dwpose/1.mp4");

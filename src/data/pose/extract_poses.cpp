@@ -33,10 +33,13 @@ Result<std::vector<fs::path>> videos_under(const fs::path& root) {
   fs::recursive_directory_iterator entry(root, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     const bool is_hidden = entry->path().filename().string().starts_with('.');
-    if (entry->is_directory() && is_hidden) entry.disable_recursion_pending();
-    if (entry->is_regular_file() && !is_hidden && is_video_name(entry->path())) {
+    std::error_code unreadable;
+    const fs::file_status status = entry->status(unreadable);
+    if (fs::is_directory(status) && is_hidden) entry.disable_recursion_pending();
+    // A link that leads nowhere or round in a circle counts: opening it makes it a failure with a name.
+    const bool is_file = unreadable || fs::is_regular_file(status) || !fs::exists(status);
+    if (is_file && !is_hidden && is_video_name(entry->path()))
       found.push_back(entry->path().lexically_relative(root));
-    }
   }
   if (error) return fail(files::errno_error("list", root, error.value()));
   std::sort(found.begin(), found.end());
@@ -157,7 +160,7 @@ Status check_disk(const std::vector<PoseTask>& tasks, const config::PoseJob& job
     if (!job.resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
   if (videos.empty()) return {};
   const resources::Demand demand = pose_demand(videos, job.max_people, job.preview);
-  return resources::require_disk(fs::absolute(tasks.front().keypoints), {&demand, 1},
+  return resources::require_disk(files::whole_path(tasks.front().keypoints), {&demand, 1},
                                  "free space, name another output_dir (-o), or set preview=false");
 }
 

@@ -116,6 +116,19 @@ TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
   EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/good.jsonl"));
 }
 
+// The kernel's ELOOP came out of the walk as an exception, and ended the program as a bug of ours.
+TEST_F(ExtractPoses, NamesALinkThatLeadsRoundInACircleAndGoesOn) {
+  add_video("a.mp4");
+  fs::create_symlink("loop.mp4", root() / "loop.mp4");
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->videos, 2);
+  ASSERT_EQ(report->failures.size(), 1U);
+  EXPECT_EQ(report->failures[0].video, root() / "loop.mp4");
+}
+
 TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {
   ASSERT_TRUE(files::make_folders(root()));
   std::ofstream(root() / "bad.mp4") << "no video";

@@ -65,7 +65,7 @@ Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options&
                                   .fps = options.fps,
                                   .crf = options.crf,
                                   .metadata = options.metadata};
-  ZT_TRY(files::make_folders(fs::absolute(paths.bare).parent_path()));
+  ZT_TRY(files::make_folders(files::whole_path(paths.bare).parent_path()));
   files::remove_leftovers_of(paths.bare);
   ZT_TRY_ASSIGN(media::VideoWriter bare, media::VideoWriter::open(paths.bare, video));
   std::optional<media::VideoWriter> panels;

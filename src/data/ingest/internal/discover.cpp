@@ -38,6 +38,15 @@ std::vector<fs::directory_entry> walk(const fs::path& folder) {
   return entries;
 }
 
+/// A file by a video's name. A link that leads nowhere or round in a circle counts, so that opening it makes
+/// it a reject with a name and a reason.
+bool is_video(const fs::directory_entry& entry) {
+  if (!is_video_name(entry.path())) return false;
+  std::error_code error;
+  const fs::file_status status = entry.status(error);
+  return error || fs::is_regular_file(status) || !fs::exists(status);
+}
+
 fs::path with_suffix(const fs::path& folder, std::string_view suffix) {
   fs::path path = folder;
   path += suffix;
@@ -81,7 +90,7 @@ bool is_pose_name(const fs::path& path) {
 // ROOT and its neighbours ROOT_dwpose, ROOT_keypoints, ...: same relative paths.
 void add_pairs(const fs::path& root, const fs::path& names_start, std::vector<Candidate>& candidates) {
   for (const fs::directory_entry& entry : walk(root)) {
-    if (!entry.is_regular_file() || !is_video_name(entry.path())) continue;
+    if (!is_video(entry)) continue;
     const fs::path relative = entry.path().lexically_relative(root);
     const auto beside = [&](std::string_view suffix, const char* ending) {
       fs::path path = with_suffix(root, suffix) / relative;
@@ -166,7 +175,7 @@ std::vector<Candidate> find_champ(const fs::path& folder) {
 std::vector<Candidate> find_footage(const fs::path& folder) {
   std::vector<Candidate> candidates;
   for (const fs::directory_entry& entry : walk(folder)) {
-    if (!entry.is_regular_file() || !is_video_name(entry.path()) || is_pose_name(entry.path())) continue;
+    if (!is_video(entry) || is_pose_name(entry.path())) continue;
     candidates.push_back(one_video(entry.path(), folder));
   }
   return candidates;
