@@ -11,11 +11,15 @@
 #include <vector>
 
 #include "base/files/files.hpp"
+#include "config/load.hpp"
 #include "contract/events.hpp"
+#include "contract/flight.hpp"
 #include "contract/manifest.hpp"
 #include "contract/metrics.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/store_address.hpp"
 #include "data/clip_index.hpp"
+#include "data/internal/cache_entry.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "image/file.hpp"
 #include "rendezvous/wire.hpp"
@@ -118,6 +122,53 @@ Status write_data(const fs::path& root) {
   return write(root / "meta_list" / "a.json", R"([{"video_path": "a/b.mp4", "kps_path": "a_dwpose/b.mp4"}])");
 }
 
+/// Files of accelerate and DeepSpeed, with keys of every kind that their tables have.
+Status write_foreign(const fs::path& root) {
+  ZT_TRY(write(root / "accelerate" / "deepspeed.yaml",
+               "compute_environment: LOCAL_MACHINE\ndistributed_type: DEEPSPEED\ndeepspeed_config:\n"
+               "  gradient_accumulation_steps: 2\n  gradient_clipping: 1.0\n  zero_stage: 2\n"
+               "  zero3_init_flag: false\n  offload_optimizer_device: cpu\nmachine_rank: 0\n"
+               "mixed_precision: bf16\nnum_machines: 1\nnum_processes: 4\nuse_cpu: false\n"));
+  ZT_TRY(write(root / "accelerate" / "fsdp.yaml",
+               "distributed_type: FSDP\nfsdp_config: {fsdp_version: 2, reshard_after_forward: true}\n"
+               "parallelism_config: {dp_replicate_size: 2}\nmixed_precision: 'no'\n"));
+  return write(root / "deepspeed" / "zero.json",
+               R"({"train_batch_size": "auto", "train_micro_batch_size_per_gpu": "auto",
+ "gradient_accumulation_steps": 1, "gradient_clipping": 1.0, "bf16": {"enabled": "auto"},
+ "fp16": {"enabled": false, "initial_scale_power": 16}, "zero_optimization": {"stage": 3,
+ "offload_optimizer": {"device": "cpu"}, "stage3_param_persistence_threshold": 1e5, "reduce_bucket_size": 5e8},
+ "optimizer": {"type": "AdamW", "params": {"lr": 1e-5, "betas": [0.9, 0.999], "eps": 1e-8}},
+ "scheduler": {"type": "WarmupLR", "params": {"warmup_min_lr": 0, "warmup_num_steps": 10}}})");
+}
+
+Status write_launch(const fs::path& root) {
+  contract::Flight flight;
+  flight.groups["world"] = {0, 1};
+  flight.host = "h";
+  flight.doing = "backward";
+  flight.exchanges = {{.group = "world",
+                       .sequence = 1,
+                       .operation = "all_gather",
+                       .label = "unit.7",
+                       .state = contract::ExchangeState::Complete,
+                       .started_s = 1,
+                       .ended_s = 2},
+                      {.group = "world", .sequence = 2, .operation = "all_reduce", .label = "loss"}};
+  ZT_TRY(files::make_folders(root / "flight"));
+  ZT_TRY(contract::write_flight(root / "flight" / "a.jsonl", flight));
+  return write(
+      root / "store_address" / "a.json",
+      contract::to_json(
+          {.launch = "a", .ranks = 2, .hosts = {"127.0.0.1", "::1"}, .port = 29500, .token = "word"}));
+}
+
+Status write_entry(const fs::path& root) {
+  const std::string payload = "latents of a picture";
+  ZT_TRY(files::make_folders(root / "cache_entry"));
+  return data::internal::write_entry(root / "cache_entry" / "a", root / "cache_entry", std::string(32, 'a'),
+                                     std::as_bytes(std::span(payload)));
+}
+
 Status write_all(const fs::path& root) {
   ZT_TRY(write(root / "config" / "train.yaml",
                "name: a\nstage: 2\ncompat: moore\nmodel:\n  unet: {block_out_channels: [64, 96]}\n  codec:\n "
@@ -125,6 +176,12 @@ Status write_all(const fs::path& root) {
                "data:\n  splits:\n    - train\n    - 'val a'\noptimizer:\n  learning_rate: 1e-3\n"));
   ZT_TRY(write(root / "config" / "animation.yaml",
                "pretrained_vae_path: v\ntest_cases:\n  a.png:\n    - \"b.mp4\"\n"));
+  ZT_TRY(write(root / "run_yaml" / "run.yaml", config::freeze(config::Resolved<config::TrainJob>{})));
+  ZT_TRY(write(root / "shard_index" / "a.json",
+               R"({"metadata": {"total_size": 8}, "weight_map": {"x": "a-00001-of-00001.safetensors"}})"));
+  ZT_TRY(write_foreign(root));
+  ZT_TRY(write_launch(root));
+  ZT_TRY(write_entry(root));
   ZT_TRY(write(root / "manifest" / "a.json", manifest()));
   ZT_TRY(write(root / "identity" / "a.json", identity()));
   ZT_TRY(write(root / "rendezvous" / "a", conversation()));
