@@ -9,6 +9,7 @@
 
 #include "models/internal/config_reader.hpp"
 #include "models/internal/frozen_network.hpp"
+#include "models/internal/largest_sizes.hpp"
 #include "models/internal/network_sources.hpp"
 #include "models/vae/vae_codec.hpp"
 
@@ -52,7 +53,10 @@ Result<LatentShape> latent_shape(const config::ModelJob& job) {
     int64_t channels = 0, patch = 0;
     reader.read("latent_channels", channels);
     reader.read("patch_size", patch);
-    if (patch < 1) reader.refuse("patch_size", "1 or more");
+    if (patch < 1 || patch > internal::kLargestPatch) reader.refuse("patch_size", "1 to 64");
+    ZT_TRY(reader.status());
+    if (channels < 1 || channels > 3 * patch * patch)
+      reader.refuse("latent_channels", "1 to 3 * patch_size^2");
     ZT_TRY(reader.status());
     return of_linear(channels, patch);
   }

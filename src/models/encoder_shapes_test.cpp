@@ -65,6 +65,8 @@ TEST(EncoderShapes, ThoseOfAFolderHaveALimit) {
   EXPECT_THAT(image_encoder_config(job).error().text(), HasSubstr("num_layers must be 1 to 1024"));
   write(R"({"hidden_size": 2000000000})");
   EXPECT_THAT(image_encoder_config(job).error().text(), HasSubstr("every size must be 1 to 262144"));
+  write(R"({"patch_size": 2000000000, "latent_channels": 4})");
+  EXPECT_THAT(latent_shape(job).error().text(), HasSubstr("1 to 64"));
   write(R"({"layers_per_block": 2000000000})");
   EXPECT_THAT(latent_shape(job).error().text(), HasSubstr("1024 layers per block"));
 }

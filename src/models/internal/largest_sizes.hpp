@@ -9,5 +9,6 @@ namespace zt::models::internal {
 
 inline constexpr int64_t kLargestSize = 1 << 18;  ///< channels, widths, sides
 inline constexpr int64_t kMostLayers = 1024;
+inline constexpr int64_t kLargestPatch = 64;  ///< of the linear codec, a side in pixels
 
 }  // namespace zt::models::internal

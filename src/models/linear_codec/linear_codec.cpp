@@ -11,6 +11,7 @@
 #include "base/hash.hpp"
 #include "models/internal/config_reader.hpp"
 #include "models/internal/frozen_network.hpp"
+#include "models/internal/largest_sizes.hpp"
 #include "tensor/from_entry.hpp"
 #include "tensor/require.hpp"
 #include "weights/model_folder.hpp"
@@ -98,8 +99,8 @@ Result<std::unique_ptr<LinearCodec>> LinearCodec::open(const std::filesystem::pa
   int64_t patch = 0, channels = 0;
   reader.read("patch_size", patch);
   reader.read("latent_channels", channels);
-  constexpr int64_t kLargestPatch = 64;
-  if (patch < 1 || patch > kLargestPatch) reader.refuse("patch_size", "1 to 64");
+  if (patch < 1 || patch > internal::kLargestPatch) reader.refuse("patch_size", "1 to 64");
+  ZT_TRY(reader.status());
   if (channels < 1 || channels > 3 * patch * patch) reader.refuse("latent_channels", "1 to 3 * patch_size^2");
   reader.require_one_of("scaling_factor", {"1", "1.0"});
   ZT_TRY(reader.status());
