@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <tuple>
@@ -14,6 +15,7 @@
 #include "gpu.hpp"
 #include "support/temp_folder.hpp"
 #include "support/trainer.hpp"
+#include "train/plan/machine.hpp"
 
 namespace zt::train {
 namespace {
@@ -173,6 +175,18 @@ TEST_F(Fp16OnGpu, AnOverflowHalvesTheScaleAndChangesNothing) {
   EXPECT_TRUE(trainer.step(0).is_skipped);
   EXPECT_EQ(trainer.digest(), before);
   EXPECT_EQ(trainer.step(0).loss_scale, 0x1p39);
+}
+
+using MachineOnGpu = test::OnGpu;
+
+// What parallel.keep_whole_if_faster weighs against the links: the GPU's speed, not its host's.
+TEST_F(MachineOnGpu, FlopsAreTheGpus) {
+  const double host = measure_flops(at::kCPU, at::kFloat), wide = measure_flops(gpu, at::kFloat),
+               narrow = measure_flops(gpu, at::kBFloat16);
+  std::printf("TFLOP/s: host fp32 %.3f, GPU fp32 %.1f, GPU bf16 %.1f\n", host / 1e12, wide / 1e12,
+              narrow / 1e12);
+  EXPECT_GT(wide, 2 * host);
+  EXPECT_GT(narrow, wide);
 }
 
 }  // namespace
