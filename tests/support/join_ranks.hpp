@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -15,13 +16,15 @@
 
 namespace zt::test {
 
-inline train::Ranks join_ranks(const rendezvous::Server& store, int rank, int size,
-                               const config::ParallelJob& job) {
+/// Through the store at that port of this host.
+inline train::Ranks join_ranks(uint16_t port, int rank, int size, const config::ParallelJob& job,
+                               const std::string& token = "") {
   const clock::Deadline deadline = clock::in(std::chrono::seconds(20));
   const auto connect = [&](std::string member) {
     rendezvous::ClientOptions options;
     options.host = "127.0.0.1";
-    options.port = store.port();
+    options.port = port;
+    options.token = token;
     options.generation = 1;
     options.member = std::move(member);
     return rendezvous::Client::connect(options, deadline).value();
@@ -33,6 +36,11 @@ inline train::Ranks join_ranks(const rendezvous::Server& store, int rank, int si
   auto world = dist::form_group(group, deadline).value();
   return train::Ranks(train::form_groups(std::move(world), group, job.shard_ranks, deadline).value(),
                       connect(""), job);
+}
+
+inline train::Ranks join_ranks(const rendezvous::Server& store, int rank, int size,
+                               const config::ParallelJob& job) {
+  return join_ranks(store.port(), rank, size, job);
 }
 
 }  // namespace zt::test
