@@ -171,13 +171,18 @@ constexpr std::string_view kSumMark = "# sum of the lines above: ";
 
 std::string sum_of(std::string_view text) { return hash::xxh128_hex(std::as_bytes(std::span(text))); }
 
-/// Refuses what freeze() wrote and somebody changed since. Files of releases that wrote no sum pass.
+/// Refuses what freeze() wrote and somebody changed since, or cut short.
 Status check_untouched(const Source& source) {
   const std::string_view text = source.text;
   const size_t at = text.rfind(kSumMark);
-  if (at == std::string_view::npos ||
-      text.substr(at) == fmt::format("{}{}\n", kSumMark, sum_of(text.substr(0, at))))
-    return {};
+  if (at == std::string_view::npos)
+    return fail(
+        ErrorCode::Corrupt,
+        fmt::format(
+            "{} was cut short: its last line, the sum of those above, is missing. Put a whole copy in "
+            "its place; without one, start a new run with `--config` and what is left of this file",
+            source.name));
+  if (text.substr(at) == fmt::format("{}{}\n", kSumMark, sum_of(text.substr(0, at)))) return {};
   return fail(
       ErrorCode::InvalidConfig,
       fmt::format("{} is not as zoetrope wrote it, and a run's settings do not change: take the edit back. "

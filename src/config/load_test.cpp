@@ -224,10 +224,13 @@ TEST_F(ConfigLoad, FrozenFileThatWasEditedIsRefused) {
     EXPECT_THAT(edited.error().text(), HasSubstr("job.yaml is not as zoetrope wrote it"));
   }
   EXPECT_TRUE(with("\nseed: ", "\nseed: "));
-  // Older releases wrote no sum; and as the file of a new run it may be edited.
-  const std::string without = frozen.substr(0, frozen.find("# sum of"));
-  EXPECT_TRUE(thaw<TrainJob>(write(without)));
-  std::string other = frozen;
+  for (const char* begin : {"# sum of", "\nseed: "}) {
+    const auto cut = thaw<TrainJob>(write(frozen.substr(0, frozen.find(begin))));
+    ASSERT_FALSE(cut) << "before " << begin;
+    EXPECT_EQ(cut.error().code, ErrorCode::Corrupt);
+    EXPECT_THAT(cut.error().text(), HasSubstr("job.yaml was cut short"));
+  }
+  std::string other = frozen;  // as the file of a new run it may be edited
   other.replace(other.find("\nname: run "), 11, "\nname: two ");
   EXPECT_TRUE(load<TrainJob>({write(other), {}}));
 }

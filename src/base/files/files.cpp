@@ -172,7 +172,7 @@ Result<uint64_t> free_bytes(const fs::path& path) {
 }
 
 Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {
-  const Descriptor fd = Descriptor::open(path, O_RDONLY);
+  const Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe would wait for its writer
   if (!fd) return fail(errno_error("open", path, errno));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));

@@ -76,8 +76,10 @@ config::LoadRequest JobOptions::request() const {
   return request;
 }
 
-void add_runs_folder(CLI::App& verb, std::string& folder) {
-  verb.add_option("--runs-dir", folder, "Folder of the runs")->type_name("FOLDER")->capture_default_str();
+CLI::Option* add_runs_folder(CLI::App& verb, std::string& folder) {
+  return verb.add_option("--runs-dir", folder, "Folder of the runs")
+      ->type_name("FOLDER")
+      ->capture_default_str();
 }
 
 }  // namespace zt::cli

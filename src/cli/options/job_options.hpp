@@ -12,7 +12,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace zt::cli {
 
@@ -59,7 +60,7 @@ class JobOptions {
 };
 
 /// --runs-dir, where the verb looks for runs.
-void add_runs_folder(CLI::App& verb, std::string& folder);
+CLI::Option* add_runs_folder(CLI::App& verb, std::string& folder);
 /// What the help says of an option that names a run.
 inline constexpr const char* kRunHelp = "Run id, a unique beginning of it, a path, or 'latest'";
 

@@ -60,6 +60,7 @@ std::string memory_text(const json& plan) {
   add("optimizer state", "optimizer_state");
   add("averages", "averages");
   add("activations", "activations");
+  add("samples of a step", "batches");
   add("slabs of whole units", "slabs");
   add("communication", "communication");
   add("process", "process");

@@ -205,7 +205,7 @@ void add_train(CLI::App& app, Action& chosen) {
       .add("--seed", "seed", "Seed of everything random");
   auto* resumes = verb->add_option("--resume", options->resume,
                                    "Go on with this run: id, unique beginning, path, or 'latest'");
-  add_runs_folder(*verb, options->runs_folder);
+  const auto* runs_dir = add_runs_folder(*verb, options->runs_folder);
   const auto* ranks = add_places(*verb, *options);
   auto* dry_run =
       verb->add_flag("--dry-run", options->dry_run,
@@ -227,7 +227,10 @@ void add_train(CLI::App& app, Action& chosen) {
       // Asked of the option, not of its text: `--resume ""`, a script's empty variable, is no wish for a new
       // run.
       if (resumes->count() > 0) return resume(*options, job.request());
-      return start(job.request(), *options, ranks->count() > 0);
+      config::LoadRequest request = job.request();
+      if (runs_dir->count() > 0)
+        request.sets.insert(request.sets.begin(), "output_dir=" + options->runs_folder);
+      return start(std::move(request), *options, ranks->count() > 0);
     };
   });
 }

@@ -35,7 +35,7 @@ void describe_loading(Listing& l, DataJob& d) {
   l.field("prefetch_batches", d.prefetch_batches,
           {.help = "made ahead", .unit = "batches", .min = 0, .max = 1024, .resume = Resume::Allow});
   l.field("decode_memory_mib", d.decode_memory_mib,
-          {.help = "bound for decoded frames",
+          {.help = "bound for decoded frames and, apart, for samples made ahead",
            .unit = "MiB",
            .min = 16,
            .max = kMaxMemoryMib,

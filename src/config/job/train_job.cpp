@@ -226,6 +226,7 @@ Status check_optimizer(const TrainJob& job) {
 Status validate(const TrainJob& job) {
   if (!is_run_name(job.name))
     return broken(fmt::format("name: wanted {}, found {}", kRunNameRule, text::quoted(job.name)));
+  if (job.output_dir.empty()) return broken("output_dir: wanted the folder of runs, found nothing");
   ZT_TRY(validate_device(job.device));
   ZT_TRY(validate_model(job.model));
   if (job.stage == 2) ZT_TRY(validate_motion(job.model));

@@ -142,7 +142,8 @@ TEST_F(Discover, SurvivesDamagedLists) {
 
 TEST_F(Discover, ReadsCsvWithQuotes) {
   touch("a, b.mp4");
-  touch("list.csv", "video,split,character\n\"a, b.mp4\",test,7\n\nlost.mp4,\nmissing.mp4,,\n,x,1\n");
+  touch("list.csv",
+        "\xEF\xBB\xBFvideo,split,character\n\"a, b.mp4\",test,7\n\nlost.mp4,\nmissing.mp4,,\n,x,1\n");
   job_.input = path("list.csv").string();
 
   const Discovery found = discover();

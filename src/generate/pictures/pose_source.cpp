@@ -13,6 +13,8 @@ namespace zt::generate {
 namespace {
 
 bool starts_as_json(const std::filesystem::path& path) {
+  std::error_code unknown;
+  if (!std::filesystem::is_regular_file(path, unknown)) return false;  // a pipe would wait for its writer
   std::ifstream file(path, std::ios::binary);
   return file.get() == '{';
 }

@@ -27,6 +27,7 @@ json memory_json(const RankMemory& memory) {
           {"optimizer_state", whole(memory.optimizer_state)},
           {"averages", whole(memory.averages)},
           {"activations", whole(memory.activations)},
+          {"batches", whole(memory.batches)},
           {"slabs", whole(memory.slabs)},
           {"communication", whole(memory.communication)},
           {"process", whole(memory.process)},

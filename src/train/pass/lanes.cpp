@@ -3,7 +3,6 @@
 #include "train/pass/lanes.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -11,26 +10,9 @@
 #include <latch>
 
 #include "tensor/require.hpp"
+#include "train/pass/thread_count.hpp"
 
 namespace zt::train {
-
-namespace {
-
-/// libtorch's threads for the length of a scope.
-class ThreadCount {
- public:
-  explicit ThreadCount(int64_t wanted) : before_(at::get_num_threads()) {
-    at::set_num_threads(static_cast<int>(wanted));
-  }
-  ~ThreadCount() { at::set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
-
-}  // namespace
 
 LaneThreads divide_threads(int64_t num_lanes, int64_t num_threads) {
   const int64_t side_by_side = std::clamp<int64_t>(num_threads, 1, std::max<int64_t>(1, num_lanes));

@@ -40,6 +40,8 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
       memory.optimizer_state);
   add("averaged weights", memory.averages);
   add("activations (estimate)", memory.activations);
+  add(fmt::format("samples of a step ({} micro batches)", job.optimizer.gradient_accumulation_steps),
+      memory.batches);
   add("units being gathered and reduced", memory.slabs);
   add("exchange", memory.communication);
   return demands;

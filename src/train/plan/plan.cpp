@@ -248,12 +248,17 @@ ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs
   const params::ParamTable table = models::declare_networks(configs);
   ModelCosts costs = state_costs(job, table);
   costs.units = unit_costs(job, table, configs, scale_factor);
+  const auto frames = static_cast<double>(job.stage == 2 ? job.data.n_sample_frames : 1),
+             pixels = static_cast<double>(job.data.width * job.data.height),
+             latents = static_cast<double>(configs.denoising_unet.in_channels) * pixels /
+                       static_cast<double>(scale_factor * scale_factor);
+  costs.item_bytes = kFloatBytes * (frames * (3 * pixels + 2 * latents) + latents);
   return costs;
 }
 
 double RankMemory::total() const {
-  return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + slabs +
-         communication + process;
+  return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + batches +
+         slabs + communication + process;
 }
 
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
@@ -273,6 +278,8 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.averages =
       job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) / of_state : 0;
   memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
+  memory.batches = costs.item_bytes *
+                   static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
   memory.slabs = slab_bytes(job, costs, ranks);
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;

@@ -28,6 +28,7 @@ struct ModelCosts {
   double moment_bytes = 0;                     ///< of the optimizer, all ranks together
   double master_bytes = 0;                     ///< fp32 copies of bf16 weights, likewise
   double stored_bytes = 0;                     ///< of trained weights in a checkpoint
+  double item_bytes = 0;                       ///< of a sample in a batch: pose pictures, latents, noise
   std::vector<UnitCost> units;
 };
 /// Without the units: what is known of the state alone.
@@ -55,6 +56,7 @@ struct RankMemory {
   double optimizer_state = 0;
   double averages = 0;
   double activations = 0;    ///< copies of weights in the short type included
+  double batches = 0;        ///< a step's samples: all lanes and micro batches of it
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
   double process = 0;        ///< libtorch, encoders, samples

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "cli/output/output.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
 
@@ -44,10 +45,14 @@ Result<archive::StoredCheckpoint> open_checkpoint(const std::string& runs_folder
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(runs_folder, run_meant_by(target)));
   const auto entries = contract::list_checkpoints(run.checkpoints());
   const auto newest = std::ranges::max_element(entries, {}, [](const contract::CheckpointEntry& entry) {
-    return std::tuple(entry.generation, entry.step);
+    return std::tuple(!entry.defect, entry.generation, entry.step);
   });
   if (newest == entries.end())
     return fail(ErrorCode::NotFound, fmt::format("{} has no checkpoints", run.path().string()));
+  for (const contract::CheckpointEntry& entry : entries)
+    if (entry.defect && &entry != &*newest)
+      note(fmt::format("{} is damaged, taking {}: {}", entry.folder.filename().string(),
+                       newest->folder.filename().string(), entry.defect->text()));
   return archive::StoredCheckpoint::open(newest->folder);
 }
 

@@ -177,7 +177,9 @@ bool is_sound(const Fields& fields) {
 }  // namespace
 
 Result<Discovery> read_list(const fs::path& path) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxListBytes));
+  ZT_TRY_ASSIGN(std::string text, files::read(path, kMaxListBytes));
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // as spreadsheets begin a CSV file
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   const std::string ending = path.extension().string(), list_name = path.filename().string();
   Rows rows;
   if (ending == ".csv") {
