@@ -55,11 +55,11 @@ struct Attempt {
   std::filesystem::path log(int rank = 0) const;
   /// The configuration, where this launch was given other values than run.yaml (see RunFolder::config_file).
   std::filesystem::path run_yaml() const { return folder / "run.yaml"; }
-  /// Progress words of a rank (contract/progress.hpp).
+  /// Progress words of a rank (contract/words/progress.hpp).
   std::filesystem::path progress(int rank = 0) const;
   /// Where the ranks of another program's launch find their store (contract/store_address.hpp).
   std::filesystem::path store() const { return folder / "store.json"; }
-  /// Last exchanges of a rank (contract/flight.hpp), where there was a reason to write them down.
+  /// Last exchanges of a rank (contract/words/flight.hpp), where there was a reason to write them down.
   std::filesystem::path flight(int rank = 0) const;
 };
 
@@ -82,6 +82,8 @@ class RunFolder {
   std::filesystem::path metrics() const { return path_ / "metrics"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::filesystem::path samples() const { return path_ / "samples"; }
+  /// Clips that its ranks must not read, if there are any (contract/left_out.hpp).
+  std::filesystem::path left_out() const { return path_ / "left-out.json"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
 
   /// Taken by the process that writes (rank 0's worker) for as long as it lives. Errors: Unavailable, naming

@@ -9,8 +9,8 @@
 
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
-#include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::contract {
 

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "base/error.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::generate {
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::prepare {
 namespace {
@@ -45,13 +46,21 @@ struct SampleStream::State {
                     data::plan_sample(options.plan, encoder->index(), sample, attempt));
       if (options.left_out.contains(static_cast<int64_t>(plan.clip))) continue;
       ++tried;
-      Result<EncodedSample> made = encoder->encode(plan);
+      Result<EncodedSample> made = encode(plan);
       if (made) return made;
       last = std::move(made).error();
       if (!is_fault_of_clip(last)) break;
       note_broken(plan.clip, last);
     }
     return fail(std::move(last).with("while making sample " + std::to_string(sample)));
+  }
+
+  Result<EncodedSample> encode(const data::SamplePlan& plan) const {
+    const contract::SampleInHand sample{plan.sample, static_cast<int64_t>(plan.clip)};
+    if (options.in_hand) options.in_hand->take(sample);
+    Result<EncodedSample> made = encoder->encode(plan);
+    if (options.in_hand) options.in_hand->put_back(sample);
+    return made;
   }
 
   /// Each clip is named once, however often it comes round.

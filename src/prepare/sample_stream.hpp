@@ -15,6 +15,10 @@
 #include "data/sample/sample_plan.hpp"
 #include "prepare/sample_encoder.hpp"
 
+namespace zt::contract {
+class SamplesInHand;
+}
+
 namespace zt::prepare {
 
 /// The samples of a stream that are made: of every `period` those from `begin` on, `size` of them.
@@ -28,12 +32,13 @@ struct StreamOptions {
   data::PlanOptions plan;
   StreamShare share = {};
   size_t num_threads = 1;
-  size_t prefetch = 8;                             ///< finished samples that may wait: bounds the memory
+  size_t prefetch = 8;                             ///< finished samples that may wait, > 0: bounds the memory
   std::chrono::milliseconds deadline{300'000};     ///< longest wait for one sample
   uint32_t max_attempts = 8;                       ///< clips tried for one sample when files can't be read
   std::set<int64_t> left_out = {};                 ///< clips treated as if they could not be read
   std::function<bool()> should_stop = {};          ///< asked while next() waits; may be empty
   std::chrono::milliseconds end_deadline{60'000};  ///< longest wait at the end for samples in the making
+  std::shared_ptr<contract::SamplesInHand> in_hand = {};  ///< told of samples in the making; may be empty
 };
 
 struct StreamStats {

@@ -22,8 +22,25 @@ namespace {
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
 
-prepare::StreamOptions stream_options(const Setup& setup, const std::function<bool()>& should_stop) {
+/// Samples that may wait: the batches that the job asks for, as far as its bound for decoded pictures goes,
+/// and one in any case.
+size_t prefetched_samples(const Setup& setup, uint64_t of_step) {
+  const config::DataJob& data = setup.job.data;
+  const models::LatentCodec& codec = *setup.encoders.codec;
+  constexpr int64_t kPoseBytes = 3, kMomentBytes = 2 * sizeof(float);
+  const int64_t pixels = data.width * data.height, scale = codec.scale_factor();
+  const int64_t of_frame =
+      kPoseBytes * pixels + kMomentBytes * codec.channels() * (pixels / (scale * scale) + 1);
+  const int64_t frames = setup.job.stage == 2 ? data.n_sample_frames : 1;
+  const int64_t fit = (data.decode_memory_mib << 20) / (of_frame * frames);
+  const auto asked = static_cast<int64_t>(data.prefetch_batches * static_cast<int64_t>(of_step));
+  return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
+}
+
+prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal,
+                                      const std::function<bool()>& should_stop) {
   prepare::StreamOptions options;
+  options.in_hand = journal.in_hand();
   options.plan = setup.plan;
   options.num_threads = data::decode_threads(setup.job.data);
   const auto of_step = static_cast<uint64_t>(samples_per_step(setup.job));
@@ -31,7 +48,7 @@ prepare::StreamOptions stream_options(const Setup& setup, const std::function<bo
   const params::Range lanes = setup.ranks.lanes(setup.job.lanes);
   options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
                    static_cast<uint64_t>(lanes.size()) * of_lane};
-  options.prefetch = static_cast<size_t>(setup.job.data.prefetch_batches) * options.share.size;
+  options.prefetch = prefetched_samples(setup, options.share.size);
   options.left_out = setup.cursor.clips.left_out;
   // Several ranks stop between steps, all at the same one.
   if (setup.ranks.size() == 1) options.should_stop = should_stop;
@@ -147,13 +164,16 @@ Result<Loop::Course> Loop::next_course() {
 Result<StepBatches> Loop::next_batches() {
   const auto micro_batches = static_cast<size_t>(job_.optimizer.gradient_accumulation_steps);
   StepBatches batches(static_cast<size_t>(setup_.ranks.lanes(job_.lanes).size()));
-  step_clips_.clear();
+  for (const contract::SampleInHand& sample : step_samples_) journal_.in_hand()->put_back(sample);
+  step_samples_.clear();
   for (std::vector<Batch>& lane : batches) {
     for (size_t m = 0; m < micro_batches; ++m) {
       std::vector<prepare::EncodedSample> samples;
       for (int64_t i = 0; i < job_.data.train_bs; ++i) {
         ZT_TRY_ASSIGN(prepare::EncodedSample sample, stream_->next());
-        step_clips_.push_back(static_cast<int64_t>(sample.plan.clip));
+        step_samples_.push_back(
+            {sample.plan.sample, static_cast<int64_t>(sample.plan.clip), /*is_in_step=*/true});
+        journal_.in_hand()->take(step_samples_.back());
         samples.push_back(std::move(sample));
       }
       lane.push_back(assemble(samples, roll_samples(samples, setup_.batch_rules), setup_.batch_rules));
@@ -238,8 +258,9 @@ Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
   const int64_t of_lane = samples_per_step(job_) / job_.lanes;
   const auto first = static_cast<size_t>(setup_.ranks.lanes(job_.lanes).begin * of_lane);
   std::vector<double> mine;
-  for (size_t i = 0; i < step_clips_.size(); ++i)
-    if (!std::isfinite(report.samples.at(first + i).mse)) mine.push_back(static_cast<double>(step_clips_[i]));
+  for (size_t i = 0; i < step_samples_.size(); ++i)
+    if (!std::isfinite(report.samples.at(first + i).mse))
+      mine.push_back(static_cast<double>(step_samples_[i].clip));
   const auto longest = static_cast<size_t>(samples_per_step(job_));
   ZT_TRY_ASSIGN(const auto by_rank, setup_.ranks.gather(mine, longest, "clips of a skipped step"));
   for (const std::vector<double>& row : by_rank)
@@ -305,7 +326,7 @@ Status Loop::roll_back() {
 void Loop::open_stream() {
   stream_.reset();  // its threads end before others begin
   const std::shared_ptr<const prepare::SampleEncoder> encoder(owner_, setup_.encoder.get());
-  stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, should_stop_),
+  stream_ = std::make_unique<prepare::SampleStream>(encoder, stream_options(setup_, journal_, should_stop_),
                                                     setup_.cursor.next_sample);
 }
 

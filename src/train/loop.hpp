@@ -89,7 +89,7 @@ class Loop {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   NumericGuard guard_;
-  std::vector<int64_t> step_clips_;  ///< of this rank's samples of the step, in order
+  std::vector<contract::SampleInHand> step_samples_;  ///< this rank's of the step, in order
   double save_stall_s_ = 0;
 };
 

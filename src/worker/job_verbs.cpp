@@ -13,7 +13,7 @@
 #include "base/signals.hpp"
 #include "config/load.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 #include "generate/hooks.hpp"
 #include "generate/run_eval.hpp"
 #include "generate/run_export.hpp"

@@ -15,6 +15,7 @@
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "tensor/device.hpp"
+#include "train/launch/left_out.hpp"
 #include "train/launch/run_plan.hpp"
 #include "train/loop.hpp"
 #include "train/pass/run_rules.hpp"
@@ -96,9 +97,12 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
 Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   const clock::Stopwatch watch;
   ZT_TRY(open());
+  // While it waits for the others nothing but a stop is a hang.
+  if (launch_.ranks > 1) journal.words()->judge_silence({static_cast<double>(job_.parallel.hang_s), 0});
   ZT_TRY_ASSIGN(train::Ranks ranks, join());
   ranks.watch(journal.words(), flight);
   ZT_TRY(set_up(std::move(ranks), journal));
+  ZT_TRY(train::leave_out_deadly_clips(*setup_, run_));
   journal.event(started(*setup_));
   if (launch_.rank == 0 && !is_restart_) {
     ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup_));

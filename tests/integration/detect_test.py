@@ -17,7 +17,7 @@ from pathlib import Path
 
 import stuck
 from kill_test import DEADLINE_S, Jobs, descendants
-from recovery_test import Runs, at_step, wait_until
+from recovery_test import Runs, at_step, pid_of, wait_until
 
 HANG_S = 5  # parallel.hang_s
 FORWARD, BACKWARD = 2, 3  # activities of docs/formats/progress.md
@@ -69,6 +69,17 @@ def ends_without_restarts(runs):
 def goes_on_with_restarts(runs):
     launcher = runs.train("goes_on", 2, "--set", "parallel.hang_s=1")
     stop(runs, "goes_on", 0, 2, 1)
+    runs.finish(launcher)
+    assert "restarting as launch 2" in runs.log(), runs.log()
+
+
+def is_found_before_its_first_word(runs):
+    """While it loads its libraries, or a little later, where it waits for the other."""
+    launcher = runs.train("wordless", 2, "--set", f"parallel.hang_s={HANG_S}")
+    os.kill(pid_of(launcher, 1), signal.SIGSTOP)
+    line = wait_until("the hang to be found", lambda: next(
+        (line for line in runs.log().splitlines() if line.startswith("zoetrope: rank 1 on ")), None))
+    assert " hangs (stopped for " in line and " in starting" in line, line
     runs.finish(launcher)
     assert "restarting as launch 2" in runs.log(), runs.log()
 
@@ -131,6 +142,7 @@ def main():
         else:
             ends_without_restarts(runs)
             goes_on_with_restarts(runs)
+            is_found_before_its_first_word(runs)
             if stuck.CAN:
                 goes_on_after(runs, "asleep", 1)
     left = set(os.listdir("/dev/shm")) - segments

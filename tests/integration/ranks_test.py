@@ -22,9 +22,10 @@ class Runs:
         self.zoetrope, self.root, self.config = programs / "zoetrope", root / "work", root / "inputs/train.yaml"
         self.root.mkdir()
 
-    def start(self, *arguments):
+    def start(self, *arguments, environment=None):
         log = open(self.root / "log", "w")
-        return subprocess.Popen([str(a) for a in (self.zoetrope, *arguments)], cwd=self.root, stdout=log, stderr=log)
+        return subprocess.Popen([str(a) for a in (self.zoetrope, *arguments)], cwd=self.root, stdout=log, stderr=log,
+                                env={**os.environ, **(environment or {})})
 
     def train(self, name, *more):
         return self.start("train", "--config", self.config, "--name", name, "--set", "lanes=4",

@@ -13,7 +13,7 @@
 
 #include "base/clock.hpp"
 #include "cli/failure/first_missing.hpp"
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 #include "dist/group.hpp"
 #include "support/rank_processes.hpp"
 #include "support/temp_folder.hpp"

@@ -15,8 +15,8 @@
 #include "config/load.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/manifest.hpp"
-#include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/words/progress.hpp"
 #include "support/puppet_clips.hpp"
 
 namespace zt::test {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/process/process.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::cli {
 

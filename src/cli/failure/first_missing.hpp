@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 
 namespace zt::cli {
 

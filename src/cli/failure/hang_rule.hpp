@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/process/pulse.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::cli {
 

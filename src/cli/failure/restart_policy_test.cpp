@@ -65,6 +65,70 @@ TEST(RestartPolicy, SameEndAtTheSameStepTwiceIsTheLast) {
             "rank 1 has ended by signal 9 (Killed) after step 5 for the second time: it would again");
 }
 
+RankFailure crashed(int rank, int step, std::set<contract::SampleInHand> samples) {
+  RankFailure failure = killed(rank, step);
+  failure.exit.signal = SIGSEGV;
+  failure.samples = std::move(samples);
+  return failure;
+}
+
+TEST(RestartPolicy, SamplesInHandAtTwoCrashesAreDeadly) {
+  RestartPolicy policy({.max_restarts = 9});
+  EXPECT_TRUE(policy.decide({crashed(1, 5, {{10, 3}, {11, 4}})}, kStart).deadly.empty());
+
+  const RestartDecision second = policy.decide({crashed(1, 5, {{11, 4}, {12, 0}})}, kStart);
+
+  EXPECT_TRUE(second.restarts) << "the same end at the same step, but now something is done about it";
+  ASSERT_EQ(second.deadly.size(), 1u);
+  EXPECT_EQ(second.deadly[0].samples, (std::set<contract::SampleInHand>{{11, 4}}));
+  EXPECT_EQ(second.deadly[0].second.rank, 1);
+
+  const RestartDecision third = policy.decide({crashed(1, 5, {{11, 2}, {12, 5}})}, kStart);
+  EXPECT_FALSE(third.restarts) << "other clips, the same end";
+  EXPECT_NE(third.reason.find("leaving out clips did not help"), std::string::npos) << third.reason;
+}
+
+TEST(RestartPolicy, ASampleThatAThreadReadsAheadCountsAtAnyStep) {
+  RestartPolicy policy({.max_restarts = 9});
+  EXPECT_TRUE(policy.decide({crashed(0, 5, {{20, 7}})}, kStart).deadly.empty());
+
+  EXPECT_EQ(policy.decide({crashed(0, 6, {{20, 7}, {21, 1}})}, kStart).deadly.size(), 1u);
+}
+
+TEST(RestartPolicy, WhatIsReadIsSuspectedBeforeWhatIsTrainedOn) {
+  RestartPolicy policy({.max_restarts = 9});
+  const RankFailure crash = crashed(0, 5, {{8, 2, true}, {9, 1, true}, {12, 7}});
+  EXPECT_TRUE(policy.decide({crash}, kStart).deadly.empty());
+
+  EXPECT_EQ(policy.decide({crash}, kStart).deadly.at(0).samples, (std::set<contract::SampleInHand>{{12, 7}}));
+
+  const RankFailure again = crashed(0, 5, {{8, 2, true}, {9, 1, true}, {12, 3}});
+  EXPECT_EQ(policy.decide({again}, kStart).deadly.at(0).samples,
+            (std::set<contract::SampleInHand>{{8, 2, true}, {9, 1, true}}));
+}
+
+TEST(RestartPolicy, WhatKilledTheRankFromOutsideSaysNothingOfItsSamples) {
+  RestartPolicy policy({.max_restarts = 9});
+  RankFailure failure = killed(1, 5);
+  failure.samples = {{10, 3}};
+  EXPECT_TRUE(policy.decide({failure}, kStart).deadly.empty());
+  failure.position = "after step 6";
+  EXPECT_TRUE(policy.decide({failure}, kStart).deadly.empty());
+
+  failure.has_hung = true;
+  EXPECT_TRUE(policy.decide({failure}, kStart).deadly.empty()) << "for the first time";
+  failure.position = "after step 7";
+  EXPECT_EQ(policy.decide({failure}, kStart).deadly.size(), 1u);
+}
+
+TEST(RestartPolicy, ASampleOfAnotherRankOrAnotherSampleOfTheClipIsNoProof) {
+  RestartPolicy policy({.max_restarts = 9, .window = 60min});
+  EXPECT_TRUE(policy.decide({crashed(0, 5, {{10, 3}})}, kStart).deadly.empty());
+  EXPECT_TRUE(policy.decide({crashed(1, 5, {{10, 3}})}, kStart).deadly.empty());
+  EXPECT_TRUE(policy.decide({crashed(0, 9, {{30, 3}})}, kStart).deadly.empty());
+  EXPECT_TRUE(policy.decide({crashed(0, 10, {{10, 3}})}, kStart + 60min).deadly.empty()) << "long after";
+}
+
 TEST(RestartPolicy, SameEndLongAfterIsNotTheSecond) {
   RestartPolicy policy({.max_restarts = 9, .window = 60min});
   const RankFailure loading{1, {-1, SIGKILL}, "", "while loading"};

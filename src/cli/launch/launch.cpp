@@ -20,7 +20,7 @@
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 #include "data/clip_index.hpp"
 #include "rendezvous/server.hpp"
 #include "report/run_report.hpp"

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::cli {
 

@@ -12,8 +12,8 @@
 #include "cli/failure/last_error.hpp"
 #include "cli/ranks/worker_group.hpp"
 #include "contract/events.hpp"
-#include "contract/flight.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/words/flight.hpp"
 
 namespace zt::cli {
 namespace {
@@ -21,10 +21,23 @@ namespace {
 constexpr double kPeriod_s = 0.25;
 /// For the ranks to write their flight records: they look for the request every 100 ms.
 constexpr double kEvidence_s = 0.4;
+/// Of a process that has not said a word yet, which takes a second at most unless the disk is slow. What a
+/// rank says later is its job's (parallel.hang_s).
+constexpr double kWordlessStop_s = 5;
 
 std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
   const contract::Attempt first{session.call.generation, session.call.progress.parent_path()};
   return first.flight(static_cast<int>(rank));
+}
+
+/// What is known of such a process.
+std::optional<contract::Progress> wordless(const WorkerSession& session, pid_t pid) {
+  if (pid < 0) return std::nullopt;
+  contract::Progress words;
+  words.generation = session.call.generation;
+  words.pid = pid;
+  words.stop_limit_s = kWordlessStop_s;
+  return words;
 }
 
 }  // namespace
@@ -60,6 +73,7 @@ void HangGuard::look(const WorkerGroup& workers, double now_s) {
   std::vector<std::optional<RankLook>> looks(workers.size());
   for (size_t rank = 0; rank < workers.size(); ++rank) {
     auto words = words_of(workers, rank);
+    if (!words && !workers.end_of(rank)) words = wordless(session_, workers.pid_of(rank));
     if (!words) continue;
     if (const auto pulse = process::read_pulse(workers.pid_of(rank)))
       looks[rank] = RankLook{std::move(*words), *pulse};
@@ -69,7 +83,7 @@ void HangGuard::look(const WorkerGroup& workers, double now_s) {
   found_ = Found{*hang, looks[hang->rank]->words, now_s + kEvidence_s};
   // Only to those that have words: before, a process has no handler for the signal.
   for (size_t rank = 0; rank < looks.size(); ++rank)
-    if (looks[rank]) workers.send(rank, SIGUSR2);
+    if (looks[rank] && looks[rank]->words.heartbeat_s > 0) workers.send(rank, SIGUSR2);
 }
 
 std::string HangGuard::tend(WorkerGroup& workers) {
@@ -82,12 +96,13 @@ std::string HangGuard::tend(WorkerGroup& workers) {
   }
   if (now_s < found_->kill_at_s) return {};
   const Found found = *std::exchange(found_, std::nullopt);
-  const auto words = words_of(workers, found.hang.rank);
+  auto words = words_of(workers, found.hang.rank);
+  if (!words && !workers.end_of(found.hang.rank)) words = wordless(session_, workers.pid_of(found.hang.rank));
   if (!words || words->pid != found.words.pid || words->heartbeat_s != found.words.heartbeat_s) return {};
   const std::string what = describe(found);
   append_error(session_.log_of(found.hang.rank), what);
   write_event(found, what);
-  workers.send(found.hang.rank, SIGKILL);
+  workers.kill_hung(found.hang.rank);
   return "zoetrope: " + what + "\n";
 }
 

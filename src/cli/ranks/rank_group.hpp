@@ -21,6 +21,7 @@ struct RankEnd {
   process::Exit exit;
   std::string words = {};     ///< what its log can't tell: how its host was lost
   bool is_host_lost = false;  ///< and the host had served before: it may come back
+  bool has_hung = false;      ///< and was killed for it
 };
 
 /// How a group ended: by the first rank that failed, unless it only lost another, or else by rank 0.

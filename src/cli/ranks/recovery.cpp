@@ -12,11 +12,14 @@
 
 #include "base/clock.hpp"
 #include "base/error_policy.hpp"
+#include "base/files/files.hpp"
 #include "base/signals.hpp"
 #include "cli/failure/last_error.hpp"
 #include "cli/ranks/rank_group.hpp"
+#include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/progress.hpp"
+#include "contract/left_out.hpp"
+#include "contract/words/progress.hpp"
 #include "rendezvous/client.hpp"
 
 namespace zt::cli {
@@ -30,6 +33,7 @@ constexpr std::chrono::seconds kEndLimit{1};
 /// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
 constexpr std::chrono::seconds kLeaveLimit{10};
 constexpr std::chrono::seconds kHoldLimit{60};
+constexpr uint64_t kMaxListBytes = uint64_t{1} << 20;
 
 bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
 
@@ -93,6 +97,10 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
                                                 failure.position, failure.words)
                                   : fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank),
                                                 failure.exit.text(), failure.position);
+  for (const DeadlySamples& deadly : decision.deadly) {
+    ZT_TRY_ASSIGN(const std::string line, leave_out(deadly));
+    lines += line;
+  }
   ZT_TRY(begin_next(workers, failures, decision.host_delay));
   const std::string when =
       awaited_.empty() ? "" : fmt::format("; the host is tried again in {} s", decision.host_delay.count());
@@ -143,10 +151,46 @@ bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
 
 RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
   const RankEnd& end = *workers.end_of(rank);
-  RankFailure failure{static_cast<int>(rank), end.exit, end.words,
-                      position_of(session_.call_of(rank).progress, started_in_[rank]), end.is_host_lost};
+  RankFailure failure{static_cast<int>(rank),
+                      end.exit,
+                      end.words,
+                      position_of(session_.call_of(rank).progress, started_in_[rank]),
+                      end.is_host_lost,
+                      end.has_hung,
+                      contract::read_samples_in_hand(session_.call_of(rank).progress)};
   if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
   return failure;
+}
+
+// The ranks read the file when they begin the next generation.
+Result<std::string> Recovery::leave_out(const DeadlySamples& deadly) const {
+  const contract::RunFolder& run = session_.restarts->run;
+  std::vector<contract::LeftOutClip> clips;
+  std::error_code unknown;
+  if (fs::exists(run.left_out(), unknown)) {
+    ZT_TRY_ASSIGN(const std::string text, files::read(run.left_out(), kMaxListBytes));
+    ZT_TRY_ASSIGN(clips, contract::parse_left_out(text));
+  }
+  const RankFailure& second = deadly.second;
+  const auto words = contract::read_progress(session_.call_of(static_cast<size_t>(second.rank)).progress);
+  // A file of its own: the ranks' events are the first rank's, and this rank ends once in a generation.
+  auto events =
+      contract::EventWriter::create(run.events(), generation_, fmt::format("crash-rank{}", second.rank));
+  std::string lines;
+  for (const contract::SampleInHand& sample : deadly.samples) {
+    const std::string why = fmt::format(
+        "{} had sample {} of it in hand both times that it {}, the second time {}", name_of(second.rank),
+        sample.number, second.has_hung ? "hung" : "ended by " + second.exit.text(), second.position);
+    clips.push_back({sample.clip, why});
+    lines += fmt::format("zoetrope: clip {} is left out from here on ({}): {}\n", sample.clip,
+                         run.left_out().string(), why);
+    if (events)
+      (void)events->write(contract::FaultFound{words ? words->step : 0, second.rank, "", "data",
+                                               fmt::format("clip {}: {}", sample.clip, why),
+                                               "no more samples are taken from it"});
+  }
+  ZT_TRY(files::write_atomic(run.left_out(), contract::to_json(clips)));
+  return lines;
 }
 
 Result<std::string> Recovery::start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks) {

@@ -46,6 +46,7 @@ class Recovery {
   Status start_awaited(RankGroup& workers);
   Status start(RankGroup& workers, size_t rank);
   Status tell_store(int64_t generation, const char* key, const std::string& text) const;
+  Result<std::string> leave_out(const DeadlySamples& deadly) const;
   void give_up(RankGroup& workers);
   std::string name_of(int rank) const;
   const WorkerSession& session_;

@@ -13,8 +13,8 @@
 #include "base/signals.hpp"
 #include "cli/ranks/rank_group.hpp"
 #include "cli/ranks/worker_session.hpp"
-#include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/words/progress.hpp"
 #include "rendezvous/server.hpp"
 #include "support/temp_folder.hpp"
 

@@ -66,7 +66,13 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
   if (rank == 0 && session_.keep_results) options.out = process::Stream::pipe();
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));
   started.child.emplace(std::move(child));
+  started.has_hung = false;
   return {};
+}
+
+void WorkerGroup::kill_hung(size_t rank) {
+  ranks_[rank].has_hung = true;
+  send(rank, SIGKILL);
 }
 
 void WorkerGroup::send(int signal) {
@@ -82,7 +88,7 @@ Status WorkerGroup::look(std::chrono::milliseconds moment) {
     // The moment is spent on the first that runs; the others are only looked at.
     auto ended = ranks_[i].child->wait(all_ended ? clock::left(until) : std::chrono::milliseconds(0));
     if (ended) {
-      note_end(i, {*ended});
+      note_end(i, {.exit = *ended, .has_hung = ranks_[i].has_hung});
     } else if (ended.error().code != ErrorCode::Timeout) {
       return fail(std::move(ended.error()));
     } else {

@@ -28,6 +28,8 @@ class WorkerGroup : public RankGroup {
 
   void send(int signal) override;
   void send(size_t rank, int signal) const { (void)ranks_[rank].child->send(signal); }
+  /// One that was found to hang.
+  void kill_hung(size_t rank);
   Status look(std::chrono::milliseconds moment) override;
   std::string take_news() override { return std::exchange(news_, {}); }
   std::string read_out() override { return ranks_.front().child->read_out(); }
@@ -38,6 +40,7 @@ class WorkerGroup : public RankGroup {
   struct Rank {
     std::optional<process::Child> child;
     std::optional<files::Descriptor> memory, peer_memory;
+    bool has_hung = false;
   };
   explicit WorkerGroup(const WorkerSession& session)
       : RankGroup(1 + session.others.size()), session_(session), hangs_(session), ranks_(size()) {}

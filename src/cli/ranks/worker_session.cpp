@@ -29,7 +29,7 @@
 #include "cli/ranks/worker_group.hpp"
 #include "cli/sibling.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 
 namespace zt::train {
 namespace {

@@ -20,9 +20,10 @@ constexpr std::chrono::seconds kSyncLimit(30);
 
 Result<Journal> Journal::open(const contract::RunFolder& run, const contract::Attempt& attempt,
                               const std::filesystem::path& progress, int rank) {
-  ZT_TRY_ASSIGN(auto page,
-                contract::ProgressWriter::open(progress.empty() ? attempt.progress(rank) : progress));
-  Journal journal(std::make_shared<RankWords>(std::move(page), attempt.generation));
+  const std::filesystem::path path = progress.empty() ? attempt.progress(rank) : progress;
+  ZT_TRY_ASSIGN(auto page, contract::ProgressWriter::open(path));
+  ZT_TRY_ASSIGN(auto in_hand, contract::SamplesInHand::open(path));
+  Journal journal(std::make_shared<RankWords>(std::move(page), attempt.generation), std::move(in_hand));
   if (rank != 0) return journal;
   ZT_TRY_ASSIGN(auto events, contract::EventWriter::create(run.events(), attempt.generation, kWriter));
   ZT_TRY_ASSIGN(auto metrics, contract::MetricWriter::create(run.metrics(), attempt.generation, kWriter));

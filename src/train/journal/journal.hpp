@@ -15,8 +15,8 @@
 #include "base/error.hpp"
 #include "contract/events.hpp"
 #include "contract/metrics.hpp"
-#include "contract/progress.hpp"
 #include "contract/run_folder.hpp"
+#include "contract/words/progress.hpp"
 #include "train/journal/rank_words.hpp"
 
 namespace zt::train {
@@ -39,6 +39,8 @@ class Journal {
   void publish(const contract::Progress& state);
   /// Where the progress words go; shared with those who publish what happens within a step.
   const std::shared_ptr<RankWords>& words() const { return words_; }
+  /// Where the rank's samples are noted while it has them in hand.
+  const std::shared_ptr<contract::SamplesInHand>& in_hand() const { return in_hand_; }
   /// Has what was written survive a power loss soon: the disk works beside the caller. While it is still at
   /// an earlier call, this one is left out.
   void sync_later();
@@ -46,7 +48,8 @@ class Journal {
   void sync();
 
  private:
-  explicit Journal(std::shared_ptr<RankWords> words) : words_(std::move(words)) {}
+  Journal(std::shared_ptr<RankWords> words, std::shared_ptr<contract::SamplesInHand> in_hand)
+      : words_(std::move(words)), in_hand_(std::move(in_hand)) {}
   /// Whether one thing that this does works, as far as the log knows.
   struct Health {
     const char* what;
@@ -58,6 +61,7 @@ class Journal {
   std::shared_ptr<contract::EventWriter> events_;
   std::shared_ptr<contract::MetricWriter> metrics_;
   std::shared_ptr<RankWords> words_;
+  std::shared_ptr<contract::SamplesInHand> in_hand_;
   std::future<Status> syncing_;
   Health events_health_{"events"}, metrics_health_{"metrics"}, sync_health_{"events and metrics for good"};
 };

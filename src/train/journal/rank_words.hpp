@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's progress words (contract/progress.hpp) as its parts publish them: the loop its phases and steps,
-// the stepper its activities, the communicator its waits. One object, so that each of them says only what it
-// knows.
+// A rank's progress words (contract/words/progress.hpp) as its parts publish them: the loop its phases and
+// steps, the stepper its activities, the communicator its waits. One object, so that each of them says only
+// what it knows.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 #include "dist/communicator.hpp"
 #include "train/journal/silence.hpp"
 

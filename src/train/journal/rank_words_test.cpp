@@ -11,7 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/signals.hpp"
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 #include "dist/group.hpp"
 #include "support/temp_folder.hpp"
 #include "train/journal/flight_dump.hpp"

@@ -37,7 +37,10 @@ double Silence::limit_s(const contract::Progress& action) const {
   if (limits_.shortest_s <= 0 || action.phase == contract::Phase::Finished) return 0;
   if (action.activity == Activity::None) return limits_.unknown_s;
   const auto found = by_action_.find(key_of(action));
-  if (found == by_action_.end() || found->second.count < kEnough) return limits_.unknown_s;
+  const bool computes = action.activity != Activity::Data && action.activity != Activity::Exchange;
+  if (found == by_action_.end() || found->second.count < kEnough)
+    return computes ? std::min(limits_.unknown_s, std::max(limits_.shortest_s, kFirstComputing_s))
+                    : limits_.unknown_s;
   const double shortest_s = action.activity == Activity::Data
                                 ? std::max(limits_.shortest_s, kShortestOfData_s)
                                 : limits_.shortest_s;

@@ -11,13 +11,13 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 namespace zt::train {
 
 struct SilenceLimits {
   double shortest_s = 0;  ///< of computing; 0 = nothing is judged
-  double unknown_s = 0;   ///< of what has no usual time yet
+  double unknown_s = 0;   ///< of what has no usual time yet; 0 = that is not judged
 };
 
 /// Threads: one caller at a time.
@@ -32,6 +32,9 @@ class Silence {
 
   /// Samples come from disks: to kill a process that waits for one brings nothing before this.
   static constexpr double kShortestOfData_s = 60;
+  /// Of computing that has no usual time yet: the first step may warm up (a GPU loads its kernels), but waits
+  /// for no disk and no other rank without saying so.
+  static constexpr double kFirstComputing_s = 120;
   static constexpr size_t kEnough = 5;   ///< durations that make a usual time
   static constexpr size_t kWindow = 15;  ///< the newest ones that count
 

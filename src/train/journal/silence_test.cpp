@@ -35,12 +35,13 @@ TEST(Silence, IsNotJudgedWithoutLimitsOrOnceAllIsDone) {
 TEST(Silence, MayLastThreeTimesTheMedianOfTheActionOnceItIsKnown) {
   Silence silence = judged();
   for (const double seconds : {900.0, 4.0, 4.0, 6.0}) silence.took(action(Activity::Forward), seconds);
-  EXPECT_EQ(silence.limit_s(action(Activity::Forward)), 1800);  // the first step warmed up
+  EXPECT_EQ(silence.limit_s(action(Activity::Forward)), 120);  // the first step warmed up
 
   silence.took(action(Activity::Forward), 4);
 
   EXPECT_EQ(silence.limit_s(action(Activity::Forward)), 12);
-  EXPECT_EQ(silence.limit_s(action(Activity::Backward)), 1800);
+  EXPECT_EQ(silence.limit_s(action(Activity::Backward)), 120);
+  EXPECT_EQ(silence.limit_s(action(Activity::Data)), 1800) << "disks";
   for (int i = 0; i < 15; ++i) silence.took(action(Activity::Forward), 10);
   EXPECT_EQ(silence.limit_s(action(Activity::Forward)), 30);  // the median of the newest 15
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 #include <gtest/gtest.h>
 
@@ -154,6 +154,47 @@ TEST(ProgressWords, AReaderNeverSeesHalfOfTwoStates) {
   }
   publishing.join();
   EXPECT_EQ(read_progress(folder / "progress")->step, 19999);
+}
+
+TEST(SamplesInHand, AreKnownAfterTheProcessThatTookThem) {
+  const test::TempFolder folder;
+  auto writer = ProgressWriter::open(folder / "progress");
+  writer->publish(at_step(4));
+  {
+    const auto hand = SamplesInHand::open(folder / "progress");
+    ASSERT_TRUE(hand);
+    (*hand)->take({0, 5});
+    (*hand)->take({17, 3});
+    (*hand)->take({18, 4, true});
+    (*hand)->put_back({17, 3});
+    (*hand)->put_back({17, 3});
+    (*hand)->put_back({99, 9});
+  }
+
+  EXPECT_EQ(read_samples_in_hand(folder / "progress"), (std::set<SampleInHand>{{0, 5}, {18, 4, true}}));
+  EXPECT_EQ(read_progress(folder / "progress")->step, 4) << "the words are where they were";
+  EXPECT_TRUE(SamplesInHand::open(folder / "progress")) << "the next process";
+  EXPECT_TRUE(read_samples_in_hand(folder / "progress").empty());
+}
+
+TEST(SamplesInHand, MoreThanThereIsRoomForAreNotNoted) {
+  const test::TempFolder folder;
+  const auto hand = *SamplesInHand::open(folder / "progress");
+  for (uint64_t i = 0; i < SamplesInHand::kMost + 2; ++i) hand->take({i, 1});
+  EXPECT_EQ(read_samples_in_hand(folder / "progress").size(), SamplesInHand::kMost);
+  hand->put_back({0, 1});
+  hand->take({1000, 1});
+
+  EXPECT_TRUE(read_samples_in_hand(folder / "progress").contains({1000, 1}));
+}
+
+TEST(SamplesInHand, NothingIsKnownOfADamagedPage) {
+  const test::TempFolder folder;
+  EXPECT_TRUE(read_samples_in_hand(folder / "absent").empty());
+  std::ofstream(folder / "short") << "x";
+  EXPECT_TRUE(read_samples_in_hand(folder / "short").empty());
+  std::ofstream(folder / "other") << std::string(4096, 'x');
+  EXPECT_TRUE(read_samples_in_hand(folder / "other").empty());
 }
 
 TEST(ExitCodes, GoToAnErrorAndBack) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "contract/progress.hpp"
+#include "contract/words/progress.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -38,6 +38,12 @@ constexpr size_t kTextBytes = kTextWords * sizeof(uint64_t) - 1;  // the last by
 using Slot = std::array<uint64_t, kSlotWords>;
 using Page = std::array<uint64_t, kPageBytes / sizeof(uint64_t)>;
 static_assert(kFirstSlotWord + 2 * kSlotWords <= std::tuple_size_v<Page>);
+
+// Behind the slots, the samples in hand: pairs of a sample's number + 1 (0 = no sample), and its clip times
+// two, + 1 if it is trained on.
+constexpr size_t kFirstSampleWord = 128;
+static_assert(kFirstSampleWord >= kFirstSlotWord + 2 * kSlotWords);
+static_assert(kFirstSampleWord + 2 * SamplesInHand::kMost <= std::tuple_size_v<Page>);
 
 uint64_t checksum(const Slot& slot, uint64_t sequence) {
   return hash::xxh64(std::as_bytes(std::span(slot).first<kChecksumWord>()), sequence);
@@ -113,6 +119,31 @@ std::atomic_ref<uint64_t> word(void* page, size_t index) {
   return std::atomic_ref<uint64_t>(static_cast<uint64_t*>(page)[index]);
 }
 
+/// Shared, and begun anew if it is none of this version.
+Result<void*> map_page(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(files::errno_error("open", path, errno));
+  struct stat st {};
+  int error = ::fstat(fd, &st) != 0 ? errno : 0;
+  if (error == 0 && st.st_size != kPageBytes && ::ftruncate(fd, kPageBytes) != 0) error = errno;
+  void* page =
+      error == 0 ? ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  if (error == 0 && page == MAP_FAILED) error = errno;
+  ::close(fd);
+  if (error != 0) return fail(files::errno_error("map", path, error));
+  if (word(page, kMagicWord) != kMagic || word(page, kVersionWord) != kVersion) {
+    word(page, kSequenceWord).store(0, std::memory_order_relaxed);
+    word(page, kVersionWord).store(kVersion, std::memory_order_relaxed);
+    word(page, kMagicWord).store(kMagic, std::memory_order_release);
+  }
+  return page;
+}
+
+/// One copy of the page. False if there is none.
+bool read_page(int fd, Page& page) {
+  return ::pread(fd, page.data(), kPageBytes, 0) == static_cast<ssize_t>(kPageBytes);
+}
+
 }  // namespace
 
 std::string_view name(Phase phase) {
@@ -136,21 +167,7 @@ std::string doing(const Progress& progress) {
 }
 
 Result<ProgressWriter> ProgressWriter::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(files::errno_error("open", path, errno));
-  struct stat st {};
-  int error = ::fstat(fd, &st) != 0 ? errno : 0;
-  if (error == 0 && st.st_size != kPageBytes && ::ftruncate(fd, kPageBytes) != 0) error = errno;
-  void* page =
-      error == 0 ? ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  if (error == 0 && page == MAP_FAILED) error = errno;
-  ::close(fd);
-  if (error != 0) return fail(files::errno_error("map", path, error));
-  if (word(page, kMagicWord) != kMagic || word(page, kVersionWord) != kVersion) {
-    word(page, kSequenceWord).store(0, std::memory_order_relaxed);
-    word(page, kVersionWord).store(kVersion, std::memory_order_relaxed);
-    word(page, kMagicWord).store(kMagic, std::memory_order_release);
-  }
+  ZT_TRY_ASSIGN(void* page, map_page(path));
   return ProgressWriter(page, word(page, kSequenceWord).load());
 }
 
@@ -176,11 +193,57 @@ std::optional<Progress> read_progress(const std::filesystem::path& path) {
   constexpr int kTries = 8;  // only a writer that publishes twice within one copy makes a try fail
   for (int i = 0; i < kTries && !progress; ++i) {
     Page page{};
-    if (::pread(fd, page.data(), kPageBytes, 0) != static_cast<ssize_t>(kPageBytes)) break;
+    if (!read_page(fd, page)) break;
     progress = decode_page(page);
   }
   ::close(fd);
   return progress;
+}
+
+Result<std::unique_ptr<SamplesInHand>> SamplesInHand::open(const std::filesystem::path& path) {
+  ZT_TRY_ASSIGN(void* page, map_page(path));
+  for (size_t place = 0; place < kMost; ++place)
+    word(page, kFirstSampleWord + 2 * place).store(0, std::memory_order_relaxed);
+  return std::unique_ptr<SamplesInHand>(new SamplesInHand(page));
+}
+
+SamplesInHand::~SamplesInHand() { ::munmap(page_, kPageBytes); }
+
+void SamplesInHand::take(SampleInHand sample) {
+  const std::lock_guard lock(mutex_);
+  const auto free = std::ranges::find_if(places_, [](const auto& place) { return !place.has_value(); });
+  if (free == places_.end()) return;
+  *free = sample;
+  const size_t first = kFirstSampleWord + 2 * static_cast<size_t>(free - places_.begin());
+  const uint64_t clip = std::bit_cast<uint64_t>(sample.clip) << 1 | uint64_t{sample.is_in_step};
+  word(page_, first + 1).store(clip, std::memory_order_relaxed);
+  word(page_, first).store(sample.number + 1, std::memory_order_release);
+}
+
+void SamplesInHand::put_back(SampleInHand sample) {
+  const std::lock_guard lock(mutex_);
+  const auto place = std::ranges::find(places_, std::optional(sample));
+  if (place == places_.end()) return;
+  place->reset();
+  const size_t first = kFirstSampleWord + 2 * static_cast<size_t>(place - places_.begin());
+  word(page_, first).store(0, std::memory_order_release);
+}
+
+std::set<SampleInHand> read_samples_in_hand(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  Page page{};
+  const bool is_read = read_page(fd, page);
+  ::close(fd);
+  std::set<SampleInHand> samples;
+  if (!is_read || page[kMagicWord] != kMagic || page[kVersionWord] != kVersion) return samples;
+  for (size_t place = 0; place < SamplesInHand::kMost; ++place) {
+    const size_t first = kFirstSampleWord + 2 * place;
+    if (page[first] == 0) continue;
+    const uint64_t clip = page[first + 1];
+    samples.insert({page[first] - 1, std::bit_cast<int64_t>(clip) >> 1, (clip & 1) != 0});
+  }
+  return samples;
 }
 
 }  // namespace zt::contract

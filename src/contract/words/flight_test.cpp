@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,10 +4,15 @@
 // writer that dies in the middle of an update leaves the state before it readable.
 #pragma once
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -83,5 +88,38 @@ class ProgressWriter {
 /// state. A page of version 1 says nothing of activities. Never maps the file: one that is cut short under
 /// the reader is harmless.
 std::optional<Progress> read_progress(const std::filesystem::path& path);
+
+/// A sample that a rank is reading or training on.
+struct SampleInHand {
+  uint64_t number = 0;      ///< global
+  int64_t clip = 0;         ///< position in the index
+  bool is_in_step = false;  ///< trained on; else a thread reads it
+  auto operator<=>(const SampleInHand&) const = default;
+};
+
+/// Which samples a rank has in hand, in the same page, for whoever looks for what killed it.
+/// Threads: any. Cost: no system call.
+class SamplesInHand {
+ public:
+  static constexpr size_t kMost = 128;  ///< more are not noted
+
+  /// Of a process that begins: nothing is in hand. Makes the page, or takes over the one that is there.
+  static Result<std::unique_ptr<SamplesInHand>> open(const std::filesystem::path& path);
+  SamplesInHand(const SamplesInHand&) = delete;
+  SamplesInHand& operator=(const SamplesInHand&) = delete;
+  ~SamplesInHand();
+  void take(SampleInHand sample);
+  /// What was taken, once; else nothing happens.
+  void put_back(SampleInHand sample);
+
+ private:
+  explicit SamplesInHand(void* page) : page_(page) {}
+  std::mutex mutex_;
+  void* page_;
+  std::array<std::optional<SampleInHand>, kMost> places_;
+};
+
+/// What it had in hand when it ended, or has now. None if nothing is known.
+std::set<SampleInHand> read_samples_in_hand(const std::filesystem::path& path);
 
 }  // namespace zt::contract

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// See left_out.hpp.
+#include "train/launch/left_out.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "base/files/files.hpp"
+#include "base/log.hpp"
+#include "contract/left_out.hpp"
+#include "train/launch/setup.hpp"
+
+namespace zt::train {
+namespace {
+
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
+/// More would mean that it is not the clips.
+constexpr size_t kMostClips = 4096;
+
+Result<std::vector<contract::LeftOutClip>> read(const contract::RunFolder& run) {
+  std::error_code unknown;
+  if (!std::filesystem::exists(run.left_out(), unknown)) return std::vector<contract::LeftOutClip>();
+  ZT_TRY_ASSIGN(const std::string text, files::read(run.left_out(), kMaxFileBytes));
+  auto clips = contract::parse_left_out(text);
+  if (!clips)
+    return fail(
+        std::move(clips.error()).with(run.left_out().string() + " (remove it to use all clips again)"));
+  return clips;
+}
+
+}  // namespace
+
+Status leave_out_deadly_clips(Setup& setup, const contract::RunFolder& run) {
+  std::vector<double> told;
+  Status is_read;
+  if (setup.ranks.is_first()) {
+    if (const auto listed = read(run)) {
+      for (const contract::LeftOutClip& one : *listed) {
+        if (one.clip < 0 || one.clip >= static_cast<int64_t>(setup.clips.clips.size()) ||
+            told.size() == kMostClips)
+          continue;
+        told.push_back(static_cast<double>(one.clip));
+        log::warn("train", fmt::format("no samples are taken from clip {} ({}): {}", one.clip,
+                                       setup.clips.clips[static_cast<size_t>(one.clip)].video, one.why));
+      }
+    } else {
+      is_read = fail(listed.error());
+    }
+  }
+  ZT_TRY(is_read);  // the others end with this rank
+  ZT_TRY_ASSIGN(const auto by_rank, setup.ranks.gather(told, kMostClips, "clips that ended ranks"));
+  for (const double clip : by_rank.front()) setup.cursor.clips.left_out.insert(static_cast<int64_t>(clip));
+  return {};
+}
+
+}  // namespace zt::train
