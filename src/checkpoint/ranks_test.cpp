@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/files/files.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
@@ -126,6 +127,22 @@ TEST(SavedByRanks, FailsOnAllIfOneCannotWrite) {
   EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 1);
   ASSERT_TRUE(save(folder.path(), 3, 3).at(0).status);  // and the next one is saved again
   EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 3);
+}
+
+// Out of memory, say: here a tensor without data.
+TEST(SavedByRanks, FailsOnAllAtOnceIfOneThrows) {
+  for (const int thrower : {0, 1}) {
+    const test::TempFolder folder;
+    const clock::Stopwatch watch;
+    const auto results = save(folder.path(), 1, 2, [&](int rank, Snapshot& snapshot) {
+      if (rank == thrower)
+        snapshot.tensors.front().value = at::empty({35}, at::TensorOptions(at::kFloat).device(at::kMeta));
+    });
+
+    for (const SaveResult& result : results) EXPECT_FALSE(result.status) << "rank " << thrower << " throws";
+    EXPECT_LT(watch.seconds(), 10) << "the deadline is 20 s";
+    ASSERT_TRUE(save(folder.path(), 2, 2).at(0).status);
+  }
 }
 
 TEST(SavedByRanks, FailsIfTheFirstCannot) {

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "base/files/files.hpp"
+#include "config/job/train_job.hpp"
+#include "config/load.hpp"
 #include "contract/events.hpp"
 #include "report/chart.hpp"
 #include "report/html.hpp"
@@ -109,7 +111,9 @@ contract::RunFolder make_run(const std::filesystem::path& runs) {
   options.runs_folder = runs;
   options.name = "dance";
   options.kind = "stage1";
-  options.run_yaml = "output_dir: \"<dance>\"\n";
+  config::Resolved<config::TrainJob> resolved;
+  resolved.job.output_dir = "<dance>";
+  options.run_yaml = config::freeze(resolved);
   return contract::RunFolder::create(options).value();
 }
 

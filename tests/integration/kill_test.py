@@ -67,11 +67,12 @@ class Jobs:
     def __init__(self, programs, root):
         self.zoetrope, self.inputs = programs / "zoetrope", root / "inputs"
 
-    def train(self, stage, folder):
+    def train(self, stage, folder, ranks=1, zero_stage=1):
         if list(folder.glob("runs/*/identity.json")):
-            return [self.zoetrope, "train", "--resume", "latest"]
+            return [self.zoetrope, "train", "--resume", "latest", "--ranks", ranks]
         stage2 = ["--set", "stage=2", "--set", f"model.stage1_run={self.stage1_run()}"] if stage == 2 else []
-        return [self.zoetrope, "train", "--config", self.inputs / "train.yaml", "--name", "killed", *stage2]
+        return [self.zoetrope, "train", "--config", self.inputs / "train.yaml", "--name", "killed", *stage2,
+                "--ranks", ranks, "--set", f"parallel.zero_stage={zero_stage}"]
 
     def stage1_run(self):
         return next((self.inputs / "runs").iterdir())
@@ -84,6 +85,8 @@ class Jobs:
             "cache": lambda: [self.zoetrope, "data", "cache", "--config", inputs / "cache.yaml"],
             "train1": lambda: self.train(1, folder),
             "train2": lambda: self.train(2, folder),
+            "ranks2": lambda: self.train(1, folder, ranks=2, zero_stage=2),
+            "ranks3": lambda: self.train(2, folder, ranks=3, zero_stage=3),
             "generate": lambda: [self.zoetrope, "generate", "--run", self.stage1_run(), "--pose", inputs / POSE, "--ref",
                                  inputs / PICTURE, "-W", "32", "-H", "32", "-L", "16", "--steps", "12", "--cfg", "2",
                                  "-o", "out.mp4"],
@@ -92,7 +95,7 @@ class Jobs:
         }[name]()
 
     def result(self, name, folder):
-        if name.startswith("train"):
+        if name.startswith(("train", "ranks")):
             return last_checkpoint(folder)
         return files_of(folder)
 
@@ -124,9 +127,9 @@ def descendants(pid):
 
 
 def kill(process, whom):
-    """kill -9 of the program, of the workers that it started, or of both."""
+    """kill -9 of the program, of the workers that it started, of one of them, or of all. What lives on may finish the job."""
     workers = descendants(process.pid)
-    for pid in ([process.pid] if whom != "workers" else []) + (workers if whom != "program" else []):
+    for pid in {"program": [process.pid], "workers": workers, "worker": workers[-1:], "both": [process.pid, *workers]}[whom]:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -160,7 +163,7 @@ def kill_one_job(jobs, root, name, kills, rng):
         try:
             process.wait(rng.uniform(0, length_s))
         except subprocess.TimeoutExpired:
-            kill(process, rng.choice(("program", "workers", "both")))
+            kill(process, rng.choice(("program", "workers", "worker", "both")))
             done += 1
             continue
         whole += 1  # it was quicker: from the start again
@@ -186,7 +189,7 @@ def main():
         root = Path(scratch)
         jobs = Jobs(programs, root)
         jobs.make_inputs()
-        for name in ("synth", "ingest", "cache", "train1", "train2", "generate", "export"):
+        for name in ("synth", "ingest", "cache", "train1", "train2", "ranks2", "ranks3", "generate", "export"):
             kill_one_job(jobs, root, name, kills, random.Random(f"{seed} {name}"))
 
 

@@ -7,9 +7,12 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -154,6 +157,18 @@ Result<uint64_t> write_folder(const Save& save, const fs::path& folder) {
   return bytes + text.size();
 }
 
+/// The others wait for what comes of it, so nothing may be thrown past them.
+template <class Work>
+std::invoke_result_t<Work> caught(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::Exhausted, "memory ran out");
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::Internal, e.what());
+  }
+}
+
 Result<uint64_t> commit_as_first(const Save& save) {
   const SaverOptions& options = save.options;
   // Not the run's own folder: where its disk is gone, or it was moved, nothing goes to the place it had.
@@ -186,12 +201,17 @@ Result<uint64_t> commit_as_other(const Save& save) {
     ZT_TRY(write_checked(part_file(folder, meeting.rank()), contract::to_json(written.part)));
     return written.bytes;
   };
-  const Result<uint64_t> written = write();
-  const std::string told = written ? "written" : std::string(kFailed) + written.error().text();
-  ZT_TRY(meeting.post(part_key(save, meeting.rank()), told));
+  const Result<uint64_t> written = caught(write);
+  if (!written) call_off(save, written.error());
   if (!written) return fail(written.error());
+  ZT_TRY(meeting.post(part_key(save, meeting.rank()), "written"));
   ZT_TRY(hear(kEnd));
   return written;
+}
+
+void warn_unless(const Status& told) {
+  if (!told)
+    log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
 }
 
 }  // namespace
@@ -200,14 +220,19 @@ Result<uint64_t> commit(const Save& save) {
   Meeting* const meeting = save.options.meeting.get();
   if (!meeting) return commit_as_first(save);
   if (meeting->rank() != 0) return commit_as_other(save);
-  auto bytes = commit_as_first(save);
-  const std::string end = bytes ? "saved" : std::string(kFailed) + bytes.error().text();
-  Status told = meeting->post(key(save, kEnd), end);
-  // Before the folder was named the others wait for that.
-  if (told && !bytes) told = meeting->post(key(save, kFolder), end);
-  if (!told)
-    log::warn("checkpoint", "the other ranks can't be told how the save ended: " + told.error().text());
+  auto bytes = caught([&] { return commit_as_first(save); });
+  if (!bytes) call_off(save, bytes.error());
+  if (bytes) warn_unless(meeting->post(key(save, kEnd), "saved"));
   return bytes;
+}
+
+void call_off(const Save& save, const Error& why) {
+  Meeting* const meeting = save.options.meeting.get();
+  if (!meeting) return;
+  const std::string told = std::string(kFailed) + why.text();
+  if (meeting->rank() != 0) return warn_unless(meeting->post(part_key(save, meeting->rank()), told));
+  warn_unless(meeting->post(key(save, kEnd), told));
+  warn_unless(meeting->post(key(save, kFolder), told));  // before it was named the others wait for that
 }
 
 std::vector<int64_t> prune(contract::CheckpointFolder& checkpoints, const Retention& retention,

@@ -13,6 +13,9 @@ namespace zt::checkpoint::internal {
 /// SaveResult::status; the folder then holds what it held before.
 Result<uint64_t> commit(const Save& save);
 
+/// Tells the other ranks, which wait for this one's part or for its folder, that nothing comes.
+void call_off(const Save& save, const Error& why);
+
 /// Removes what retention no longer wants now that `verified_step` reads back. Returns the steps removed;
 /// what can't be removed is logged and tried again by the next save.
 std::vector<int64_t> prune(contract::CheckpointFolder& checkpoints, const Retention& retention,

@@ -48,7 +48,8 @@ std::optional<Hang> HangRule::look(double now_s, std::span<const std::optional<R
     }
     count(seen_[rank], *ranks[rank], passed_s);
     const auto kind = judge(seen_[rank], ranks[rank]->words);
-    if (kind && !first) first = Hang{rank, *kind, seen_[rank].silent_s};
+    const double lasted_s = kind == Hang::Kind::Stopped ? seen_[rank].stopped_s : seen_[rank].silent_s;
+    if (kind && !first) first = Hang{rank, *kind, lasted_s};
   }
   return first;
 }

@@ -29,7 +29,7 @@ struct Hang {
   };
   size_t rank = 0;
   Kind kind = Kind::Stopped;
-  double silent_s = 0;  ///< without a change of its words
+  double silent_s = 0;  ///< without a change of its words; stopped, without a break
 };
 std::string_view name(Hang::Kind kind);
 

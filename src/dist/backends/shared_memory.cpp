@@ -222,8 +222,9 @@ Outcome SharedMemory::finish(uint64_t sequence, clock::Deadline deadline) {
 Result<std::shared_ptr<exchange::Segment>> share_segment(const Meeting& meeting, size_t bytes) {
   const std::string key = meeting.prefix + "segment";
   if (meeting.rank == 0) {
-    ZT_TRY_ASSIGN(auto segment, exchange::Segment::create(bytes));
-    ZT_TRY(meeting.store->set(key, segment->offer().text()));
+    auto segment = exchange::Segment::create(bytes);
+    // The others wait for it in any case: without one they hear why.
+    ZT_TRY(meeting.store->set(key, segment ? (*segment)->offer().text() : "none: " + segment.error().text()));
     return segment;
   }
   ZT_TRY_ASSIGN(const std::string text, meeting.store->get(key, meeting.deadline));
