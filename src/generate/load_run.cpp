@@ -13,6 +13,7 @@
 #include "config/weights_folder.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
+#include "models/folder_sums.hpp"
 #include "models/run_model.hpp"
 
 namespace zt::generate {
@@ -121,6 +122,8 @@ Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& ch
 Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
   ZT_TRY_ASSIGN(const config::TrainJob job, models::run_config(run));
   ZT_TRY_ASSIGN(const config::ModelJob located, models::locate_encoders(run, job.model));
+  for (const std::string& path : {located.vae_model_path, located.image_encoder_path})
+    ZT_TRY(models::check_sums(path));
   LoadedModel model;
   model.has_motion = job.stage == 2;
   model.schedule = job.schedule;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "config/paths.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::models {
@@ -25,12 +26,23 @@ constexpr std::array<EncoderKind, 2> kEncoders = {
     {{kRunCodec, "vae_model_path", &config::ModelJob::vae_model_path},
      {kRunImageEncoder, "image_encoder_path", &config::ModelJob::image_encoder_path}}};
 
+/// A run that has trained has made what no path leads to: another one would be worthless to its networks.
+Status check_not_lost(const fs::path& run, const config::ModelJob& job, const EncoderKind& encoder) {
+  if (run.empty() || !job.stage1_run.empty() || !(job.*encoder.path).empty()) return {};
+  const auto folder = contract::RunFolder::open(run);
+  if (!folder || folder->attempts().empty() || contract::list_checkpoints(folder->checkpoints()).empty())
+    return {};
+  return fail(ErrorCode::NotFound, fmt::format("{} is gone, and the run was trained with it: put a copy back",
+                                               (run / encoder.folder).string()));
+}
+
 Result<std::string> locate(const fs::path& run, const config::ModelJob& job, const EncoderKind& encoder) {
   for (const fs::path& owner : {run, fs::path(job.stage1_run)}) {
     const fs::path folder = owner / encoder.folder;
     std::error_code ignored;
     if (!owner.empty() && fs::exists(folder / "config.json", ignored)) return folder.string();
   }
+  ZT_TRY(check_not_lost(run, job, encoder));
   if (!(job.*encoder.path).empty() || job.stage1_run.empty()) return job.*encoder.path;
   ZT_TRY_ASSIGN(const config::TrainJob stage1, run_config(job.stage1_run));
   if (!(stage1.model.*encoder.path).empty()) return stage1.model.*encoder.path;

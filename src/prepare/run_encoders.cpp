@@ -17,6 +17,7 @@
 #include "config/paths.hpp"
 #include "data/from_job.hpp"
 #include "data/sample/load_sample.hpp"
+#include "models/folder_sums.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
 #include "models/run_model.hpp"
@@ -85,6 +86,7 @@ template <class Encoder>
 Status save_whole(const Encoder& encoder, const fs::path& folder) {
   ZT_TRY_ASSIGN(const files::Temporary unfinished, files::Temporary::folder(folder));
   ZT_TRY(encoder.save(unfinished.path()));
+  ZT_TRY(models::write_sums(unfinished.path()));
   return files::rename_durable(unfinished.path(), folder);
 }
 
@@ -118,6 +120,8 @@ Result<Encoders> open_run_encoders(const EncoderSource& source, const data::Clip
   encoders.device = source.device;
   ZT_TRY_ASSIGN(const config::ModelJob model, models::locate_encoders(source.run, source.model));
   ZT_TRY(config::require_encoders(model));
+  for (const std::string& path : {model.vae_model_path, model.image_encoder_path})
+    ZT_TRY(models::check_sums(path));
   ZT_TRY_ASSIGN(encoders.codec, models::needs_codec_fit(model)
                                     ? fit_codec(source, clips)
                                     : models::build_codec(model, source.seed, source.device));
