@@ -165,6 +165,7 @@ Result<ClipIndex> read_index(const std::filesystem::path& path) {
   ZT_TRY_ASSIGN(const std::string text, files::read(path));
   auto index = parse_index(text, path.parent_path());
   if (!index) return fail(std::move(index.error()).with("while reading the index " + path.string()));
+  index->has_digests = true;
   return index;
 }
 
@@ -174,7 +175,7 @@ Status write_index(const std::filesystem::path& path, const std::vector<ClipReco
 
 ClipIndex select_split(const ClipIndex& index, std::string_view split) {
   if (split.empty()) return index;
-  ClipIndex selected{index.root, {}, index.digest};
+  ClipIndex selected{index.root, {}, index.digest, index.has_digests};
   std::copy_if(index.clips.begin(), index.clips.end(), std::back_inserter(selected.clips),
                [&](const ClipRecord& clip) { return clip.split == split; });
   return selected;

@@ -46,7 +46,8 @@ struct ClipRecord {
 struct ClipIndex {
   std::filesystem::path root;  ///< folder of the index file; relative paths of the records start here
   std::vector<ClipRecord> clips;
-  std::string digest;  ///< of the records as written; names the data set in a run's identity
+  std::string digest;        ///< of the records as written; names the data set in a run's identity
+  bool has_digests = false;  ///< each clip's `content` is that of its bytes: the index was read from a file
 
   std::filesystem::path path(const std::string& relative) const { return root / relative; }
 };

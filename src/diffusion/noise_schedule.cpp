@@ -101,7 +101,18 @@ Result<NoiseSchedule> NoiseSchedule::make(const NoiseScheduleConfig& config) {
                             "schedule.beta_start and schedule.beta_end (usual: 0.00085 and 0.012)",
                             config.beta_start, config.beta_end));
   }
-  return NoiseSchedule(config);
+  NoiseSchedule schedule(config);
+  for (int64_t t = 0; t + 1 < config.num_timesteps; ++t) {  // the last may be pure noise
+    const float signal = schedule.signal_scale(t), noise = schedule.noise_scale(t);
+    if (!(signal > 0 && noise > 0))
+      return fail(
+          ErrorCode::InvalidConfig,
+          fmt::format("at timestep {} of {} a sample would be {} of the picture and {} of the noise, and a "
+                      "network learns nothing from that: set schedule.num_train_timesteps, beta_start and "
+                      "beta_end (usual: 1000, 0.00085 and 0.012)",
+                      t, config.num_timesteps, signal, noise));
+  }
+  return schedule;
 }
 
 NoiseSchedule::NoiseSchedule(const NoiseScheduleConfig& config) : config_(config) {

@@ -88,6 +88,8 @@ Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const 
   Found found = look_up(plan);
   data::LoadOptions load = options_.load;
   load.parts = found.missing_parts();
+  if (load.parts.targets || load.parts.reference || load.parts.reference_whole)
+    ZT_TRY(content_->check(index_, plan.clip));
   ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(index_, plan, load));
 
   EncodedSample sample;
@@ -115,6 +117,7 @@ Result<int64_t> SampleEncoder::fill_moments(const data::SamplePlan& plan) const 
         .has_value();
   });
   if (missing.target_frames.empty()) return 0;
+  ZT_TRY(content_->check(index_, plan.clip));
   data::LoadOptions load = options_.load;
   load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
   ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(index_, missing, load));
@@ -132,6 +135,7 @@ Result<int64_t> SampleEncoder::fill_embeddings(const data::SamplePlan& plan) con
         .has_value();
   });
   if (missing.empty()) return 0;
+  ZT_TRY(content_->check(index_, plan.clip));
   std::vector<int64_t> in_file;
   for (const int64_t frame : missing) in_file.push_back(clip.first_frame + frame);
   ZT_TRY_ASSIGN(data::FrameSource source, data::FrameSource::open(index_.path(clip.video)));

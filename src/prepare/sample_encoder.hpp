@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
+#include "data/content_digest.hpp"
 #include "data/sample/load_sample.hpp"
 #include "data/sample/sample_plan.hpp"
 #include "models/clip_vision/clip_vision.hpp"
@@ -80,6 +81,7 @@ class SampleEncoder {
   EncodedStore latents_, embeddings_;
   EncodeOptions options_;
   std::vector<int64_t> latent_shape_;
+  std::unique_ptr<data::ContentCheck> content_ = std::make_unique<data::ContentCheck>();
 };
 
 }  // namespace zt::prepare

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <filesystem>
 #include <memory>
+#include <variant>
 
 #include "base/files/files.hpp"
 #include "cli/launch/hosts.hpp"
@@ -17,6 +19,8 @@
 #include "cli/verbs/verbs.hpp"
 #include "config/job/idle_settings.hpp"
 #include "config/paths.hpp"
+#include "contract/checkpoint_folder.hpp"
+#include "contract/events.hpp"
 #include "contract/rank_environment.hpp"
 #include "contract/run_state.hpp"
 
@@ -136,6 +140,23 @@ Result<std::optional<config::Resolved<config::TrainJob>>> changed_configuration(
   return wanted;
 }
 
+/// A run that has saved would begin again at step 0 if what it saved is gone.
+Status check_checkpoints_there(const contract::RunFolder& run) {
+  if (!contract::list_checkpoints(run.checkpoints()).empty()) return {};
+  ZT_TRY_ASSIGN(const contract::EventLog log, contract::read_events(run.events()));
+  int64_t saved = -1;
+  for (const contract::Event& event : log.events)
+    if (const auto* one = std::get_if<contract::CheckpointSaved>(&event.body))
+      saved = std::max(saved, one->step);
+  if (saved < 0) return {};
+  return fail(
+      ErrorCode::NotFound,
+      fmt::format(
+          "the run has saved checkpoints, the last of step {}, and {} has none: put them back, or start "
+          "a new run (`zoetrope train --config {}`)",
+          saved, run.checkpoints().string(), run.run_yaml().string()));
+}
+
 Result<int> resume(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const RankPlaces places, places_of(options));
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
@@ -143,6 +164,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   // The lock, not the state, which goes by the worker's number: that may be a zombie's, or another process's
   // by now.
   if (const auto lock = run.lock(); !lock) return fail(lock.error());
+  ZT_TRY(check_checkpoints_there(run));
   ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
   const config::TrainJob& job = changed ? changed->job : own.job;

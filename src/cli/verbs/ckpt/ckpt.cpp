@@ -68,12 +68,14 @@ Result<int> list(const Options& options) {
 }
 
 // The folders a target names: one checkpoint, or every one of a run.
-Result<std::vector<fs::path>> checkpoint_folders(const Options& options) {
-  if (is_checkpoint_folder(options.target)) return std::vector<fs::path>{options.target};
+Result<std::vector<contract::CheckpointEntry>> checkpoint_folders(const Options& options) {
+  if (is_checkpoint_folder(options.target)) {
+    contract::CheckpointEntry named;
+    named.folder = options.target;
+    return std::vector{named};
+  }
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, run_meant_by(options.target)));
-  std::vector<fs::path> folders;
-  for (const auto& entry : contract::list_checkpoints(run.checkpoints())) folders.push_back(entry.folder);
-  return folders;
+  return contract::list_checkpoints(run.checkpoints());
 }
 
 // A file that is missing, a folder or a loop of links in its place is damage too.
@@ -82,13 +84,15 @@ bool is_damage(ErrorCode code) {
 }
 
 Result<int> verify(const Options& options) {
-  ZT_TRY_ASSIGN(const auto folders, checkpoint_folders(options));
-  if (folders.empty())
+  ZT_TRY_ASSIGN(const auto entries, checkpoint_folders(options));
+  if (entries.empty())
     return fail(ErrorCode::NotFound, fmt::format("{} has no checkpoints to verify", options.target));
   json items = json::array();
   int code = contract::kExitOk;
-  for (const auto& folder : folders) {
-    auto opened = archive::StoredCheckpoint::open(folder);
+  for (const contract::CheckpointEntry& entry : entries) {
+    const fs::path& folder = entry.folder;
+    Result<archive::StoredCheckpoint> opened = fail(entry.defect.value_or(Error()));
+    if (!entry.defect) opened = archive::StoredCheckpoint::open(folder);
     if (!opened && is_damage(opened.error().code)) opened.error().code = ErrorCode::Corrupt;
     if (!opened) code = contract::exit_code(opened.error());
     items.push_back({{"path", folder.string()},

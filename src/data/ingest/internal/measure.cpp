@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/hash.hpp"
+#include "data/content_digest.hpp"
 #include "data/ingest/internal/shots.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -180,23 +181,9 @@ Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
 }
 
 Checked<std::string> digest(const fs::path& path) {
-  std::vector<fs::path> files{path};
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    auto frames = list_frames(path);
-    if (!frames) return reject(path, frames.error());
-    files = *std::move(frames);
-  }
-  hash::Xxh128 hash;
-  std::vector<char> buffer(size_t{1} << 16);
-  for (const fs::path& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return reject(file, "unreadable", "the file can't be opened");
-    while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0)
-      hash.update(std::string_view(buffer.data(), static_cast<size_t>(in.gcount())));
-    if (in.bad()) return reject(file, "unreadable", "the file can't be read");
-  }
-  return hash.hex();
+  auto digest = content_digest(path);
+  if (!digest) return reject(path, digest.error());
+  return *std::move(digest);
 }
 
 }  // namespace zt::data::ingest_internal

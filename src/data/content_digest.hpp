@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The name that a clip's footage has in the cache: a digest of its bytes.
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "base/error.hpp"
+#include "data/clip_index.hpp"
+
+namespace zt::data {
+
+/// XXH3-128 of a file's bytes, or of all pictures of a folder in order. Errors: those of reading.
+Result<std::string> content_digest(const std::filesystem::path& path);
+
+/// Whether footage is still what the index says, asked once for each clip before it is decoded: what is made
+/// of other footage must not get into the cache under this one's name. Threads: any.
+class ContentCheck {
+ public:
+  /// Errors: Corrupt if the footage was replaced; those of reading. Indexes that were not read from a file
+  /// have no digests to compare, and pass.
+  Status check(const ClipIndex& index, size_t clip);
+
+ private:
+  std::mutex mutex_;
+  std::set<size_t> checked_;
+};
+
+}  // namespace zt::data

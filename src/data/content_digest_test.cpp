@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/content_digest.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/files/files.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::data {
+namespace {
+
+TEST(ContentCheck, FootageThatWasReplacedIsRefusedUntilItIsBack) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "one video"));
+  ClipIndex index{folder.path(), {ClipRecord()}, "", /*has_digests=*/true};
+  index.clips[0].video = "a.mp4";
+  index.clips[0].content = content_digest(folder / "a.mp4").value();
+  ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "another"));
+  ContentCheck check;
+
+  const Status replaced = check.check(index, 0);
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().code, ErrorCode::Corrupt);
+  EXPECT_NE(replaced.error().text().find("a.mp4 is not what it was"), std::string::npos);
+
+  ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "one video"));
+  EXPECT_TRUE(check.check(index, 0));
+}
+
+TEST(ContentCheck, AnIndexWithoutDigestsPasses) {
+  ClipIndex index{"/nowhere", {ClipRecord()}, ""};
+  EXPECT_TRUE(ContentCheck().check(index, 0));
+}
+
+TEST(ContentDigest, OfAFolderIsThatOfItsPicturesInOrder) {
+  const test::TempFolder folder;
+  std::filesystem::create_directory(folder / "frames");
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "1.png", "ab"));
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "2.png", "c"));
+  ASSERT_TRUE(files::write_atomic(folder / "whole", "abc"));
+
+  EXPECT_EQ(content_digest(folder / "frames").value(), content_digest(folder / "whole").value());
+  EXPECT_EQ(content_digest(folder / "absent").error().code, ErrorCode::NotFound);
+}
+
+}  // namespace
+}  // namespace zt::data
