@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flight records of ranks. What is accepted must write to a file that is accepted again, no exchange lost.
-#include "contract/flight.hpp"
+#include "contract/words/flight.hpp"
 #include "input.hpp"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -26,6 +26,8 @@ Result<std::string> content_digest(const fs::path& path) {
   hash::Xxh128 hash;
   std::vector<char> buffer(size_t{1} << 16);
   for (const fs::path& file : files) {
+    if (fs::exists(file, error) && !fs::is_regular_file(file, error))  // a pipe would wait for its writer
+      return fail(ErrorCode::InvalidArgument, file.string() + " is no regular file");
     std::ifstream in(file, std::ios::binary);
     if (!in) return fail(files::errno_error("open", file, errno));
     while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0)

@@ -68,6 +68,8 @@ def pid_of(launcher, rank):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
+            if not words[0].endswith(b"zoetrope-worker"):  # the moment between fork and exec
+                continue
             if b"train" in words and (b"--rank" not in words or words[words.index(b"--rank") + 1] == str(rank).encode()):
                 return pid
         return None

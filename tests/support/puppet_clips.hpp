@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
+#include "data/content_digest.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/puppet/puppet.hpp"
 #include "media/video_writer.hpp"
@@ -52,8 +53,9 @@ inline std::filesystem::path write_puppet_clips(const std::filesystem::path& fol
     expect_ok(media::write_video(folder / (id + ".mp4"), pictures, video));
     expect_ok(data::write_keypoints(folder / (id + ".keypoints"), keypoints));
     data::ClipRecord record;
-    record.id = record.content = id;
+    record.id = id;
     record.video = id + ".mp4";
+    record.content = data::content_digest(folder / record.video).value();
     record.keypoints = id + ".keypoints";
     record.split = i + 2 < num_clips ? "train" : "val";
     record.num_frames = kFrames;

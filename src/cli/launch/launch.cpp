@@ -99,6 +99,9 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   }
   std::unique_ptr<rendezvous::Server> store;
   if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
+    ZT_TRY_ASSIGN(const config::TrainJob job,
+                  config::thaw_run(run.config_file(attempt.generation), {run.identity().folder, run.path()}));
+    session.hang_s = static_cast<double>(job.parallel.hang_s);
     ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
   return supervise(session);

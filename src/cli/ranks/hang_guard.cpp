@@ -21,22 +21,17 @@ namespace {
 constexpr double kPeriod_s = 0.25;
 /// For the ranks to write their flight records: they look for the request every 100 ms.
 constexpr double kEvidence_s = 0.4;
-/// Of a process that has not said a word yet, which takes a second at most unless the disk is slow. What a
-/// rank says later is its job's (parallel.hang_s).
-constexpr double kWordlessStop_s = 5;
 
 std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
   const contract::Attempt first{session.call.generation, session.call.progress.parent_path()};
   return first.flight(static_cast<int>(rank));
 }
 
-/// What is known of such a process.
-std::optional<contract::Progress> wordless(const WorkerSession& session, pid_t pid) {
-  if (pid < 0) return std::nullopt;
+/// What is known of a process that has not said a word yet.
+contract::Progress wordless(const WorkerSession& session, pid_t pid) {
   contract::Progress words;
   words.generation = session.call.generation;
   words.pid = pid;
-  words.stop_limit_s = kWordlessStop_s;
   return words;
 }
 
@@ -61,19 +56,21 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation) {
                      flight_file(session, 0).parent_path().string());
 }
 
-// Of the process that runs; none before its first.
+// Of the process that runs. Until it knows its job's limits it says none.
 std::optional<contract::Progress> HangGuard::words_of(const WorkerGroup& workers, size_t rank) const {
-  if (workers.end_of(rank)) return std::nullopt;
+  const pid_t pid = workers.pid_of(rank);
+  if (workers.end_of(rank) || pid < 0) return std::nullopt;
   auto words = contract::read_progress(session_.call_of(rank).progress);
-  if (!words || words->pid != workers.pid_of(rank)) return std::nullopt;
-  return std::move(*words);
+  if (!words || words->pid != pid) words = wordless(session_, pid);
+  if (words->phase == contract::Phase::Starting && words->stop_limit_s <= 0)
+    words->stop_limit_s = session_.hang_s;
+  return words;
 }
 
 void HangGuard::look(const WorkerGroup& workers, double now_s) {
   std::vector<std::optional<RankLook>> looks(workers.size());
   for (size_t rank = 0; rank < workers.size(); ++rank) {
     auto words = words_of(workers, rank);
-    if (!words && !workers.end_of(rank)) words = wordless(session_, workers.pid_of(rank));
     if (!words) continue;
     if (const auto pulse = process::read_pulse(workers.pid_of(rank)))
       looks[rank] = RankLook{std::move(*words), *pulse};

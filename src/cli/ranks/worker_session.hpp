@@ -42,6 +42,8 @@ struct WorkerSession {
   std::vector<HostPart> hosts = {};   ///< where the ranks run; empty: on this host
   std::optional<Restarts> restarts = {};
   bool keeps_memory = false;  ///< for snapshots, of ranks that are started again
+  /// A rank that has said no limit yet may be stopped for so long; 0 = as long as it likes.
+  double hang_s = 0;
 
   const contract::WorkerCall& call_of(size_t rank) const { return rank == 0 ? call : others[rank - 1].call; }
   const std::filesystem::path& log_of(size_t rank) const { return rank == 0 ? log : others[rank - 1].log; }
