@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
 /// More would mean that it is not the clips.
-constexpr size_t kMostClips = 4096;
+constexpr size_t kMostClips = 256;
 
 Result<std::vector<contract::LeftOutClip>> read(const contract::RunFolder& run) {
   std::error_code unknown;
