@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/files/files.hpp"
 #include "base/text/json_reason.hpp"
 
 namespace zt::contract {
@@ -29,6 +30,17 @@ Result<std::vector<LeftOutClip>> parse_left_out(std::string_view text) {
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
     return fail(ErrorCode::Corrupt, fmt::format("not a list of clips left out: {}", json_reason(e)));
   }
+}
+
+Result<std::vector<LeftOutClip>> read_left_out(const std::filesystem::path& path) {
+  constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
+  std::error_code unknown;
+  if (!std::filesystem::exists(path, unknown)) return std::vector<LeftOutClip>();
+  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxBytes));
+  auto clips = parse_left_out(text);
+  if (!clips)
+    return fail(std::move(clips.error()).with(path.string() + " (remove it to use all clips again)"));
+  return clips;
 }
 
 }  // namespace zt::contract

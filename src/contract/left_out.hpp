@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,5 +23,7 @@ struct LeftOutClip {
 std::string to_json(const std::vector<LeftOutClip>& clips);
 /// Errors: Corrupt for anything but a complete list, Unsupported for another version.
 Result<std::vector<LeftOutClip>> parse_left_out(std::string_view json);
+/// Of a file; none if it is absent. Errors: as above, saying how to get rid of it; those of reading.
+Result<std::vector<LeftOutClip>> read_left_out(const std::filesystem::path& path);
 
 }  // namespace zt::contract

@@ -33,7 +33,6 @@ constexpr std::chrono::seconds kEndLimit{1};
 /// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
 constexpr std::chrono::seconds kLeaveLimit{10};
 constexpr std::chrono::seconds kHoldLimit{60};
-constexpr uint64_t kMaxListBytes = uint64_t{1} << 20;
 
 bool is_clean(const process::Exit& exit) { return exit.ok() || exit.code == kExitResumable; }
 
@@ -165,12 +164,7 @@ RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
 // The ranks read the file when they begin the next generation.
 Result<std::string> Recovery::leave_out(const DeadlySamples& deadly) const {
   const contract::RunFolder& run = session_.restarts->run;
-  std::vector<contract::LeftOutClip> clips;
-  std::error_code unknown;
-  if (fs::exists(run.left_out(), unknown)) {
-    ZT_TRY_ASSIGN(const std::string text, files::read(run.left_out(), kMaxListBytes));
-    ZT_TRY_ASSIGN(clips, contract::parse_left_out(text));
-  }
+  ZT_TRY_ASSIGN(std::vector<contract::LeftOutClip> clips, contract::read_left_out(run.left_out()));
   const RankFailure& second = deadly.second;
   const auto words = contract::read_progress(session_.call_of(static_cast<size_t>(second.rank)).progress);
   // A file of its own: the ranks' events are the first rank's, and this rank ends once in a generation.

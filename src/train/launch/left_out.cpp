@@ -4,10 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <vector>
 
-#include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "contract/left_out.hpp"
 #include "train/launch/setup.hpp"
@@ -15,20 +13,8 @@
 namespace zt::train {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
 /// More would mean that it is not the clips.
 constexpr size_t kMostClips = 256;
-
-Result<std::vector<contract::LeftOutClip>> read(const contract::RunFolder& run) {
-  std::error_code unknown;
-  if (!std::filesystem::exists(run.left_out(), unknown)) return std::vector<contract::LeftOutClip>();
-  ZT_TRY_ASSIGN(const std::string text, files::read(run.left_out(), kMaxFileBytes));
-  auto clips = contract::parse_left_out(text);
-  if (!clips)
-    return fail(
-        std::move(clips.error()).with(run.left_out().string() + " (remove it to use all clips again)"));
-  return clips;
-}
 
 }  // namespace
 
@@ -36,7 +22,7 @@ Status leave_out_deadly_clips(Setup& setup, const contract::RunFolder& run) {
   std::vector<double> told;
   Status is_read;
   if (setup.ranks.is_first()) {
-    if (const auto listed = read(run)) {
+    if (const auto listed = contract::read_left_out(run.left_out())) {
       for (const contract::LeftOutClip& one : *listed) {
         if (one.clip < 0 || one.clip >= static_cast<int64_t>(setup.clips.clips.size()) ||
             told.size() == kMostClips)
