@@ -169,7 +169,6 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
   layout.seed = options.seed;
   layout.initialize = initialize;
   layout.device = options.device;
-  layout.shard = options.shard;
   layout.residency = options.residency;
   set.store = std::make_unique<params::ParamStore>(declare_networks(configs), layout);
   set.reference_net =

@@ -55,7 +55,6 @@ struct BuildOptions {
   params::PlacementRule placement = {};  ///< default: trainable fp32
   uint64_t seed = 0;                     ///< of start values that no file gives
   at::Device device = at::kCPU;
-  params::Shard shard = {};              ///< of several ranks: this one's part of the state
   params::ResidencyRule residency = {};  ///< default: all is kept whole
   /// Motion modules must come from a file, and mm_zero_proj_out does not apply.
   bool for_generation = false;

@@ -88,9 +88,10 @@ TEST(NetworkSet, EachRankStartsWithItsPartOfTheWhole) {
   job.motion_init = config::MotionInit::FrameLags;
   BuildOptions options{.motion = true, .seed = 2};
   const NetworkSet whole = build(job, options);
-  options.residency = [](const std::string&) { return params::Residency{.whole_values = false}; };
   for (int rank = 0; rank < 3; ++rank) {
-    options.shard = {rank, 3};
+    options.residency = [=](const std::string&) {
+      return params::Residency{.whole_values = false, .shard = {rank, 3}};
+    };
     const NetworkSet set = build(job, options);
     for (size_t s = 0; s < whole.store->segments().size(); ++s) {
       const params::Segment& part = set.store->segments()[s];

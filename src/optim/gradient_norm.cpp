@@ -31,8 +31,9 @@ struct BlockSums {
   std::vector<double> values;
 };
 
-/// The blocks of a segment that a shard has.
-Range held_blocks(const params::Segment& segment, params::Shard shard) {
+/// The blocks of a segment that a rank has.
+Range held_blocks(const params::Segment& segment, int64_t rank) {
+  const params::Shard shard = params::shard_of(rank, segment.shard.count);
   const Range held = params::part_of(shard, segment.gradients_P.numel());
   return {held.begin / kBlock, held.end / kBlock};
 }
@@ -110,7 +111,8 @@ template <class Body>
 void for_each_node(const params::ParamStore& store, const Body& body) {
   for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
     const Range blocks = blocks_of(param);
-    for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, store.shard()), blocks.begin))
+    for (const Range& node :
+         nodes_inside(blocks.size(), held_blocks(segment, segment.shard.index), blocks.begin))
       body(param.segment, {blocks.begin + node.begin, blocks.begin + node.end});
   });
 }
@@ -167,11 +169,11 @@ std::vector<double> partial_square_sums(const params::ParamStore& store) {
   return out;
 }
 
-size_t num_partial_sums(const params::ParamStore& store, params::Shard shard) {
+size_t num_partial_sums(const params::ParamStore& store, int64_t rank) {
   size_t count = 0;
   for_each_param(store, [&](const params::StoredParam& param, const params::Segment& segment) {
     const Range blocks = blocks_of(param);
-    count += nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin).size();
+    count += nodes_inside(blocks.size(), held_blocks(segment, rank), blocks.begin).size();
   });
   return count;
 }
@@ -186,8 +188,8 @@ GradientNorms gradient_norms(const params::ParamStore& store, std::span<const st
     const Range blocks = blocks_of(param);
     KnownNodes known;
     for (size_t rank = 0; rank < by_rank.size(); ++rank) {
-      const params::Shard shard{static_cast<int64_t>(rank), static_cast<int64_t>(by_rank.size())};
-      for (const Range& node : nodes_inside(blocks.size(), held_blocks(segment, shard), blocks.begin))
+      const Range held = held_blocks(segment, static_cast<int64_t>(rank));
+      for (const Range& node : nodes_inside(blocks.size(), held, blocks.begin))
         known[{node.begin, node.end}] = by_rank[rank].at(next[rank]++);
     }
     const double sum = sum_of({0, blocks.size()}, known);

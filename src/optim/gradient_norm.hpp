@@ -11,8 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "params/shard.hpp"
-
 namespace zt::params {
 class ParamStore;
 }
@@ -31,12 +29,12 @@ struct GradientNorms {
 /// scale).
 GradientNorms gradient_norms(const params::ParamStore& store, double scale = 1);
 
-/// The same where each rank has a shard of the summed gradients: what one rank knows of the trees, a few
-/// numbers per parameter, and the norms from what all ranks know, in order of rank. Every rank must have the
-/// same segments touched.
+/// The same where ranks have shards of the summed gradients: what one rank knows of the trees, a few numbers
+/// per parameter, and the norms from what the first ParamStore::most_shards() ranks know, in order of rank.
+/// Every rank must have the same segments touched.
 std::vector<double> partial_square_sums(const params::ParamStore& store);
-/// How many numbers partial_square_sums() gives on the rank of that shard.
-size_t num_partial_sums(const params::ParamStore& store, params::Shard shard);
+/// How many numbers partial_square_sums() gives on that rank.
+size_t num_partial_sums(const params::ParamStore& store, int64_t rank);
 GradientNorms gradient_norms(const params::ParamStore& store, std::span<const std::vector<double>> by_rank,
                              double scale);
 

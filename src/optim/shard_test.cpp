@@ -75,7 +75,7 @@ TEST_P(Shards, KnowTheNormsTogether) {
     shared = test::make_store(kParams, {}, {rank, ranks});
     test::fill_gradients(*shared, {"net"}, 0.3);
     by_rank.push_back(partial_square_sums(*shared));
-    EXPECT_EQ(by_rank.back().size(), num_partial_sums(*shared, {rank, ranks}));
+    EXPECT_EQ(by_rank.back().size(), num_partial_sums(*shared, rank));
   }
 
   const GradientNorms found = gradient_norms(*shared, by_rank, 0.5), wanted = gradient_norms(*one, 0.5);

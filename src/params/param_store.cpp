@@ -50,9 +50,37 @@ at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
   return out;
 }
 
+/// Gives the segment the memory that its residency wants, for `elements` and padding.
+void allocate(Segment& segment, int64_t elements, const Residency& wanted, at::Device device) {
+  const auto options = at::TensorOptions().dtype(segment.placement.dtype).device(device);
+  const int64_t length = padded(elements, kBlockElements * wanted.shard.count);
+  const auto part_of_whole = [&](const at::Tensor& whole_P) {
+    return whole_P.narrow(0, segment.part.begin, segment.part.size());
+  };
+  segment.shard = wanted.shard;
+  segment.part = part_of(wanted.shard, length);
+  segment.keeps_values = wanted.whole_values;
+  segment.keeps_gradients = wanted.whole_gradients;
+  if (segment.keeps_values) {
+    segment.values_P = at::zeros({length}, options);
+    segment.values_S = part_of_whole(segment.values_P);
+  } else {
+    segment.values_P = lent_tensor(length, options, values_of(segment));
+    segment.values_S = at::zeros({segment.part.size()}, options);
+  }
+  if (!segment.placement.trainable) return;
+  if (segment.keeps_gradients) {
+    segment.gradients_P = at::zeros({length}, options);
+    segment.gradients_S = part_of_whole(segment.gradients_P);
+  } else {
+    segment.gradients_P = lent_tensor(length, options, "the gradients of " + segment.unit);
+    segment.gradients_S = at::zeros({segment.part.size()}, options);
+  }
+}
+
 }  // namespace
 
-ParamStore::ParamStore(const ParamTable& table, const Options& options) : shard_(options.shard) {
+ParamStore::ParamStore(const ParamTable& table, const Options& options) {
   const at::NoGradGuard no_grad;
   lay_out(table, options);
   bind_views();
@@ -86,33 +114,9 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
     params_.push_back({info, segment, sizes[segment], {}});
     sizes[segment] += padded(info.numel(), kBlockElements);
   }
-  for (size_t s = 0; s < segments_.size(); ++s)
-    allocate(segments_[s], padded(sizes[s], kBlockElements * shard_.count), options);
-}
-
-void ParamStore::allocate(Segment& segment, int64_t length, const Options& options) const {
-  const auto tensor_options = at::TensorOptions().dtype(segment.placement.dtype).device(options.device);
-  const auto part_of_whole = [&](const at::Tensor& whole_P) {
-    return whole_P.narrow(0, segment.part.begin, segment.part.size());
-  };
-  const Residency wanted = options.residency ? options.residency(segment.unit) : Residency{};
-  segment.part = part_of(shard_, length);
-  segment.keeps_values = wanted.whole_values;
-  segment.keeps_gradients = wanted.whole_gradients;
-  if (segment.keeps_values) {
-    segment.values_P = at::zeros({length}, tensor_options);
-    segment.values_S = part_of_whole(segment.values_P);
-  } else {
-    segment.values_P = lent_tensor(length, tensor_options, values_of(segment));
-    segment.values_S = at::zeros({segment.part.size()}, tensor_options);
-  }
-  if (!segment.placement.trainable) return;
-  if (segment.keeps_gradients) {
-    segment.gradients_P = at::zeros({length}, tensor_options);
-    segment.gradients_S = part_of_whole(segment.gradients_P);
-  } else {
-    segment.gradients_P = lent_tensor(length, tensor_options, "the gradients of " + segment.unit);
-    segment.gradients_S = at::zeros({segment.part.size()}, tensor_options);
+  for (size_t s = 0; s < segments_.size(); ++s) {
+    const Residency wanted = options.residency ? options.residency(segments_[s].unit) : Residency{};
+    allocate(segments_[s], sizes[s], wanted, options.device);
   }
 }
 
@@ -137,7 +141,6 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
   other->params_ = params_;
   other->segments_ = segments_;
   other->by_name_ = by_name_;
-  other->shard_ = shard_;
   other->gate_ = gate_;
   for (Segment& segment : other->segments_) {
     segment.touched = false;
@@ -226,6 +229,12 @@ bool ParamStore::trains(std::string_view unit) const {
   return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {
     return segment.placement.trainable && segment.unit == unit;
   });
+}
+
+int64_t ParamStore::most_shards() const {
+  int64_t most = 1;
+  for (const Segment& segment : segments_) most = std::max(most, segment.shard.count);
+  return most;
 }
 
 int64_t ParamStore::num_trainable() const {

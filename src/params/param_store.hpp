@@ -6,9 +6,10 @@
 // views of its flat gradient, each its own leaf: backward adds in place and nothing is copied. What touches
 // state (optimizer, EMA, checkpoint, checksum) walks segments.
 //
-// Of several ranks each is responsible for an equal part of every segment, its shard. Where a residency rule
-// says so, a rank keeps no more of a unit's gradients, or of its values, than its part; the whole is then
-// there only while somebody lends memory for it (params/lent_memory.hpp).
+// Ranks that share a unit are each responsible for an equal part of its segments, their shard; which ranks
+// share which unit is a residency rule's to say. Where it says so, too, a rank keeps no more of a unit's
+// gradients, or of its values, than its part; the whole is then there only while somebody lends memory for it
+// (params/lent_memory.hpp).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -46,6 +47,7 @@ using PlacementRule = std::function<Placement(const ParamInfo&)>;
 struct Residency {
   bool whole_values = true;
   bool whole_gradients = true;
+  Shard shard = {};  ///< the part that is this rank's
 };
 using ResidencyRule = std::function<Residency(const std::string& unit)>;
 
@@ -66,8 +68,9 @@ struct Segment {
   std::vector<size_t> params;  ///< indices into ParamStore::params(), by offset
   bool keeps_values = true;    ///< the whole of them
   bool keeps_gradients = true;
-  Range part;              ///< of the elements: this rank's
-  at::Tensor values_P;     ///< flat, P a multiple of kBlockElements * shards
+  Shard shard;             ///< this rank's, of those that share the unit
+  Range part;              ///< of the elements: the shard's
+  at::Tensor values_P;     ///< flat, P a multiple of kBlockElements * shard.count
   at::Tensor gradients_P;  ///< same shape and type; undefined if frozen
   at::Tensor values_S;     ///< this rank's part: of values_P, or all that is kept
   at::Tensor gradients_S;
@@ -86,7 +89,6 @@ class ParamStore {
     uint64_t seed = 0;
     bool initialize = true;  ///< false leaves zeros: every parameter will be loaded
     at::Device device = at::kCPU;
-    Shard shard = {};              ///< this rank's; every segment's length is a multiple of 256 * shard.count
     ResidencyRule residency = {};  ///< default: all whole
   };
   ParamStore(const ParamTable& table, const Options& options);
@@ -97,7 +99,8 @@ class ParamStore {
   /// backward beside those bound to this one. Values stay shared whichever store lives longer.
   std::unique_ptr<ParamStore> with_own_gradients() const;
 
-  const Shard& shard() const { return shard_; }
+  /// Of the unit that is divided into the most parts.
+  int64_t most_shards() const;
 
   /// Told about the work of every unit bound to this store or to one made by with_own_gradients() later;
   /// null: nobody. Must outlive the layers' calls.
@@ -141,11 +144,9 @@ class ParamStore {
  private:
   ParamStore() = default;
   void lay_out(const ParamTable& table, const Options& options);
-  void allocate(Segment& segment, int64_t length, const Options& options) const;
   void bind_views();
   /// Over the parameter's first elements.
   void put(const StoredParam& param, const at::Tensor& front) const;
-  Shard shard_;
   UnitGate* gate_ = nullptr;
   std::vector<StoredParam> params_;
   std::vector<Segment> segments_;

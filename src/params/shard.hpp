@@ -14,6 +14,9 @@ struct Shard {
   int64_t count = 1;
 };
 
+/// The shard of one of several ranks where each `count` neighbours share.
+inline Shard shard_of(int64_t rank, int64_t count) { return {rank % count, count}; }
+
 /// Elements [begin, end).
 struct Range {
   int64_t begin = 0;

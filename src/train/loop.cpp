@@ -355,7 +355,7 @@ void Loop::save(bool is_last) {
   if (saved_step_ == setup_.cursor.step) return;
   const clock::Stopwatch watch;
   journal_.progress(contract::Phase::Saving);
-  checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.saves());
+  checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.rank());
   if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync_later();

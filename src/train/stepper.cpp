@@ -157,11 +157,10 @@ Status Stepper::share(std::vector<LaneReport>& lanes) {
 
 Result<optim::GradientNorms> Stepper::norms(double scale) {
   const params::ParamStore& store = *state_.networks.store;
-  const int64_t shards = ranks_.shard().count;
+  const int64_t shards = store.most_shards();
   if (shards == 1) return optim::gradient_norms(store, scale);
   size_t longest = 0;
-  for (int64_t i = 0; i < shards; ++i)
-    longest = std::max(longest, optim::num_partial_sums(store, {i, shards}));
+  for (int64_t i = 0; i < shards; ++i) longest = std::max(longest, optim::num_partial_sums(store, i));
   ZT_TRY_ASSIGN(const auto by_rank,
                 ranks_.gather(optim::partial_square_sums(store), longest, "gradient norms"));
   // Further ranks have copies of the same parts.

@@ -12,6 +12,7 @@
 #include "base/error_policy.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
+#include "config/job/unit_sharing.hpp"
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "tensor/device.hpp"
@@ -81,7 +82,7 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
   ZT_TRY_ASSIGN(const train::Origin origin, train::agree_on_origin(ranks, *memory_, is_restart_));
   // With stages 2 and 3 a unit may have been under way when the ranks were lost: its weights are loaded
   // again.
-  const bool is_settled = setup_ && job_.parallel.zero_stage <= 1;
+  const bool is_settled = setup_ && config::highest_stage(job_.parallel) <= 1;
   if (is_settled && origin.memory_step) {
     ZT_TRY(train::set_up_again(*setup_, std::move(ranks), origin, journal));
   } else {

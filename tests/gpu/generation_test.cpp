@@ -14,7 +14,7 @@ constexpr int64_t kFrames = 6, kLatentSide = 4;
 /// Two windows, guided, noise in every step.
 at::Tensor sampled(at::Device device, config::MixedPrecision dtype) {
   const config::TrainJob job = test::tiny_job(/*stage=*/2);
-  const models::NetworkSet nets = test::tiny_networks(job, {}, {}, device);
+  const models::NetworkSet nets = test::tiny_networks(job, {}, device);
   const auto noise = [](at::IntArrayRef shape, uint32_t purpose) {
     return tensor::normal(shape, {7, purpose, 0});
   };

@@ -25,7 +25,7 @@ struct TestParam {
 inline std::unique_ptr<params::ParamStore> make_store(const std::vector<TestParam>& wanted,
                                                       params::PlacementRule placement = {},
                                                       params::Shard shard = {},
-                                                      params::ResidencyRule residency = {},
+                                                      const params::ResidencyRule& residency = {},
                                                       at::Device device = at::kCPU) {
   params::ParamTable table;
   for (const TestParam& p : wanted)
@@ -33,8 +33,11 @@ inline std::unique_ptr<params::ParamStore> make_store(const std::vector<TestPara
   params::ParamStore::Options options;
   options.placement = std::move(placement);
   options.seed = 7;
-  options.shard = shard;
-  options.residency = std::move(residency);
+  options.residency = [=](const std::string& unit) {
+    params::Residency kept = residency ? residency(unit) : params::Residency{};
+    if (shard.count > 1) kept.shard = shard;
+    return kept;
+  };
   options.device = device;
   return std::make_unique<params::ParamStore>(table, options);
 }

@@ -56,8 +56,8 @@ inline config::TrainJob tiny_job(int64_t stage = 1) {
   return job;
 }
 
-/// The job's networks at start values, as the rank of `shard` keeps them.
-inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Shard shard = {},
+/// The job's networks at start values.
+inline models::NetworkSet tiny_networks(const config::TrainJob& job,
                                         const params::ResidencyRule& residency = {},
                                         at::Device device = at::kCPU) {
   const auto configs = models::network_configs(job.model, kTinyChannels, job.stage == 2);
@@ -66,7 +66,6 @@ inline models::NetworkSet tiny_networks(const config::TrainJob& job, params::Sha
   options.motion = job.stage == 2;
   options.placement = train::placement_rule(job, models::declare_networks(*configs));
   options.seed = static_cast<uint64_t>(job.seed);
-  options.shard = shard;
   options.residency = residency;
   options.device = device;
   return models::make_networks(*configs, options);

@@ -20,7 +20,7 @@ struct Trainer {
       : job(train_job),
         device(on_device),
         schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
-        state(train::make_model_state(tiny_networks(job, {}, {}, device), job)),
+        state(train::make_model_state(tiny_networks(job, {}, device), job)),
         stepper(state, ranks, schedule, train::forward_rules(job, *state.networks.store),
                 {.max_grad_norm = job.optimizer.max_grad_norm,
                  .num_lanes = job.lanes,

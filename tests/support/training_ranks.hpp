@@ -73,9 +73,7 @@ class Rank {
         ranks(std::move(all)),
         schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
         state(make_model_state(
-            test::tiny_networks(job, ranks.shard(),
-                                residency_rule(job, ranks, {.levels = 2, .scale_factor = 4})),
-            job)),
+            test::tiny_networks(job, residency_rule(job, ranks, {.levels = 2, .scale_factor = 4})), job)),
         are_shared((ranks.share_units(*state.networks.store), true)),
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
@@ -121,7 +119,7 @@ class Rank {
     return loss;
   }
   int64_t sent() const { return ranks.traffic().total().elements_sent; }
-  int64_t shards() const { return ranks.shard().count; }
+  int64_t shards() const { return state.networks.store->most_shards(); }
   int64_t num_trainable() const { return state.networks.store->num_trainable(); }
   std::span<const params::Segment> segments() const {
     return std::as_const(*state.networks.store).segments();
@@ -140,7 +138,7 @@ class Rank {
                              .meeting = ranks.meeting()});
     Cursor cursor(job.schedule.num_train_timesteps);
     cursor.step = static_cast<int64_t>(next_);
-    saver.save_in_place(snapshot_of(state, cursor, ranks.saves()));
+    saver.save_in_place(snapshot_of(state, cursor, ranks.rank()));
     const checkpoint::SaveResult saved = saver.take_results().at(0);
     EXPECT_TRUE(saved.status) << saved.status.error().text();
   }

@@ -8,7 +8,7 @@
 namespace zt::cli {
 
 std::string_view name(Hang::Kind kind) {
-  constexpr std::array<std::string_view, 3> kNames = {"stopped", "asleep", "spinning"};
+  constexpr std::array<std::string_view, 4> kNames = {"stopped", "asleep", "spinning", "waiting"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -36,6 +36,19 @@ std::optional<Hang::Kind> HangRule::judge(const Seen& seen, const contract::Prog
   return std::nullopt;
 }
 
+std::optional<Hang> HangRule::judge_all(std::span<const std::optional<RankLook>> ranks) const {
+  if (!sees_all_ || ranks.size() < 2) return std::nullopt;
+  size_t last = 0;
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    if (!ranks[rank]) return std::nullopt;
+    const contract::Progress& words = ranks[rank]->words;
+    const bool waits = words.activity == contract::Activity::Exchange && words.limit_s > 0;
+    if (!waits || seen_[rank].asleep_s < words.limit_s) return std::nullopt;
+    if (seen_[rank].silent_s < seen_[last].silent_s) last = rank;
+  }
+  return Hang{last, Hang::Kind::Waiting, seen_[last].silent_s};
+}
+
 std::optional<Hang> HangRule::look(double now_s, std::span<const std::optional<RankLook>> ranks) {
   seen_.resize(ranks.size());
   const double passed_s = last_look_s_ ? std::min(now_s - *last_look_s_, kLongestLook_s) : 0;
@@ -51,7 +64,7 @@ std::optional<Hang> HangRule::look(double now_s, std::span<const std::optional<R
     const double lasted_s = kind == Hang::Kind::Stopped ? seen_[rank].stopped_s : seen_[rank].silent_s;
     if (kind && !first) first = Hang{rank, *kind, lasted_s};
   }
-  return first;
+  return first ? first : judge_all(ranks);
 }
 
 }  // namespace zt::cli

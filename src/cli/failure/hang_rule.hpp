@@ -23,9 +23,10 @@ struct RankLook {
 
 struct Hang {
   enum class Kind {
-    Stopped,  ///< SIGSTOP, a debugger
-    Asleep,   ///< it waits for something that does not come, and not for other ranks
-    Spinning  ///< it computes without end
+    Stopped,   ///< SIGSTOP, a debugger
+    Asleep,    ///< it waits for something that does not come, and not for other ranks
+    Spinning,  ///< it computes without end
+    Waiting    ///< for another rank, as all ranks do: something that was sent got lost
   };
   size_t rank = 0;
   Kind kind = Kind::Stopped;
@@ -35,14 +36,19 @@ std::string_view name(Hang::Kind kind);
 
 class HangRule {
  public:
+  /// `sees_all`: no rank is on another host.
+  explicit HangRule(bool sees_all = false) : sees_all_(sees_all) {}
+
   /// Looks at every rank at time `now_s`, of any steady clock; none: it has ended, or is not there yet. The
   /// time since the look before counts, for a rank whose words have not changed, as
   /// - stopped, if its process was at both looks;
   /// - computing, as far as it has used a core;
   /// - asleep for the rest, unless a thread of it is active: one that waits for a core is not asleep.
   /// A rank hangs that is stopped for words.stop_limit_s without a break; or, unless it waits for others,
-  /// that is asleep for words.limit_s, or computes for kSpinTimes as long. No clock of a rank matters, and
-  /// time in which nobody looked counts as kLongestLook_s at most: the launcher itself was stopped.
+  /// that is asleep for words.limit_s, or computes for kSpinTimes as long; or all ranks do, that have waited
+  /// for others, asleep, for their words.limit_s: the last to begin is named then. No clock of a rank
+  /// matters, and time in which nobody looked counts as kLongestLook_s at most: the launcher itself was
+  /// stopped.
   std::optional<Hang> look(double now_s, std::span<const std::optional<RankLook>> ranks);
 
   static constexpr double kLongestLook_s = 1;
@@ -60,6 +66,8 @@ class HangRule {
   };
   static void count(Seen& seen, const RankLook& found, double passed_s);
   static std::optional<Hang::Kind> judge(const Seen& seen, const contract::Progress& words);
+  std::optional<Hang> judge_all(std::span<const std::optional<RankLook>> ranks) const;
+  bool sees_all_;
   std::vector<Seen> seen_;
   std::optional<double> last_look_s_;
 };

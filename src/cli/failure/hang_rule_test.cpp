@@ -143,5 +143,39 @@ TEST(HangRule, TimeInWhichNobodyLookedDoesNotCount) {
   EXPECT_TRUE(rule.look(604.5, ranks));
 }
 
+/// Looks at several ranks four times a second, each with words of its own.
+std::optional<Hang> watch_all(bool sees_all, const std::vector<std::optional<Progress>>& words,
+                              const PulseAt& pulse_of_last, double until_s) {
+  HangRule rule(sees_all);
+  for (double now_s = 0; now_s < until_s; now_s += 0.25) {
+    std::vector<std::optional<RankLook>> ranks;
+    for (const auto& one : words) {
+      const bool is_last = &one == &words.back();
+      ranks.push_back(one ? std::optional(RankLook{*one, is_last ? pulse_of_last(now_s) : kAsleep})
+                          : std::nullopt);
+    }
+    if (const auto hang = rule.look(now_s, ranks)) return hang;
+  }
+  return std::nullopt;
+}
+
+TEST(HangRule, RanksThatAllWaitForEachOtherHang) {
+  const Progress waits = in(Activity::Exchange);
+  const auto hang = watch_all(true, {waits, may_last(8, waits)}, always(kAsleep), 100);
+  ASSERT_TRUE(hang);
+  EXPECT_EQ(hang->kind, Kind::Waiting);
+  EXPECT_EQ(hang->silent_s, 8) << "the usual time of every rank's exchange has passed";
+}
+
+TEST(HangRule, RanksThatWaitForOneThatComesDoNot) {
+  const Progress waits = in(Activity::Exchange);
+  EXPECT_FALSE(watch_all(false, {waits, waits}, always(kAsleep), kForever_s / 100)) << "others are elsewhere";
+  EXPECT_FALSE(watch_all(true, {waits, std::nullopt}, always(kAsleep), kForever_s / 100)) << "one is started";
+  EXPECT_FALSE(watch_all(true, {waits, may_last(0, waits)}, always(kAsleep), kForever_s / 100));
+  EXPECT_FALSE(watch_all(true, {waits, waits}, at_work(0.01), kForever_s / 100)) << "one writes to a disk";
+  EXPECT_FALSE(watch_all(true, {waits, may_last(1e9, in(Activity::Backward))}, at_work(1), kForever_s / 100));
+  EXPECT_FALSE(watch_all(true, {waits}, always(kAsleep), kForever_s / 100)) << "alone";
+}
+
 }  // namespace
 }  // namespace zt::cli

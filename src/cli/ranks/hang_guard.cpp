@@ -99,7 +99,9 @@ std::string HangGuard::tend(WorkerGroup& workers) {
   const std::string what = describe(found);
   append_error(session_.log_of(found.hang.rank), what);
   write_event(found, what);
-  workers.kill_hung(found.hang.rank);
+  // A wait for others is no doing of the samples that it had in hand.
+  found.hang.kind == Hang::Kind::Waiting ? workers.send(found.hang.rank, SIGKILL)
+                                         : workers.kill_hung(found.hang.rank);
   return "zoetrope: " + what + "\n";
 }
 

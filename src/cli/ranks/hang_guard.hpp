@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -22,7 +23,8 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation);
 class HangGuard {
  public:
   /// The session must outlive it. Ranks that say no limits in their words are not judged.
-  explicit HangGuard(const WorkerSession& session) : session_(session) {}
+  explicit HangGuard(const WorkerSession& session)
+      : session_(session), rule_(/*sees_all=*/std::ssize(session.others) + 1 == session.call.place.ranks) {}
 
   /// Call it several times a second. A rank that is found to hang is killed a moment later, when the others
   /// had time to write their records, unless it has said something meanwhile. Then the line to show, which

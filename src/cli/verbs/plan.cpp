@@ -119,13 +119,16 @@ std::string step_text(const json& plan) {
 
 std::string units_text(const json& plan) {
   Table table({{"UNIT"},
+               {"STAGE", Table::Align::Right},
+               {"RANKS", Table::Align::Right},
                {"TRAINED", Table::Align::Right},
                {"FROZEN", Table::Align::Right},
                {"KEPT", Table::Align::Right},
                {"GFLOP", Table::Align::Right}});
   for (const json& unit : plan["units"])
     table.add(
-        {unit["name"], unit["trained"].dump(), unit["frozen"].dump(), size(unit["kept_bytes"]),
+        {unit["name"], unit["zero_stage"].dump(), unit["sharing_ranks"].dump(), unit["trained"].dump(),
+         unit["frozen"].dump(), size(unit["kept_bytes"]),
          fmt::format("{:.3g}",
                      (unit["forward_flops"].get<double>() + unit["backward_flops"].get<double>()) / 1e9)});
   return "\n" + table.text(table_width());

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "config/job/unit_sharing.hpp"
+
 namespace zt::config {
 
 std::vector<std::string> idle_settings(const TrainJob& job) {
@@ -13,13 +15,12 @@ std::vector<std::string> idle_settings(const TrainJob& job) {
   };
   note_if(job.checkpoint.memory_peer && job.checkpoint.memory_every_steps == 0,
           "checkpoint.memory_peer: true", "checkpoint.memory_every_steps: 0");
-  const std::string stage = fmt::format("parallel.zero_stage: {}", parallel.zero_stage);
-  note_if(parallel.accumulation == Accumulation::Parts && parallel.zero_stage < 2,
-          "parallel.accumulation: parts", stage);
-  note_if(!parallel.keep_whole.empty() && parallel.zero_stage < 3, "parallel.keep_whole", stage);
-  note_if(parallel.keep_whole_if_faster && parallel.zero_stage < 3, "parallel.keep_whole_if_faster: true",
-          stage);
-  note_if(parallel.shard_ranks > 0 && parallel.zero_stage == 0, "parallel.shard_ranks", stage);
+  const int64_t highest = highest_stage(parallel);
+  const std::string stage = fmt::format("parallel.zero_stage: {}", highest);
+  note_if(parallel.accumulation == Accumulation::Parts && highest < 2, "parallel.accumulation: parts", stage);
+  note_if(!parallel.keep_whole.empty() && highest < 3, "parallel.keep_whole", stage);
+  note_if(parallel.keep_whole_if_faster && highest < 3, "parallel.keep_whole_if_faster: true", stage);
+  note_if(parallel.shard_ranks > 0 && highest == 0, "parallel.shard_ranks", stage);
   return lines;
 }
 

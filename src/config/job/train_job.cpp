@@ -7,6 +7,7 @@
 #include "base/text/text.hpp"
 #include "config/internal/limits.hpp"
 #include "config/internal/rules.hpp"
+#include "config/job/unit_sharing.hpp"
 #include "config/listing.hpp"
 
 namespace zt::config {
@@ -94,6 +95,11 @@ void describe(Listing& l, ParallelJob& j) {
        .min = 0,
        .max = kMaxRanks,
        .resume = Resume::Allow});
+  l.field("units", j.units,
+          {.help = "units with a ZeRO stage of their own: parts of names, each with its stage, of which the "
+                   "first that fits decides, e.g. mid_block=2; with /all after it, all ranks share them, "
+                   "whatever shard_ranks; zoetrope plan --units lists names",
+           .resume = Resume::Allow});
   l.field("keep_whole", j.keep_whole,
           {.help = "with zero_stage 3: units whose weights every rank keeps whole, as with stage 2; parts of "
                    "their names, e.g. mid_block",
@@ -213,6 +219,11 @@ Status check_frozen_networks(const TrainJob& job) {
       text::join(unset, " and ")));
 }
 
+Status check_units(const ParallelJob& job) {
+  for (const std::string& rule : job.units) ZT_TRY(parse_unit_rule(rule));
+  return {};
+}
+
 Status check_optimizer(const TrainJob& job) {
   const OptimJob& o = job.optimizer;
   if (o.lr_scheduler == LrScheduler::PiecewiseConstant && o.lr_step_rules.empty())
@@ -235,6 +246,7 @@ Status validate(const TrainJob& job) {
   ZT_TRY(validate_precision(job.precision));
   ZT_TRY(check_start(job));
   ZT_TRY(check_frozen_networks(job));
+  ZT_TRY(check_units(job.parallel));
   return check_optimizer(job);
 }
 

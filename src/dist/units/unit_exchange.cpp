@@ -28,9 +28,9 @@ void check(Status status) {
 
 }  // namespace
 
-UnitExchange::UnitExchange(params::ParamStore& store, Communicator& group, const std::vector<Visit>& walk,
+UnitExchange::UnitExchange(params::ParamStore& store, SharingRanks ranks, const std::vector<Visit>& walk,
                            std::chrono::seconds timeout)
-    : store_(store), group_(group), timeout_(timeout) {
+    : store_(store), ranks_(ranks), timeout_(timeout) {
   lay_out();
   plan(walk);
   store_.set_gate(this);
@@ -82,10 +82,10 @@ void UnitExchange::plan(const std::vector<Visit>& walk) {
 
 Status UnitExchange::compare_plans() {
   if (std::exchange(is_compared_, true)) return {};
-  const at::Tensor all_R = at::zeros({group_.size()}, words());
-  all_R[group_.rank()] = static_cast<int64_t>(digest(plan_));
-  ZT_TRY(
-      group_.all_gather_into(all_R, all_R.narrow(0, group_.rank(), 1), "plan of the units").wait(deadline()));
+  const at::Tensor all_R = at::zeros({ranks_.all.size()}, words());
+  all_R[ranks_.all.rank()] = static_cast<int64_t>(digest(plan_));
+  ZT_TRY(ranks_.all.all_gather_into(all_R, all_R.narrow(0, ranks_.all.rank(), 1), "plan of the units")
+             .wait(deadline()));
   for (int64_t rank = 1; rank < all_R.numel(); ++rank) {
     if (all_R[rank].item<int64_t>() != all_R[0].item<int64_t>())
       return fail(ErrorCode::Internal,
@@ -123,7 +123,7 @@ Status UnitExchange::walk(const std::function<void()>& pass, bool adds) {
 }
 
 Status UnitExchange::lead(const std::function<Status()>& work) {
-  const bool is_first = group_.rank() == 0;
+  const bool is_first = ranks_.all.rank() == 0;
   if (!shares_.values) return is_first ? work() : Status();
   forget_values();
   if (!is_first) return serve();
@@ -141,7 +141,7 @@ Status UnitExchange::lead(const std::function<Status()>& work) {
     throw;
   }
   mode_ = Mode::Idle;
-  ZT_TRY(group_.broadcast(at::full({1}, kEnd, words()), /*root=*/0, kWanted).wait(deadline()));
+  ZT_TRY(ranks_.all.broadcast(at::full({1}, kEnd, words()), /*root=*/0, kWanted).wait(deadline()));
   return done;
 }
 
@@ -149,15 +149,22 @@ Status UnitExchange::serve() {
   try {
     for (size_t slot = 0;; slot = (slot + 1) % kValueSlots) {
       const at::Tensor wanted = at::zeros({1}, words());
-      ZT_TRY(group_.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
+      ZT_TRY(ranks_.all.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
       const auto unit = wanted.item<int64_t>();
       if (unit == kEnd) return {};
+      if (!serves(units_[static_cast<size_t>(unit)])) continue;
       gather(static_cast<size_t>(unit), slot);
       wait(values_[slot].pending);
     }
   } catch (const ExchangeFailed& failed) {
     return fail(failed.error());
   }
+}
+
+bool UnitExchange::serves(const UnitState& unit) const {
+  return std::ranges::any_of(unit.values, [&](const Place& place) {
+    return ranks_.all.rank() < store_.segments()[place.segment].shard.count;
+  });
 }
 
 void UnitExchange::enter(const Visit& visit) {
@@ -205,7 +212,7 @@ void UnitExchange::enter_leading(size_t unit) {
     slot = next_;
     next_ = (next_ + 1) % kValueSlots;
     const at::Tensor wanted = at::full({1}, static_cast<int64_t>(unit), words());
-    check(group_.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
+    check(ranks_.all.broadcast(wanted, /*root=*/0, kWanted).wait(deadline()));
     gather(unit, slot);
     wait(values_[slot].pending);
   }
@@ -254,20 +261,22 @@ void UnitExchange::gather(size_t unit, size_t slot) {
   Slot& into = values_[slot];
   into.unit = unit;
   for (const Place& place : units_[unit].values) {
-    into.pending.push_back(group_.all_gather_into(
-        in_slot(into, place), store_.segments()[place.segment].values_S, units_[unit].name + " values"));
+    const params::Segment& segment = store_.segments()[place.segment];
+    into.pending.push_back(ranks_.of(segment).all_gather_into(in_slot(into, place), segment.values_S,
+                                                              units_[unit].name + " values"));
   }
 }
 
 void UnitExchange::reduce(const UnitState& unit, GradientSlot& slot) {
   for (const Place& place : unit.gradients) {
-    at::Tensor into_S = store_.segments()[place.segment].gradients_S;
+    const params::Segment& segment = store_.segments()[place.segment];
+    at::Tensor into_S = segment.gradients_S;
     if (adds_) {
       into_S = at::empty_like(into_S);
       slot.addends.push_back({place.segment, into_S});
     }
     slot.pending.push_back(
-        group_.reduce_scatter_into(into_S, in_slot(slot, place), unit.name + " gradients"));
+        ranks_.of(segment).reduce_scatter_into(into_S, in_slot(slot, place), unit.name + " gradients"));
   }
 }
 
@@ -284,7 +293,7 @@ void UnitExchange::wait(std::vector<Pending>& pending) const {
 }
 
 at::TensorOptions UnitExchange::words() const {
-  return at::TensorOptions(at::kLong).device(group_.device_type());
+  return at::TensorOptions(at::kLong).device(ranks_.all.device_type());
 }
 
 at::Tensor UnitExchange::in_slot(const Slot& slot, const Place& place) const {

@@ -42,10 +42,21 @@ class ExchangeFailed : public std::exception {
   std::string text_;
 };
 
+/// Who exchanges what of a unit.
+struct SharingRanks {
+  Communicator& all;
+  /// Those of all that share one copy of the state with this rank, neighbours; null: all do.
+  Communicator* copy = nullptr;
+  /// Requires: the segment is shared, by all or by a copy's ranks.
+  Communicator& of(const params::Segment& segment) const {
+    return copy && segment.shard.count == copy->size() ? *copy : all;
+  }
+};
+
 class UnitExchange final : public params::UnitGate {
  public:
-  /// Becomes the gate of the store; both and the group must outlive it. `timeout`: of each wait.
-  UnitExchange(params::ParamStore& store, Communicator& group, const std::vector<Visit>& walk,
+  /// Becomes the gate of the store; both and the groups must outlive it. `timeout`: of each wait.
+  UnitExchange(params::ParamStore& store, SharingRanks ranks, const std::vector<Visit>& walk,
                std::chrono::seconds timeout);
   ~UnitExchange() override;
   UnitExchange(const UnitExchange&) = delete;
@@ -63,8 +74,9 @@ class UnitExchange final : public params::UnitGate {
   /// ContractError for a unit out of order.
   Status walk(const std::function<void()>& pass, bool adds = false);
 
-  /// Runs `work` on rank 0, where it may visit units in any order, forward only; the others bring their parts
-  /// until it is done. Returns the work's status there, and the exchange's elsewhere.
+  /// Runs `work` on rank 0, where it may visit units in any order, forward only; the others, which all call
+  /// it too, bring their parts until it is done. Returns the work's status there, and the exchange's
+  /// elsewhere.
   Status lead(const std::function<Status()>& work);
 
   void before_forward(const std::string& unit) override { enter({unit, Pass::Forward}); }
@@ -118,9 +130,11 @@ class UnitExchange final : public params::UnitGate {
   void take_values_back(const UnitState& unit) const;
   void forget_values();
   Status serve();
+  /// Whether the first rank gathers from this one, not from a copy of its part.
+  bool serves(const UnitState& unit) const;
 
   params::ParamStore& store_;
-  Communicator& group_;
+  const SharingRanks ranks_;
   const std::chrono::seconds timeout_;
   std::vector<UnitState> units_;
   std::map<std::string, size_t, std::less<>> by_name_;

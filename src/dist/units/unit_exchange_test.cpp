@@ -49,7 +49,7 @@ struct Rank {
     store = test::make_store(kParams, {}, {index, size}, [](const std::string&) {
       return params::Residency{false, false};
     });
-    exchange = std::make_unique<UnitExchange>(*store, *group, walk, 20s);
+    exchange = std::make_unique<UnitExchange>(*store, SharingRanks{*group}, walk, 20s);
   }
   std::unique_ptr<Communicator> group;
   std::unique_ptr<params::ParamStore> store;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text/text.hpp"
+#include "config/job/unit_sharing.hpp"
 #include "models/encoder_shapes.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/plan.hpp"
@@ -41,17 +42,21 @@ json memory_json(const RankMemory& memory) {
           {"host_total", whole(memory.host.total())}};
 }
 
-json units_json(const std::vector<UnitCost>& units) {
+json units_json(const std::vector<UnitCost>& units, const config::ParallelJob& job, int64_t ranks) {
   json out = json::array();
-  for (const UnitCost& unit : units)
+  for (const UnitCost& unit : units) {
+    const config::UnitSharing sharing = config::sharing_of(job, unit.name, ranks);
     out.push_back(
         {{"name", unit.name},
+         {"zero_stage", sharing.stage},
+         {"sharing_ranks", sharing.ranks},
          {"trained", unit.trained},
          {"frozen", unit.frozen},
          {"kept_bytes", static_cast<int64_t>(unit.is_recomputed ? unit.inputs : unit.kept + unit.copies)},
          {"recomputed", unit.is_recomputed},
          {"forward_flops", unit.forward_flops},
          {"backward_flops", unit.backward_flops}});
+  }
   return out;
 }
 
@@ -90,7 +95,7 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
             {"stage3", plan.deepspeed_stage3.gpu},
             {"host_stage2", plan.deepspeed_stage2.host},
             {"host_stage3", plan.deepspeed_stage3.host}}},
-          {"units", units_json(plan.costs.units)}};
+          {"units", units_json(plan.costs.units, job.parallel, plan.ranks)}};
 }
 
 }  // namespace
@@ -110,11 +115,15 @@ Result<std::string> launch_plan(const Setup& setup) {
   ZT_TRY_ASSIGN(const auto configs,
                 models::network_configs(setup.job.model, codec.channels(), setup.job.stage == 2));
   const int64_t ranks = setup.ranks.size();
-  const ModelCosts costs = model_costs(setup.job, configs, codec.scale_factor());
-  const Place place = setup.device.is_cpu() ? Place::Host : Place::Gpu;
-  const RankMemory memory = rank_memory(setup.job, costs, ranks, place);
-  const Traffic traffic = step_traffic(setup.job, costs, ranks);
+  const Machine machine =
+      setup.device.is_cpu()
+          ? common_host(static_cast<int64_t>(setup.num_threads) * setup.ranks.on_this_host())
+          : nearest_machine(measure_flops(setup.device, at::kBFloat16));
+  const Plan plan = outline_plan(setup.job, configs, codec.scale_factor(), ranks, machine);
+  const RankMemory& memory = plan.memory;
+  const Traffic& traffic = plan.traffic;
   const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
+  const auto each = [&](double elements) { return size(traffic.element_bytes * elements); };
   const std::string on_host =
       memory.host.total() > 0 ? fmt::format(", {} of its host's memory", size(memory.host.total())) : "";
   std::string snapshots;
@@ -123,12 +132,18 @@ Result<std::string> launch_plan(const Setup& setup) {
     snapshots += fmt::format(" and {} of a neighbour, {} per step sent for them", size(memory.held),
                              size(traffic.snapshot_bytes));
   const std::string who = ranks > 1 ? fmt::format("each of {} ranks", ranks) : "the worker";
-  const std::string sent =
-      ranks > 1 ? fmt::format(" and sends {} per step", size(traffic.element_bytes * traffic.elements)) : "";
-  return fmt::format("plan: {} takes {} (weights {}, gradients {}, optimizer {}, activations {}){}{}{}", who,
-                     size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
+  const std::string sent = ranks > 1 ? fmt::format(" and sends {} per step (DeepSpeed: {})",
+                                                   each(traffic.elements), each(traffic.deepspeed_elements))
+                                     : "";
+  const std::string time = fmt::format("; about {:.2g} s per step on {}", plan.time.total_s(),
+                                       setup.device.is_cpu() ? "common cores" : std::string(machine.name));
+  const std::string deepspeed =
+      fmt::format("; DeepSpeed's estimate of states alone: {} at stage 2, {} at stage 3",
+                  size(plan.deepspeed_stage2.gpu), size(plan.deepspeed_stage3.gpu));
+  return fmt::format("plan: {} takes {} (weights {}, gradients {}, optimizer {}, activations {}){}{}{}{}{}",
+                     who, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
                      size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-                     size(memory.activations), on_host, sent, snapshots);
+                     size(memory.activations), on_host, sent, time, snapshots, deepspeed);
 }
 
 }  // namespace zt::train

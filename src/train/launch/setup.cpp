@@ -15,6 +15,7 @@
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "checkpoint/reader.hpp"
+#include "config/job/unit_sharing.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "data/from_job.hpp"
 #include "generate/load_run.hpp"
@@ -217,16 +218,18 @@ Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const O
 /// What this rank keeps whole, and says so where it is not what the stage alone would have it be.
 Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks, at::Device device,
                                                const UNetSizes& sizes) {
-  const bool shares_values = job.parallel.zero_stage >= 3 && ranks.shard().count > 1;
-  if (job.parallel.zero_stage >= 2 && ranks.shard().count > 1 && adds_up_gradients(job, ranks))
+  const int64_t highest = config::highest_stage(job.parallel),
+                sharing = config::most_sharing(job.parallel, ranks.size());
+  if (highest >= 2 && sharing > 1 && adds_up_gradients(job, ranks))
     log::info(
         "train",
         "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
         "that gives the same bits for every number of ranks, and exchanges them once a step "
         "(parallel.accumulation: parts shares them too, for an exchange each time)");
-  if (!shares_values || !job.parallel.keep_whole_if_faster) return residency_rule(job, ranks, sizes);
+  if (highest < 3 || sharing == 1 || !job.parallel.keep_whole_if_faster)
+    return residency_rule(job, ranks, sizes);
   ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks, device, job.precision));
-  const double fewest = break_even_positions(speeds, ranks.shard().count);
+  const double fewest = break_even_positions(speeds, sharing);
   log::info("train", fmt::format("units with fewer than {:.0f} positions keep their weights whole: a rank "
                                  "computes {:.1f} GFLOP/s and receives {:.2f} GB/s",
                                  fewest, speeds.flops / 1e9, speeds.bytes / 1e9));
@@ -251,7 +254,6 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   options.placement = placement_rule(job, table);
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
-  options.shard = setup.ranks.shard();
   ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks, setup.device,
                                                     {configs.denoising_unet.num_levels(),
                                                      setup.encoders.codec->scale_factor()}));

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/text/text.hpp"
+#include "config/job/unit_sharing.hpp"
 #include "train/pass/run_rules.hpp"
 
 namespace zt::train {
@@ -54,16 +55,28 @@ uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) 
   return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
 }
 
+/// As how many copies of it all ranks hold the state.
+double copies_of(const config::TrainJob& job, const params::ParamTable& table, int64_t ranks) {
+  double elements = 0, held = 0;
+  for (const params::ParamInfo& info : table.params()) {
+    if (info.is_buffer || !is_trainable(job, info.name)) continue;
+    const auto count = static_cast<double>(info.numel());
+    elements += count;
+    held += count * static_cast<double>(ranks / config::sharing_of(job.parallel, info.unit, ranks).ranks);
+  }
+  return elements > 0 ? held / elements : 1;
+}
+
 /// Two of every rank here. Those of all ranks are as large together as two checkpoints for each copy of the
 /// state.
 resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
                              const params::ParamTable& table, Crowd crowd) {
   const auto [ranks, here] = crowd;
-  const int64_t of_copy = job.parallel.shard_ranks > 0 ? job.parallel.shard_ranks : ranks;
-  const int64_t copies = job.parallel.zero_stage == 0 ? ranks : ranks / of_copy;
-  const uint64_t of_all = static_cast<uint64_t>(2 * copies) * checkpoint_bytes(job, state_costs(job, table));
+  const double copies = copies_of(job, table, ranks);
+  const auto of_all =
+      static_cast<uint64_t>(2 * copies * static_cast<double>(checkpoint_bytes(job, state_costs(job, table))));
   const std::string share = here == ranks ? "" : fmt::format(", {} of {} ranks", here, ranks);
-  return {fmt::format("{} x {}{}", what, copies, share),
+  return {fmt::format("{} x {:.3g}{}", what, copies, share),
           of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(here)};
 }
 

@@ -146,7 +146,6 @@ RankBytes measured_as_rank(const config::TrainJob& job, const models::NetworkCon
   models::BuildOptions options;
   options.motion = job.stage == 2;
   options.placement = placement_rule(job, models::declare_networks(configs));
-  options.shard = ranks.shard();
   options.residency = residency_rule(job, ranks, {configs.denoising_unet.num_levels(), scale_of(job)});
   ModelState state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
   ranks.share_units(*state.networks.store);
@@ -164,53 +163,62 @@ RankBytes measured_as_rank(const config::TrainJob& job, const models::NetworkCon
 
 constexpr int kRanks = 2;
 
-/// Stage, ZeRO stage, whether activations are recomputed. A rank is a process of its own, with a count of its
-/// own.
-class BudgetOfRanks : public testing::TestWithParam<std::tuple<int64_t, int64_t, bool>> {
- protected:
-  static void expect_close(config::TrainJob job, int64_t zero_stage) {
-    job.lanes = kRanks;
-    job.threads = 1;
-    job.optimizer.ema_decay = 0.9;
-    job.parallel.zero_stage = zero_stage;
-    job.parallel.timeout_s = 60;
-    const auto configs = models::network_configs(job.model, test::kTinyChannels, job.stage == 2).value();
-    const RankMemory planned = rank_memory(job, model_costs(job, configs, scale_of(job)), kRanks);
-    test::RankProcesses ranks(kRanks, [&](const test::RankSeat& seat) -> std::string {
-      tensor::install_counting_allocator();
-      const RankBytes found = measured_as_rank(
-          job, configs, test::join_ranks(seat.port, seat.rank, kRanks, job.parallel, "test"));
-      return fmt::format("{} {}", found.live, found.peak);
-    });
-    // The transport's segment is no tensor.
-    const double tensors = planned.total() - planned.process - planned.communication;
-    for (int rank = 0; rank < kRanks; ++rank) {
-      std::istringstream line(ranks.hear(rank));
-      RankBytes found;
-      ASSERT_TRUE(line >> found.live >> found.peak) << "rank " << rank << ": " << line.str();
-      EXPECT_NEAR((tensors - planned.activations) / found.live, 1, 0.1) << "rank " << rank;
-      EXPECT_NEAR(tensors / found.peak, 1, 0.1) << "rank " << rank;
-      std::printf(
-          "stage %d ZeRO-%d rank %d: planned / measured, before a step %.3f, at its peak %.3f of %.1f MB\n",
-          static_cast<int>(job.stage), static_cast<int>(zero_stage), rank,
-          (tensors - planned.activations) / found.live, tensors / found.peak, found.peak / 1e6);
-    }
+/// A rank is a process of its own, with a count of its own.
+void expect_close_on_ranks(config::TrainJob job) {
+  job.lanes = kRanks;
+  job.threads = 1;
+  job.optimizer.ema_decay = 0.9;
+  job.parallel.timeout_s = 60;
+  const auto configs = models::network_configs(job.model, test::kTinyChannels, job.stage == 2).value();
+  const RankMemory planned = rank_memory(job, model_costs(job, configs, scale_of(job)), kRanks);
+  test::RankProcesses ranks(kRanks, [&](const test::RankSeat& seat) -> std::string {
+    tensor::install_counting_allocator();
+    const RankBytes found =
+        measured_as_rank(job, configs, test::join_ranks(seat.port, seat.rank, kRanks, job.parallel, "test"));
+    return fmt::format("{} {}", found.live, found.peak);
+  });
+  // The transport's segment is no tensor.
+  const double tensors = planned.total() - planned.process - planned.communication;
+  for (int rank = 0; rank < kRanks; ++rank) {
+    std::istringstream line(ranks.hear(rank));
+    RankBytes found;
+    ASSERT_TRUE(line >> found.live >> found.peak) << "rank " << rank << ": " << line.str();
+    EXPECT_NEAR((tensors - planned.activations) / found.live, 1, 0.1) << "rank " << rank;
+    EXPECT_NEAR(tensors / found.peak, 1, 0.1) << "rank " << rank;
+    std::printf(
+        "stage %d ZeRO-%d rank %d: planned / measured, before a step %.3f, at its peak %.3f of %.1f MB\n",
+        static_cast<int>(job.stage), static_cast<int>(job.parallel.zero_stage), rank,
+        (tensors - planned.activations) / found.live, tensors / found.peak, found.peak / 1e6);
   }
-};
+}
+
+/// Stage, ZeRO stage, whether activations are recomputed.
+class BudgetOfRanks : public testing::TestWithParam<std::tuple<int64_t, int64_t, bool>> {};
 
 TEST_P(BudgetOfRanks, Tiny64IsAsEstimatedOnEveryRank) {
   const auto [stage, zero_stage, recompute] = GetParam();
-  expect_close(tiny64(stage, config::MixedPrecision::Fp32, recompute), zero_stage);
+  config::TrainJob job = tiny64(stage, config::MixedPrecision::Fp32, recompute);
+  job.parallel.zero_stage = zero_stage;
+  expect_close_on_ranks(job);
 }
 
 TEST_P(BudgetOfRanks, SlowQuarterWidthIsAsEstimatedOnEveryRank) {
   const auto [stage, zero_stage, recompute] = GetParam();
-  expect_close(quarter_width(stage, config::MixedPrecision::Fp32, recompute), zero_stage);
+  config::TrainJob job = quarter_width(stage, config::MixedPrecision::Fp32, recompute);
+  job.parallel.zero_stage = zero_stage;
+  expect_close_on_ranks(job);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stages, BudgetOfRanks,
                          testing::Combine(testing::Values(1, 2), testing::Range<int64_t>(0, 4),
                                           testing::Bool()));
+
+TEST(BudgetOfUnits, WithStagesOfTheirOwnIsAsEstimatedOnEveryRank) {
+  config::TrainJob job = tiny64(1, config::MixedPrecision::Fp32, /*recompute=*/false);
+  job.parallel.zero_stage = 3;
+  job.parallel.units = {"mid_block=0", "down_blocks=1", "reference_unet=2"};
+  expect_close_on_ranks(job);
+}
 
 }  // namespace
 }  // namespace zt::train

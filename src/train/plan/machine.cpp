@@ -49,6 +49,21 @@ Result<Machine> this_host() {
 
 }  // namespace
 
+Machine common_host(int64_t threads) {
+  constexpr double kCoreFlops = 80e9, kCoreBytesPerS = 10e9;
+  Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
+  host.float_flops = host.short_flops = kCoreFlops * static_cast<double>(threads);
+  host.memory_bytes_per_s = kCoreBytesPerS * static_cast<double>(threads);
+  host.link_bytes_per_s = host.memory_bytes_per_s / 4;
+  host.is_host = true;
+  return host;
+}
+
+const Machine& nearest_machine(double short_flops) {
+  return *std::ranges::min_element(
+      kMachines, {}, [&](const Machine& one) { return std::abs(std::log(one.short_flops / short_flops)); });
+}
+
 double measure_flops(at::Device device, at::ScalarType type) {
   // A GPU wants large products, and several for the time of a launch and of the wait for their end not to
   // count.

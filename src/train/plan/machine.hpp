@@ -42,6 +42,13 @@ inline constexpr std::array<Machine, 4> kMachines = {{
 inline constexpr double kGpusPerHost = 8;
 inline constexpr double kHostBytesPerS = 300e9;
 
+/// A host of common server cores, of which all ranks together use `threads`: 2.5 GHz with two AVX2 units for
+/// 16 multiplications and additions, and a share of the memory's bandwidth each. For a figure before a run,
+/// which is not worth the time of measuring.
+Machine common_host(int64_t threads);
+/// Of kMachines the one whose 16-bit operations per second are nearest to what a GPU has.
+const Machine& nearest_machine(double short_flops);
+
 /// Operations per second of a matrix product there, on a CPU with the threads that libtorch has now; measured
 /// in some 20 ms.
 double measure_flops(at::Device device, at::ScalarType type);

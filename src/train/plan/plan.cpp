@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/job/unit_sharing.hpp"
 #include "config/load.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
@@ -54,38 +55,29 @@ double moment_bytes(const config::TrainJob& job, const params::ParamInfo& info) 
 
 int64_t lanes_per_rank(const config::TrainJob& job, int64_t ranks) { return (job.lanes + ranks - 1) / ranks; }
 
-/// Ranks that share one copy of the state.
-int64_t copy_ranks(const config::TrainJob& job, int64_t ranks) {
-  return job.parallel.shard_ranks > 0 ? std::min(job.parallel.shard_ranks, ranks) : ranks;
+/// Into how many parts what is shared of a unit from a ZeRO stage on is divided.
+int64_t parts_of(const config::TrainJob& job, const UnitCost& unit, int64_t from_stage, int64_t ranks) {
+  return config::sharing_of(job.parallel, unit.name, ranks).parts(from_stage);
 }
 
-/// Into how many parts what is shared from a ZeRO stage on is divided.
-double sharers(const config::TrainJob& job, int64_t from_stage, int64_t ranks) {
-  return job.parallel.zero_stage >= from_stage ? static_cast<double>(copy_ranks(job, ranks)) : 1;
+/// The share of all units' elements, trained or frozen ones, that a rank keeps where those of units from a
+/// ZeRO stage on are divided. Of costs without units: as if all had the job's stage.
+double kept_share(const config::TrainJob& job, const ModelCosts& costs, int64_t UnitCost::*count,
+                  int64_t from_stage, int64_t ranks) {
+  double all = 0, kept = 0;
+  for (const UnitCost& unit : costs.units) {
+    const auto elements = static_cast<double>(unit.*count);
+    all += elements;
+    kept += elements / static_cast<double>(parts_of(job, unit, from_stage, ranks));
+  }
+  if (!costs.units.empty()) return all > 0 ? kept / all : 1;
+  return 1 / static_cast<double>(config::sharing_of(job.parallel, "", ranks).parts(from_stage));
 }
 
 /// Whether ranks pass their snapshots on to neighbours (peer_rule() in train/ranks/rank_groups.hpp).
 bool passes_snapshots(const config::TrainJob& job, int64_t ranks) {
   return job.checkpoint.memory_peer && job.checkpoint.memory_every_steps > 0 && ranks > 1 &&
-         job.parallel.zero_stage > 0 && copy_ranks(job, ranks) == ranks;
-}
-
-/// Units that every rank keeps whole whatever the stage.
-bool is_kept_whole(const config::TrainJob& job, const std::string& unit) {
-  return std::ranges::any_of(job.parallel.keep_whole,
-                             [&](const std::string& part) { return unit.find(part) != std::string::npos; });
-}
-
-/// The share of a rank's `bytes` of weights, of which `count` elements per unit are of that kind.
-double weight_bytes(const config::TrainJob& job, const ModelCosts& costs, double bytes,
-                    int64_t UnitCost::*count, int64_t ranks) {
-  double all = 0, whole = 0;
-  for (const UnitCost& unit : costs.units) {
-    all += static_cast<double>(unit.*count);
-    if (is_kept_whole(job, unit.name)) whole += static_cast<double>(unit.*count);
-  }
-  const double kept = all > 0 ? whole / all : 0;
-  return bytes * (kept + (1 - kept) / sharers(job, 3, ranks));
+         config::most_sharing(job.parallel, ranks) == ranks;
 }
 
 /// Forward and backward passes of a rank in a step.
@@ -94,14 +86,32 @@ int64_t passes_of(const config::TrainJob& job, int64_t ranks) {
 }
 
 /// Gradients of several passes are added up whole and exchanged once, unless they are added up in parts.
-double gradient_sharers(const config::TrainJob& job, int64_t ranks) {
-  const bool adds_up = passes_of(job, ranks) > 1 && job.parallel.accumulation == config::Accumulation::Whole;
-  return adds_up ? 1 : sharers(job, 2, ranks);
+bool adds_up_gradients(const config::TrainJob& job, int64_t ranks) {
+  return passes_of(job, ranks) > 1 && job.parallel.accumulation == config::Accumulation::Whole;
 }
 
-/// Stores of gradients, one for each lane; shared ones have room for one.
-int64_t gradient_stores(const config::TrainJob& job, int64_t ranks) {
-  return gradient_sharers(job, ranks) > 1 ? 1 : lanes_per_rank(job, ranks);
+/// Into how many parts a unit's gradients are divided.
+int64_t gradient_parts(const config::TrainJob& job, const UnitCost& unit, int64_t ranks) {
+  return adds_up_gradients(job, ranks) ? 1 : parts_of(job, unit, /*from_stage=*/2, ranks);
+}
+
+/// Whether any unit's gradients are, or values.
+bool shares_gradients(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  return std::ranges::any_of(costs.units, [&](const UnitCost& unit) {
+    return unit.trained > 0 && gradient_parts(job, unit, ranks) > 1;
+  });
+}
+bool shares_values(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  return std::ranges::any_of(
+      costs.units, [&](const UnitCost& unit) { return parts_of(job, unit, /*from_stage=*/3, ranks) > 1; });
+}
+
+/// Bytes of gradients that a rank keeps: stores of them, one for each lane; shared ones have room for one.
+double gradient_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  const double share =
+      adds_up_gradients(job, ranks) ? 1 : kept_share(job, costs, &UnitCost::trained, /*from_stage=*/2, ranks);
+  const int64_t stores = shares_gradients(job, costs, ranks) ? 1 : lanes_per_rank(job, ranks);
+  return costs.trained_bytes * share * static_cast<double>(stores);
 }
 
 /// Bytes per element.
@@ -113,21 +123,59 @@ double mean_width(double bytes, int64_t elements) {
 /// gradients that are added up also the sums on their way to the parts.
 double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   constexpr double kSlots = 2;
-  double gradients = 0, values = 0;
+  const double trained_width = mean_width(costs.trained_bytes, costs.trained),
+               frozen_width = mean_width(costs.frozen_bytes, costs.frozen);
+  double gradients = 0, sums = 0, values = 0;
   for (const UnitCost& unit : costs.units) {
-    const double trained = mean_width(costs.trained_bytes, costs.trained) * static_cast<double>(unit.trained);
-    gradients = std::max(gradients, trained);
-    if (!is_kept_whole(job, unit.name))
-      values = std::max(
-          values, trained + mean_width(costs.frozen_bytes, costs.frozen) * static_cast<double>(unit.frozen));
+    const double trained = trained_width * static_cast<double>(unit.trained);
+    if (const int64_t parts = gradient_parts(job, unit, ranks); parts > 1) {
+      gradients = std::max(gradients, trained);
+      if (passes_of(job, ranks) > 1) sums = std::max(sums, trained / static_cast<double>(parts));
+    }
+    if (parts_of(job, unit, /*from_stage=*/3, ranks) > 1)
+      values = std::max(values, trained + frozen_width * static_cast<double>(unit.frozen));
   }
-  const double shared_by = gradient_sharers(job, ranks);
-  const double sums = passes_of(job, ranks) > 1 ? gradients / shared_by : 0;
-  return kSlots * ((shared_by > 1 ? gradients + sums : 0) + (sharers(job, 3, ranks) > 1 ? values : 0));
+  return kSlots * (gradients + sums + values);
 }
 
 double divided(double elements, int64_t ranks) {
   return elements * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
+}
+
+/// Elements that one forward and backward pass needs of a unit whose weights are brought for each.
+double elements_used(const UnitCost& unit) {
+  const int uses = (unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0);
+  return uses * static_cast<double>(unit.trained + unit.frozen);
+}
+
+/// Elements that a rank sends for a unit in a step.
+double sent_elements(const config::TrainJob& job, const UnitCost& unit, int64_t ranks) {
+  const config::UnitSharing sharing = config::sharing_of(job.parallel, unit.name, ranks);
+  const int64_t sharers = sharing.stage == 0 ? ranks : sharing.ranks;
+  const auto passes = static_cast<double>(passes_of(job, ranks)), trained = static_cast<double>(unit.trained);
+  const double sums = gradient_parts(job, unit, ranks) > 1 ? passes : 1;  // of every gradient over the ranks
+  const double values = sharing.stage < 3 ? trained : passes * elements_used(unit);
+  return divided(values + sums * trained, sharers) +
+         divided(2 * trained / static_cast<double>(sharers), ranks / sharers);  // among copies, of each part
+}
+
+/// Its stages 1 and 2 reduce every gradient on all ranks, twice what a reduce-scatter sends
+/// (stage_1_and_2.py, use_multi_rank_bucket_allreduce), stage 2 in every pass.
+double deepspeed_elements(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
+  const auto passes = static_cast<double>(passes_of(job, ranks)),
+             trained = static_cast<double>(costs.trained);
+  double used = 0;
+  for (const UnitCost& unit : costs.units) used += elements_used(unit);
+  switch (job.parallel.zero_stage) {
+    case 0:
+      return divided(2 * trained, ranks);
+    case 1:
+      return divided(3 * trained, ranks);
+    case 2:
+      return divided((2 * passes + 1) * trained, ranks);
+    default:
+      return divided(passes * (used + trained), ranks);
+  }
 }
 
 StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const Plan& plan) {
@@ -144,8 +192,8 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
       is_on_host ? kHostBytesPerS / std::min(ranks, kGpusPerHost) : plan.machine.memory_bytes_per_s;
   StepTime time;
   time.compute_s = flops * shared_by / (speed * plan.machine.efficiency);
-  time.optimizer_s =
-      each * static_cast<double>(costs.trained) / sharers(job, 1, plan.ranks) * shared_by / memory_speed;
+  time.optimizer_s = each * static_cast<double>(costs.trained) * shared_by / memory_speed *
+                     kept_share(job, costs, &UnitCost::trained, /*from_stage=*/1, plan.ranks);
   if (is_on_host) time.bus_s = (plan.bus.to_host + plan.bus.from_host) / plan.machine.bus_bytes_per_s;
   time.exchange_s =
       plan.traffic.element_bytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
@@ -263,27 +311,29 @@ double RankMemory::total() const {
 
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
   const double trained = costs.trained_bytes;
-  const double of_state = sharers(job, 1, ranks), of_values = sharers(job, 3, ranks);
+  const auto share = [&](int64_t UnitCost::*count, int64_t from_stage) {
+    return kept_share(job, costs, count, from_stage, ranks);
+  };
+  const double of_state = share(&UnitCost::trained, 1);
   const int64_t lanes = lanes_per_rank(job, ranks);
   const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
   // Lanes take turns where each needs the units brought to it, or their gradients taken away.
-  const bool takes_turns = of_values > 1 || gradient_sharers(job, ranks) > 1;
+  const bool takes_turns = shares_values(job, costs, ranks) || shares_gradients(job, costs, ranks);
   const int64_t side_by_side = takes_turns ? 1 : divide_threads(lanes, threads).side_by_side;
   RankMemory memory;
-  memory.trained_weights = weight_bytes(job, costs, trained, &UnitCost::trained, ranks);
-  memory.frozen_weights = weight_bytes(job, costs, costs.frozen_bytes, &UnitCost::frozen, ranks);
-  memory.gradients =
-      static_cast<double>(gradient_stores(job, ranks)) * trained / gradient_sharers(job, ranks);
-  memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) / of_state;
+  memory.trained_weights = trained * share(&UnitCost::trained, 3);
+  memory.frozen_weights = costs.frozen_bytes * share(&UnitCost::frozen, 3);
+  memory.gradients = gradient_bytes(job, costs, ranks);
+  memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) * of_state;
   memory.averages =
-      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) / of_state : 0;
+      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) * of_state : 0;
   memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
   memory.batches = costs.item_bytes *
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
   memory.slabs = slab_bytes(job, costs, ranks);
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.process = kProcessBytes;
-  memory.staging = (costs.stored_bytes + costs.moment_bytes) / of_state + memory.averages;
+  memory.staging = (costs.stored_bytes + costs.moment_bytes) * of_state + memory.averages;
   memory.snapshots = job.checkpoint.memory_every_steps > 0 ? kSnapshots * memory.staging : 0;
   memory.held = passes_snapshots(job, ranks) ? memory.snapshots : 0;
   if (is_offloaded(job, place)) {
@@ -296,47 +346,25 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
 
 BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
   if (!is_offloaded(job, place)) return {};
-  const double share = 1 / sharers(job, 1, ranks),
+  const double share = kept_share(job, costs, &UnitCost::trained, /*from_stage=*/1, ranks),
                with_copies = costs.master_bytes * kShortBytes / kFloatBytes;
   return {.to_host = (2 * costs.trained_bytes - with_copies) * share,
           .from_host = costs.trained_bytes * share};
 }
 
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
-  const auto passes = static_cast<double>(passes_of(job, ranks));
-  const double sums = gradient_sharers(job, ranks) > 1 ? passes : 1;  // of every gradient over the ranks
-  const auto trained = static_cast<double>(costs.trained);
-  double gathered = 0, kept_whole = 0;  // for every pass; once, after the update
-  for (const UnitCost& unit : costs.units) {
-    const int uses = (unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0);
-    if (is_kept_whole(job, unit.name)) {
-      kept_whole += static_cast<double>(unit.trained);
-    } else {
-      gathered += uses * static_cast<double>(unit.trained + unit.frozen);
-    }
-  }
-  const int64_t stage = job.parallel.zero_stage, sharing = stage == 0 ? ranks : copy_ranks(job, ranks);
-  const auto parts = static_cast<double>(sharing);
   Traffic traffic;
   traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
-  const double values = stage <= 2 ? trained : passes * gathered + kept_whole;
-  traffic.elements = divided(values + sums * trained, sharing) +
-                     divided(2 * trained / parts, ranks / sharing);  // among copies, each part's gradients
+  for (const UnitCost& unit : costs.units) traffic.elements += sent_elements(job, unit, ranks);
   if (passes_snapshots(job, ranks))
     traffic.snapshot_bytes =
         rank_memory(job, costs, ranks).staging / static_cast<double>(job.checkpoint.memory_every_steps);
-  // Its stages 1 and 2 reduce every gradient on all ranks, twice what a reduce-scatter sends
-  // (stage_1_and_2.py, use_multi_rank_bucket_allreduce), stage 2 in every pass.
-  const double deepspeed = stage == 0   ? 2 * trained
-                           : stage == 1 ? 3 * trained
-                           : stage == 2 ? (2 * passes + 1) * trained
-                                        : passes * (gathered + kept_whole + trained);
-  traffic.deepspeed_elements = divided(deepspeed, ranks);
+  traffic.deepspeed_elements = deepspeed_elements(job, costs, ranks);
   return traffic;
 }
 
-Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
-               int64_t ranks, const Machine& machine) {
+Plan outline_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+                  int64_t ranks, const Machine& machine) {
   Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
   plan.costs = model_costs(job, configs, scale_factor);
   plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine));
@@ -345,9 +373,15 @@ Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& config
   plan.time = step_time(job, plan.costs, plan);
   plan.available = available(machine, ranks);
   plan.fits = plan.memory.total() <= plan.available;
+  estimate_as_deepspeed(is_offloaded(job, place_of(machine)), plan);
+  return plan;
+}
+
+Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+               int64_t ranks, const Machine& machine) {
+  Plan plan = outline_plan(job, configs, scale_factor, ranks, machine);
   plan.smallest_ranks = smallest_ranks(job, plan.costs, plan.lanes_per_rank, machine);
   plan.changes = changes(job, configs, scale_factor, plan);
-  estimate_as_deepspeed(is_offloaded(job, place_of(machine)), plan);
   return plan;
 }
 

@@ -121,6 +121,9 @@ struct Plan {
   std::vector<Change> changes = {};            ///< each alone that lowers what a rank needs, best first
   DeepSpeedEstimate deepspeed_stage2 = {}, deepspeed_stage3 = {};
 };
+/// Without what it takes to look for other numbers of ranks and other settings.
+Plan outline_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
+                  int64_t ranks, const Machine& machine);
 Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
                int64_t ranks, const Machine& machine);
 

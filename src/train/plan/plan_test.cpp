@@ -77,14 +77,15 @@ TEST(Plan, TrafficIsTwoOrThreeTimesWhatTrains) {
     const double trained = static_cast<double>(costs.trained) * 3 / 4;  // (N - 1) / N
     return std::pair(sent.elements / trained, sent.deepspeed_elements / trained);
   };
-  EXPECT_DOUBLE_EQ(traffic(1, 1).first, 2);
+  constexpr double kPadding = 0.001;  // parameters are sent on 256-element borders
+  EXPECT_NEAR(traffic(1, 1).first, 2, 2 * kPadding);
   // DeepSpeed 0.19.8 on two ranks sends 1.49 times as much (bench/results/2026-11-26-sharding.md).
   EXPECT_DOUBLE_EQ(traffic(0, 1).second, 2);
   EXPECT_DOUBLE_EQ(traffic(1, 1).second, 3);
   EXPECT_DOUBLE_EQ(traffic(2, 1).second, 3);
   EXPECT_NEAR(traffic(3, 1).first, 3, 0.02);  // less what never runs: the reference net behind its last norm1
   // Four micro batches: exchanged once here, every time there.
-  EXPECT_DOUBLE_EQ(traffic(2, 4).first, 2);
+  EXPECT_NEAR(traffic(2, 4).first, 2, 2 * kPadding);
   EXPECT_DOUBLE_EQ(traffic(1, 4).second, 3);
   EXPECT_DOUBLE_EQ(traffic(2, 4).second, 9);
   EXPECT_NEAR(traffic(3, 4).first, 9, 0.08);
@@ -104,7 +105,7 @@ TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
   EXPECT_EQ(whole.slabs, 0);
 
   job.parallel.accumulation = config::Accumulation::Parts;
-  EXPECT_DOUBLE_EQ(step_traffic(job, costs, 4).elements / trained, 5);
+  EXPECT_NEAR(step_traffic(job, costs, 4).elements / trained, 5, 0.005);
   const RankMemory parts = rank_memory(job, costs, 4);
   EXPECT_EQ(parts.gradients, costs.trained_bytes / 4);
   config::TrainJob once = job;
@@ -112,6 +113,30 @@ TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
   EXPECT_DOUBLE_EQ(parts.slabs, rank_memory(once, costs, 4).slabs * 5 / 4);
   job.parallel.zero_stage = 3;
   EXPECT_NEAR(step_traffic(job, costs, 4).elements / trained, 12, 0.08);
+}
+
+// Half of the units by ZeRO-3 among all eight ranks, half by stage 0: each half as in a run of its own.
+TEST(Plan, UnitsWithStagesOfTheirOwnCountByThem) {
+  config::TrainJob job = job_of(1, 0, 8);
+  job.freeze = {};
+  job.parallel.shard_ranks = 2;
+  const auto planned = [&](std::vector<std::string> units) {
+    job.parallel.units = std::move(units);
+    const ModelCosts costs = model_costs(job, published(1), kScale);
+    return std::pair(rank_memory(job, costs, 8), step_traffic(job, costs, 8).elements);
+  };
+  const auto whole = planned({}),
+             parts = planned({"reference_unet=3/all", "denoising_unet=3/all", "pose=3/all"});
+  const auto reference = planned({"reference_unet=3/all"}),
+             others = planned({"denoising_unet=3/all", "pose=3/all"});
+  EXPECT_NEAR(parts.first.trained_weights, whole.first.trained_weights / 8, 1);
+  EXPECT_NEAR(parts.first.optimizer_state, whole.first.optimizer_state / 8, 1);
+  EXPECT_NEAR(reference.first.trained_weights + others.first.trained_weights,
+              parts.first.trained_weights + whole.first.trained_weights, 1e3);
+  EXPECT_NEAR(reference.first.gradients + others.first.gradients,
+              parts.first.gradients + whole.first.gradients, 1e3);
+  EXPECT_NEAR(reference.second + others.second, parts.second + whole.second, 1);
+  EXPECT_LT(reference.first.optimizer_state, whole.first.optimizer_state);
 }
 
 TEST(Plan, OperationsAreThoseOfThePublishedUNet) {
@@ -161,7 +186,8 @@ TEST(Plan, CopiesOfShardsSumTheirPartsAmongThem) {
   const ModelCosts costs = model_costs(job, published(1), kScale);
   EXPECT_EQ(rank_memory(job, costs, 8).optimizer_state, 2 * kStage1);
   // 2 Psi 3/4 inside a copy of four, 2 Psi/4 x 1/2 among the two copies (spec/distributed.md 1.1).
-  EXPECT_DOUBLE_EQ(step_traffic(job, costs, 8).elements, kStage1 * (2 * 0.75 + 2 * 0.25 * 0.5));
+  const double wanted = kStage1 * (2 * 0.75 + 2 * 0.25 * 0.5);
+  EXPECT_NEAR(step_traffic(job, costs, 8).elements, wanted, 1e-3 * wanted);  // on 256-element borders
 }
 
 TEST(Plan, UnitsThatAreKeptWholeAreNotShared) {

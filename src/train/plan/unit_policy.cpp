@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/job/unit_sharing.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/machine.hpp"
 #include "train/plan/unit_costs.hpp"
@@ -44,15 +45,19 @@ Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::Pre
 }
 
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table) {
-  for (const std::string& part : job.keep_whole) {
+  const auto check = [&](std::string_view key, std::string_view part) -> Status {
     const bool is_known = std::ranges::any_of(table.params(), [&](const params::ParamInfo& info) {
       return info.unit.find(part) != std::string::npos;
     });
-    if (!is_known)
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("parallel.keep_whole: no unit's name has '{}' in it; `zoetrope plan --units` "
-                              "lists them",
-                              part));
+    if (is_known) return {};
+    return fail(
+        ErrorCode::InvalidConfig,
+        fmt::format("{}: no unit's name has '{}' in it; `zoetrope plan --units` lists them", key, part));
+  };
+  for (const std::string& part : job.keep_whole) ZT_TRY(check("parallel.keep_whole", part));
+  for (const std::string& text : job.units) {
+    ZT_TRY_ASSIGN(const config::UnitRule rule, config::parse_unit_rule(text));
+    ZT_TRY(check("parallel.units", rule.part));
   }
   return {};
 }
@@ -64,17 +69,15 @@ bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks) {
 
 params::ResidencyRule residency_rule(const config::TrainJob& job, const Ranks& ranks, const UNetSizes& sizes,
                                      double fewest_positions) {
-  const bool alone = ranks.shard().count == 1;
-  const int64_t stage = job.parallel.zero_stage;
-  const bool whole_gradients = alone || stage < 2 || adds_up_gradients(job, ranks);
-  if (alone || stage < 3) return [=](const std::string&) { return params::Residency{true, whole_gradients}; };
+  const bool adds_up = adds_up_gradients(job, ranks);
+  const int64_t rank = ranks.rank(), size = ranks.size();
   return [=](const std::string& unit) {
-    const auto& named = job.parallel.keep_whole;
-    const bool is_named = std::any_of(named.begin(), named.end(), [&](const std::string& part) {
-      return unit.find(part) != std::string::npos;
-    });
+    const config::UnitSharing sharing = config::sharing_of(job.parallel, unit, size);
     const auto positions = static_cast<double>(positions_of(unit, job, sizes));
-    return params::Residency{is_named || positions < fewest_positions, whole_gradients};
+    return params::Residency{
+        .whole_values = sharing.parts(/*from_stage=*/3) == 1 || positions < fewest_positions,
+        .whole_gradients = sharing.parts(/*from_stage=*/2) == 1 || adds_up,
+        .shard = params::shard_of(rank, sharing.ranks)};
   };
 }
 

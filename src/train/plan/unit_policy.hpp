@@ -36,14 +36,14 @@ double break_even_positions(const Speeds& speeds, int64_t ranks);
 /// Ranks.
 Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::PrecisionJob& precision);
 
-/// Errors: InvalidConfig if a text of parallel.keep_whole is part of no unit's name.
+/// Errors: InvalidConfig if a text of parallel.keep_whole or parallel.units is part of no unit's name.
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table);
 
 /// Whether a rank adds up whole gradients of several passes before they are exchanged.
 bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks);
 
-/// Gradients are whole below ZeRO stage 2, and where a rank adds up several; values below stage 3, in the
-/// units that parallel.keep_whole names, and in those with fewer positions than `fewest_positions`.
+/// What config::sharing_of() says, but gradients are whole where a rank adds up several, and values in units
+/// with fewer positions than `fewest_positions`.
 params::ResidencyRule residency_rule(const config::TrainJob& job, const Ranks& ranks, const UNetSizes& sizes,
                                      double fewest_positions = 0);
 

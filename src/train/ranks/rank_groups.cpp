@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "config/job/unit_sharing.hpp"
+
 namespace zt::train {
 
 Result<RankGroups> form_groups(std::unique_ptr<dist::Communicator> world, const dist::GroupOptions& options,
@@ -39,7 +41,7 @@ PeerRule peer_rule(std::span<const dist::Member> members, const config::Parallel
   for (const dist::Member& member : members)
     of_host = std::max<int64_t>(of_host, std::ranges::count(members, member.host, &dist::Member::host));
   const int64_t wanted = of_host == rule.ranks ? 1 : of_host;
-  const int64_t sharing = job.zero_stage == 0 ? 1 : job.shard_ranks == 0 ? rule.ranks : job.shard_ranks;
+  const int64_t sharing = config::most_sharing(job, rule.ranks);
   rule.are_twins = sharing < rule.ranks;
   const int64_t step = rule.are_twins ? sharing : 1;  // from a rank to the next that may hold for it
   rule.distance = (wanted + step - 1) / step * step % rule.ranks;

@@ -59,11 +59,6 @@ bool Ranks::is_first_here() const {
   return std::ranges::find(identity.members, own->host, &dist::Member::host) == own;
 }
 
-params::Shard Ranks::shard() const {
-  if (job_.zero_stage == 0 || size() == 1) return {};
-  return {copy().rank(), copy().size()};
-}
-
 PeerRule Ranks::peers() const {
   if (!groups_.to_holder) return {.ranks = size()};
   return peer_rule(groups_.world->identity().members, job_);
@@ -129,7 +124,7 @@ Status Ranks::keep_waiting() {
 
 void Ranks::share_units(params::ParamStore& store) {
   if (!groups_.world) return;
-  units_ = std::make_unique<dist::UnitExchange>(store, copy(), unit_order(store),
+  units_ = std::make_unique<dist::UnitExchange>(store, sharing(), unit_order(store),
                                                 std::chrono::seconds(job_.timeout_s));
   if (!units_->shares_values() && !units_->shares_gradients()) units_.reset();
   if (words_) unit_watch_ = std::make_unique<UnitWatch>(store, *words_);
@@ -142,7 +137,6 @@ Status Ranks::walk(const std::function<void()>& pass, bool adds) {
 }
 
 Status Ranks::on_first(const std::function<Status()>& work) {
-  if (!is_of_first_copy()) return {};
   if (units_) return units_->lead(work);
   return is_first() ? work() : Status();
 }
@@ -174,15 +168,16 @@ Status Ranks::sum_gradients(params::ParamStore& store) {
   for (const params::Segment& segment : store.segments()) {
     if (!segment.touched || !segment.keeps_gradients) continue;
     const std::string what = segment.unit + " gradients";
-    started.push_back(job_.zero_stage == 0
-                          ? all().all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
-                          : copy().reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
+    started.push_back(
+        segment.shard.count == 1
+            ? all().all_reduce(segment.gradients_P, dist::Reduction::Sum, what)
+            : sharing().of(segment).reduce_scatter_into(segment.gradients_S, segment.gradients_P, what));
   }
   ZT_TRY(wait_all(std::move(started)));
-  if (!groups_.replicas || job_.zero_stage == 0) return {};
   std::vector<dist::Pending> among_copies;
   for (const params::Segment& segment : store.segments()) {
-    if (!segment.touched) continue;
+    const bool has_copies = segment.shard.count > 1 && segment.shard.count < size();
+    if (!segment.touched || !has_copies) continue;
     among_copies.push_back(groups_.replicas->all_reduce(segment.gradients_S, dist::Reduction::Sum,
                                                         segment.unit + " gradients of copies"));
   }
@@ -190,11 +185,12 @@ Status Ranks::sum_gradients(params::ParamStore& store) {
 }
 
 Status Ranks::gather_values(params::ParamStore& store) {
-  if (!groups_.world || job_.zero_stage == 0) return {};
+  if (!groups_.world) return {};
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
-    if (!segment.placement.trainable || !segment.keeps_values) continue;
-    started.push_back(copy().all_gather_into(segment.values_P, segment.values_S, segment.unit + " values"));
+    if (!segment.placement.trainable || !segment.keeps_values || segment.shard.count == 1) continue;
+    started.push_back(
+        sharing().of(segment).all_gather_into(segment.values_P, segment.values_S, segment.unit + " values"));
   }
   return wait_all(std::move(started));
 }

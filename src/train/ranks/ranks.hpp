@@ -46,10 +46,6 @@ class Ranks {
   int64_t on_this_host() const;
   /// Whether it is the first of them.
   bool is_first_here() const;
-  /// What of the optimizer's state is this rank's: all of it with ZeRO stage 0.
-  params::Shard shard() const;
-  /// What this rank saves: its part if it is of the first copy, and as the first rank what all have.
-  Saves saves() const { return {.whole = is_first(), .part = is_of_first_copy()}; }
   /// Which of the run's lanes this rank computes: neighbours, so that the sum over ranks is the upper part of
   /// the tree over lanes.
   params::Range lanes(int64_t num_lanes) const;
@@ -83,10 +79,10 @@ class Ranks {
   /// Whether gradients are: a rank's passes then all use the networks of the store that share_units() had.
   bool shares_gradients() const { return units_ && units_->shares_gradients(); }
 
-  /// Sums the touched segments' gradients over ranks, what walk() has not: everywhere (stage 0), or this
+  /// Sums the touched segments' gradients over ranks, what walk() has not: all of units of stage 0, else this
   /// rank's shard alone (the rest is then of no use). Every rank must have the same segments touched.
   Status sum_gradients(params::ParamStore& store);
-  /// Every rank's shard of the trainable values to all that keep them whole. Nothing with stage 0.
+  /// Every rank's shard of the trainable values to all that keep them whole. Nothing of units of stage 0.
   Status gather_values(params::ParamStore& store);
 
   /// Who holds whose snapshots; nobody does unless the groups have links to neighbours.
@@ -134,7 +130,7 @@ class Ranks {
   std::array<dist::Communicator*, 4> groups() const {
     return {groups_.world.get(), groups_.gpus.get(), groups_.copy.get(), groups_.replicas.get()};
   }
-  bool is_of_first_copy() const { return !groups_.copy || rank() < groups_.copy->size(); }
+  dist::SharingRanks sharing() const { return {all(), groups_.copy.get()}; }
   std::shared_ptr<RankWords> words_;  ///< null: nobody watches
   RankGroups groups_;
   std::shared_ptr<StoreMeeting> meeting_;

@@ -72,6 +72,22 @@ TEST(SameBits, WithUnitsThatAreKeptWhole) {
   expect_same(trained(job, 4, 2), trained(job, 1, 2));
 }
 
+// Every stage in one run; with copies of two ranks, some units shared by all four.
+TEST(SameBits, WithUnitsOfStagesOfTheirOwn) {
+  for (const int64_t stage : {1, 2}) {
+    const Trained alone = trained(job_of(stage, 0), 1, 2);
+    config::TrainJob job = job_of(stage, 3);
+    job.parallel.units = {"mid_block=0", "down_blocks.0=1", "up_blocks.1=2"};
+    expect_same(trained(job, 4, 2), alone);
+    job.parallel.shard_ranks = 2;
+    job.parallel.units = {"mid_block=0", "down_blocks.0=1/all", "down_blocks.1=3/all", "up_blocks.0=2/all",
+                          "up_blocks.1=1"};
+    expect_same(trained(job, 4, 2), alone);
+    job.parallel.zero_stage = 0;
+    expect_same(trained(job, 4, 2), alone);
+  }
+}
+
 TEST(SameBits, InBf16WithAccumulation) {
   config::TrainJob job = job_of(1, 3);
   job.precision.mixed_precision = config::MixedPrecision::Bf16;
@@ -92,6 +108,7 @@ struct Leg {
   int ranks = 1;
   int64_t zero_stage = 0;
   int64_t shard_ranks = 0;
+  std::vector<std::string> units = {};
 };
 
 /// stage, ZeRO stage, micro batches, ranks, bf16
@@ -125,7 +142,7 @@ TEST_P(Matrix, SlowHasTheBitsOfOneProcess) {
   const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
   const test::TempFolder folder;
   Trained found;
-  for (const Leg leg : {Leg{ranks, zero_stage}, Leg{ranks == 4 ? 2 : 4, 3 - zero_stage}}) {
+  for (const Leg& leg : {Leg{ranks, zero_stage}, Leg{ranks == 4 ? 2 : 4, 3 - zero_stage}}) {
     const bool goes_on = leg.ranks != ranks;
     std::mutex mutex;
     run_ranks(job_of_cell(leg.zero_stage), leg.ranks, [&](int rank, Rank& one) {
@@ -177,18 +194,20 @@ TEST(SameBits, OfBf16WeightsAcrossACheckpoint) {
     EXPECT_TRUE(at::equal(found.state.at(name), tensor)) << name;
 }
 
-// Three steps on four ranks (two copies of two shards), saved; three more on two, saved; three ranks hand it
-// on (their sums are another tree); three more steps alone. Frozen weights, which ranks share with stage 3,
-// are handed on as well.
+// Three steps on four ranks (two copies of two shards; some units whole, some in four), saved; three more on
+// two, saved; three ranks hand it on (their sums are another tree); three more steps alone. Frozen weights,
+// which ranks share with stage 3, are handed on as well.
 TEST(SameBits, AcrossCheckpointsReadByOtherNumbersOfRanks) {
   for (const int64_t stage : {1, 2}) {
     const test::TempFolder folder;
     Trained found;
-    for (const Leg leg : {Leg{4, 3, 2}, Leg{2, 2}, Leg{3, 3}, Leg{1, 1}}) {
+    const Leg mixed{4, 3, 2, {"mid_block=0", "down_blocks.1=3/all", "up_blocks.0=1/all"}};
+    for (const Leg& leg : {mixed, Leg{2, 2}, Leg{3, 3}, Leg{1, 1}}) {
       Tensors whole;
       std::mutex mutex;
       config::TrainJob job = job_of(stage, leg.zero_stage);
       job.parallel.shard_ranks = leg.shard_ranks;
+      job.parallel.units = leg.units;
       run_ranks(job, leg.ranks, [&](int rank, Rank& one) {
         if (leg.ranks < 4) one.resume(checkpoint::open_newest(folder.path())->reader);
         Trained piece;

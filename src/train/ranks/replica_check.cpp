@@ -77,13 +77,12 @@ std::string text_of(const Corruption& corruption) {
 }
 
 std::optional<Corruption> find_corruption(std::span<const Replicated> parts,
-                                          std::span<const std::vector<uint64_t>> by_rank,
-                                          int64_t copy_ranks) {
+                                          std::span<const std::vector<uint64_t>> by_rank) {
   for (size_t p = 0; p < parts.size(); ++p) {
     const Replicated& part = parts[p];
-    std::vector<std::vector<Vote>> by_place(part.is_by_place ? static_cast<size_t>(copy_ranks) : 1);
+    std::vector<std::vector<Vote>> by_place(part.is_by_place ? static_cast<size_t>(part.sharers) : 1);
     for (size_t rank = 0; rank < by_rank.size(); ++rank) {
-      const int64_t place = static_cast<int64_t>(rank) % copy_ranks;
+      const int64_t place = static_cast<int64_t>(rank) % part.sharers;
       by_place[part.is_by_place ? static_cast<size_t>(place) : 0].push_back(
           {static_cast<int64_t>(rank), place == part.owner, by_rank[rank][p]});
     }
@@ -94,20 +93,25 @@ std::optional<Corruption> find_corruption(std::span<const Replicated> parts,
 }
 
 ReplicaCheck::ReplicaCheck(const params::ParamStore& store, Ranks& ranks, int64_t every, int64_t step)
-    : store_(store), ranks_(ranks), every_(every), step_(step), owners_(ranks.shard().count) {
-  if (compares_gradients()) parts_.push_back({"the summed gradients", -1, /*is_by_place=*/true});
+    : store_(store), ranks_(ranks), every_(every), step_(step) {
+  for (const params::Segment& segment : store.segments())
+    if (segment.placement.trainable && segment.shard.count < ranks.size())
+      gradients_.emplace(segment.shard.count, 0);
+  for (const auto& [sharers, digest] : gradients_)
+    parts_.push_back({"the summed gradients", sharers, -1, /*is_by_place=*/true});
   for (const params::Segment& segment : store.segments())
     for_each_part(segment, [&](int64_t owner, const at::Tensor&) {
-      parts_.push_back({"the weights of " + segment.unit, owner, !segment.keeps_values});
+      parts_.push_back({"the weights of " + segment.unit, segment.shard.count, owner, !segment.keeps_values});
     });
 }
 
 template <class Take>
-void ReplicaCheck::for_each_part(const params::Segment& segment, const Take& take) const {
-  if (!segment.keeps_values || !segment.placement.trainable || owners_ == 1)
+void ReplicaCheck::for_each_part(const params::Segment& segment, const Take& take) {
+  const int64_t sharers = segment.shard.count;
+  if (!segment.keeps_values || !segment.placement.trainable || sharers == 1)
     return take(-1, segment.kept_values());
-  for (int64_t owner = 0; owner < owners_; ++owner) {
-    const params::Range part = params::part_of({owner, owners_}, segment.values_P.numel());
+  for (int64_t owner = 0; owner < sharers; ++owner) {
+    const params::Range part = params::part_of({owner, sharers}, segment.values_P.numel());
     take(owner, segment.values_P.narrow(0, part.begin, part.size()));
   }
 }
@@ -146,23 +150,25 @@ Status ReplicaCheck::before_update() {
 }
 
 void ReplicaCheck::gradients_are_summed() {
-  gradients_ = 0;
-  if (!is_due() || !compares_gradients()) return;
-  for (const params::Segment& segment : store_.segments())
-    if (segment.touched)
-      gradients_ = gradients_ * 31 + digest(owners_ == 1 ? segment.gradients_P : segment.gradients_S);
+  if (!is_due()) return;
+  for (auto& [sharers, sum] : gradients_) sum = 0;
+  for (const params::Segment& segment : store_.segments()) {
+    const auto sum = gradients_.find(segment.shard.count);
+    if (segment.touched && sum != gradients_.end())
+      sum->second = sum->second * 31 + digest(segment.gradients_S);
+  }
 }
 
 Status ReplicaCheck::after_update() {
   if (!is_due()) return {};
   resting_ = digest_weights();
   std::vector<uint64_t> mine;
-  if (compares_gradients()) mine.push_back(gradients_);
+  for (const auto& [sharers, sum] : gradients_) mine.push_back(sum);
   mine.insert(mine.end(), resting_.begin(), resting_.end());
   ZT_TRY_ASSIGN(const auto rows, ranks_.gather(to_numbers(mine), 2 * parts_.size(), "digests"));
   std::vector<std::vector<uint64_t>> by_rank;
   for (const std::vector<double>& row : rows) by_rank.push_back(to_digests(row));
-  found_ = find_corruption(parts_, by_rank, owners_);
+  found_ = find_corruption(parts_, by_rank);
   if (!found_ || std::ranges::count(found_->ranks, ranks_.rank()) == 0) return {};
   return fail(ErrorCode::Corrupt,
               fmt::format("{} after step {}: the memory, the processor or the network of that host is at "

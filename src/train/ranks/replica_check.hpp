@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,8 +20,9 @@ namespace zt::train {
 
 /// Something of which several ranks have the same bits.
 struct Replicated {
-  std::string what;    ///< "the weights of denoising_unet.mid"
-  int64_t owner = -1;  ///< place in each copy of the state whose rank the others received it from; -1: none
+  std::string what;     ///< "the weights of denoising_unet.mid"
+  int64_t sharers = 1;  ///< neighbours who share one copy of the state that it belongs to
+  int64_t owner = -1;   ///< place among them whose rank the others received it from; -1: none
   /// Ranks of one place in the copies have the same, those of different places have parts of their own.
   bool is_by_place = false;
 };
@@ -34,9 +36,9 @@ struct Corruption {
 };
 
 /// The first difference among the ranks' digests. The majority is right, else the owners if they agree.
-/// Requires: rows as long as `parts`, in order of rank; copies of `copy_ranks` neighbours each. Pure.
+/// Requires: rows as long as `parts`, in order of rank. Pure.
 std::optional<Corruption> find_corruption(std::span<const Replicated> parts,
-                                          std::span<const std::vector<uint64_t>> by_rank, int64_t copy_ranks);
+                                          std::span<const std::vector<uint64_t>> by_rank);
 /// "rank 1 has other bits in the weights of denoising_unet.mid than the others".
 std::string text_of(const Corruption& corruption);
 
@@ -62,19 +64,17 @@ class ReplicaCheck {
 
  private:
   bool is_due() const { return every_ > 0 && ranks_.size() > 1 && step_ % every_ == 0; }
-  /// Whether other ranks have the same summed gradients as this one.
-  bool compares_gradients() const { return ranks_.size() > owners_; }
   /// Of a segment, as all ranks have it or parts of it.
   template <class Take>
-  void for_each_part(const params::Segment& segment, const Take& take) const;
+  static void for_each_part(const params::Segment& segment, const Take& take);
   std::vector<uint64_t> digest_weights() const;
   const params::ParamStore& store_;
   Ranks& ranks_;
   const int64_t every_;
   int64_t step_;
-  const int64_t owners_;  ///< ranks that share one copy of the state
-  std::vector<Replicated> parts_;
-  uint64_t gradients_ = 0;
+  std::vector<Replicated> parts_;  ///< gradients before weights
+  /// Of gradients of which other ranks have the same sums, by how many ranks share their units.
+  std::map<int64_t, uint64_t> gradients_;
   std::optional<Corruption> found_;
   std::vector<uint64_t> resting_;  ///< what the weights were at the last check; empty: they changed since
 };

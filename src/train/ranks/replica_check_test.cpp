@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "config/job/unit_sharing.hpp"
 #include "rendezvous/server.hpp"
 #include "support/join_ranks.hpp"
 #include "support/param_store.hpp"
@@ -26,9 +27,9 @@ using Who = std::vector<int64_t>;
 
 TEST(FindCorruption, BlamesTheMinority) {
   const std::vector<Replicated> parts{{"a"}, {"b"}};
-  EXPECT_FALSE(find_corruption(parts, Rows{{1, 2}, {1, 2}, {1, 2}}, 1));
+  EXPECT_FALSE(find_corruption(parts, Rows{{1, 2}, {1, 2}, {1, 2}}));
 
-  const auto found = find_corruption(parts, Rows{{1, 2}, {1, 2}, {1, 3}}, 1);
+  const auto found = find_corruption(parts, Rows{{1, 2}, {1, 2}, {1, 3}});
 
   ASSERT_TRUE(found);
   EXPECT_EQ(found->what, "b");
@@ -37,31 +38,32 @@ TEST(FindCorruption, BlamesTheMinority) {
 }
 
 TEST(FindCorruption, BelievesTheOwnerWhereTwoDiffer) {
-  const std::vector<Replicated> parts{{"of 0", 0}, {"of 1", 1}};
-  EXPECT_EQ(find_corruption(parts, Rows{{1, 2}, {1, 3}}, 2)->ranks, Who{0});
-  EXPECT_EQ(find_corruption(parts, Rows{{1, 2}, {4, 2}}, 2)->ranks, Who{1});
-  EXPECT_EQ(find_corruption(parts, Rows{{9, 2}, {1, 2}, {1, 2}}, 3)->ranks, Who{0});  // three know better
+  const std::vector<Replicated> parts{{"of 0", 2, 0}, {"of 1", 2, 1}};
+  EXPECT_EQ(find_corruption(parts, Rows{{1, 2}, {1, 3}})->ranks, Who{0});
+  EXPECT_EQ(find_corruption(parts, Rows{{1, 2}, {4, 2}})->ranks, Who{1});
+  const std::vector<Replicated> of_three{{"of 0", 3, 0}};
+  EXPECT_EQ(find_corruption(of_three, Rows{{9}, {1}, {1}})->ranks, Who{0});  // two know better
 }
 
 TEST(FindCorruption, SaysWhenItCantDecide) {
   const std::vector<Replicated> parts{{"a"}};
-  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}}, 1)->ranks, (Who{0, 1}));
-  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {2}}, 1)->is_undecided);
-  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {1}, {2}, {2}}, 1)->is_undecided);
+  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}})->ranks, (Who{0, 1}));
+  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {2}})->is_undecided);
+  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {1}, {2}, {2}})->is_undecided);
 }
 
 TEST(FindCorruption, ComparesPartsAmongRanksOfOnePlace) {
-  const std::vector<Replicated> parts{{"a part", -1, /*is_by_place=*/true}};
-  EXPECT_FALSE(find_corruption(parts, Rows{{1}, {2}}, 2));  // nobody has a copy
-  EXPECT_FALSE(find_corruption(parts, Rows{{1}, {2}, {1}, {2}}, 2));
-  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}}, 2)->ranks, (Who{1, 3}));
-  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}, {1}, {2}}, 2)->ranks, Who{3});
+  const std::vector<Replicated> parts{{"a part", 2, -1, /*is_by_place=*/true}};
+  EXPECT_FALSE(find_corruption(parts, Rows{{1}, {2}}));  // nobody has a copy
+  EXPECT_FALSE(find_corruption(parts, Rows{{1}, {2}, {1}, {2}}));
+  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}})->ranks, (Who{1, 3}));
+  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}, {1}, {2}})->ranks, Who{3});
 }
 
 TEST(FindCorruption, BelievesOwnersOnlyIfTheyAgree) {
-  const std::vector<Replicated> parts{{"of 0", 0}};
-  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}}, 2)->ranks, (Who{1, 3}));
-  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {1}, {2}, {2}}, 2)->is_undecided);
+  const std::vector<Replicated> parts{{"of 0", 2, 0}};
+  EXPECT_EQ(find_corruption(parts, Rows{{1}, {2}, {1}, {3}})->ranks, (Who{1, 3}));
+  EXPECT_TRUE(find_corruption(parts, Rows{{1}, {1}, {2}, {2}})->is_undecided);
 }
 
 /// When the bit flips.
@@ -72,7 +74,8 @@ struct Trial {
   int64_t every = 1;
   int64_t step = 3;  ///< at which rank 1's bit flips, of 10
   Moment moment = Moment::Never;
-  int64_t shard_ranks = 0;  ///< HSDP: ranks of one copy
+  int64_t shard_ranks = 0;              ///< HSDP: ranks of one copy
+  std::vector<std::string> units = {};  ///< of stages of their own
 };
 
 /// A rank's run: the step at which it ended and why; 10 and nothing if it came through.
@@ -86,10 +89,23 @@ void flip_a_bit(params::ParamStore& store) {
   bits[4 * 100 + 2] ^= 0x10;
 }
 
+config::ParallelJob job_of(const Trial& trial) {
+  config::ParallelJob job;
+  job.zero_stage = trial.zero_stage;
+  job.timeout_s = 20;
+  job.shard_ranks = trial.shard_ranks;
+  job.units = trial.units;
+  return job;
+}
+
 End run(const Trial& trial, int rank, Ranks ranks) {
-  const params::Residency residency{.whole_values = trial.zero_stage < 3};
-  const auto store = test::make_store({{"a", {300}, "one", "one"}, {"b", {20, 30}, "two", "two"}}, {},
-                                      ranks.shard(), [=](const std::string&) { return residency; });
+  const config::ParallelJob job = job_of(trial);
+  const auto store = test::make_store(
+      {{"a", {300}, "one", "one"}, {"b", {20, 30}, "two", "two"}}, {}, {}, [&](const std::string& unit) {
+        const config::UnitSharing sharing = config::sharing_of(job, unit, trial.ranks);
+        return params::Residency{.whole_values = sharing.stage < 3,
+                                 .shard = params::shard_of(rank, sharing.ranks)};
+      });
   ReplicaCheck check(*store, ranks, trial.every, /*step=*/0);
   const auto step = [&](int64_t number) -> Status {
     const bool flips = rank == 1 && number == trial.step;
@@ -112,10 +128,7 @@ std::vector<End> run(const Trial& trial) {
   const auto store = rendezvous::Server::start({}).value();
   std::vector<End> ends(static_cast<size_t>(trial.ranks));
   std::vector<std::thread> threads;
-  config::ParallelJob job;
-  job.zero_stage = trial.zero_stage;
-  job.timeout_s = 20;
-  job.shard_ranks = trial.shard_ranks;
+  const config::ParallelJob job = job_of(trial);
   for (int rank = 0; rank < trial.ranks; ++rank) {
     threads.emplace_back([&, rank] {
       at::set_num_threads(1);
@@ -157,7 +170,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Trial{2, 0, 1, 3, Moment::BeforeTheUpdate}, Trial{3, 0, 1, 3, Moment::AfterTheUpdate},
                     Trial{3, 0, 4, 3, Moment::AfterTheUpdate}, Trial{3, 0, 4, 6, Moment::BeforeTheUpdate},
                     Trial{2, 3, 1, 3, Moment::BeforeTheUpdate}, Trial{4, 1, 1, 3, Moment::AfterTheUpdate, 2},
-                    Trial{4, 3, 1, 3, Moment::BeforeTheUpdate, 2}));
+                    Trial{4, 3, 1, 3, Moment::BeforeTheUpdate, 2},
+                    Trial{4, 3, 1, 3, Moment::AfterTheUpdate, 2, {"two=0"}},
+                    Trial{4, 0, 1, 3, Moment::AfterTheUpdate, 2, {"two=1/all"}}));
 
 TEST(ReplicaCheck, OfTwoThatMadeTheirOwnCopiesBothAreNamed) {
   const std::vector<End> ends = run({2, 0, 1, 3, Moment::AfterTheUpdate});
@@ -180,6 +195,7 @@ TEST(ReplicaCheck, LetsGoodBitsPassAndCanBeTurnedOff) {
   for (const int64_t stage : {0, 1, 3})
     for (const End& end : run({3, stage, 2, 0, Moment::Never})) EXPECT_TRUE(end.status);
   for (const End& end : run({4, 1, 2, 0, Moment::Never, 2})) EXPECT_TRUE(end.status);
+  for (const End& end : run({4, 1, 2, 0, Moment::Never, 2, {"one=0", "two=3/all"}})) EXPECT_TRUE(end.status);
   for (const End& end : run({2, 1, 0, 3, Moment::AfterTheUpdate})) EXPECT_TRUE(end.status);
 }
 

@@ -41,14 +41,18 @@ void add_moments(const ModelState& state, std::vector<params::StateTensor>& tens
   if (state.ema) state.ema->visit_state(add);
 }
 
-std::vector<params::StateTensor> frozen_tensors(const ModelState& state, Saves saves) {
-  const params::ParamStore& store = *state.networks.store;
-  std::vector<params::StateTensor> tensors = param_tensors(state, /*trainable=*/false, Extent::Kept);
+/// "optimizer.exp_avg/NAME" -> NAME.
+std::string_view param_of(std::string_view tensor) { return tensor.substr(tensor.find('/') + 1); }
+
+/// Removes what an earlier rank has, too: all parts are with the first of those that share a unit, what is
+/// whole with rank 0.
+void leave_to_earlier_ranks(int64_t saver, const params::ParamStore& store, bool are_parts,
+                            std::vector<params::StateTensor>& tensors) {
   std::erase_if(tensors, [&](const params::StateTensor& tensor) {
-    const params::StoredParam* param = store.find(tensor.name.substr(kParam.size()));
-    return !(store.segments()[param->segment].keeps_values ? saves.whole : saves.part);
+    const params::Segment& segment = store.segments()[store.find(param_of(tensor.name))->segment];
+    const bool is_whole = !are_parts && segment.keeps_values;
+    return saver >= (is_whole ? 1 : segment.shard.count);
   });
-  return tensors;
 }
 
 }  // namespace
@@ -72,13 +76,17 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state) {
   return tensors;
 }
 
-checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, Saves saves) {
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor,
+                                 std::optional<int64_t> saver) {
   checkpoint::Snapshot snapshot;
   snapshot.step = cursor.step;
-  const params::ParamStore& store = *state.networks.store;
-  if (store.shard().count == 1 ? saves.whole : saves.part) snapshot.tensors = state_tensors(state);
-  snapshot.frozen = frozen_tensors(state, saves);
+  snapshot.tensors = state_tensors(state);
+  snapshot.frozen = param_tensors(state, /*trainable=*/false, Extent::Kept);
   snapshot.scalars = state_scalars(state, cursor);
+  if (!saver) return snapshot;
+  const params::ParamStore& store = *state.networks.store;
+  leave_to_earlier_ranks(*saver, store, /*are_parts=*/true, snapshot.tensors);
+  leave_to_earlier_ranks(*saver, store, /*are_parts=*/false, snapshot.frozen);
   return snapshot;
 }
 

@@ -3,7 +3,9 @@
 // checkpoints save and restore by name.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
@@ -32,14 +34,10 @@ ModelState make_model_state(models::NetworkSet networks, const config::TrainJob&
 /// Live views of every parameter that trains, of the moments and of the averages: what this rank's shard has
 /// of them.
 std::vector<params::StateTensor> state_tensors(const ModelState& state);
-/// What a rank saves, of several: what every rank has whole, and its own part of what they share.
-struct Saves {
-  bool whole = true;
-  bool part = true;
-};
 /// What a checkpoint stores: live views, those of the parameters and buffers that the run leaves as they are
-/// too; no metrics.
-checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor, Saves saves = {});
+/// too; no metrics. `saver`: a rank that leaves out what an earlier one has, too; nothing: all that is here.
+checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor,
+                                 std::optional<int64_t> saver = {});
 
 /// The numbers that go with the tensors.
 std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor);
