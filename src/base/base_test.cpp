@@ -17,6 +17,7 @@
 #include "base/signals.hpp"
 #include "base/text/random_hex.hpp"
 #include "base/text/text.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt {
@@ -62,6 +63,34 @@ TEST(Files, APipeIsReadToItsEndAndCtrlCEndsTheWaitForItsWriter) {
   signals::reset();
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, ErrorCode::Cancelled);
+}
+
+TEST(Files, APipeInPlaceOfAFileOfDataIsRefusedAtOnce) {
+  const test::TempFolder folder;
+  const std::filesystem::path pipe = test::make_pipe(folder / "pipe");
+  hash::Xxh128 sum;
+  std::vector<Error> errors;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(files::Mapping::open(pipe).error()); }));
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(files::add_to(sum, pipe).error()); }));
+
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(error.message, pipe.string() + " is not a regular file");
+  }
+}
+
+TEST(Files, TheSumOfFilesIsThatOfTheirBytesInOrder) {
+  const test::TempFolder folder;
+  const std::string large((size_t{3} << 20) + 5, 'x');  // several parts
+  ASSERT_TRUE(files::write_atomic(folder / "a", large));
+  ASSERT_TRUE(files::write_atomic(folder / "b", "end"));
+  hash::Xxh128 sum;
+  ASSERT_TRUE(files::add_to(sum, folder / "a"));
+  ASSERT_TRUE(files::add_to(sum, folder / "b"));
+  const std::string whole = large + "end";
+  EXPECT_EQ(sum.hex(), hash::xxh128_hex(std::as_bytes(std::span(whole))));
+  EXPECT_EQ(files::add_to(sum, folder / "none").error().code, ErrorCode::NotFound);
 }
 
 TEST(FilesDeathTest, AFileBeyondTheLimitOfTheShellIsAnErrorAndNoDeath) {

@@ -15,9 +15,11 @@
 #include <chrono>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/files/internal/write_out.hpp"
+#include "base/hash.hpp"
 #include "base/host_name.hpp"
 #include "base/signals.hpp"
 
@@ -37,6 +39,18 @@ Status await_writer(const Descriptor& pipe, const fs::path& path) {
   }
   return fail(ErrorCode::Unavailable, fmt::format("{} is a pipe, and nothing was written to it for {} s",
                                                   path.string(), kPipeLimit.count()));
+}
+
+/// To read. InvalidArgument for anything but a regular file, at once: opening a pipe would wait for its
+/// writer.
+Result<Descriptor> open_regular(const fs::path& path) {
+  Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);
+  if (!fd) return fail(errno_error("open", path, errno));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
+  if (!S_ISREG(st.st_mode))
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} is not a regular file", path.string()));
+  return fd;
 }
 
 }  // namespace
@@ -95,6 +109,18 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
       return fail(ErrorCode::Exhausted,
                   fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
     }
+  }
+}
+
+Status add_to(hash::Xxh128& sum, const fs::path& path) {
+  ZT_TRY_ASSIGN(const Descriptor fd, open_regular(path));
+  std::vector<std::byte> part(size_t{1} << 20);
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), part.data(), part.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error("read", path, errno));
+    if (n == 0) return {};
+    sum.update(std::span(part).first(static_cast<size_t>(n)));
   }
 }
 
@@ -172,13 +198,9 @@ Result<uint64_t> free_bytes(const fs::path& path) {
 }
 
 Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {
-  const Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe would wait for its writer
-  if (!fd) return fail(errno_error("open", path, errno));
+  ZT_TRY_ASSIGN(const Descriptor fd, open_regular(path));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
-  if (!S_ISREG(st.st_mode)) {
-    return fail(ErrorCode::InvalidArgument, fmt::format("{} is not a regular file", path.string()));
-  }
   const auto size = static_cast<size_t>(st.st_size);
   if (size == 0) return std::shared_ptr<const Mapping>(new Mapping(nullptr, 0));
   // Private and writable: a stray write through a tensor view can't reach the file.

@@ -16,6 +16,10 @@
 #include "base/files/descriptor.hpp"
 #include "base/files/temporary.hpp"
 
+namespace zt::hash {
+class Xxh128;
+}
+
 namespace zt::files {
 
 namespace fs = std::filesystem;
@@ -23,6 +27,11 @@ namespace fs = std::filesystem;
 /// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a
 /// read error and for a pipe to which nobody writes.
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
+
+/// Adds the bytes of a whole file to a sum, part by part: a mapping would count as memory of the process,
+/// which a run that has just saved all it holds may not have. Errors: InvalidArgument unless it is a regular
+/// file (a pipe would wait for its writer, a device may never end); those of reading.
+Status add_to(hash::Xxh128& sum, const fs::path& path);
 
 /// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such
 /// folder), Exhausted (disk full); the old file then stands unchanged and no temporary file remains.
