@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -185,6 +188,30 @@ TEST(Files, SecondLockNamesTheHolder) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::Unavailable);
   EXPECT_NE(second.error().message.find("pid " + std::to_string(::getpid())), std::string::npos);
+}
+
+// flock comes before the name is written, and the file still holds that of the one before.
+TEST(Files, ALockWhoseHolderHasNotSaidItsNameYetIsOfOneThatIsStarting) {
+  const test::TempFolder folder;
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(files::Lock::acquire(folder / "lock") ? 0 : 1);
+  int status = -1;
+  ::waitpid(dead, &status, 0);
+  ASSERT_EQ(status, 0);
+  const int fd = ::open((folder / "lock").c_str(), O_RDWR);
+  ASSERT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);
+
+  const auto before = files::Lock::acquire(folder / "lock");
+  std::thread holder([&] { ASSERT_EQ(::pwrite(fd, "pid 1 on elsewhere", 18, 0), 18); });
+  const auto after = files::Lock::acquire(folder / "lock");
+  holder.join();
+  ::close(fd);
+
+  ASSERT_FALSE(before);
+  EXPECT_NE(before.error().message.find("(one that is just starting)"), std::string::npos)
+      << before.error().message;
+  ASSERT_FALSE(after);
+  EXPECT_NE(after.error().message.find("(pid 1 on elsewhere"), std::string::npos) << after.error().message;
 }
 
 TEST(Hash, Sha256OfAbcIsTheStandardsValue) {  // FIPS 180-4, example B.1

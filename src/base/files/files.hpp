@@ -94,8 +94,8 @@ class Mapping {
 /// Holds an exclusive advisory lock (flock) on a file while it lives; the lock of a dead process is free.
 class Lock {
  public:
-  /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it
-  /// wrote them).
+  /// Errors: Unavailable if another process holds it; the message names the holder's pid and host, for which
+  /// it waits half a second where the holder has not written them yet.
   static Result<Lock> acquire(const fs::path& path);
 
  private:
