@@ -273,6 +273,12 @@ TEST(Text, Utf8IsJudgedAsInRfc3629) {
   }
 }
 
+// ESC, the 8-bit CSI as bytes and in UTF-8, DEL and CR, which would overwrite the line.
+TEST(Error, TextGivesATerminalNothingToObey) {
+  const Error error{ErrorCode::NotFound, "cannot open a\x1b[31m\tb\r\x7f\xC2\x9B.\n\xC3\xA4", {"in \x07"}};
+  EXPECT_EQ(error.text(), "cannot open a?[31m\tb???.\n\xC3\xA4 (in ?)");
+}
+
 TEST(Text, OutsideTextIsQuotedForMessages) {
   EXPECT_EQ(text::quoted("a\"b\x1B[2J\n"), "\"a\\\"b\\x1b[2J\\x0a\"");
   EXPECT_EQ(text::quoted("abcdef", 3), "\"abc\"... (6 bytes)");

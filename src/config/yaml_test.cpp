@@ -119,6 +119,12 @@ TEST(Source, CaretStandsUnderTheCharacter) {
   EXPECT_EQ(source.error({1, 3}, "here").message, "f.yaml:2:4: here\n  2 | \t\xC3\xA4: 1\n    | \t ^");
 }
 
+TEST(Source, TheLineThatIsShownGivesATerminalNothingToObey) {
+  const Source source{"f.yaml", "a\x1b[31m: 1\n"};
+
+  EXPECT_EQ(source.error({0, 6}, "here").text(), "f.yaml:1:7: here\n  1 | a?[31m: 1\n    |       ^");
+}
+
 TEST(Source, LinesOutsideTheTextAreLeftOut) {
   EXPECT_EQ((Source{"f.yaml", "a"}.error({7, 1}, "gone").message), "f.yaml:8:2: gone");
   EXPECT_EQ((Source{"--set a=1", ""}.error({}, "bad").message), "--set a=1: bad");
