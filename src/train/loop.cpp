@@ -22,21 +22,6 @@ namespace {
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
 
-/// Samples that may wait: the batches that the job asks for, as far as its bound for decoded pictures goes,
-/// and one in any case.
-size_t prefetched_samples(const Setup& setup, uint64_t of_step) {
-  const config::DataJob& data = setup.job.data;
-  const models::LatentCodec& codec = *setup.encoders.codec;
-  constexpr int64_t kPoseBytes = 3, kMomentBytes = 2 * sizeof(float);
-  const int64_t pixels = data.width * data.height, scale = codec.scale_factor();
-  const int64_t of_frame =
-      kPoseBytes * pixels + kMomentBytes * codec.channels() * (pixels / (scale * scale) + 1);
-  const int64_t frames = setup.job.stage == 2 ? data.n_sample_frames : 1;
-  const int64_t fit = (data.decode_memory_mib << 20) / (of_frame * frames);
-  const auto asked = static_cast<int64_t>(data.prefetch_batches * static_cast<int64_t>(of_step));
-  return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
-}
-
 prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal,
                                       const std::function<bool()>& should_stop) {
   prepare::StreamOptions options;
@@ -48,7 +33,9 @@ prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal
   const params::Range lanes = setup.ranks.lanes(setup.job.lanes);
   options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
                    static_cast<uint64_t>(lanes.size()) * of_lane};
-  options.prefetch = prefetched_samples(setup, options.share.size);
+  const models::LatentCodec& codec = *setup.encoders.codec;
+  options.prefetch = prefetched_samples(
+      setup.job, {.channels = codec.channels(), .scale_factor = codec.scale_factor()}, options.share.size);
   options.left_out = setup.cursor.clips.left_out;
   // Several ranks stop between steps, all at the same one.
   if (setup.ranks.size() == 1) options.should_stop = should_stop;
