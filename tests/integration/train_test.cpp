@@ -202,6 +202,22 @@ TEST(Train, ARunWhoseLastSaveFailsHasFailed) {
   EXPECT_NE(log.find("NOT saved"), log.rfind("NOT saved")) << log;
 }
 
+// A loss scale of 2^32 is too large for fp16 in every one of so few steps.
+TEST(Train, ARunWhoseEveryStepWasLeftOutHasFailed) {
+  test::TinyRun run(clips_folder(), "unmoved",
+                    {"max_train_steps=2", "checkpoint.every_steps=1", "validation.every_steps=0",
+                     "precision.mixed_precision=fp16", "precision.init_loss_scale=4294967296",
+                     "optimizer.max_skipped_steps=100"});
+
+  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << run.log();
+  EXPECT_NE(run.log().find("every step was left out, the last because the gradient of "), std::string::npos)
+      << run.log();
+  EXPECT_FALSE(std::filesystem::exists(run.run().checkpoints() / contract::checkpoint_name(2)))
+      << "a resume would take the run for complete";
+  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << "resumed: " << run.log();
+  EXPECT_EQ(run.finish({"max_train_steps=40"}), 0) << "the scale has come down: " << run.log();
+}
+
 /// How a run ended that may not start, and that it had not begun anything long: no codec fitted, nothing
 /// encoded.
 std::string refusal(const std::string& name, const Settings& settings) {
