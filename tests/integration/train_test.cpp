@@ -264,6 +264,24 @@ TEST(Train, ValidationLeavesTheWeightsAlone) {
   }
 }
 
+// The first rank measures it alone, with as many threads as it has: on this host all, beside another rank
+// half of them. Sums of pictures of this size are rounded by the number of threads.
+TEST(Train, ValidatesAlikeOnAnyNumberOfThreads) {
+  const Settings settings = {"lanes=2",
+                             "data.width=128",
+                             "data.height=128",
+                             "validation.every_steps=2",
+                             "validation.num_clips=0",
+                             "max_train_steps=2"};
+  test::TinyRun one(clips_folder(), "thread", with(settings, {"threads=1"})),
+      two(clips_folder(), "threads", with(settings, {"threads=2"}));
+  ASSERT_EQ(one.finish(), 0) << one.log();
+  ASSERT_EQ(two.finish(), 0) << two.log();
+
+  EXPECT_EQ(one.state(2).at("train.best_loss"), two.state(2).at("train.best_loss"));
+  EXPECT_EQ(one.state(2), two.state(2));
+}
+
 TEST(Train, SlowMatrixOfExactResumes) {
   for (const std::string stage : {"1", "2"}) {
     for (const std::string precision : {"fp32", "bf16"}) {
