@@ -62,9 +62,9 @@ std::vector<CheckpointEntry> CheckpointFolder::list() {
   std::vector<CheckpointEntry> out;
   Manifests seen;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(path_, ec)) {
-    if (const auto step = step_of(item.path().filename().string()))
-      out.push_back(look(item.path(), *step, seen));
+  for (fs::directory_iterator item(path_, ec), end; !ec && item != end; item.increment(ec)) {
+    if (const auto step = step_of(item->path().filename().string()))
+      out.push_back(look(item->path(), *step, seen));
   }
   known_ = std::move(seen);
   std::ranges::sort(out, {}, &CheckpointEntry::step);

@@ -228,9 +228,9 @@ fs::path RunFolder::config_file(int64_t generation) const {
 std::vector<Attempt> RunFolder::attempts() const {
   std::vector<Attempt> out;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(path_ / "attempts", ec)) {
-    const std::string name = item.path().filename().string();
-    Attempt attempt{0, item.path()};
+  for (fs::directory_iterator item(path_ / "attempts", ec), last; !ec && item != last; item.increment(ec)) {
+    const std::string name = item->path().filename().string();
+    Attempt attempt{0, item->path()};
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
     const bool is_whole = error == std::errc() && end == name.data() + name.size();
     if (is_whole && attempt.generation > 0 && attempt.generation <= internal::kMaxGeneration)
@@ -243,13 +243,14 @@ std::vector<Attempt> RunFolder::attempts() const {
 RunList list_runs(const fs::path& runs_folder) {
   RunList out;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(runs_folder, ec)) {
-    if (item.path().filename().string().starts_with('.')) continue;  // not finished being made
-    if (!is_run_folder(item.path()) && !was_run_folder(item.path())) continue;
-    if (auto run = RunFolder::open(item.path()))
+  for (fs::directory_iterator item(runs_folder, ec), end; !ec && item != end; item.increment(ec)) {
+    const fs::path folder = item->path();
+    if (folder.filename().string().starts_with('.')) continue;  // not finished being made
+    if (!is_run_folder(folder) && !was_run_folder(folder)) continue;
+    if (auto run = RunFolder::open(folder))
       out.runs.push_back(std::move(*run));
     else
-      out.damaged.push_back({item.path(), std::move(run.error())});
+      out.damaged.push_back({folder, std::move(run.error())});
   }
   std::ranges::sort(out.runs, {}, [](const RunFolder& run) {
     return std::pair(run.identity().created_at, run.identity().run_id);
