@@ -14,6 +14,7 @@
 #include "base/text/random_hex.hpp"
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
+#include "contract/internal/append_file.hpp"
 #include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {
@@ -77,6 +78,18 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
   for (const auto& run : candidates) names += "\n  " + run.identity().run_id;
   return fail(ErrorCode::InvalidArgument,
               fmt::format("'{}' fits {} runs, name one of:{}", what, candidates.size(), names));
+}
+
+/// Of all launches that left a trace. Events and metrics of a number are written once, so that a launch that
+/// took it again because attempts/ is gone could say nothing.
+int64_t newest_generation(const RunFolder& run) {
+  const auto attempts = run.attempts();
+  int64_t newest = attempts.empty() ? 0 : attempts.back().generation;
+  for (const auto& [folder, extension] : {std::pair(run.events(), internal::kEventExtension),
+                                          std::pair(run.metrics(), internal::kMetricExtension)})
+    for (const internal::SegmentFile& file : internal::list_segments(folder, extension))
+      if (file.generation <= internal::kMaxGeneration) newest = std::max(newest, file.generation);
+  return newest;
 }
 
 }  // namespace
@@ -192,8 +205,7 @@ Result<Attempt> RunFolder::begin_attempt() const {
   if (!is_run_folder(path_))
     return fail(ErrorCode::NotFound,
                 fmt::format("{} is gone: was the run moved or removed while it ran?", path_.string()));
-  const auto earlier = attempts();
-  int64_t generation = earlier.empty() ? 1 : earlier.back().generation + 1;
+  int64_t generation = newest_generation(*this) + 1;
   ZT_TRY(files::make_folders(path_ / "attempts"));
   constexpr int kTries = 1000;  // each loses to another process that made the folder first
   for (int i = 0; i < kTries; ++i, ++generation) {
