@@ -63,6 +63,7 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
                                                       const RankPlaces& places) {
   rendezvous::ServerOptions options;
   options.token = session.rendezvous_token = random_hex(32);
+  options.ranks = static_cast<size_t>(places.ranks);
   const bool is_elsewhere = !places.elsewhere.hosts.empty();
   if (is_elsewhere) {
     ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
@@ -182,9 +183,13 @@ Status check_worker(const std::string& device) {
 }
 
 Status check_places(const RankPlaces& places) {
-  if (places.elsewhere.hosts.empty()) return {};
+  const bool is_elsewhere = !places.elsewhere.hosts.empty();
+  if (places.ranks == 1 && !is_elsewhere) return {};
   rendezvous::ServerOptions options;
-  ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  options.ranks = static_cast<size_t>(places.ranks);
+  if (is_elsewhere) {
+    ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  }
   ZT_TRY(rendezvous::Server::start(options));
   return {};
 }

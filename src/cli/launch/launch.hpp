@@ -41,8 +41,8 @@ struct RankPlaces {
   int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die
 };
 
-/// Whether the ranks can find each other from there. Errors: those of address_for_hosts(), and of
-/// rendezvous::Server::start() at that address.
+/// Whether the ranks, of several, can find each other from there. Errors: those of address_for_hosts(), and
+/// of rendezvous::Server::start() at that address.
 Status check_places(const RankPlaces& places);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. Where another launch

@@ -189,6 +189,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
     return 0;
   }
   if (places.elsewhere.hosts.empty()) ZT_TRY(check_worker(job.device));
+  ZT_TRY(check_places(places));
   return launch_run(run, changed ? std::optional(config::freeze(*changed)) : std::nullopt, places);
 }
 
