@@ -127,6 +127,11 @@ TEST(Validate, NamesAndDevicesAreWellFormed) {
 
 TEST(Validate, PiecewiseConstantNeedsItsRules) {
   EXPECT_THAT(refusal<TrainJob>({"optimizer.lr_scheduler=piecewise_constant"}), HasSubstr("lr_step_rules"));
+  const std::string piecewise = "optimizer.lr_scheduler=piecewise_constant";
+  EXPECT_THAT(refusal<TrainJob>({piecewise, "optimizer.lr_step_rules=1:10,foo:20,0.1"}),
+              HasSubstr("--set optimizer.lr_step_rules=1:10,foo:20,0.1: optimizer.lr_step_rules: step rule "
+                        "'foo:20' is not factor:step"));
+  EXPECT_EQ(refusal<TrainJob>({piecewise, "optimizer.lr_step_rules=1:10,0.1:20,0.01"}), "accepted");
 }
 
 TEST(Validate, GenerateTakesOneSourceOfWeights) {
