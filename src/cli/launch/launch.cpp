@@ -170,8 +170,8 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   ZT_TRY(config::check_inputs(resolved));
   if (wanted.index.empty()) return {};
   ZT_TRY_ASSIGN(auto clips, data::read_index(wanted.index));
-  ZT_TRY(data::select_splits(std::move(clips), wanted.splits));
-  return {};
+  ZT_TRY_ASSIGN(clips, data::select_splits(std::move(clips), wanted.splits));
+  return data::require_poses(clips);
 }
 
 Status check_worker(const std::string& device) {
