@@ -134,6 +134,13 @@ TEST(Validate, PiecewiseConstantNeedsItsRules) {
   EXPECT_EQ(refusal<TrainJob>({piecewise, "optimizer.lr_step_rules=1:10,0.1:20,0.01"}), "accepted");
 }
 
+TEST(Validate, AVideoHasARateThatPlayersKnow) {
+  EXPECT_THAT(refusal<GenerateJob>({"fps=0.0001"}),
+              HasSubstr("fps: wanted 0 (the pose video's own rate) or 0.1"));
+  EXPECT_EQ(refusal<GenerateJob>({"fps=0.1"}), "accepted");
+  EXPECT_EQ(refusal<GenerateJob>({"fps=0"}), "accepted");
+}
+
 TEST(Validate, GenerateTakesOneSourceOfWeights) {
   EXPECT_THAT(refusal<GenerateJob>({"run=a", "weights=b"}), HasSubstr("exclude each other"));
   EXPECT_THAT(refusal<GenerateJob>({"context.overlap=24"}), HasSubstr("context.overlap (24)"));
