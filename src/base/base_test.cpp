@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +20,7 @@
 #include "base/signals.hpp"
 #include "base/text/random_hex.hpp"
 #include "base/text/text.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt {
@@ -62,6 +66,34 @@ TEST(Files, APipeIsReadToItsEndAndCtrlCEndsTheWaitForItsWriter) {
   signals::reset();
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, ErrorCode::Cancelled);
+}
+
+TEST(Files, APipeInPlaceOfAFileOfDataIsRefusedAtOnce) {
+  const test::TempFolder folder;
+  const std::filesystem::path pipe = test::make_pipe(folder / "pipe");
+  hash::Xxh128 sum;
+  std::vector<Error> errors;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(files::Mapping::open(pipe).error()); }));
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(files::add_to(sum, pipe).error()); }));
+
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(error.message, pipe.string() + " is not a regular file");
+  }
+}
+
+TEST(Files, TheSumOfFilesIsThatOfTheirBytesInOrder) {
+  const test::TempFolder folder;
+  const std::string large((size_t{3} << 20) + 5, 'x');  // several parts
+  ASSERT_TRUE(files::write_atomic(folder / "a", large));
+  ASSERT_TRUE(files::write_atomic(folder / "b", "end"));
+  hash::Xxh128 sum;
+  ASSERT_TRUE(files::add_to(sum, folder / "a"));
+  ASSERT_TRUE(files::add_to(sum, folder / "b"));
+  const std::string whole = large + "end";
+  EXPECT_EQ(sum.hex(), hash::xxh128_hex(std::as_bytes(std::span(whole))));
+  EXPECT_EQ(files::add_to(sum, folder / "none").error().code, ErrorCode::NotFound);
 }
 
 TEST(FilesDeathTest, AFileBeyondTheLimitOfTheShellIsAnErrorAndNoDeath) {
@@ -158,6 +190,30 @@ TEST(Files, SecondLockNamesTheHolder) {
   EXPECT_NE(second.error().message.find("pid " + std::to_string(::getpid())), std::string::npos);
 }
 
+// flock comes before the name is written, and the file still holds that of the one before.
+TEST(Files, ALockWhoseHolderHasNotSaidItsNameYetIsOfOneThatIsStarting) {
+  const test::TempFolder folder;
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(files::Lock::acquire(folder / "lock") ? 0 : 1);
+  int status = -1;
+  ::waitpid(dead, &status, 0);
+  ASSERT_EQ(status, 0);
+  const int fd = ::open((folder / "lock").c_str(), O_RDWR);
+  ASSERT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);
+
+  const auto before = files::Lock::acquire(folder / "lock");
+  std::thread holder([&] { ASSERT_EQ(::pwrite(fd, "pid 1 on elsewhere", 18, 0), 18); });
+  const auto after = files::Lock::acquire(folder / "lock");
+  holder.join();
+  ::close(fd);
+
+  ASSERT_FALSE(before);
+  EXPECT_NE(before.error().message.find("(one that is just starting)"), std::string::npos)
+      << before.error().message;
+  ASSERT_FALSE(after);
+  EXPECT_NE(after.error().message.find("(pid 1 on elsewhere"), std::string::npos) << after.error().message;
+}
+
 TEST(Hash, Sha256OfAbcIsTheStandardsValue) {  // FIPS 180-4, example B.1
   EXPECT_EQ(hash::sha256_hex(std::string_view("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -215,6 +271,12 @@ TEST(Text, Utf8IsJudgedAsInRfc3629) {
         "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
     EXPECT_FALSE(text::is_utf8(bad)) << text::quoted(bad);
   }
+}
+
+// ESC, the 8-bit CSI as bytes and in UTF-8, DEL and CR, which would overwrite the line.
+TEST(Error, TextGivesATerminalNothingToObey) {
+  const Error error{ErrorCode::NotFound, "cannot open a\x1b[31m\tb\r\x7f\xC2\x9B.\n\xC3\xA4", {"in \x07"}};
+  EXPECT_EQ(error.text(), "cannot open a?[31m\tb???.\n\xC3\xA4 (in ?)");
 }
 
 TEST(Text, OutsideTextIsQuotedForMessages) {

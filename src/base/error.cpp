@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 
 #include "base/error_policy.hpp"
+#include "base/text/text.hpp"
 
 namespace zt {
 namespace {
@@ -65,10 +66,10 @@ std::string_view name(RestartScope scope) {
 }
 
 std::string Error::text() const {
-  if (contexts.empty()) return message;
+  if (contexts.empty()) return text::visible(message);
   std::string out = message + " (";
   for (size_t i = 0; i < contexts.size(); ++i) out += (i ? "; " : "") + contexts[i];
-  return out + ")";
+  return text::visible(out + ")");
 }
 
 }  // namespace zt

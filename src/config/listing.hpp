@@ -40,6 +40,7 @@ struct About {
   size_t count = 0;  ///< a list has exactly this many items; 0 = any number
   Names names = Names::NoPath;
   Resume resume = Resume::Refuse;
+  std::string (*problem)(const std::string& text) = nullptr;  ///< why a text won't do; "" if it does
 };
 
 /// An enum member with its type erased.

@@ -127,6 +127,18 @@ TEST(Validate, NamesAndDevicesAreWellFormed) {
 
 TEST(Validate, PiecewiseConstantNeedsItsRules) {
   EXPECT_THAT(refusal<TrainJob>({"optimizer.lr_scheduler=piecewise_constant"}), HasSubstr("lr_step_rules"));
+  const std::string piecewise = "optimizer.lr_scheduler=piecewise_constant";
+  EXPECT_THAT(refusal<TrainJob>({piecewise, "optimizer.lr_step_rules=1:10,foo:20,0.1"}),
+              HasSubstr("--set optimizer.lr_step_rules=1:10,foo:20,0.1: optimizer.lr_step_rules: step rule "
+                        "'foo:20' is not factor:step"));
+  EXPECT_EQ(refusal<TrainJob>({piecewise, "optimizer.lr_step_rules=1:10,0.1:20,0.01"}), "accepted");
+}
+
+TEST(Validate, AVideoHasARateThatPlayersKnow) {
+  EXPECT_THAT(refusal<GenerateJob>({"fps=0.0001"}),
+              HasSubstr("fps: wanted 0 (the pose video's own rate) or 0.1"));
+  EXPECT_EQ(refusal<GenerateJob>({"fps=0.1"}), "accepted");
+  EXPECT_EQ(refusal<GenerateJob>({"fps=0"}), "accepted");
 }
 
 TEST(Validate, GenerateTakesOneSourceOfWeights) {

@@ -87,7 +87,7 @@ TEST(Yaml, RefusesLargeTextsAndLongLists) {
 }
 
 TEST(Yaml, RefusesWhatIsNotUtf8Text) {
-  EXPECT_THAT(refusal(std::string("a: \0b", 5)), HasSubstr("not UTF-8"));
+  EXPECT_THAT(refusal(std::string("a: \0b", 5)), HasSubstr("byte 4 is zero, which no text has"));
   EXPECT_THAT(refusal("\xFF\xFE\x61\x00"), HasSubstr("not UTF-8"));
   EXPECT_THAT(refusal("a: \xC0\xAF"), HasSubstr("not UTF-8"));
 }
@@ -117,6 +117,12 @@ TEST(Source, CaretStandsUnderTheCharacter) {
   const Source source{"f.yaml", "ok\n\t\xC3\xA4: 1\n"};
 
   EXPECT_EQ(source.error({1, 3}, "here").message, "f.yaml:2:4: here\n  2 | \t\xC3\xA4: 1\n    | \t ^");
+}
+
+TEST(Source, TheLineThatIsShownGivesATerminalNothingToObey) {
+  const Source source{"f.yaml", "a\x1b[31m: 1\n"};
+
+  EXPECT_EQ(source.error({0, 6}, "here").text(), "f.yaml:1:7: here\n  1 | a?[31m: 1\n    |       ^");
 }
 
 TEST(Source, LinesOutsideTheTextAreLeftOut) {

@@ -34,9 +34,8 @@ CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
   const auto manifest_bytes = fs::file_size(folder / "manifest.json", unknown);
   if (!unknown) entry.manifest_bytes = manifest_bytes;
   auto manifest = read_manifest(folder);
-  if (manifest && manifest->step != step)
-    manifest = fail(ErrorCode::Corrupt, fmt::format("{} is the checkpoint of step {} by its manifest",
-                                                    folder.string(), manifest->step));
+  if (manifest)
+    if (Status named = check_name(folder, manifest->step); !named) manifest = fail(std::move(named.error()));
   if (manifest) {
     entry.generation = manifest->generation;
     entry.files = std::move(manifest->files);
@@ -52,6 +51,14 @@ CheckpointEntry read_entry(const fs::path& folder, int64_t step) {
 
 std::string checkpoint_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
+Status check_name(const fs::path& folder, int64_t step) {
+  const fs::path plain = folder.has_filename() ? folder : folder.parent_path();
+  const auto named = step_of(plain.filename().string());
+  if (!named || *named == step) return {};
+  return fail(ErrorCode::Corrupt,
+              fmt::format("{} is the checkpoint of step {} by its manifest", folder.string(), step));
+}
+
 uint64_t CheckpointEntry::size_bytes() const {
   uint64_t sum = manifest_bytes;
   for (const ManifestFile& file : files) sum += file.size_bytes;
@@ -62,9 +69,9 @@ std::vector<CheckpointEntry> CheckpointFolder::list() {
   std::vector<CheckpointEntry> out;
   Manifests seen;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(path_, ec)) {
-    if (const auto step = step_of(item.path().filename().string()))
-      out.push_back(look(item.path(), *step, seen));
+  for (fs::directory_iterator item(path_, ec), end; !ec && item != end; item.increment(ec)) {
+    if (const auto step = step_of(item->path().filename().string()))
+      out.push_back(look(item->path(), *step, seen));
   }
   known_ = std::move(seen);
   std::ranges::sort(out, {}, &CheckpointEntry::step);

@@ -21,6 +21,8 @@ namespace zt::contract {
 
 /// "step-00001200".
 std::string checkpoint_name(int64_t step);
+/// Corrupt if the folder has the name of a checkpoint, but of another step than the manifest in it.
+Status check_name(const std::filesystem::path& folder, int64_t step);
 
 /// A checkpoint found on disk; `defect` is set when its manifest can't be used.
 struct CheckpointEntry {

@@ -20,7 +20,6 @@ namespace {
 
 using nlohmann::json;
 constexpr int kVersion = 1;
-constexpr std::string_view kExtension = "jsonl";
 constexpr uint64_t kMaxFileBytes = uint64_t{256} << 20;
 constexpr size_t kMaxLineBytes = size_t{1} << 20;
 constexpr int kMaxDepth = 8;
@@ -215,7 +214,8 @@ std::string_view type_name(const EventBody& body) {
 
 Result<EventWriter> EventWriter::create(const std::filesystem::path& events_folder, int64_t generation,
                                         std::string_view writer) {
-  ZT_TRY_ASSIGN(auto file, internal::AppendFile::create(events_folder, generation, writer, kExtension));
+  ZT_TRY_ASSIGN(auto file,
+                internal::AppendFile::create(events_folder, generation, writer, internal::kEventExtension));
   return EventWriter(std::move(file));
 }
 
@@ -236,7 +236,8 @@ Status EventWriter::sync() { return file_.sync(); }
 
 Result<EventLog> read_events(const std::filesystem::path& events_folder) {
   EventLog log;
-  for (const auto& file : internal::list_segments(events_folder, kExtension)) ZT_TRY(read_file(file, log));
+  for (const auto& file : internal::list_segments(events_folder, internal::kEventExtension))
+    ZT_TRY(read_file(file, log));
   std::sort(log.events.begin(), log.events.end(), [](const Event& a, const Event& b) {
     return std::tie(a.generation, a.sequence, a.writer) < std::tie(b.generation, b.sequence, b.writer);
   });

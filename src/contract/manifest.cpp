@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -312,18 +311,6 @@ Result<uint64_t> size_of_file(const std::filesystem::path& path) {
   return static_cast<uint64_t>(st.st_size);
 }
 
-/// XXH3-128. Reads part by part: a mapping would count as memory of the run that has just saved all it holds.
-Result<std::string> sum_up(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(files::errno_error("open", path, errno));
-  std::vector<char> part(size_t{1} << 20);
-  hash::Xxh128 digest;
-  while (file.read(part.data(), static_cast<std::streamsize>(part.size())), file.gcount() > 0)
-    digest.update(std::string_view(part.data(), static_cast<size_t>(file.gcount())));
-  if (file.bad()) return fail(files::errno_error("read", path, errno));
-  return digest.hex();
-}
-
 }  // namespace
 
 Result<Manifest> read_manifest(const std::filesystem::path& folder) {
@@ -342,8 +329,9 @@ Status verify_file(const std::filesystem::path& folder, const ManifestFile& file
     return fail(ErrorCode::Corrupt, fmt::format("{} has {} bytes, the manifest says {}", path.string(),
                                                 size_bytes, file.size_bytes));
   }
-  ZT_TRY_ASSIGN(const std::string sum, sum_up(path));
-  if (sum != file.xxh128) {
+  hash::Xxh128 sum;
+  ZT_TRY(files::add_to(sum, path));
+  if (sum.hex() != file.xxh128) {
     return fail(ErrorCode::Corrupt,
                 fmt::format("{} differs from its checksum: the bytes changed after the save", path.string()));
   }

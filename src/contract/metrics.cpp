@@ -17,7 +17,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "segments are little-endian and written from memory");
 
-constexpr std::string_view kExtension = "seg";
 constexpr std::string_view kMagic = "ZTMETRIC";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kHeaderBytes = 16, kRecordHeaderBytes = 8, kCellBytes = 12;
@@ -115,7 +114,8 @@ bool read_segment(std::string_view in, int64_t generation, Tables& tables) {
 
 Result<MetricWriter> MetricWriter::create(const std::filesystem::path& metrics_folder, int64_t generation,
                                           std::string_view writer) {
-  ZT_TRY_ASSIGN(auto file, internal::AppendFile::create(metrics_folder, generation, writer, kExtension));
+  ZT_TRY_ASSIGN(auto file,
+                internal::AppendFile::create(metrics_folder, generation, writer, internal::kMetricExtension));
   std::string header(kMagic);
   put(header, kVersion);
   put(header, uint32_t{0});
@@ -158,7 +158,7 @@ Status MetricWriter::sync() { return file_.sync(); }
 Result<MetricSeries> read_metrics(const std::filesystem::path& metrics_folder) {
   Tables tables;
   MetricSeries series;
-  for (const auto& file : internal::list_segments(metrics_folder, kExtension)) {
+  for (const auto& file : internal::list_segments(metrics_folder, internal::kMetricExtension)) {
     ZT_TRY_ASSIGN(const std::string bytes, files::read(file.path, kMaxFileBytes));
     if (!read_segment(bytes, file.generation, tables)) ++series.damaged_segments;
   }

@@ -14,6 +14,7 @@
 #include "base/text/random_hex.hpp"
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
+#include "contract/internal/append_file.hpp"
 #include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {
@@ -77,6 +78,18 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
   for (const auto& run : candidates) names += "\n  " + run.identity().run_id;
   return fail(ErrorCode::InvalidArgument,
               fmt::format("'{}' fits {} runs, name one of:{}", what, candidates.size(), names));
+}
+
+/// Of all launches that left a trace. Events and metrics of a number are written once, so that a launch that
+/// took it again because attempts/ is gone could say nothing.
+int64_t newest_generation(const RunFolder& run) {
+  const auto attempts = run.attempts();
+  int64_t newest = attempts.empty() ? 0 : attempts.back().generation;
+  for (const auto& [folder, extension] : {std::pair(run.events(), internal::kEventExtension),
+                                          std::pair(run.metrics(), internal::kMetricExtension)})
+    for (const internal::SegmentFile& file : internal::list_segments(folder, extension))
+      if (file.generation <= internal::kMaxGeneration) newest = std::max(newest, file.generation);
+  return newest;
 }
 
 }  // namespace
@@ -192,8 +205,7 @@ Result<Attempt> RunFolder::begin_attempt() const {
   if (!is_run_folder(path_))
     return fail(ErrorCode::NotFound,
                 fmt::format("{} is gone: was the run moved or removed while it ran?", path_.string()));
-  const auto earlier = attempts();
-  int64_t generation = earlier.empty() ? 1 : earlier.back().generation + 1;
+  int64_t generation = newest_generation(*this) + 1;
   ZT_TRY(files::make_folders(path_ / "attempts"));
   constexpr int kTries = 1000;  // each loses to another process that made the folder first
   for (int i = 0; i < kTries; ++i, ++generation) {
@@ -228,9 +240,9 @@ fs::path RunFolder::config_file(int64_t generation) const {
 std::vector<Attempt> RunFolder::attempts() const {
   std::vector<Attempt> out;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(path_ / "attempts", ec)) {
-    const std::string name = item.path().filename().string();
-    Attempt attempt{0, item.path()};
+  for (fs::directory_iterator item(path_ / "attempts", ec), last; !ec && item != last; item.increment(ec)) {
+    const std::string name = item->path().filename().string();
+    Attempt attempt{0, item->path()};
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
     const bool is_whole = error == std::errc() && end == name.data() + name.size();
     if (is_whole && attempt.generation > 0 && attempt.generation <= internal::kMaxGeneration)
@@ -243,13 +255,14 @@ std::vector<Attempt> RunFolder::attempts() const {
 RunList list_runs(const fs::path& runs_folder) {
   RunList out;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(runs_folder, ec)) {
-    if (item.path().filename().string().starts_with('.')) continue;  // not finished being made
-    if (!is_run_folder(item.path()) && !was_run_folder(item.path())) continue;
-    if (auto run = RunFolder::open(item.path()))
+  for (fs::directory_iterator item(runs_folder, ec), end; !ec && item != end; item.increment(ec)) {
+    const fs::path folder = item->path();
+    if (folder.filename().string().starts_with('.')) continue;  // not finished being made
+    if (!is_run_folder(folder) && !was_run_folder(folder)) continue;
+    if (auto run = RunFolder::open(folder))
       out.runs.push_back(std::move(*run));
     else
-      out.damaged.push_back({item.path(), std::move(run.error())});
+      out.damaged.push_back({folder, std::move(run.error())});
   }
   std::ranges::sort(out.runs, {}, [](const RunFolder& run) {
     return std::pair(run.identity().created_at, run.identity().run_id);

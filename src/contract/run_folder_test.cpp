@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contract/run_folder.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "contract/internal/append_file.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::contract {
@@ -189,6 +191,18 @@ TEST(RunFolder, LockOfADeadProcessIsFree) {
   ASSERT_EQ(status, 0);
 
   EXPECT_TRUE(run.lock());
+}
+
+// Else the launch could not say a word: a file of events or metrics is written once.
+TEST(RunFolder, ALaunchDoesNotTakeTheNumberOfOneWhoseAttemptIsGone) {
+  const test::TempFolder runs;
+  const RunFolder run = make_run(runs.path(), "alpha");
+  std::ofstream(run.events() / "000003.rank0.jsonl") << "";
+  std::filesystem::remove_all(run.path() / "attempts");
+  EXPECT_EQ(run.begin_attempt()->generation, 4);
+
+  std::ofstream(run.metrics() / fmt::format("000007.rank0.{}", internal::kMetricExtension)) << "";
+  EXPECT_EQ(run.begin_attempt()->generation, 8);
 }
 
 TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {

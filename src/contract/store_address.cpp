@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/text/json_reason.hpp"
@@ -30,7 +31,11 @@ Result<StoreAddress> parse_store_address(std::string_view text) {
     address.launch = json.at("launch");
     address.ranks = json.at("ranks");
     address.hosts = json.at("hosts").get<std::vector<std::string>>();
-    address.port = json.at("port");
+    const auto& port =
+        json.at("port");  // a uint16_t would take what is left of a larger number, or a fraction
+    if (!port.is_number_integer() || port < 1 || port > std::numeric_limits<uint16_t>::max())
+      return fail(ErrorCode::Corrupt, fmt::format("not a store's address: {} is no port", port.dump()));
+    address.port = port;
     address.token = json.at("token");
     return address;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contract/store_address.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,6 +29,18 @@ TEST(StoreAddress, SurvivesWritingAndReading) {
 
 TEST(StoreAddress, AnotherVersionIsNotGuessedAt) {
   EXPECT_EQ(parse_store_address(R"({"version": 2})").error().code, ErrorCode::Unsupported);
+}
+
+// 70000 is 4464 in 16 bits.
+TEST(StoreAddress, APortThatIsNoneIsCorrupt) {
+  for (const char* port : {"0", "-1", "65536", "70000", "1e30", "80.5"})
+    EXPECT_EQ(parse_store_address(fmt::format(R"({{"version": 1, "launch": "l", "ranks": 4, "hosts": ["h"],
+                                                   "port": {}, "token": "t"}})",
+                                              port))
+                  .error()
+                  .code,
+              ErrorCode::Corrupt)
+        << port;
 }
 
 TEST(StoreAddress, ATornOneIsCorrupt) {

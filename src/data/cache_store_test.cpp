@@ -17,6 +17,7 @@
 
 #include "base/counter_rng.hpp"
 #include "base/files/files.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -152,6 +153,20 @@ TEST(CacheStore, ADamagedEntryIsAMissAndGoes) {
     EXPECT_EQ(store->stats().corrupt, i + 1);
     EXPECT_FALSE(store->contains(key_of(1)));
   }
+}
+
+TEST(CacheStore, APipeInPlaceOfAnEntryIsNotWaitedFor) {
+  const test::TempFolder folder;
+  const auto store = open_at(folder.path());
+  ASSERT_TRUE(store->put(key_of(1), bytes_of(1)));
+  fs::remove(entry_path(folder.path(), 1));
+  const fs::path pipe = test::make_pipe(entry_path(folder.path(), 1));
+  std::optional<std::vector<std::byte>> found;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { found = store->get(key_of(1)); }));
+
+  EXPECT_EQ(found, std::nullopt);
+  EXPECT_FALSE(fs::exists(pipe));
 }
 
 TEST(CacheStore, TheLeastRecentlyUsedGoFirst) {

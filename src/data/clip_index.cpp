@@ -181,6 +181,17 @@ ClipIndex select_split(const ClipIndex& index, std::string_view split) {
   return selected;
 }
 
+Status require_poses(const ClipIndex& index) {
+  const auto has_pose = [](const ClipRecord& clip) {
+    return !clip.keypoints.empty() || !clip.pose_video.empty();
+  };
+  if (std::ranges::any_of(index.clips, has_pose)) return {};
+  return fail(ErrorCode::InvalidConfig,
+              fmt::format("none of the {} clips has key-points or a pose video: `zoetrope data pose` finds "
+                          "key-points, and `zoetrope data ingest` then makes the index anew",
+                          index.clips.size()));
+}
+
 Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits) {
   std::set<std::string> known;
   for (const ClipRecord& clip : index.clips) known.insert(clip.split);

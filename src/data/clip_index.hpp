@@ -69,4 +69,7 @@ ClipIndex select_split(const ClipIndex& index, std::string_view split);
 /// are.
 Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits);
 
+/// Errors: InvalidConfig if no clip has key-points or a pose video, which training needs.
+Status require_poses(const ClipIndex& index);
+
 }  // namespace zt::data

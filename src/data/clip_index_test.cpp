@@ -122,6 +122,18 @@ TEST(ClipIndex, IsRefusedWithTheLine) {
   }
 }
 
+TEST(ClipIndex, WithoutAnyPoseIsRefusedForTraining) {
+  ClipIndex index{"/data", {small_record("a"), small_record("b")}, "d"};
+  for (ClipRecord& clip : index.clips) clip.keypoints = clip.pose_video = "";
+  const Status none = require_poses(index);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::InvalidConfig);
+  EXPECT_THAT(none.error().message, HasSubstr("none of the 2 clips"));
+
+  index.clips[1].pose_video = "b_pose.mp4";
+  EXPECT_TRUE(require_poses(index)) << "clips without are left out while it trains";
+}
+
 TEST(ClipIndex, ASplitKeepsOrderRootAndDigest) {
   ClipIndex index{"/data", {small_record("a"), small_record("b"), small_record("c")}, "d"};
   index.clips[0].split = index.clips[2].split = "train";

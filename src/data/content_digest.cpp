@@ -4,9 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <fstream>
-#include <string_view>
 #include <vector>
 
 #include "base/files/files.hpp"
@@ -18,23 +15,14 @@ namespace zt::data {
 namespace fs = std::filesystem;
 
 Result<std::string> content_digest(const fs::path& path) {
-  std::vector<fs::path> files{path};
+  std::vector<fs::path> parts{path};
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    ZT_TRY_ASSIGN(files, list_frames(path));
+    ZT_TRY_ASSIGN(parts, list_frames(path));
   }
-  hash::Xxh128 hash;
-  std::vector<char> buffer(size_t{1} << 16);
-  for (const fs::path& file : files) {
-    if (fs::exists(file, error) && !fs::is_regular_file(file, error))  // a pipe would wait for its writer
-      return fail(ErrorCode::InvalidArgument, file.string() + " is no regular file");
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return fail(files::errno_error("open", file, errno));
-    while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0)
-      hash.update(std::string_view(buffer.data(), static_cast<size_t>(in.gcount())));
-    if (in.bad()) return fail(files::errno_error("read", file, errno));
-  }
-  return hash.hex();
+  hash::Xxh128 sum;
+  for (const fs::path& part : parts) ZT_TRY(files::add_to(sum, part));
+  return sum.hex();
 }
 
 Status ContentCheck::check(const ClipIndex& index, size_t clip) {

@@ -69,6 +69,28 @@ TEST(NoiseSchedule, RefusesWhatCannotBeASchedule) {
   EXPECT_EQ(NoiseSchedule::make(config).error().code, ErrorCode::InvalidConfig);
 }
 
+// A product of 100,000 factors of 0.9 is 0 in fp32 long before the end; 1 - 1e-9 is 1 in fp32.
+TEST(NoiseSchedule, RefusesTimestepsThatAreAllNoiseOrAllPicture) {
+  NoiseScheduleConfig noise;
+  noise.num_timesteps = 100'000;
+  noise.beta_start = noise.beta_end = 0.1;
+  NoiseScheduleConfig picture;
+  picture.beta_start = picture.beta_end = 1e-9;
+  for (const NoiseScheduleConfig& config : {noise, picture}) {
+    const auto made = NoiseSchedule::make(config);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, ErrorCode::InvalidConfig);
+    EXPECT_NE(made.error().message.find("schedule.num_train_timesteps, beta_start and beta_end"),
+              std::string::npos)
+        << made.error().message;
+  }
+}
+
+// With the terminal signal rescaled to nothing the last timestep is pure noise on purpose.
+TEST(NoiseSchedule, TakesALastTimestepOfNothingButNoise) {
+  EXPECT_EQ(schedule(BetaSchedule::Linear, true).signal_scale(999), 0);
+}
+
 TEST(NoiseSchedule, RefusesTimestepsOutsideItsTable) {
   const auto s = schedule(BetaSchedule::Linear, true);
   const at::Tensor x = at::zeros({1, 2, 3});

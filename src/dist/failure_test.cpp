@@ -12,6 +12,7 @@
 
 #include "dist/communicator.hpp"
 #include "dist/group.hpp"
+#include "support/file_limit.hpp"
 #include "support/rank_processes.hpp"
 
 namespace zt::dist {
@@ -258,6 +259,26 @@ TEST(SharedMemory, NoDeathAtAnyMomentLeavesASegment) {
     for (int rank = 0; rank < 3; ++rank) ranks.signal(rank, SIGKILL);
   }
   EXPECT_EQ(shm_files(), before);
+}
+
+// The first rank alone knows why there is none: the others would wait for it as long as they may.
+TEST(SharedMemory, ASegmentThatCannotBeMadeIsSaidToEveryRank) {
+  RankProcesses ranks(3, [](const RankSeat& seat) -> std::string {
+    GroupOptions options;
+    options.store = seat.meet();
+    options.backend = "shared-memory";
+    options.rank = options.world_rank = seat.rank;
+    options.size = seat.size;
+    const test::FileLimit limit(seat.rank == 0 ? 4096 : RLIM_INFINITY);
+    const auto group = form_group(options, clock::in(seconds(20)));
+    return group ? "formed" : group.error().text();
+  });
+  const clock::Deadline in_time = clock::in(seconds(5));
+  for (int rank = 0; rank < 3; ++rank) {
+    const std::string text = ranks.hear(rank, clock::left(in_time));
+    EXPECT_NE(text.find("rank 0: cannot get "), std::string::npos) << text;
+    EXPECT_NE(text.find("File too large"), std::string::npos) << text;
+  }
 }
 
 TEST(Group, TakesSharedMemoryOnOneHostAndGlooAcrossHosts) {

@@ -207,6 +207,7 @@ std::tm local_time() {
 Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& hooks) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY(require_inputs(job));
+  ZT_TRY(check_panels(job));
   if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   const std::tm now = local_time();

@@ -23,7 +23,6 @@ using internal::text_of;
 
 namespace {
 
-constexpr int kMaxSide = 16384;
 constexpr int kMaxCrf = 51;
 
 int even(int side) { return side + side % 2; }  // yuv420p halves both sides
@@ -32,9 +31,10 @@ Status check(const std::filesystem::path& path, const VideoWriterOptions& option
   const auto wrong = [&](std::string what) {
     return fail(ErrorCode::InvalidArgument, fmt::format("can't write video {}: {}", path.string(), what));
   };
-  if (options.width < 1 || options.height < 1 || options.width > kMaxSide || options.height > kMaxSide) {
+  if (options.width < 1 || options.height < 1 || options.width > kMaxVideoSide ||
+      options.height > kMaxVideoSide) {
     return wrong(
-        fmt::format("the size {} x {} is not within 1..{}", options.width, options.height, kMaxSide));
+        fmt::format("the size {} x {} is not within 1..{}", options.width, options.height, kMaxVideoSide));
   }
   constexpr int64_t kMaxInt = std::numeric_limits<int>::max();
   const Rational fps = options.fps;

@@ -17,6 +17,8 @@
 
 namespace zt::media {
 
+inline constexpr int kMaxVideoSide = 16384;  ///< pixels
+
 struct VideoWriterOptions {
   int width =
       0;  ///< of the pictures. Odd sizes are stored one pixel larger: the last column or row is repeated

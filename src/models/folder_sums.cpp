@@ -20,8 +20,9 @@ constexpr int kVersion = 1;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
 
 Result<std::string> sum_of(const fs::path& path) {
-  ZT_TRY_ASSIGN(const auto mapping, files::Mapping::open(path));
-  return hash::xxh128_hex(mapping->bytes());
+  hash::Xxh128 sum;
+  ZT_TRY(files::add_to(sum, path));
+  return sum.hex();
 }
 
 Result<nlohmann::json> read_sums(const fs::path& path) {

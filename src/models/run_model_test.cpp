@@ -6,6 +6,7 @@
 
 #include "base/files/files.hpp"
 #include "config/load.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/run_folder.hpp"
 #include "support/temp_folder.hpp"
 
@@ -73,6 +74,23 @@ TEST_F(RunModel, RefusesAStageOneRunWhoseEncodersAreGone) {
   EXPECT_EQ(located.error().code, ErrorCode::InvalidConfig);
   EXPECT_THAT(located.error().message, HasSubstr("no folder image_encoder/"));
   EXPECT_THAT(located.error().message, HasSubstr("Set model.image_encoder_path"));
+}
+
+// A new codec would be worthless to the networks of the checkpoints.
+TEST_F(RunModel, RefusesToMakeAgainWhatARunHasTrainedWith) {
+  const fs::path run = make_run("one", {});
+  add_encoder(run / kRunImageEncoder);
+  const auto folder = contract::RunFolder::open(run);
+  ASSERT_TRUE(folder->begin_attempt());
+  ASSERT_TRUE(locate_encoders(run, {})) << "a launch that saved nothing has nothing to lose";
+  ASSERT_TRUE(files::make_folders(folder->checkpoints() / contract::checkpoint_name(7)));
+
+  const auto located = locate_encoders(run, {});
+
+  ASSERT_FALSE(located);
+  EXPECT_EQ(located.error().code, ErrorCode::NotFound);
+  EXPECT_THAT(located.error().message, HasSubstr((run / kRunCodec).string() + " is gone"));
+  EXPECT_THAT(located.error().message, HasSubstr("put a copy back"));
 }
 
 TEST_F(RunModel, LeavesWhatARunMakesItselfOpen) {

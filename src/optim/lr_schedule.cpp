@@ -3,10 +3,7 @@
 // follow DeepSpeed 0.19, deepspeed/runtime/lr_schedules.py.
 #include "optim/lr_schedule.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numbers>
 
@@ -18,7 +15,7 @@ using config::LrScheduler;
 double half_cosine(double progress) { return 0.5 * (1 + std::cos(std::numbers::pi * progress)); }
 
 double piecewise_factor(const LrSchedule& s, int64_t step) {
-  for (const LrRule& rule : s.rules) {
+  for (const config::StepRule& rule : s.rules) {
     if (step < rule.until_step) return rule.factor;
   }
   return s.final_factor;
@@ -84,39 +81,7 @@ double factor(const LrSchedule& s, int64_t step) {
   return decay_factor(s, static_cast<double>(step - s.warmup_steps) / length);
 }
 
-template <class T>
-bool parse_whole(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
 }  // namespace
-
-Result<StepRules> parse_step_rules(std::string_view text) {
-  StepRules out;
-  for (;;) {
-    const size_t comma = text.find(',');
-    const std::string_view piece = text.substr(0, comma);
-    if (comma == std::string_view::npos) {
-      if (!parse_whole(piece, out.final_factor))
-        return fail(
-            ErrorCode::InvalidConfig,
-            fmt::format("the last of the step rules, '{}', is not a factor (e.g. 1:10,0.1:20,0.01)", piece));
-      break;
-    }
-    const size_t colon = piece.find(':');
-    LrRule rule;
-    if (colon == std::string_view::npos || !parse_whole(piece.substr(0, colon), rule.factor) ||
-        !parse_whole(piece.substr(colon + 1), rule.until_step))
-      return fail(ErrorCode::InvalidConfig,
-                  fmt::format("step rule '{}' is not factor:step (e.g. 1:10,0.1:20,0.01)", piece));
-    out.rules.push_back(rule);
-    text.remove_prefix(comma + 1);
-  }
-  std::stable_sort(out.rules.begin(), out.rules.end(),
-                   [](const LrRule& a, const LrRule& b) { return a.until_step < b.until_step; });
-  return out;
-}
 
 Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int64_t total_steps) {
   LrSchedule s;
@@ -131,7 +96,7 @@ Result<LrSchedule> lr_schedule(const config::OptimJob& job, double base_lr, int6
   s.flat_fraction = job.lr_flat_fraction;
   s.floor = job.lr_final_ratio;
   if (s.curve == LrScheduler::PiecewiseConstant) {
-    ZT_TRY_ASSIGN(StepRules rules, parse_step_rules(job.lr_step_rules));
+    ZT_TRY_ASSIGN(config::StepRules rules, config::parse_step_rules(job.lr_step_rules));
     s.rules = std::move(rules.rules);
     s.final_factor = rules.final_factor;
   }

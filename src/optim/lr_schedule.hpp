@@ -5,19 +5,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 #include "config/job/optim_job.hpp"
+#include "config/job/step_rules.hpp"
 
 namespace zt::optim {
-
-/// One piece of a piecewise constant schedule.
-struct LrRule {
-  double factor = 1;       ///< of base_lr
-  int64_t until_step = 0;  ///< first step the factor does not hold for
-};
 
 struct LrSchedule {
   config::LrScheduler curve = config::LrScheduler::Constant;
@@ -26,11 +20,11 @@ struct LrSchedule {
   config::WarmupCurve warmup_curve = config::WarmupCurve::Log;  ///< Deepspeed*
   double warmup_start = 0;                                      ///< Deepspeed*: as a share of base_lr
   int64_t total_steps = 1;
-  double num_cycles = 0.5;         ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
-  double power = 1;                ///< Polynomial
-  double lr_end = 1e-7;            ///< Polynomial: where it ends; base_lr below it is used as it is
-  std::vector<LrRule> rules = {};  ///< PiecewiseConstant, by until_step
-  double final_factor = 1;         ///< PiecewiseConstant: after the last rule
+  double num_cycles = 0.5;  ///< Cosine: periods; CosineWithRestarts: falls from 1 to 0, rounded up
+  double power = 1;         ///< Polynomial
+  double lr_end = 1e-7;     ///< Polynomial: where it ends; base_lr below it is used as it is
+  std::vector<config::StepRule> rules = {};  ///< PiecewiseConstant, by until_step
+  double final_factor = 1;                   ///< PiecewiseConstant: after the last rule
   double flat_fraction =
       0.3;              ///< FlatCosine: share of total_steps before the decay (not before warm-up ends)
   double floor = 0.02;  ///< FlatCosine, DeepspeedWarmupCosine and EarlyDecay: where the decay ends, as a
@@ -51,14 +45,5 @@ struct EarlyDecay {
 
 /// The rate that step `step` (counted from 0) uses. Requires step >= 0.
 double learning_rate(const LrSchedule& schedule, int64_t step, const std::optional<EarlyDecay>& early = {});
-
-/// diffusers' step_rules, e.g. "1:10,0.1:20,0.01:30,0.005": factor 1 before step 10, 0.1 before step 20, ...
-/// then 0.005.
-struct StepRules {
-  std::vector<LrRule> rules;
-  double final_factor = 1;
-};
-/// Errors: InvalidConfig, naming the piece that is not "factor:step".
-Result<StepRules> parse_step_rules(std::string_view text);
 
 }  // namespace zt::optim

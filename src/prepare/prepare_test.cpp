@@ -185,6 +185,21 @@ TEST(SampleStream, TakesTheSampleOfALeftOutClipFromTheOneThatWouldReplaceIt) {
   }
 }
 
+TEST(SampleStream, MakesAsManySamplesAheadAsMayWaitAndNoMore) {
+  const Prepared prepared;
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(prepared.store.get()));
+  constexpr uint64_t kMayWait = 3;
+  SampleStream stream(encoder, {.plan = prepared.plan, .num_threads = 2, .prefetch = kMayWait}, 0);
+  for (uint64_t taken = 1; taken <= 4; ++taken) {
+    value_of(stream.next());
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (stream.stats().begun < taken + kMayWait && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    for (uint64_t number = 0; number < 8; ++number) prepared.sample(*encoder, number);  // time to go too far
+    EXPECT_EQ(stream.stats().begun, taken + kMayWait);
+  }
+}
+
 TEST(SampleStream, StopsWaitingWhenAskedToOrAtTheDeadline) {
   const Prepared prepared;
   const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));

@@ -90,6 +90,7 @@ struct SampleStream::State {
         room.wait(lock, [&] { return stopping || next_to_make < next_to_give + options.prefetch; });
         if (stopping) break;
         count = next_to_make++;
+        stats.begun = next_to_make;
       }
       Result<EncodedSample> made = make_safely(number(count));
       const std::lock_guard lock(mutex);

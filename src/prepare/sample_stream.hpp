@@ -43,6 +43,7 @@ struct StreamOptions {
 
 struct StreamStats {
   uint64_t samples = 0;   ///< handed out
+  uint64_t begun = 0;     ///< made, or in the making
   uint64_t replaced = 0;  ///< whose first clip could not be read
 };
 

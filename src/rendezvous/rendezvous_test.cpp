@@ -232,6 +232,20 @@ TEST_F(Rendezvous, RequestThatIsTooLargeIsRefusedBeforeItIsSent) {
   EXPECT_TRUE(client->set("key", "small"));
 }
 
+TEST(RendezvousServerDeathTest, NamesTheLimitOfOpenFilesThatKeepsRanksOut) {
+  EXPECT_EXIT(
+      {
+        rlimit few;  // ulimit -n
+        few.rlim_cur = few.rlim_max = 64;
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        const auto server = Server::start({"127.0.0.1", "secret", /*ranks=*/100});
+        if (!server) std::fputs(server.error().text().c_str(), stderr);
+        ::_exit(!server && server.error().code == ErrorCode::Exhausted ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0),
+      "100 ranks need 316 open files here, and the limit is 64: raise it .`ulimit -n 1024`");
+}
+
 TEST(RendezvousServer, ListensOnlyWhereThisHostHasAnAddress) {
   EXPECT_EQ(Server::start({"not an address", ""}).error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(Server::start({"192.0.2.1", ""}).error().code, ErrorCode::InvalidArgument);  // RFC 5737

@@ -42,13 +42,22 @@ struct Connection {
   std::string in, out;
 };
 
-/// Up to what the system allows: systemd and shells begin with 1024, enough for some 300 ranks.
-void allow_descriptors() {
+/// Up to what the system allows: systemd and shells begin with 1024, enough for some 300 ranks. Ranks that
+/// find none would take this process for dead.
+Status allow_descriptors(size_t ranks) {
   constexpr rlim_t kWanted = kMaxConnections + 512;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return {};
   limit.rlim_cur = std::min(limit.rlim_max, kWanted);
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  constexpr size_t kOfProcess = 16,
+                   kOfRank = 3;  // the streams, logs and sockets; itself, its saves, its news
+  const size_t needed = kOfProcess + kOfRank * ranks;
+  if (ranks == 0 || limit.rlim_cur >= needed) return {};
+  return fail(ErrorCode::Exhausted,
+              fmt::format("{} ranks need {} open files here, and the limit is {}: raise it (`ulimit -n {}`; "
+                          "LimitNOFILE, limits.conf)",
+                          ranks, needed, limit.rlim_cur, std::max<size_t>(1024, needed)));
 }
 
 /// A listening socket on a port of the kernel's choice.
@@ -281,7 +290,7 @@ void Server::Loop::note_visits() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options) {
-  allow_descriptors();
+  ZT_TRY(allow_descriptors(options.ranks));
   ZT_TRY_ASSIGN(const int listen_fd, listen_on(options.address));
   const int wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0) {

@@ -23,6 +23,7 @@ inline constexpr char kFirstLostKey[] = "rendezvous/first-lost";
 struct ServerOptions {
   std::string address = "127.0.0.1";  ///< numeric; "0.0.0.0" or "::" for every interface
   std::string token;  ///< what clients must present: keeps strangers and other runs out of this one
+  size_t ranks = 0;   ///< that are to come: they must find descriptors
 };
 
 /// Runs on a thread of its own from start() until it is destroyed. Whatever bytes arrive, the worst outcome
@@ -30,7 +31,7 @@ struct ServerOptions {
 class Server {
  public:
   /// Listens on a port that the kernel chooses. Errors: InvalidArgument for an address this host doesn't
-  /// have; Exhausted.
+  /// have; Exhausted, also if this process may not open as many files as the ranks need connections.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

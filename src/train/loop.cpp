@@ -22,21 +22,6 @@ namespace {
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
 
-/// Samples that may wait: the batches that the job asks for, as far as its bound for decoded pictures goes,
-/// and one in any case.
-size_t prefetched_samples(const Setup& setup, uint64_t of_step) {
-  const config::DataJob& data = setup.job.data;
-  const models::LatentCodec& codec = *setup.encoders.codec;
-  constexpr int64_t kPoseBytes = 3, kMomentBytes = 2 * sizeof(float);
-  const int64_t pixels = data.width * data.height, scale = codec.scale_factor();
-  const int64_t of_frame =
-      kPoseBytes * pixels + kMomentBytes * codec.channels() * (pixels / (scale * scale) + 1);
-  const int64_t frames = setup.job.stage == 2 ? data.n_sample_frames : 1;
-  const int64_t fit = (data.decode_memory_mib << 20) / (of_frame * frames);
-  const auto asked = static_cast<int64_t>(data.prefetch_batches * static_cast<int64_t>(of_step));
-  return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
-}
-
 prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal,
                                       const std::function<bool()>& should_stop) {
   prepare::StreamOptions options;
@@ -48,11 +33,20 @@ prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal
   const params::Range lanes = setup.ranks.lanes(setup.job.lanes);
   options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
                    static_cast<uint64_t>(lanes.size()) * of_lane};
-  options.prefetch = prefetched_samples(setup, options.share.size);
+  const models::LatentCodec& codec = *setup.encoders.codec;
+  options.prefetch = prefetched_samples(
+      setup.job, {.channels = codec.channels(), .scale_factor = codec.scale_factor()}, options.share.size);
   options.left_out = setup.cursor.clips.left_out;
   // Several ranks stop between steps, all at the same one.
   if (setup.ranks.size() == 1) options.should_stop = should_stop;
   return options;
+}
+
+/// Whether any step of the run reached a weight.
+bool has_learned(const optim::AdamW& optimizer) {
+  return std::ranges::any_of(optimizer.scalars(), [](const params::StateScalar& count) {
+    return std::get<int64_t>(count.value) > 0;
+  });
 }
 
 bool has_checkpoint_at_start(const Setup& setup) {
@@ -130,8 +124,19 @@ Result<Outcome> Loop::train() {
     if (!batches) return fail(batches.error());
     ZT_TRY(train_step(*batches, waiting.seconds()));
   }
+  if (outcome == Outcome::Completed) ZT_TRY(check_learned());
   ZT_TRY(finish(outcome));
   return outcome;
+}
+
+Status Loop::check_learned() const {
+  if (setup_.cursor.step == first_step_ || has_learned(*setup_.state.optimizer)) return {};
+  return fail(
+      ErrorCode::Numeric,
+      "every step was left out, the last because " + skip_reason_ +
+          ": the weights are still those that the run began with. With mixed_precision: fp16 "
+          "precision.init_loss_scale may be too large for so few steps; else look at the clips and at "
+          "the weights it began with");
 }
 
 Loop::Course Loop::decide() {
@@ -202,6 +207,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
   ZT_TRY(note_numbers(report));
+  if (setup_.cursor.step == end_step()) ZT_TRY(check_learned());  // before its checkpoint ends the run
   if (is_due(job_.checkpoint.memory_every_steps)) ZT_TRY(snapshots_.keep());
   return after_step();
 }
@@ -241,14 +247,13 @@ void Loop::note_corruption() {
 }
 
 Status Loop::note_numbers(const StepReport& report) {
-  std::string reason;
   if (report.is_skipped) {
-    reason = "the gradient of " + report.norms.first_nonfinite + " is not finite";
-    journal_.event(contract::StepSkipped{setup_.cursor.step, reason, report.loss_scale});
-    log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + reason);
+    skip_reason_ = "the gradient of " + report.norms.first_nonfinite + " is not finite";
+    journal_.event(contract::StepSkipped{setup_.cursor.step, skip_reason_, report.loss_scale});
+    log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + skip_reason_);
   }
   ZT_TRY_ASSIGN(const StepNumbers numbers, numbers_of(report));
-  return act_on(guard_.judge(numbers, setup_.cursor.clips), reason);
+  return act_on(guard_.judge(numbers, setup_.cursor.clips));
 }
 
 Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
@@ -269,7 +274,7 @@ Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
   return numbers;
 }
 
-Status Loop::act_on(const NumericJudgement& judgement, const std::string& reason) {
+Status Loop::act_on(const NumericJudgement& judgement) {
   const int64_t step = setup_.cursor.step;
   const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
     journal_.event(contract::FaultFound{step, -1, "", cause, what, action});
@@ -295,7 +300,7 @@ Status Loop::act_on(const NumericJudgement& judgement, const std::string& reason
       break;
   }
   const std::string what = std::to_string(job_.optimizer.max_skipped_steps) +
-                           " steps in a row had no finite gradient, twice the same (" + reason +
+                           " steps in a row had no finite gradient, twice the same (" + skip_reason_ +
                            "), and no sample is to blame";
   note("model", what, "the run ends");
   return fail(ErrorCode::Numeric,

@@ -37,9 +37,9 @@ class Loop {
        int64_t generation, Journal& journal, std::function<bool()> should_stop);
 
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
-  /// non-finite, those of data and of Ranks; Unavailable before a step once no save could be made any more; a
-  /// last checkpoint that could not be written. After one the
-  /// other ranks are given up and no save is in flight.
+  /// non-finite or no step of the run was made, those of data and of Ranks; Unavailable before a step once no
+  /// save could be made any more; a last checkpoint that could not be written. After one the other ranks are
+  /// given up and no save is in flight.
   Result<Outcome> run();
 
  private:
@@ -59,8 +59,10 @@ class Loop {
   /// Skipped steps: judges what is at fault, and leaves clips out or makes steps again.
   Status note_numbers(const StepReport& report);
   Result<StepNumbers> numbers_of(const StepReport& report);
-  Status act_on(const NumericJudgement& judgement, const std::string& reason);
+  Status act_on(const NumericJudgement& judgement);
   Status roll_back();
+  /// Numeric after steps of which none, of the whole run, reached the weights.
+  Status check_learned() const;
   /// The samples from the cursor's next on.
   void open_stream();
   TimeCap time_cap() const;
@@ -89,6 +91,7 @@ class Loop {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   NumericGuard guard_;
+  std::string skip_reason_;                           ///< of the last step that was left out
   std::vector<contract::SampleInHand> step_samples_;  ///< this rank's of the step, in order
   double save_stall_s_ = 0;
 };

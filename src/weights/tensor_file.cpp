@@ -44,6 +44,8 @@ Result<TensorFile> finish(std::shared_ptr<TensorFile::State> state, std::string_
 }
 
 Status read_tensors(std::span<const std::byte> bytes, std::string_view label, TensorFile::State& state) {
+  if (bytes.empty())
+    return fail(ErrorCode::Corrupt, fmt::format("{} is an empty file: fetch or write it again", label));
   const bool is_zip = internal::ZipArchive::looks_like(bytes);
   if (is_zip || internal::looks_like_torch_stream(bytes)) {
     ZT_TRY_ASSIGN(internal::TorchTensors torch, is_zip ? internal::parse_torch_zip(bytes, label)

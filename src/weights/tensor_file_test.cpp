@@ -110,6 +110,14 @@ TEST(TensorFile, AttacksAreRefusedByName) {
   EXPECT_THAT(eval.error().message, HasSubstr("eval"));
 }
 
+TEST(TensorFile, AnEmptyFileIsCalledOne) {
+  const auto empty = TensorFile::parse({}, "unet.pth");
+
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().code, ErrorCode::Corrupt);
+  EXPECT_EQ(empty.error().message, "unet.pth is an empty file: fetch or write it again");
+}
+
 TEST(TensorFile, WholeModuleIsRefusedWithAdvice) {
   const auto file = TensorFile::open(golden("whole_module.pth"));
   ASSERT_TRUE(fails_with(file, ErrorCode::Unsupported));

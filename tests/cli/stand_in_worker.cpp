@@ -61,7 +61,8 @@ Status save_checkpoint(const RunFolder& run, int64_t generation, int64_t step) {
   return files::write_atomic(folder / "manifest.json", to_json(manifest));
 }
 
-Result<int> act(const RunFolder& run, int64_t generation, const std::string& part, ProgressWriter& progress) {
+Result<int> act(const RunFolder& run, int64_t generation, const std::string& part, ProgressWriter& progress,
+                EventWriter& events) {
   ZT_TRY_ASSIGN(auto metrics, MetricWriter::create(run.metrics(), generation, "rank0"));
   Progress state;
   state.generation = generation;
@@ -80,6 +81,7 @@ Result<int> act(const RunFolder& run, int64_t generation, const std::string& par
     for (int i = 0; i < kMaxPolls && signals::stop() == signals::Stop::None; ++i) ::usleep(kPoll_us);
   }
   ZT_TRY(save_checkpoint(run, generation, kSteps));
+  ZT_TRY(events.write(CheckpointSaved{.step = kSteps, .name = checkpoint_name(kSteps)}));
   return part == "wait" ? kExitResumable : kExitOk;
 }
 
@@ -108,7 +110,7 @@ Result<int> launch(const WorkerCall& call, const std::string& part) {
     ZT_TRY(save_checkpoint(run, call.generation, call.step));
     return kExitOk;
   }
-  ZT_TRY_ASSIGN(const int code, act(run, call.generation, part, progress));
+  ZT_TRY_ASSIGN(const int code, act(run, call.generation, part, progress, events));
   finished.outcome = code == kExitOk ? "completed" : "stopped";
   finished.exit_code = code;
   ZT_TRY(events.write(finished));

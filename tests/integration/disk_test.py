@@ -15,7 +15,7 @@ from kill_test import DEADLINE_S, Jobs
 from ranks_test import Runs
 from recovery_test import progress, wait_until
 
-RESUMABLE = 75
+EXHAUSTED, RESUMABLE = 72, 75
 
 
 def mount(*arguments):
@@ -79,6 +79,19 @@ def scenario(runs, name, spoil):
     return run
 
 
+def full_to_the_end(runs):
+    """The log has no room either: the launcher says what was wrong."""
+    launcher = runs.train("to-the-end", "--ranks", 2, "--set", "checkpoint.every_steps=4", "--steps", 400)
+    run = wait_until(f"a checkpoint; {runs.log()}", lambda: next((r for r in runs.root.glob("runs/to-the-end-*") if saved_steps(r)), None))
+    mend = full(runs, run)
+    assert launcher.wait(DEADLINE_S) == EXHAUSTED, runs.log()
+    last = [line for line in runs.log().splitlines() if "failed first" in line][-1]
+    assert "No space left on device" in last and "make room and go on with --resume" in last, runs.log()
+    mend()
+    runs.finish(runs.start("train", "--resume", run, "--ranks", 2))
+    print(f"full to the end: {last}")
+
+
 def main():
     if "ZT_OWN_MOUNTS" not in os.environ:
         has_mounts = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -94,6 +107,7 @@ def main():
         try:
             for spoil in (full, read_only, gone):
                 scenario(runs, spoil.__name__.replace("_", "-"), spoil)
+            full_to_the_end(runs)
         finally:
             subprocess.run(["umount", "-l", runs.root / "runs"], check=True)
     return 0

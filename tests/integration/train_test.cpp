@@ -202,6 +202,22 @@ TEST(Train, ARunWhoseLastSaveFailsHasFailed) {
   EXPECT_NE(log.find("NOT saved"), log.rfind("NOT saved")) << log;
 }
 
+// A loss scale of 2^32 is too large for fp16 in every one of so few steps.
+TEST(Train, ARunWhoseEveryStepWasLeftOutHasFailed) {
+  test::TinyRun run(clips_folder(), "unmoved",
+                    {"max_train_steps=2", "checkpoint.every_steps=1", "validation.every_steps=0",
+                     "precision.mixed_precision=fp16", "precision.init_loss_scale=4294967296",
+                     "optimizer.max_skipped_steps=100"});
+
+  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << run.log();
+  EXPECT_NE(run.log().find("every step was left out, the last because the gradient of "), std::string::npos)
+      << run.log();
+  EXPECT_FALSE(std::filesystem::exists(run.run().checkpoints() / contract::checkpoint_name(2)))
+      << "a resume would take the run for complete";
+  EXPECT_EQ(run.finish(), policy(ErrorCode::Numeric).exit_code) << "resumed: " << run.log();
+  EXPECT_EQ(run.finish({"max_train_steps=40"}), 0) << "the scale has come down: " << run.log();
+}
+
 /// How a run ended that may not start, and that it had not begun anything long: no codec fitted, nothing
 /// encoded.
 std::string refusal(const std::string& name, const Settings& settings) {
@@ -246,6 +262,24 @@ TEST(Train, ValidationLeavesTheWeightsAlone) {
     EXPECT_EQ(blind.erase("train.best_loss") + seeing.erase("train.best_loss"), 2U) << "all that it leaves";
     EXPECT_EQ(blind, seeing) << "stage " << stage;
   }
+}
+
+// The first rank measures it alone, with as many threads as it has: on this host all, beside another rank
+// half of them. Sums of pictures of this size are rounded by the number of threads.
+TEST(Train, ValidatesAlikeOnAnyNumberOfThreads) {
+  const Settings settings = {"lanes=2",
+                             "data.width=128",
+                             "data.height=128",
+                             "validation.every_steps=2",
+                             "validation.num_clips=0",
+                             "max_train_steps=2"};
+  test::TinyRun one(clips_folder(), "thread", with(settings, {"threads=1"})),
+      two(clips_folder(), "threads", with(settings, {"threads=2"}));
+  ASSERT_EQ(one.finish(), 0) << one.log();
+  ASSERT_EQ(two.finish(), 0) << two.log();
+
+  EXPECT_EQ(one.state(2).at("train.best_loss"), two.state(2).at("train.best_loss"));
+  EXPECT_EQ(one.state(2), two.state(2));
 }
 
 TEST(Train, SlowMatrixOfExactResumes) {

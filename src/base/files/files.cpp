@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,11 +14,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/files/internal/write_out.hpp"
+#include "base/hash.hpp"
 #include "base/host_name.hpp"
 #include "base/signals.hpp"
 
@@ -37,6 +42,40 @@ Status await_writer(const Descriptor& pipe, const fs::path& path) {
   }
   return fail(ErrorCode::Unavailable, fmt::format("{} is a pipe, and nothing was written to it for {} s",
                                                   path.string(), kPipeLimit.count()));
+}
+
+/// To read. InvalidArgument for anything but a regular file, at once: opening a pipe would wait for its
+/// writer.
+Result<Descriptor> open_regular(const fs::path& path) {
+  Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);
+  if (!fd) return fail(errno_error("open", path, errno));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
+  if (!S_ISREG(st.st_mode))
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} is not a regular file", path.string()));
+  return fd;
+}
+
+constexpr const char* kHolder = "pid {} on {}";
+constexpr std::chrono::milliseconds kNameLimit(500);
+
+/// Whether a lock file still names a process of this host that is gone: its next holder is about to write.
+bool is_outdated(const std::string& holder) {
+  int pid = 0;
+  return std::sscanf(holder.c_str(), "pid %d on", &pid) == 1 &&
+         holder == fmt::format(kHolder, pid, host_name()) && ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+/// A holder takes the lock before it can write who it is: it gets a moment for that.
+std::string name_of_holder(const Descriptor& lock) {
+  const clock::Deadline deadline = clock::in(kNameLimit);
+  for (;;) {
+    char text[256] = {};
+    const ssize_t n = ::pread(lock.get(), text, sizeof text - 1, 0);
+    if (n > 0 && !is_outdated(text)) return text;
+    if (clock::left(deadline).count() <= 0) return "one that is just starting";
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 }  // namespace
@@ -95,6 +134,18 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
       return fail(ErrorCode::Exhausted,
                   fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
     }
+  }
+}
+
+Status add_to(hash::Xxh128& sum, const fs::path& path) {
+  ZT_TRY_ASSIGN(const Descriptor fd, open_regular(path));
+  std::vector<std::byte> part(size_t{1} << 20);
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), part.data(), part.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error("read", path, errno));
+    if (n == 0) return {};
+    sum.update(std::span(part).first(static_cast<size_t>(n)));
   }
 }
 
@@ -172,13 +223,9 @@ Result<uint64_t> free_bytes(const fs::path& path) {
 }
 
 Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {
-  const Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe would wait for its writer
-  if (!fd) return fail(errno_error("open", path, errno));
+  ZT_TRY_ASSIGN(const Descriptor fd, open_regular(path));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
-  if (!S_ISREG(st.st_mode)) {
-    return fail(ErrorCode::InvalidArgument, fmt::format("{} is not a regular file", path.string()));
-  }
   const auto size = static_cast<size_t>(st.st_size);
   if (size == 0) return std::shared_ptr<const Mapping>(new Mapping(nullptr, 0));
   // Private and writable: a stray write through a tensor view can't reach the file.
@@ -194,15 +241,12 @@ Mapping::~Mapping() {
 Result<Lock> Lock::acquire(const fs::path& path) {
   Descriptor fd = Descriptor::open(path, O_RDWR | O_CREAT, 0644);
   if (!fd) return fail(errno_error("open lock", path, errno));
-  char text[256] = {};
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(errno_error("lock", path, errno));
-    const ssize_t n = ::pread(fd.get(), text, sizeof text - 1, 0);
-    return fail(ErrorCode::Unavailable,
-                fmt::format("{} is in use by another process ({})", path.parent_path().string(),
-                            n > 0 ? std::string_view(text) : std::string_view("unknown")));
+    return fail(ErrorCode::Unavailable, fmt::format("{} is in use by another process ({})",
+                                                    path.parent_path().string(), name_of_holder(fd)));
   }
-  const std::string holder = fmt::format("pid {} on {}", ::getpid(), host_name());
+  const std::string holder = fmt::format(kHolder, ::getpid(), host_name());
   if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), holder.data(), holder.size(), 0) < 0) {
     return fail(errno_error("write lock", path, errno));
   }

@@ -16,6 +16,10 @@
 #include "base/files/descriptor.hpp"
 #include "base/files/temporary.hpp"
 
+namespace zt::hash {
+class Xxh128;
+}
+
 namespace zt::files {
 
 namespace fs = std::filesystem;
@@ -23,6 +27,11 @@ namespace fs = std::filesystem;
 /// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a
 /// read error and for a pipe to which nobody writes.
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
+
+/// Adds the bytes of a whole file to a sum, part by part: a mapping would count as memory of the process,
+/// which a run that has just saved all it holds may not have. Errors: InvalidArgument unless it is a regular
+/// file (a pipe would wait for its writer, a device may never end); those of reading.
+Status add_to(hash::Xxh128& sum, const fs::path& path);
 
 /// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, NotFound (no such
 /// folder), Exhausted (disk full); the old file then stands unchanged and no temporary file remains.
@@ -85,8 +94,8 @@ class Mapping {
 /// Holds an exclusive advisory lock (flock) on a file while it lives; the lock of a dead process is free.
 class Lock {
  public:
-  /// Errors: Unavailable if another process holds it (the message carries the holder's pid and host if it
-  /// wrote them).
+  /// Errors: Unavailable if another process holds it; the message names the holder's pid and host, for which
+  /// it waits half a second where the holder has not written them yet.
   static Result<Lock> acquire(const fs::path& path);
 
  private:

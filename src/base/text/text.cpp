@@ -100,6 +100,20 @@ std::string quoted(std::string_view s, size_t limit) {
   return out;
 }
 
+std::string visible(std::string_view s) {
+  std::string out;
+  out.reserve(s.size());
+  for (size_t i = 0; i < s.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(s[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < s.size() ? s[i + 1] : '\0');
+    const bool is_c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F: some terminals obey
+    if (is_c1) ++i;
+    const bool is_control = is_c1 || byte == 0x7F || (byte < 0x20 && byte != '\t' && byte != '\n');
+    out += is_control ? '?' : s[i];
+  }
+  return out;
+}
+
 std::string bytes(uint64_t n) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   if (n < 1024) return fmt::format("{} B", n);

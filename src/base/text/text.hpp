@@ -26,6 +26,10 @@ bool is_utf8(std::string_view s);
 /// `limit` bytes with "..." and the length.
 std::string quoted(std::string_view s, size_t limit = 80);
 
+/// The text with a '?' for every control character but tab and line end: what a terminal shows of it is what
+/// it says. One column each, as before.
+std::string visible(std::string_view s);
+
 /// "1.5 GiB", "812 KiB", "17 B".
 std::string bytes(uint64_t n);
 /// "850 ms", "12.3 s", "4 min 10 s", "2 h 05 min".

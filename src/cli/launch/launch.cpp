@@ -63,6 +63,7 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
                                                       const RankPlaces& places) {
   rendezvous::ServerOptions options;
   options.token = session.rendezvous_token = random_hex(32);
+  options.ranks = static_cast<size_t>(places.ranks);
   const bool is_elsewhere = !places.elsewhere.hosts.empty();
   if (is_elsewhere) {
     ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
@@ -169,8 +170,8 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   ZT_TRY(config::check_inputs(resolved));
   if (wanted.index.empty()) return {};
   ZT_TRY_ASSIGN(auto clips, data::read_index(wanted.index));
-  ZT_TRY(data::select_splits(std::move(clips), wanted.splits));
-  return {};
+  ZT_TRY_ASSIGN(clips, data::select_splits(std::move(clips), wanted.splits));
+  return data::require_poses(clips);
 }
 
 Status check_worker(const std::string& device) {
@@ -182,9 +183,13 @@ Status check_worker(const std::string& device) {
 }
 
 Status check_places(const RankPlaces& places) {
-  if (places.elsewhere.hosts.empty()) return {};
+  const bool is_elsewhere = !places.elsewhere.hosts.empty();
+  if (places.ranks == 1 && !is_elsewhere) return {};
   rendezvous::ServerOptions options;
-  ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  options.ranks = static_cast<size_t>(places.ranks);
+  if (is_elsewhere) {
+    ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
+  }
   ZT_TRY(rendezvous::Server::start(options));
   return {};
 }

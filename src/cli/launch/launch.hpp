@@ -22,8 +22,8 @@ namespace zt::cli {
 /// load_job() and of the name.
 Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequest& request);
 
-/// What the worker would stumble over and this program can see already. Errors: InvalidConfig without data or
-/// trained encoders, NotFound naming the key whose file is missing, those of reading the index.
+/// What the worker would stumble over and this program can see already. Errors: InvalidConfig without data,
+/// poses or trained encoders, NotFound naming the key whose file is missing, those of reading the index.
 Status check_start(const config::Resolved<config::TrainJob>& resolved);
 
 /// Whether workers of this host can be started and compute on `device`, as far as this program can see.
@@ -41,8 +41,8 @@ struct RankPlaces {
   int64_t max_restarts = RestartRules{}.max_restarts;  ///< in an hour, of ranks that die
 };
 
-/// Whether the ranks can find each other from there. Errors: those of address_for_hosts(), and of
-/// rendezvous::Server::start() at that address.
+/// Whether the ranks, of several, can find each other from there. Errors: those of address_for_hosts(), and
+/// of rendezvous::Server::start() at that address.
 Status check_places(const RankPlaces& places);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. Where another launch

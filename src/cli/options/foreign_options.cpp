@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text/text.hpp"
+#include "cli/output/json_text.hpp"
 #include "cli/output/output.hpp"
 
 namespace zt::cli {
@@ -24,6 +25,17 @@ std::string cell(const std::string& value) {
                           return byte >= 0x20 && byte < 0x7F;
                         });
   return is_plain ? value : text::quoted(value, kShownBytes);
+}
+
+template <class Job>
+json resolved_json(const config::Resolved<Job>& resolved) {
+  json effects = json::array(), settings = json::array();
+  for (const config::Effect& row : resolved.effects)
+    effects.push_back(
+        {{"key", row.key}, {"value", row.value}, {"origin", row.origin}, {"effect", row.effect}});
+  for (const auto& [key, value] : config::values(resolved.job))
+    settings.push_back({{"key", key}, {"value", value}, {"origin", resolved.origins.find(key)->second}});
+  return {{"effects", effects}, {"settings", settings}};
 }
 
 }  // namespace
@@ -71,16 +83,15 @@ void note_effects(const std::vector<config::Effect>& effects) {
 }
 
 std::string asked_json(const AskedJob& asked) {
-  json effects = json::array(), settings = json::array();
-  for (const config::Effect& row : asked.resolved.effects)
-    effects.push_back(
-        {{"key", row.key}, {"value", row.value}, {"origin", row.origin}, {"effect", row.effect}});
-  for (const auto& [key, value] : config::values(asked.resolved.job))
-    settings.push_back(
-        {{"key", key}, {"value", value}, {"origin", asked.resolved.origins.find(key)->second}});
-  return json{{"version", kJsonVersion}, {"ranks", asked.ranks}, {"effects", effects}, {"settings", settings}}
-             .dump(1, ' ', false, json::error_handler_t::replace) +
-         "\n";
+  json out{{"version", kJsonVersion}, {"ranks", asked.ranks}};
+  out.update(resolved_json(asked.resolved));
+  return json_text(out);
+}
+
+std::string jobs_json(const std::vector<config::Resolved<config::GenerateJob>>& jobs) {
+  json all = json::array();
+  for (const auto& job : jobs) all.push_back(resolved_json(job));
+  return json_text({{"version", kJsonVersion}, {"jobs", all}});
 }
 
 }  // namespace zt::cli

@@ -47,5 +47,7 @@ std::string effects_text(const std::vector<config::Effect>& effects);
 void note_effects(const std::vector<config::Effect>& effects);
 /// The job and the table as JSON, for --json.
 std::string asked_json(const AskedJob& asked);
+/// The same of the videos that one call makes.
+std::string jobs_json(const std::vector<config::Resolved<config::GenerateJob>>& jobs);
 
 }  // namespace zt::cli

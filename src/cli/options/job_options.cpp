@@ -14,6 +14,8 @@ JobOptions::JobOptions(CLI::App& verb, const std::vector<config::KeyValue>& defa
       ->type_name("FILE");
   verb.add_option("--set", state_->sets, "Any key of the job; may be repeated")
       ->type_name("KEY=VALUE")
+      ->expected(1)  // each takes one
+      ->take_all()
       ->allow_extra_args(false);
 }
 

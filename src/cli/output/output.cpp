@@ -22,7 +22,9 @@ void print_error(const Error& error) {
   note("zoetrope: error: " + error.text());
   // Usage and configuration messages carry their own advice.
   const ErrorPolicy& row = policy(error.code);
-  if (row.exit_code != 2) note("hint: " + std::string(row.operator_text));
+  // What this program gives up on request has saved nothing: the row's advice is about runs.
+  if (row.exit_code != 2 && error.code != ErrorCode::Cancelled)
+    note("hint: " + std::string(row.operator_text));
 }
 
 int finish_output(int code) {

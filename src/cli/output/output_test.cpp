@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/error_policy.hpp"
 #include "cli/output/progress_text.hpp"
 
 namespace zt::cli {
@@ -49,6 +50,20 @@ TEST(ProgressText, UnknownPartsAreLeftOut) {
   EXPECT_EQ(progress_text(p, 80), "loading");
   p.action = "reference_unet";
   EXPECT_EQ(progress_text(p, 80), "loading  reference_unet");
+}
+
+// "Stopped after saving, go on with --resume" is about runs; a dry run has neither.
+TEST(PrintError, WhatWasGivenUpOnRequestHasNoHint) {
+  ::testing::internal::CaptureStderr();
+  print_error({ErrorCode::Cancelled, "stopped before p, a pipe, was written", {}});
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "zoetrope: error: stopped before p, a pipe, was written\n");
+
+  ::testing::internal::CaptureStderr();
+  print_error({ErrorCode::NotFound, "there is no x", {}});
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "zoetrope: error: there is no x\nhint: " +
+                std::string(policy(ErrorCode::NotFound).operator_text) + "\n");
 }
 
 TEST(ProgressText, BarTakesTheRoomThatIsLeft) {

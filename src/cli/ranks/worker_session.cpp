@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error_policy.hpp"
+#include "base/files/files.hpp"
 #include "base/host_name.hpp"
 #include "base/process/process.hpp"
 #include "base/signals.hpp"
@@ -87,12 +88,26 @@ bool has_lost_folder(const WorkerSession& session) {
   return !folder.empty() && !fs::exists(folder, unknown) && !unknown;
 }
 
+// Why nothing more can be written beside the log; leaves nothing there.
+Status check_room(const fs::path& log) {
+  constexpr size_t kSomeWords = size_t{1} << 16;
+  ZT_TRY_ASSIGN(files::AtomicFile file, files::AtomicFile::create(log));
+  return file.write(std::string(kSomeWords, ' '));
+}
+
+// Empty if nothing is known but how the process ended.
 std::string words_of(const WorkerSession& session, const GroupEnd& end) {
   if (!end.words.empty()) return end.words;
-  const std::string words = last_error(session.log_of(static_cast<size_t>(end.rank)));
-  if (!words.empty() || !has_lost_folder(session)) return words;
-  return fmt::format("the run folder {} was moved or removed while it trained",
-                     session.call.run_dir.string());
+  const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
+  const std::string words = last_error(log);
+  if (!words.empty() || end.exit.signal != 0) return words;
+  if (has_lost_folder(session))
+    return fmt::format("the run folder {} was moved or removed while it trained",
+                       session.call.run_dir.string());
+  if (const Status room = check_room(log); !room)
+    return fmt::format("it ended with {} and could not write why: {}; make room and go on with --resume",
+                       end.exit.text(), room.error().text());
+  return {};
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
@@ -120,6 +135,8 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
     note(fmt::format("zoetrope: error: the worker ended {} {}{}{}; its log is {}",
                      exit.signal != 0 ? "by" : "with", exit.text(), progress ? where(*progress) : "", likely,
                      log.string()));
+  } else if (const std::string words = words_of(session, end); last_error(log).empty() && !words.empty()) {
+    note("zoetrope: error: " + words);
   }
   if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
   return {exit.shell_code(), has_said};

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/host_name.hpp"
+#include "support/file_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::cli {
@@ -61,6 +62,31 @@ TEST(WorkerSession, SaysThatTheRunFolderIsGoneAndNamesItAsTheCause) {
   EXPECT_THAT(said, HasSubstr("the run folder " + run.string() + " is gone"));
   EXPECT_THAT(said, HasSubstr("rank 0 on " + host_name() + " failed first: the run folder " + run.string() +
                               " was moved or removed while it trained"));
+}
+
+// A full disk takes no log either. The limit holds for the worker too, and stands for the disk.
+TEST(WorkerSession, SaysWhyAWorkerHadNoRoomForItsWords) {
+  for (const int64_t ranks : {1, 2}) {
+    const test::TempFolder folder;
+    const WorkerScript worker(folder / "worker", "exit 72");
+    WorkerSession session;
+    session.call.run_dir = folder.path();
+    session.call.progress = folder / "progress-0";
+    session.call.place.ranks = ranks;
+    session.log = folder / "log-0";
+    if (ranks == 2) session.others.push_back({session.call, folder / "log-1"});
+    const test::FileLimit limit(8192);
+
+    ::testing::internal::CaptureStderr();
+    const auto end = supervise(session);
+    const std::string said = ::testing::internal::GetCapturedStderr();
+
+    ASSERT_TRUE(end) << end.error().text();
+    EXPECT_EQ(end->code, 72);
+    EXPECT_THAT(said, HasSubstr("it ended with exit code 72 and could not write why: cannot write " +
+                                (folder / "log-").string()));
+    EXPECT_THAT(said, HasSubstr("File too large; make room and go on with --resume"));
+  }
 }
 
 TEST(WorkerSession, RefusesAWorkerThatIsNoProgram) {

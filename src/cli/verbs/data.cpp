@@ -115,7 +115,8 @@ void add_data(CLI::App& app, Action& chosen) {
       .add("-o,--output", "output", "Folder of the data set")
       .add("--seed", "seed", "Seed")
       .add("--train", "num_train", "Training clips")
-      .add("--size", "width", "Width and height in pixels; --set width=N, height=N for other than squares")
+      .add("--size", "width",
+           "Width and height in pixels; --set width=W --set height=H for other\nthan squares")
       .also("height");
   add_cache(*data, chosen);
 }

@@ -37,12 +37,12 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
   for (auto& resolved : jobs) {
     config::fit_weight_dtype(resolved);
-    note_effects(resolved.effects);
+    if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
     if (!resolved.job.run.empty()) {
       ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
     }
     if (options.dry_run) {
-      print(config::freeze(resolved));
+      if (!options.as_json) print(config::freeze(resolved));
       continue;
     }
     if (resolved.job.run.empty() && resolved.job.weights.empty() &&
@@ -52,6 +52,7 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
     print_results(end, options.as_json, for_people);
     if (end.code != contract::kExitOk) return end.code;
   }
+  if (options.dry_run && options.as_json) print(jobs_json(jobs));
   return contract::kExitOk;
 }
 
@@ -76,7 +77,7 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("-o,--out", "output", "Video to write")
       .add_flag("--align", "align", "Fit the poses to the reference's proportions");
   add_runs_folder(*verb, options->runs_folder);
-  verb->add_flag("--json", options->as_json, "Print the result as JSON");
+  verb->add_flag("--json", options->as_json, "Print the result, or with --dry-run the job, as JSON");
   verb->add_flag("--dry-run", options->dry_run, "Print the resolved job; generate nothing");
   verb->footer(
       "Example: zoetrope generate --run latest --ref anna.png --pose walk.mp4 -W 64 -H 64 -o anna.mp4\n"

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -47,6 +48,7 @@ Result<int> serve(const Options& options) {
   }
   rendezvous::ServerOptions listening;
   listening.token = address.token;
+  listening.ranks = static_cast<size_t>(std::max<int64_t>(0, options.ranks));
   const bool has_six = address.hosts.back().find(':') != std::string::npos;
   if (!options.is_one_host) listening.address = has_six ? "::" : "0.0.0.0";
   ZT_TRY_ASSIGN(const auto server, rendezvous::Server::start(listening));

@@ -157,6 +157,17 @@ Status check_checkpoints_there(const contract::RunFolder& run) {
           saved, run.checkpoints().string(), run.run_yaml().string()));
 }
 
+/// What a --resume changed was written there.
+void note_lost_attempts(const contract::RunFolder& run) {
+  if (!run.attempts().empty()) return;
+  const auto log = contract::read_events(run.events());
+  if (log && !log->events.empty())
+    note(fmt::format(
+        "zoetrope: warning: the run has been launched before, and {} is gone: it goes on with {}, without "
+        "what earlier launches changed in its settings",
+        (run.path() / "attempts").string(), run.run_yaml().string()));
+}
+
 Result<int> resume(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const RankPlaces places, places_of(options));
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
@@ -165,6 +176,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
   // by now.
   if (const auto lock = run.lock(); !lock) return fail(lock.error());
   ZT_TRY(check_checkpoints_there(run));
+  note_lost_attempts(run);
   ZT_TRY_ASSIGN(const Frozen own, frozen_configuration(run, state.generation));
   ZT_TRY_ASSIGN(const auto changed, changed_configuration(own, request));
   const config::TrainJob& job = changed ? changed->job : own.job;
@@ -177,6 +189,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
     return 0;
   }
   if (places.elsewhere.hosts.empty()) ZT_TRY(check_worker(job.device));
+  ZT_TRY(check_places(places));
   return launch_run(run, changed ? std::optional(config::freeze(*changed)) : std::nullopt, places);
 }
 

@@ -104,6 +104,10 @@ std::optional<Problem> assign_scalar(const Field& field, const YamlNode& node, T
   if (node.kind != YamlNode::Kind::Scalar) return unwanted(field, node);
   auto value = read_scalar(node, &member);
   if (!value || !is_in_range(field.about, *value)) return unwanted(field, node);
+  if constexpr (std::is_same_v<T, std::string>) {
+    const std::string problem = field.about.problem ? field.about.problem(*value) : "";
+    if (!problem.empty()) return Problem{node.at, fmt::format("{}: {}", field.key, problem)};
+  }
   member = std::move(*value);
   return std::nullopt;
 }

@@ -179,8 +179,13 @@ Result<YamlNode> parse_yaml(const Source& source) {
     return fail(ErrorCode::InvalidConfig,
                 fmt::format("{}: {} is too large for a configuration; the limit is {}", source.name,
                             text::bytes(source.text.size()), text::bytes(kYamlLimitBytes)));
-  if (!text::is_utf8(source.text) || source.text.find('\0') != std::string::npos)
+  if (!text::is_utf8(source.text))
     return fail(ErrorCode::InvalidConfig, fmt::format("{}: not UTF-8 text", source.name));
+  if (const size_t zero = source.text.find('\0'); zero != std::string::npos)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("{}: byte {} is zero, which no text has: was the file damaged, or is it another "
+                            "kind of file?",
+                            source.name, zero + 1));
   try {
     std::string_view body = source.text;
     if (body.starts_with("\xEF\xBB\xBF"))

@@ -83,7 +83,16 @@ void describe(Listing& l, GenerateJob& j) {
   l.section("model", j.model, "Single files; used when run and weights are empty");
 }
 
+namespace {
+
+constexpr double kLeastFps = 0.1;  // a frame of ten seconds; rates are kept to a thousandth
+
+}  // namespace
+
 Status validate(const GenerateJob& job) {
+  if (job.fps > 0 && job.fps < kLeastFps)
+    return broken(fmt::format("fps: wanted 0 (the pose video's own rate) or {} to 1000 (frames/s), found {}",
+                              kLeastFps, job.fps));
   if (!job.run.empty() && !job.weights.empty()) return broken("run and weights exclude each other: give one");
   if (job.context.overlap >= job.context.frames)
     return broken(fmt::format("context.overlap ({}) must be less than context.frames ({})",

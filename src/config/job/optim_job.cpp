@@ -2,6 +2,7 @@
 #include "config/job/optim_job.hpp"
 
 #include "config/internal/limits.hpp"
+#include "config/job/step_rules.hpp"
 #include "config/listing.hpp"
 
 namespace zt::config {
@@ -17,7 +18,8 @@ void describe(Listing& l, OptimJob& o) {
           {.help = "cosine: 0.5 is one fall; cosine_with_restarts: whole restarts", .min = 0});
   l.field("lr_power", o.lr_power, {.help = "polynomial: its power", .min = 0});
   l.field("lr_step_rules", o.lr_step_rules,
-          {.help = "piecewise_constant: \"1:10,0.1:20,0.01\", factor:until-step, then the last factor"});
+          {.help = "piecewise_constant: \"1:10,0.1:20,0.01\", factor:until-step, then the last factor",
+           .problem = step_rules_problem});
   l.field("lr_flat_fraction", o.lr_flat_fraction,
           {.help = "flat_cosine: share of the steps before the fall", .min = 0, .max = 1});
   l.field("lr_final_ratio", o.lr_final_ratio,

@@ -36,9 +36,9 @@ std::string segment_name(int64_t generation, std::string_view writer, std::strin
 std::vector<SegmentFile> list_segments(const fs::path& folder, std::string_view extension) {
   std::vector<SegmentFile> out;
   std::error_code ec;
-  for (const auto& item : fs::directory_iterator(folder, ec)) {
-    const std::string name = item.path().filename().string();
-    SegmentFile file{item.path(), 0, {}};
+  for (fs::directory_iterator item(folder, ec), last; !ec && item != last; item.increment(ec)) {
+    const std::string name = item->path().filename().string();
+    SegmentFile file{item->path(), 0, {}};
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), file.generation);
     if (error != std::errc() || file.generation < 0) continue;
     std::string_view rest = std::string_view(name).substr(static_cast<size_t>(end - name.data()));

@@ -16,6 +16,8 @@
 
 namespace zt::contract::internal {
 
+inline constexpr std::string_view kEventExtension = "jsonl";
+inline constexpr std::string_view kMetricExtension = "seg";
 /// Generations are padded to 6 digits, so that a listing shows them in order.
 std::string segment_name(int64_t generation, std::string_view writer, std::string_view extension);
 

@@ -187,7 +187,7 @@ void ProgressWriter::publish(const Progress& progress) {
 }
 
 std::optional<Progress> read_progress(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
   std::optional<Progress> progress;
   constexpr int kTries = 8;  // only a writer that publishes twice within one copy makes a try fail
@@ -230,7 +230,7 @@ void SamplesInHand::put_back(SampleInHand sample) {
 }
 
 std::set<SampleInHand> read_samples_in_hand(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return {};
   Page page{};
   const bool is_read = read_page(fd, page);

@@ -10,6 +10,7 @@
 
 #include "base/files/files.hpp"
 #include "contract/exit_codes.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::contract {
@@ -110,6 +111,14 @@ TEST(ProgressWords, AbsentEmptyAndGarbageFilesGiveNothing) {
   EXPECT_FALSE(read_progress(folder / "empty"));
   EXPECT_FALSE(read_progress(folder / "garbage"));
   EXPECT_FALSE(read_progress(folder / "unpublished"));
+}
+
+TEST(ProgressWords, APipeIsNotWaitedFor) {
+  const test::TempFolder folder;
+  const auto pipe = test::make_pipe(folder / "progress");
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { EXPECT_FALSE(read_progress(pipe)); }));
+  EXPECT_TRUE(test::comes_back(pipe, [&] { EXPECT_TRUE(read_samples_in_hand(pipe).empty()); }));
 }
 
 TEST(ProgressWords, AWriterStartsOverOnGarbage) {

@@ -4,6 +4,7 @@
 #include "base/counter_rng.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "support/ingest_fixture.hpp"
+#include "support/pipes.hpp"
 
 namespace zt::data {
 namespace {
@@ -58,6 +59,22 @@ TEST_F(Discover, KeepsLinksThatLeadNowhereToBeRejectsWithAName) {
   fs::create_directories(path("folder.mp4"));
 
   EXPECT_EQ(names(), (Names{"1", "loop", "torn"}));
+}
+
+TEST_F(Discover, PipesAndDevicesAreCountedAndRejectedWithAReason) {
+  write_video("good.mp4", test::drifting_clip(64, 48, 10));
+  job_.extract_pose = false;
+  test::make_pipe(path("pipe.mp4"));
+  fs::create_symlink("/dev/null", path("null.mp4"));
+  fs::create_symlink("absent.mp4", path("torn.mp4"));
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.found, 4);
+  EXPECT_EQ(report.rejects.size(), 3U);
+  EXPECT_EQ(reason(report.rejects, "pipe.mp4"), "unreadable");
+  EXPECT_EQ(reason(report.rejects, "null.mp4"), "unreadable");
+  EXPECT_EQ(reason(report.rejects, "torn.mp4"), "missing-file");
 }
 
 TEST_F(Discover, TakesTheRootOfPairsItself) {

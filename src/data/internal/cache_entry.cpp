@@ -75,11 +75,12 @@ Status write_entry(const fs::path& path, const fs::path& temp_folder, const std:
 }
 
 ReadEntry read_entry(const fs::path& path, const std::string& key) {
-  const auto file = files::Descriptor::open(path, O_RDONLY);
+  const auto file = files::Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe would wait for its writer
   if (!file) return {};
   struct stat facts {};
   Header found{};
-  if (::fstat(file.get(), &facts) != 0 || !read_all(file.get(), std::as_writable_bytes(std::span(&found, 1))))
+  if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) ||
+      !read_all(file.get(), std::as_writable_bytes(std::span(&found, 1))))
     return {EntryState::Damaged, {}};
   // Memory is taken only for what the file really holds.
   if (found.magic != kMagic || found.payload_bytes != static_cast<uint64_t>(facts.st_size) - sizeof(Header))

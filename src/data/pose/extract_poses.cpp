@@ -36,9 +36,9 @@ Result<std::vector<fs::path>> videos_under(const fs::path& root) {
     std::error_code unreadable;
     const fs::file_status status = entry->status(unreadable);
     if (fs::is_directory(status) && is_hidden) entry.disable_recursion_pending();
-    // A link that leads nowhere or round in a circle counts: opening it makes it a failure with a name.
-    const bool is_file = unreadable || fs::is_regular_file(status) || !fs::exists(status);
-    if (is_file && !is_hidden && is_video_name(entry->path()))
+    // A link that leads nowhere or round in a circle, a pipe or a device counts: opening it makes it a
+    // failure with a name.
+    if (!fs::is_directory(status) && !is_hidden && is_video_name(entry->path()))
       found.push_back(entry->path().lexically_relative(root));
   }
   if (error) return fail(files::errno_error("list", root, error.value()));

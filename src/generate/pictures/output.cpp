@@ -32,6 +32,8 @@ std::string pose_stem(const fs::path& pose) {
   return stem;
 }
 
+int panels_width(int64_t width) { return static_cast<int>(kPanels * (width + kPanelBorder)) + kPanelBorder; }
+
 media::Rational reduced(int64_t num, int64_t den) {
   const int64_t divisor = std::gcd(num, den);
   return divisor > 0 ? media::Rational{num / divisor, den / divisor} : media::Rational{num, den};
@@ -58,6 +60,17 @@ media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_
   return reduced(fps.num * job.interpolation_factor, fps.den);
 }
 
+Status check_panels(const config::GenerateJob& job) {
+  if (!job.write_panels || panels_width(job.width) <= media::kMaxVideoSide) return {};
+  return fail(
+      ErrorCode::InvalidConfig,
+      fmt::format(
+          "write_panels: reference, pose and result of width {} side by side are {} pixels, and a video "
+          "has at most {}: set write_panels=false, or a width of at most {}",
+          job.width, panels_width(job.width), media::kMaxVideoSide,
+          (media::kMaxVideoSide - kPanelBorder) / kPanels - kPanelBorder));
+}
+
 Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options& options,
                                         image::Image reference) {
   media::VideoWriterOptions video{.width = options.canvas.width,
@@ -70,7 +83,7 @@ Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options&
   ZT_TRY_ASSIGN(media::VideoWriter bare, media::VideoWriter::open(paths.bare, video));
   std::optional<media::VideoWriter> panels;
   if (options.write_panels) {
-    video.width = kPanels * (options.canvas.width + kPanelBorder) + kPanelBorder;
+    video.width = panels_width(options.canvas.width);
     video.height = options.canvas.height + 2 * kPanelBorder;
     files::remove_leftovers_of(paths.panels);
     ZT_TRY_ASSIGN(panels, media::VideoWriter::open(paths.panels, video));

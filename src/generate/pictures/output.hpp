@@ -34,6 +34,9 @@ OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, s
 /// factor, so that the clip lasts as long as its poses.
 media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_fps);
 
+/// Errors: InvalidConfig if the panels side by side are wider than a video may be.
+Status check_panels(const config::GenerateJob& job);
+
 /// Writes both videos frame by frame.
 class ResultWriter {
  public:

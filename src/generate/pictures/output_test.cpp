@@ -37,6 +37,21 @@ TEST(OutputPaths, PutPanelsBesideTheNameGiven) {
   EXPECT_EQ(paths.panels, "a/b_panels.mp4");
 }
 
+// 3 * (5458 + 2) + 2 = 16382.
+TEST(Panels, WiderThanAVideoMayBeAreRefusedByTheirKey) {
+  config::GenerateJob job;
+  job.width = 5458;
+  EXPECT_TRUE(check_panels(job));
+  job.width = 8192;
+  const Status wide = check_panels(job);
+  ASSERT_FALSE(wide);
+  EXPECT_EQ(wide.error().code, ErrorCode::InvalidConfig);
+  EXPECT_NE(wide.error().message.find("are 24584 pixels"), std::string::npos) << wide.error().message;
+  EXPECT_NE(wide.error().message.find("write_panels=false, or a width of at most 5458"), std::string::npos);
+  job.write_panels = false;
+  EXPECT_TRUE(check_panels(job));
+}
+
 TEST(OutputFps, StaysAFractionAndFollowsInterpolation) {
   config::GenerateJob job;
   EXPECT_EQ(output_fps(job, {30000, 1001}), (media::Rational{30000, 1001}));

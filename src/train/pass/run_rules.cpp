@@ -106,6 +106,18 @@ int64_t samples_per_step(const config::TrainJob& job) {
   return job.data.train_bs * job.optimizer.gradient_accumulation_steps * job.lanes;
 }
 
+size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step) {
+  constexpr int64_t kPoseBytes = 3, kMomentBytes = 2 * sizeof(float);
+  const config::DataJob& data = job.data;
+  const int64_t pixels = data.width * data.height;
+  const int64_t latent_pixels = pixels / (latents.scale_factor * latents.scale_factor) + 1;
+  const int64_t of_frame = kPoseBytes * pixels + kMomentBytes * latents.channels * latent_pixels;
+  const int64_t frames = job.stage == 2 ? data.n_sample_frames : 1;
+  const int64_t fit = (data.decode_memory_mib << 20) / (of_frame * frames);
+  const int64_t asked = data.prefetch_batches * static_cast<int64_t>(of_step);
+  return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
+}
+
 Result<optim::LrSchedule> lr_schedule(const config::TrainJob& job) {
   const double factor = job.optimizer.scale_lr ? static_cast<double>(samples_per_step(job)) : 1.0;
   return optim::lr_schedule(job.optimizer, job.optimizer.learning_rate * factor, job.max_train_steps);

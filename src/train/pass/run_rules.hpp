@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
+#include "models/encoder_shapes.hpp"
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/loss_scaler.hpp"
@@ -39,6 +40,10 @@ at::ScalarType scalar_type(config::MixedPrecision precision);
 
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
 int64_t samples_per_step(const config::TrainJob& job);
+
+/// Samples that may be ready before their step, for a rank that takes `of_step` of them each: as many batches
+/// as the job asks for, as far as data.decode_memory_mib goes, and one in any case.
+size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step);
 
 /// Threads of libtorch: `wanted`, or an equal share of the cores. Ranks of other hosts are not told apart.
 size_t threads_of_rank(int64_t wanted, int64_t ranks);

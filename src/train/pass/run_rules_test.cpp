@@ -74,6 +74,26 @@ TEST(RunRules, OnAGpuStateIsOffloadedWhereThatIsWanted) {
   EXPECT_FALSE(ema_options(job.optimizer, at::kCPU).is_offloaded);
 }
 
+// A frame of 64 x 64 pixels: 3 * 4096 bytes of pose, and mean and variance of 4 x (8 x 8 + 1) latents in
+// fp32.
+TEST(RunRules, SamplesMadeAheadKeepToTheirMemory) {
+  config::TrainJob job;
+  job.data.width = job.data.height = 64;
+  job.data.prefetch_batches = 2;
+  job.data.decode_memory_mib = 16;
+  constexpr size_t kOfFrame = 3 * 4096 + 8 * 4 * 65, kMemory = size_t{16} << 20;
+  EXPECT_EQ(prefetched_samples(job, {}, 5), 10U) << "two steps of five, which take 140 KiB";
+  EXPECT_EQ(prefetched_samples(job, {}, 65536), kMemory / kOfFrame);
+
+  job.stage = 2;
+  job.data.n_sample_frames = 24;
+  EXPECT_EQ(prefetched_samples(job, {}, 65536), kMemory / (24 * kOfFrame));
+  job.data.n_sample_frames = 1 << 16;
+  EXPECT_EQ(prefetched_samples(job, {}, 65536), 1U) << "a sample that is larger than the bound is still made";
+  job.data.prefetch_batches = 0;
+  EXPECT_EQ(prefetched_samples(job, {}, 4), 1U) << "none ahead of its time, but the one that is waited for";
+}
+
 TEST(RunRules, LearningRateScalesWithTheWholeBatch) {
   config::TrainJob job;
   job.optimizer.learning_rate = 1e-5;

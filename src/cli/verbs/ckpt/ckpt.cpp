@@ -83,6 +83,13 @@ bool is_damage(ErrorCode code) {
   return code == ErrorCode::NotFound || code == ErrorCode::InvalidArgument || code == ErrorCode::Unavailable;
 }
 
+// Reads all of it; as `ckpt ls` and a resume judge it, and down to the last byte.
+Status verify_entry(const contract::CheckpointEntry& entry) {
+  if (entry.defect) return fail(*entry.defect);
+  ZT_TRY_ASSIGN(const auto opened, archive::StoredCheckpoint::open(entry.folder));
+  return contract::check_name(entry.folder, opened.manifest().step);
+}
+
 Result<int> verify(const Options& options) {
   ZT_TRY_ASSIGN(const auto entries, checkpoint_folders(options));
   if (entries.empty())
@@ -91,16 +98,15 @@ Result<int> verify(const Options& options) {
   int code = contract::kExitOk;
   for (const contract::CheckpointEntry& entry : entries) {
     const fs::path& folder = entry.folder;
-    Result<archive::StoredCheckpoint> opened = fail(entry.defect.value_or(Error()));
-    if (!entry.defect) opened = archive::StoredCheckpoint::open(folder);
-    if (!opened && is_damage(opened.error().code)) opened.error().code = ErrorCode::Corrupt;
-    if (!opened) code = contract::exit_code(opened.error());
+    Status good = verify_entry(entry);
+    if (!good && is_damage(good.error().code)) good.error().code = ErrorCode::Corrupt;
+    if (!good) code = contract::exit_code(good.error());
     items.push_back({{"path", folder.string()},
-                     {"is_valid", opened.has_value()},
-                     {"defect", opened ? json(nullptr) : json(opened.error().text())}});
+                     {"is_valid", good.has_value()},
+                     {"defect", good ? json(nullptr) : json(good.error().text())}});
     if (!options.as_json) {
-      print(fmt::format("{:<8}{}\n", opened ? "ok" : "BAD", folder.string()));
-      if (!opened) note("  " + opened.error().text());
+      print(fmt::format("{:<8}{}\n", good ? "ok" : "BAD", folder.string()));
+      if (!good) note("  " + good.error().text());
     }
   }
   if (options.as_json) print(json_text({{"version", kJsonVersion}, {"checkpoints", items}}));

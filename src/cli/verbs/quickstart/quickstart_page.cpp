@@ -25,8 +25,8 @@ constexpr size_t kMaxClips = 16;
 std::vector<fs::path> videos_of(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(folder, ec))
-    if (entry.path().extension() == ".mp4") found.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, ec), end; !ec && entry != end; entry.increment(ec))
+    if (entry->path().extension() == ".mp4") found.push_back(entry->path());
   std::sort(found.begin(), found.end());
   found.resize(std::min(found.size(), kMaxClips));
   return found;

@@ -38,13 +38,11 @@ std::vector<fs::directory_entry> walk(const fs::path& folder) {
   return entries;
 }
 
-/// A file by a video's name. A link that leads nowhere or round in a circle counts, so that opening it makes
-/// it a reject with a name and a reason.
+/// A file by a video's name. A link that leads nowhere or round in a circle, a pipe or a device counts, so
+/// that opening it makes it a reject with a name and a reason.
 bool is_video(const fs::directory_entry& entry) {
-  if (!is_video_name(entry.path())) return false;
   std::error_code error;
-  const fs::file_status status = entry.status(error);
-  return error || fs::is_regular_file(status) || !fs::exists(status);
+  return is_video_name(entry.path()) && !entry.is_directory(error);
 }
 
 fs::path with_suffix(const fs::path& folder, std::string_view suffix) {
