@@ -49,6 +49,11 @@ void ForeignOptions::add_to(CLI::App& verb, CLI::Option* without) {
     option->type_name("FILE");
     if (without) option->excludes(without);
   }
+  CLI::Option* flags = verb.add_option("--accelerate-flags", accelerate_flags,
+                                       "What follows `accelerate launch`, as one text: \"--num_processes 2 "
+                                       "--use_deepspeed --zero_stage 2\"");
+  flags->type_name("TEXT");
+  if (without) flags->excludes(without);
 }
 
 Result<AskedJob> load_for_ranks(config::LoadRequest request, const config::ForeignFiles& files,

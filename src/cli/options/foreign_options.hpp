@@ -21,10 +21,11 @@ namespace zt::cli {
 struct ForeignOptions {
   std::string accelerate;
   std::string deepspeed;
+  std::string accelerate_flags;
 
-  /// --accelerate and --deepspeed, which the option `without`, if any, excludes.
+  /// --accelerate, --accelerate-flags and --deepspeed, which the option `without`, if any, excludes.
   void add_to(CLI::App& verb, CLI::Option* without = nullptr);
-  config::ForeignFiles files() const { return {accelerate, deepspeed}; }
+  config::ForeignFiles files() const { return {accelerate, deepspeed, accelerate_flags}; }
 };
 
 /// A training job as its files and the command line ask for it.

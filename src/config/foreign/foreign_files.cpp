@@ -10,6 +10,7 @@
 #include "base/files/files.hpp"
 #include "config/foreign/accelerate.hpp"
 #include "config/foreign/deepspeed.hpp"
+#include "config/foreign/launch_flags.hpp"
 
 namespace zt::config {
 namespace {
@@ -33,10 +34,26 @@ struct ReadFiles {
 };
 
 Result<std::optional<foreign::KeyFile>> read_accelerate(const ForeignFiles& files) {
-  if (files.accelerate.empty()) return std::nullopt;
-  ZT_TRY_ASSIGN(Parsed parsed, parse(files.accelerate));
-  ZT_TRY_ASSIGN(foreign::KeyFile file, foreign::read_accelerate(std::move(parsed.source), parsed.root));
-  return std::optional(std::move(file));
+  ZT_TRY_ASSIGN(const foreign::LaunchFlags flags, foreign::read_flags(files.accelerate_flags));
+  const bool names_both = !files.accelerate.empty() && !flags.config_file.empty();
+  if (names_both)
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("--config_file {} of accelerate's flags, and --accelerate "
+                            "{}: give one",
+                            flags.config_file.string(), files.accelerate.string()));
+  const std::filesystem::path& file = files.accelerate.empty() ? flags.config_file : files.accelerate;
+  if (file.empty() && flags.flags.empty()) return std::nullopt;
+  Parsed parsed{{"accelerate's flags", ""}, {}};
+  if (!file.empty()) {
+    ZT_TRY_ASSIGN(parsed, parse(file));
+  }
+  foreign::put_flags(flags, parsed.source, parsed.root);
+  ZT_TRY_ASSIGN(foreign::KeyFile read, foreign::read_accelerate(std::move(parsed.source), parsed.root));
+  for (foreign::Entry& entry : read.entries) {
+    const auto flag = std::ranges::find(flags.flags, entry.row->key, &foreign::LaunchFlag::key);
+    if (flag != flags.flags.end()) entry.written = flag->name;
+  }
+  return std::optional(std::move(read));
 }
 
 Result<std::optional<foreign::KeyFile>> read_deepspeed(const std::filesystem::path& file) {

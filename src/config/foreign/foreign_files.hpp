@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/error.hpp"
@@ -19,7 +20,8 @@ namespace zt::config {
 /// Empty paths are not given.
 struct ForeignFiles {
   std::filesystem::path accelerate;
-  std::filesystem::path deepspeed;  ///< may also be named in accelerate's file, but not both
+  std::filesystem::path deepspeed;    ///< may also be named in accelerate's file, but not both
+  std::string accelerate_flags = {};  ///< of `accelerate launch`, as one text; they win over its file
 };
 
 enum class FileKind { Job, Accelerate, DeepSpeed };
@@ -27,8 +29,8 @@ enum class FileKind { Job, Accelerate, DeepSpeed };
 /// By its keys; anything else is a job's file. Errors: those of reading it.
 Result<FileKind> kind_of(const std::filesystem::path& file);
 
-/// The number of ranks accelerate's file asks for; nothing when it leaves that open. Errors: those of reading
-/// and checking it.
+/// The number of ranks accelerate's file and flags ask for; nothing when it leaves that open. Errors: those
+/// of reading and checking it.
 Result<std::optional<int64_t>> foreign_ranks(const ForeignFiles& files);
 
 /// Puts what the files say onto a job that `ranks` will train, their lines into its origins, and what became

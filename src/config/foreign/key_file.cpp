@@ -222,6 +222,7 @@ const Entry* KeyFile::find(std::string_view key) const {
 }
 
 std::string KeyFile::origin(const Entry& entry) const {
+  if (entry.written.starts_with("--")) return entry.written;  // a flag of a launcher
   return fmt::format("{}:{}:{}", source.name, entry.key_at.line + 1, entry.written);
 }
 

@@ -17,7 +17,7 @@ namespace zt::config::foreign {
 
 struct Entry {
   const KeyRow* row = nullptr;
-  std::string written;  ///< the key as it stands in the file, dotted
+  std::string written;  ///< the key as it stands in the file, dotted; or the flag, "--zero_stage"
   std::string value;    ///< whole numbers as digits ("1e8" is 100000000), booleans as true and false
   std::vector<std::string> items;  ///< of Type::Numbers
   bool is_auto = false;
@@ -36,7 +36,7 @@ struct KeyFile {
 
   /// Null when the file does not say it.
   const Entry* find(std::string_view key) const;
-  /// "ds.json:7:zero_optimization.stage".
+  /// "ds.json:7:zero_optimization.stage", or the flag.
   std::string origin(const Entry& entry) const;
   /// InvalidConfig at the entry's value.
   Error error(const Entry& entry, const std::string& what) const;
