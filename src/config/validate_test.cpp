@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/job/idle_settings.hpp"
 #include "config/load.hpp"
+#include "config/meaning/idle_settings.hpp"
 
 namespace zt::config {
 namespace {

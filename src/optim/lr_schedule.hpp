@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "config/job/optim_job.hpp"
-#include "config/job/step_rules.hpp"
+#include "config/meaning/step_rules.hpp"
 
 namespace zt::optim {
 

@@ -12,7 +12,7 @@
 #include "base/error_policy.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "tensor/device.hpp"

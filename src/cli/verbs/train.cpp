@@ -17,7 +17,7 @@
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
-#include "config/job/idle_settings.hpp"
+#include "config/meaning/idle_settings.hpp"
 #include "config/paths.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"

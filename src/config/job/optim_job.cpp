@@ -2,8 +2,8 @@
 #include "config/job/optim_job.hpp"
 
 #include "config/internal/limits.hpp"
-#include "config/job/step_rules.hpp"
 #include "config/listing.hpp"
+#include "config/meaning/step_rules.hpp"
 
 namespace zt::config {
 

@@ -7,8 +7,8 @@
 #include "base/text/text.hpp"
 #include "config/internal/limits.hpp"
 #include "config/internal/rules.hpp"
-#include "config/job/unit_sharing.hpp"
 #include "config/listing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 
 namespace zt::config {
 

@@ -75,7 +75,7 @@ struct CheckpointJob {
 struct ParallelJob {
   int64_t zero_stage = 1;          ///< what ranks share: 0 nothing, 1 optimizer state, 2 gradients, 3 weights
   int64_t shard_ranks = 0;         ///< ranks that share one copy of the state; 0 = all
-  std::vector<std::string> units;  ///< others for some units (config/job/unit_sharing.hpp)
+  std::vector<std::string> units;  ///< others for some units (config/meaning/unit_sharing.hpp)
   std::vector<std::string> keep_whole;  ///< stage 3: parts of names of units that every rank has whole
   bool keep_whole_if_faster = false;    ///< stage 3: also units that gather for longer than they compute
   Accumulation accumulation = Accumulation::Whole;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/text/text.hpp"
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "models/encoder_shapes.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/plan.hpp"

@@ -15,7 +15,7 @@
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "checkpoint/reader.hpp"
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "data/from_job.hpp"
 #include "generate/load_run.hpp"

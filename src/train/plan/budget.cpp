@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/text/text.hpp"
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "train/pass/run_rules.hpp"
 
 namespace zt::train {

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <utility>
 
-#include "config/job/unit_sharing.hpp"
 #include "config/load.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
 

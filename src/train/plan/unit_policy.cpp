@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/machine.hpp"
 #include "train/plan/unit_costs.hpp"

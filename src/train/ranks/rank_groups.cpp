@@ -8,7 +8,7 @@
 #include <array>
 #include <utility>
 
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 
 namespace zt::train {
 

@@ -14,7 +14,7 @@
 #include <tuple>
 #include <vector>
 
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 #include "rendezvous/server.hpp"
 #include "support/join_ranks.hpp"
 #include "support/param_store.hpp"

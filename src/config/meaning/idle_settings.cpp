@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/job/idle_settings.hpp"
+#include "config/meaning/idle_settings.hpp"
 
 #include <fmt/format.h>
 
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 
 namespace zt::config {
 

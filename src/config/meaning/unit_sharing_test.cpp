@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/job/unit_sharing.hpp"
+#include "config/meaning/unit_sharing.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

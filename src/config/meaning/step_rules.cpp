@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/job/step_rules.hpp"
+#include "config/meaning/step_rules.hpp"
 
 #include <fmt/format.h>
 
