@@ -129,7 +129,7 @@ constexpr const char* kPlan =
     R"("traffic":{"elements":256,"element_bytes":4,"snapshot_bytes":205,"deepspeed_elements":512,"to_host_bytes":2048,"from_host_bytes":1024},)"
     R"("time":{"compute_s":0.5,"optimizer_s":0.25,"bus_s":0.125,"exchange_s":0.25,"total_s":1.0},)"
     R"("deepspeed":{"stage2":4096,"stage3":2048,"host_stage2":6144,"host_stage3":3072},)"
-    R"("units":[{"name":"net.head","trained":4,"frozen":5,"kept_bytes":3072,"forward_flops":1e9,"backward_flops":2e9}]})"
+    R"("units":[{"name":"net.head","zero_stage":3,"sharing_ranks":3,"trained":4,"frozen":5,"kept_bytes":3072,"forward_flops":1e9,"backward_flops":2e9}]})"
     "\n";
 
 Result<int> perform(std::span<const char* const> args, const std::string& part) {
