@@ -220,7 +220,7 @@ Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Rank
                                                const UNetSizes& sizes) {
   const int64_t highest = config::highest_stage(job.parallel),
                 sharing = config::most_sharing(job.parallel, ranks.size());
-  if (highest >= 2 && sharing > 1 && adds_up_gradients(job, ranks))
+  if (highest >= 2 && sharing > 1 && adds_up_gradients(job, ranks.size()))
     log::info(
         "train",
         "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "

@@ -15,6 +15,7 @@
 #include "config/meaning/unit_sharing.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
+#include "train/plan/unit_policy.hpp"
 
 namespace zt::train {
 namespace {
@@ -83,11 +84,6 @@ bool passes_snapshots(const config::TrainJob& job, int64_t ranks) {
 /// Forward and backward passes of a rank in a step.
 int64_t passes_of(const config::TrainJob& job, int64_t ranks) {
   return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps;
-}
-
-/// Gradients of several passes are added up whole and exchanged once, unless they are added up in parts.
-bool adds_up_gradients(const config::TrainJob& job, int64_t ranks) {
-  return passes_of(job, ranks) > 1 && job.parallel.accumulation == config::Accumulation::Whole;
 }
 
 /// Into how many parts a unit's gradients are divided.

@@ -62,14 +62,15 @@ Status check_named_units(const config::ParallelJob& job, const params::ParamTabl
   return {};
 }
 
-bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks) {
+bool adds_up_gradients(const config::TrainJob& job, int64_t ranks) {
+  const int64_t most_lanes = (job.lanes + ranks - 1) / ranks;
   return job.parallel.accumulation == config::Accumulation::Whole &&
-         ranks.most_lanes(job.lanes) * job.optimizer.gradient_accumulation_steps > 1;
+         most_lanes * job.optimizer.gradient_accumulation_steps > 1;
 }
 
 params::ResidencyRule residency_rule(const config::TrainJob& job, const Ranks& ranks, const UNetSizes& sizes,
                                      double fewest_positions) {
-  const bool adds_up = adds_up_gradients(job, ranks);
+  const bool adds_up = adds_up_gradients(job, ranks.size());
   const int64_t rank = ranks.rank(), size = ranks.size();
   return [=](const std::string& unit) {
     const config::UnitSharing sharing = config::sharing_of(job.parallel, unit, size);

@@ -39,8 +39,8 @@ Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::Pre
 /// Errors: InvalidConfig if a text of parallel.keep_whole or parallel.units is part of no unit's name.
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table);
 
-/// Whether a rank adds up whole gradients of several passes before they are exchanged.
-bool adds_up_gradients(const config::TrainJob& job, const Ranks& ranks);
+/// Whether a rank of so many adds up whole gradients of several passes before they are exchanged.
+bool adds_up_gradients(const config::TrainJob& job, int64_t ranks);
 
 /// What config::sharing_of() says, but gradients are whole where a rank adds up several, and values in units
 /// with fewer positions than `fewest_positions`.
