@@ -56,16 +56,6 @@ std::optional<std::string> asked(const Variable& variable, const Environment& en
   return value == "true" ? std::optional<std::string>(variable.value) : std::nullopt;
 }
 
-YamlNode scalar(std::string_view key, std::string text, Position at) {
-  YamlNode node;
-  node.kind = YamlNode::Kind::Scalar;
-  node.key = key;
-  node.text = std::move(text);
-  node.at = at;
-  node.key_at = {at.line, 0};
-  return node;
-}
-
 std::string_view name_of(std::string_view key) {
   return std::ranges::find(kVariables, key, &Variable::key)->name;
 }
@@ -81,11 +71,11 @@ Result<std::optional<KeyFile>> read_environment(const Environment& environment) 
     if (!value) continue;
     const Position at{root.children.size(), variable.name.size() + 1};
     source.text += std::string(variable.name) + "=" + environment.find(variable.name)->second + "\n";
-    root.children.push_back(scalar(variable.key, std::move(*value), at));
+    root.children.push_back(make_node(YamlNode::Kind::Scalar, variable.key, std::move(*value), at));
   }
   if (root.children.empty()) return std::nullopt;
   // Accumulation counts without any of the kinds as well.
-  if (!root.find(kKind)) root.children.push_back(scalar(kKind, "DEEPSPEED", {}));
+  if (!root.find(kKind)) root.children.push_back(make_node(YamlNode::Kind::Scalar, kKind, "DEEPSPEED", {}));
   ZT_TRY_ASSIGN(KeyFile file, read_accelerate(std::move(source), root));
   for (Entry& entry : file.entries) entry.written = name_of(entry.row->key);
   return std::optional(std::move(file));

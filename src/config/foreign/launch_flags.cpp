@@ -129,22 +129,12 @@ void keep(LaunchFlags& out, LaunchFlag flag) {
   out.flags.push_back(std::move(flag));
 }
 
-YamlNode node(std::string_view key, std::string_view text, YamlNode::Kind kind, Position at) {
-  YamlNode made;
-  made.kind = kind;
-  made.key = key;
-  made.text = text;
-  made.at = at;
-  made.key_at = {at.line, 0};
-  return made;
-}
-
 /// The map of a section, made if there is none.
 YamlNode& section(YamlNode& root, std::string_view name, Position at) {
   const auto found = std::ranges::find(root.children, name, &YamlNode::key);
   if (found != root.children.end() && found->kind == YamlNode::Kind::Map) return *found;
   if (found != root.children.end()) root.children.erase(found);
-  return root.children.emplace_back(node(name, "", YamlNode::Kind::Map, at));
+  return root.children.emplace_back(make_node(YamlNode::Kind::Map, name, "", at));
 }
 
 }  // namespace
@@ -195,7 +185,7 @@ void put_flags(LaunchFlags flags, Source& source, YamlNode& root) {
     // Sections of FSDP may spell their keys with a prefix.
     std::erase_if(map.children,
                   [&](const YamlNode& one) { return one.key == key || one.key == "fsdp_" + key; });
-    map.children.push_back(node(key, flag.value, YamlNode::Kind::Scalar, at));
+    map.children.push_back(make_node(YamlNode::Kind::Scalar, key, flag.value, at));
   }
 }
 

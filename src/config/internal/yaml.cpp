@@ -146,6 +146,16 @@ const YamlNode* YamlNode::find(std::string_view wanted) const {
   return found == children.end() ? nullptr : &*found;
 }
 
+YamlNode make_node(YamlNode::Kind kind, std::string_view key, std::string text, Position at) {
+  YamlNode node;
+  node.kind = kind;
+  node.key = key;
+  node.text = std::move(text);
+  node.at = at;
+  node.key_at = {at.line, 0};
+  return node;
+}
+
 std::string Source::place(Position at) const {
   return text.empty() ? name : fmt::format("{}:{}:{}", name, at.line + 1, at.column + 1);
 }

@@ -37,6 +37,9 @@ struct YamlNode {
   const YamlNode* find(std::string_view wanted) const;
 };
 
+/// A node that no parser made: its key begins the line of `at`, where its value is.
+YamlNode make_node(YamlNode::Kind kind, std::string_view key, std::string text, Position at);
+
 /// Where YAML text came from; makes the messages about it.
 struct Source {
   std::string name;  ///< of the file, as the user wrote it
