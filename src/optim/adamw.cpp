@@ -3,7 +3,6 @@
 #include "optim/adamw.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -21,6 +20,7 @@
 #include "optim/internal/scalar_lookup.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
+#include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::optim {
@@ -224,7 +224,7 @@ void AdamW::update_on_host(size_t s, const HostPart& part, const AdamWStep& step
   if (is_8bit(segment)) return update_8bit(part, f, pass);
   float* first = part.moments.first.data_ptr<float>();
   float* second = part.moments.second.data_ptr<float>();
-  at::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
+  tensor::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock)
       pass(at, kBlock, [&](float* value, const float* gradient) {
         internal::adamw(f, kBlock, value, gradient, first + at, second + at);
@@ -241,7 +241,7 @@ void AdamW::update_8bit(const HostPart& part, const internal::Factors& f, const 
   float* second_absmax = moments.second_absmax.data_ptr<float>();
   for (const Range held : held_ranges(store_, part.segment)) {
     const int64_t first_block = held.begin / kBlock;
-    at::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
+    tensor::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t at = block * kBlock, count = std::min(kBlock, held.end - at);
         pass(at, count, [&](float* value, const float* gradient) {

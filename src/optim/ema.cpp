@@ -3,7 +3,6 @@
 #include "optim/ema.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/scalar_lookup.hpp"
 #include "params/param_store.hpp"
+#include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::optim {
@@ -54,7 +54,7 @@ void Ema::move(size_t s, float weight) {
   }
   const float* value = present.const_data_ptr<float>();
   float* average = averages_[s].data_ptr<float>();
-  at::parallel_for(0, averages_[s].numel(), kGrainElements, [&](int64_t begin, int64_t end) {
+  tensor::parallel_for(0, averages_[s].numel(), kGrainElements, [&](int64_t begin, int64_t end) {
     internal::move_average(weight, end - begin, value + begin, average + begin);
   });
 }

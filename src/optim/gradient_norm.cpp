@@ -3,7 +3,6 @@
 #include "optim/gradient_norm.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/bf16_kernels.hpp"
 #include "params/param_store.hpp"
+#include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::optim {
@@ -46,7 +46,7 @@ BlockSums block_sums(const params::Segment& segment) {
   const int64_t num_blocks = part.numel() / kBlock;
   BlockSums sums{segment.part.begin / kBlock, std::vector<double>(static_cast<size_t>(num_blocks))};
   const void* gradient = part.const_data_ptr();
-  at::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
+  tensor::parallel_for(0, num_blocks, kGrainBlocks, [&](int64_t begin, int64_t end) {
     float copy[kBlock];
     for (int64_t block = begin; block < end; ++block) {
       const float* numbers = copy;

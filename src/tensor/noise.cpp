@@ -4,13 +4,13 @@
 #include "tensor/noise.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 
 #include <array>
 #include <bit>
 #include <cmath>
 
 #include "base/counter_rng.hpp"
+#include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::tensor {
@@ -95,7 +95,7 @@ void fill(const at::Tensor& out, NoiseKey key, float scale, float shift, Block b
   const std::array<uint32_t, 2> seed = {static_cast<uint32_t>(key.seed),
                                         static_cast<uint32_t>(key.seed >> 32)};
   const auto item_low = static_cast<uint32_t>(key.item), item_high = static_cast<uint32_t>(key.item >> 32);
-  at::parallel_for(0, num_blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
+  parallel_for(0, num_blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       const auto values =
           block(philox4x32(seed, {item_low, item_high, key.purpose, static_cast<uint32_t>(b)}));

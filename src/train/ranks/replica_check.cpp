@@ -3,7 +3,6 @@
 #include "train/ranks/replica_check.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/hash.hpp"
+#include "tensor/parallel.hpp"
 
 namespace zt::train {
 namespace {
@@ -121,7 +121,7 @@ std::vector<uint64_t> ReplicaCheck::digest_weights() const {
   for (const params::Segment& segment : store_.segments())
     for_each_part(segment, [&](int64_t, const at::Tensor& piece) { pieces.push_back(piece); });
   std::vector<uint64_t> digests(pieces.size());
-  at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+  tensor::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
       digests[i] = digest(pieces[i]);
   });
