@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preloaded into zoetrope-worker by bench/profile/ops: counts every libtorch operation and its own time
 // (without that of operations inside it) and writes a table, longest first, to $OP_TIMES at exit. Counts from
-// the start of the process.
+// the start of the process. With OP_SHAPES=1 the same operation on other sizes is a row of its own.
 #include <ATen/record_function.h>
 
 #include <algorithm>
@@ -32,18 +32,37 @@ std::map<std::string, Total>& totals() {
 thread_local double t_inner_s = 0;  ///< of the operations inside the running one
 
 struct Call final : at::ObserverContext {
+  explicit Call(std::string row) : name(std::move(row)) {}
+  std::string name;
   Clock::time_point start = Clock::now();
   double outer_inner_s = std::exchange(t_inner_s, 0.0);
 };
 
-std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction&) { return std::make_unique<Call>(); }
+const bool g_by_shape = std::getenv("OP_SHAPES") != nullptr;
 
-void end(const at::RecordFunction& op, at::ObserverContext* context) {
+/// The operation's name, with the sizes of its tensors where rows are by size.
+std::string row_name(const at::RecordFunction& op) {
+  std::string name = op.name();
+  if (!g_by_shape) return name;
+  for (const c10::IValue& input : op.inputs()) {
+    if (!input.isTensor() || !input.toTensor().defined()) continue;
+    name += " ";
+    for (const int64_t size : input.toTensor().sizes()) name += std::to_string(size) + "x";
+    if (name.back() == 'x') name.pop_back();
+  }
+  return name;
+}
+
+std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& op) {
+  return std::make_unique<Call>(row_name(op));
+}
+
+void end(const at::RecordFunction&, at::ObserverContext* context) {
   const auto& call = static_cast<const Call&>(*context);
   const double seconds = std::chrono::duration<double>(Clock::now() - call.start).count();
   {
     const std::lock_guard lock(g_mutex);
-    Total& total = totals()[op.name()];
+    Total& total = totals()[call.name];
     ++total.calls;
     total.seconds += seconds - t_inner_s;
   }
@@ -64,6 +83,7 @@ void write_table() {
 
 [[maybe_unused]] const bool g_is_installed = [] {
   at::addGlobalCallback(at::RecordFunctionCallback(begin, end)
+                            .needsInputs(g_by_shape)
                             .scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   std::at_quick_exit(write_table);  // the worker does not run other handlers
   return true;
