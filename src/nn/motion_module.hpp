@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "nn/feed_forward.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"
@@ -34,6 +34,14 @@ class MotionModule {
   MotionModule(const params::ParamSource& source, const MotionModuleOptions& options);
   /// x is (B * frames, C, H, W), frame index fastest. More frames than saved positions extend the sinusoid.
   at::Tensor forward(const at::Tensor& x_NCHW, int64_t frames) const;
+
+  // Its three steps. The first treats every picture by itself, the second every position.
+  /// Norm and projection: (N, C, H, W) -> (N, H * W, C).
+  at::Tensor enter(const at::Tensor& x_NCHW) const;
+  /// Attention over the frames, feed-forward, projection; (B, F, S, C).
+  at::Tensor mix(at::Tensor h_BFSC) const;
+  /// Adds what came out of mix to the module's input.
+  static at::Tensor leave(const at::Tensor& x_NCHW, const at::Tensor& mixed_BFSC);
 
  private:
   struct TemporalAttention {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stable Diffusion's transformer block over the positions of one picture, with reference attention (Hu et al.
-// 2023) as an explicit input (reader) or output (writer). Shapes as in nn/attention.hpp.
+// 2023) as an explicit input (reader) or output (writer). Shapes as in nn/attention/attention.hpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "nn/feed_forward.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "models/internal/frozen_network.hpp"
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "tensor/require.hpp"
 #include "weights/names.hpp"
 

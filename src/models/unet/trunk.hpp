@@ -16,7 +16,7 @@
 
 #include "models/unet/config.hpp"
 #include "models/unet/reference_bank.hpp"
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "nn/linear.hpp"
 #include "nn/motion_module.hpp"
 #include "nn/norm.hpp"

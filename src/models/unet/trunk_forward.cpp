@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "models/unet/trunk.hpp"
+#include "nn/parts.hpp"
 #include "nn/resample.hpp"
 #include "nn/unit.hpp"
 #include "tensor/require.hpp"
@@ -23,17 +24,21 @@ struct UNetTrunk::Walk {
 
 namespace {
 
-/// All that a layer reads from other units; undefined where there is none.
+/// All that a layer reads from other units, in a unit's inputs in this order; undefined where there is none.
 struct LayerInput {
-  at::Tensor h_NCHW, time_silu_BE, context_BLD, skip_NCHW, bank_RSC, key_RSC, value_RSC;
-  explicit LayerInput(const std::vector<at::Tensor>& given)
-      : h_NCHW(given[0]),
-        time_silu_BE(given[1]),
-        context_BLD(given[2]),
-        skip_NCHW(given[3]),
-        bank_RSC(given[4]),
-        key_RSC(given[5]),
-        value_RSC(given[6]) {}
+  at::Tensor h_NCHW = {}, skip_NCHW = {};  ///< picture by picture
+  at::Tensor time_silu_BE = {}, context_BLD = {}, bank_RSC = {}, key_RSC = {}, value_RSC = {};
+
+  using Tensors = std::vector<at::Tensor>;
+  Tensors pictures() const { return {h_NCHW, skip_NCHW}; }
+  Tensors shared() const { return {time_silu_BE, context_BLD, bank_RSC, key_RSC, value_RSC}; }
+  Tensors all() const { return {h_NCHW, skip_NCHW, time_silu_BE, context_BLD, bank_RSC, key_RSC, value_RSC}; }
+  static LayerInput of(const Tensors& all) {
+    return {all[0], all[1], all[2], all[3], all[4], all[5], all[6]};
+  }
+  static LayerInput of(const Tensors& pictures, const Tensors& shared) {
+    return {pictures[0], pictures[1], shared[0], shared[1], shared[2], shared[3], shared[4]};
+  }
 };
 
 at::Tensor resnet_of(const UNetLayer& layer, const LayerInput& in, int64_t frames) {
@@ -41,17 +46,37 @@ at::Tensor resnet_of(const UNetLayer& layer, const LayerInput& in, int64_t frame
   return layer.resnet.forward(x_NCHW, in.time_silu_BE, frames);
 }
 
-/// -> {h}
-std::vector<at::Tensor> read_layer(const UNetLayer& layer, const LayerInput& in,
-                                   const nn::ReferenceRows& rows, int64_t frames) {
+/// What a layer does picture by picture: -> {h}, or {h, tokens for the motion module}
+std::vector<at::Tensor> read_pictures(const UNetLayer& layer, const LayerInput& in,
+                                      const nn::ReferenceRows& rows, int64_t frames) {
   at::Tensor h_NCHW = resnet_of(layer, in, frames);
   if (layer.attention) {
     const nn::ReferenceKeys keys = in.bank_RSC.defined() ? layer.attention->project(in.bank_RSC)
                                                          : nn::ReferenceKeys{in.key_RSC, in.value_RSC};
     h_NCHW = layer.attention->forward(h_NCHW, in.context_BLD, keys, rows, frames);
   }
-  if (layer.motion) h_NCHW = layer.motion->forward(h_NCHW, frames);
-  return {h_NCHW};
+  if (!layer.motion) return {h_NCHW};
+  return {h_NCHW, layer.motion->enter(h_NCHW)};
+}
+
+/// -> {h}. The pictures of one clip are worked on side by side where that pays, then the positions of all.
+std::vector<at::Tensor> read_layer(const UNetLayer& layer, const LayerInput& in,
+                                   const nn::ReferenceRows& rows, int64_t frames) {
+  const auto read_some = [&](const auto& pictures, const auto& shared) {
+    return read_pictures(layer, LayerInput::of(pictures, shared), rows, pictures.front().size(0));
+  };
+  const bool is_one_clip = in.h_NCHW.size(0) == frames, are_apart = !layer.resnet.norm_over_frames;
+  const std::vector<at::Tensor> out = is_one_clip && are_apart
+                                          ? nn::run_in_parts(nn::worthwhile_parts(in.h_NCHW, frames), 0,
+                                                             read_some, in.pictures(), in.shared())
+                                          : read_pictures(layer, in, rows, frames);
+  if (!layer.motion) return out;
+  const at::Tensor tokens_BFSC = out[1].unflatten(0, {-1, frames});
+  const auto mix_some = [&](const auto& tokens, const auto&) {
+    return std::vector<at::Tensor>{layer.motion->mix(tokens.front())};
+  };
+  const int64_t parts = nn::worthwhile_parts(tokens_BFSC, tokens_BFSC.size(2));
+  return {nn::MotionModule::leave(out[0], nn::run_in_parts(parts, 2, mix_some, {tokens_BFSC}, {}).front())};
 }
 
 /// -> {h, norm1}, {norm1} for the last attention, {h} without attention
@@ -95,22 +120,23 @@ void UNetTrunk::enter(Walk& walk) const {
 
 bool UNetTrunk::run_layer(Walk& walk, const UNetLayer& layer, const at::Tensor& skip_NCHW) const {
   const Input& input = walk.input;
-  at::Tensor context_BLD, bank_RSC, key_RSC, value_RSC;
-  if (layer.attention) context_BLD = input.context_BLD;
-  if (layer.attention && input.bank && input.rows.any()) bank_RSC = input.bank->norm1_RSC[layer.bank_index];
+  LayerInput given{.h_NCHW = walk.h_NCHW, .skip_NCHW = skip_NCHW, .time_silu_BE = walk.time_silu_BE};
+  if (layer.attention) given.context_BLD = input.context_BLD;
+  if (layer.attention && input.bank && input.rows.any())
+    given.bank_RSC = input.bank->norm1_RSC[layer.bank_index];
   if (layer.attention && input.projected && input.rows.any()) {
-    key_RSC = input.projected->key_RSC[layer.bank_index];
-    value_RSC = input.projected->value_RSC[layer.bank_index];
+    given.key_RSC = input.projected->key_RSC[layer.bank_index];
+    given.value_RSC = input.projected->value_RSC[layer.bank_index];
   }
   const bool writes = role_ == Role::Writer;
   const bool is_last = layer.attention && layer.bank_index + 1 == num_attentions_;
   const std::vector<at::Tensor> out = layer.unit.run(
       input.recompute ? nn::Unit::Form::Recomputed : nn::Unit::Form::Kept,
       [&layer, writes, is_last, rows = input.rows, frames = input.frames](const std::vector<at::Tensor>& in) {
-        return writes ? write_layer(layer, LayerInput(in), is_last)
-                      : read_layer(layer, LayerInput(in), rows, frames);
+        return writes ? write_layer(layer, LayerInput::of(in), is_last)
+                      : read_layer(layer, LayerInput::of(in), rows, frames);
       },
-      {walk.h_NCHW, walk.time_silu_BE, context_BLD, skip_NCHW, bank_RSC, key_RSC, value_RSC});
+      given.all());
   if (writes && layer.attention) walk.written.norm1_RSC.push_back(out.back());
   walk.h_NCHW = out.front();
   return !writes || !is_last;

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "nn/resample.hpp"
 #include "nn/resnet_block.hpp"
 #include "tensor/require.hpp"

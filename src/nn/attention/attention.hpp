@@ -15,6 +15,9 @@ namespace zt::nn {
 
 /// softmax(q k^T / sqrt(C / heads)) v per head. q_NSC, k_NTC, v_NTC -> (N, S, C).
 at::Tensor attend(const at::Tensor& q_NSC, const at::Tensor& k_NTC, const at::Tensor& v_NTC, int64_t heads);
+/// The same over the frames of every position; all (B, F, S, C).
+at::Tensor attend_over_frames(const at::Tensor& q_BFSC, const at::Tensor& k_BFSC, const at::Tensor& v_BFSC,
+                              int64_t heads);
 
 /// The projections of one attention layer; names to_q, to_k, to_v (no bias), to_out.0.
 struct Attention {

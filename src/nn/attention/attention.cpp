@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // See attention.hpp.
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 
 #include <ATen/ATen.h>
 
 #include "tensor/require.hpp"
 
 namespace zt::nn {
-namespace {
-
-at::Tensor split_heads(const at::Tensor& x_NSC, int64_t heads) {
-  return x_NSC.view({x_NSC.size(0), x_NSC.size(1), heads, x_NSC.size(2) / heads}).transpose(1, 2);
-}
-
-}  // namespace
-
-at::Tensor attend(const at::Tensor& q_NSC, const at::Tensor& k_NTC, const at::Tensor& v_NTC, int64_t heads) {
-  ZT_REQUIRE(q_NSC.size(2) % heads == 0, q_NSC, " does not divide into ", heads, " heads");
-  const at::Tensor out = at::scaled_dot_product_attention(
-      split_heads(q_NSC, heads), split_heads(k_NTC, heads), split_heads(v_NTC, heads));
-  return out.transpose(1, 2).reshape(q_NSC.sizes());
-}
-
 Attention::Attention(const params::ParamSource& source, const Options& options) : heads(options.heads) {
   const int64_t inner = options.inner_width > 0 ? options.inner_width : options.width;
   ZT_REQUIRE(inner % heads == 0, "attention width ", inner, " does not divide into ", heads, " heads");

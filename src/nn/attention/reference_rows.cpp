@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::nn {
