@@ -5,6 +5,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/text/text.hpp"
+
 namespace zt::log {
 namespace {
 
@@ -33,6 +35,18 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+// What a message quotes from files and peers must neither drive the terminal nor pass for a line of its own:
+// control characters as text::visible() shows them, further lines indented.
+std::string as_one_entry(std::string_view message) {
+  while (message.ends_with('\n')) message.remove_suffix(1);
+  std::string out;
+  for (const char c : text::visible(message)) {
+    out += c;
+    if (c == '\n') out += "  ";
+  }
+  return out;
+}
+
 }  // namespace
 
 void set_level(Level level) { logger().set_level(to_spdlog(level)); }
@@ -50,7 +64,7 @@ Status add_file(const std::filesystem::path& path) {
 }
 
 void write(Level level, std::string_view component, std::string_view message) {
-  logger().log(to_spdlog(level), "{}: {}", component, message);
+  logger().log(to_spdlog(level), "{}: {}", component, as_one_entry(message));
 }
 
 void flush() { logger().flush(); }

@@ -17,6 +17,7 @@ void set_level(Level level);
 /// Also appends every message to `path` (the rank's log file).
 Status add_file(const std::filesystem::path& path);
 /// `component` is the folder's name; `message` is one line, with key=value for what a reader may search.
+/// Control characters in it are written as '?', further lines of it indented.
 void write(Level level, std::string_view component, std::string_view message);
 inline void debug(std::string_view component, std::string_view message) {
   write(Level::Debug, component, message);

@@ -8,12 +8,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "checkpoint/retention.hpp"
+#include "contract/scalars.hpp"
 #include "tensor/from_entry.hpp"
 #include "weights/dtype.hpp"
 
@@ -23,19 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using contract::CheckpointEntry;
 using contract::ManifestTensor;
-
-Result<params::StateScalar> parse_scalar(const fs::path& folder, const std::string& name,
-                                         const std::string& text) {
-  const char* const end = text.data() + text.size();
-  int64_t whole = 0;
-  if (const auto r = std::from_chars(text.data(), end, whole); r.ec == std::errc() && r.ptr == end)
-    return params::StateScalar{name, whole};
-  double number = 0;
-  if (const auto r = std::from_chars(text.data(), end, number); r.ec == std::errc() && r.ptr == end)
-    return params::StateScalar{name, number};
-  return fail(ErrorCode::Corrupt,
-              fmt::format("'{}' of {} is '{}', which is no number", name, folder.string(), text));
-}
 
 // Opens the entry, or adds to the refusals why not.
 Result<std::optional<Reader>> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused,
@@ -57,9 +44,7 @@ Reader::Reader(archive::StoredCheckpoint stored) : stored_(std::move(stored)) {
 
 Result<Reader> Reader::open(const fs::path& folder, contract::FileShare verified) {
   ZT_TRY_ASSIGN(auto stored, archive::StoredCheckpoint::open(folder, verified));
-  Reader reader(std::move(stored));
-  ZT_TRY(reader.scalars());
-  return reader;
+  return Reader(std::move(stored));
 }
 
 const ManifestTensor* Reader::find(std::string_view name) const {
@@ -109,8 +94,8 @@ Status Reader::copy_into(const params::StateTensor& target) const {
 Result<std::vector<params::StateScalar>> Reader::scalars() const {
   std::vector<params::StateScalar> out;
   for (const auto& [name, text] : manifest().scalars) {
-    ZT_TRY_ASSIGN(params::StateScalar scalar, parse_scalar(folder(), name, text));
-    out.push_back(std::move(scalar));
+    ZT_TRY_ASSIGN(const contract::Scalar value, contract::parse_scalar(name, text));
+    out.push_back({name, value});
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "base/files/files.hpp"
+#include "contract/internal/json_number.hpp"
 
 namespace zt::contract {
 namespace {
@@ -126,7 +128,12 @@ struct FieldReader {
   }
   template <class T>
   void operator()(const char* key, T& value) {
-    if (const auto it = in.find(key); it != in.end()) value = it->get<T>();
+    const auto it = in.find(key);
+    if (it == in.end()) return;
+    if constexpr (std::integral<T> && !std::same_as<T, bool>)
+      value = internal::whole<T>(*it);
+    else
+      value = it->get<T>();
   }
 };
 
@@ -154,10 +161,11 @@ std::optional<Event> parse_line(std::string_view line, const internal::SegmentFi
     Event event;
     event.generation = file.generation;
     event.writer = file.writer;
-    event.sequence = j.at("seq");
+    event.sequence = internal::whole<decltype(event.sequence)>(j.at("seq"));
     event.time = j.at("time");
     const std::string type = j.at("type");
-    event.body = j.at("v").get<int>() == kVersion ? parse_body(j, type) : EventBody(UnknownEvent{type});
+    event.body =
+        internal::whole<int64_t>(j.at("v")) == kVersion ? parse_body(j, type) : EventBody(UnknownEvent{type});
     event.json = line;
     return event;
   } catch (const std::exception&) {  // third-party leaf: a damaged line is counted by the caller

@@ -7,6 +7,7 @@
 
 #include "base/files/files.hpp"
 #include "base/text/json_reason.hpp"
+#include "contract/internal/json_number.hpp"
 
 namespace zt::contract {
 
@@ -20,12 +21,13 @@ std::string to_json(const std::vector<LeftOutClip>& clips) {
 Result<std::vector<LeftOutClip>> parse_left_out(std::string_view text) {
   try {
     const auto json = nlohmann::json::parse(text);
-    if (const int version = json.at("version"); version != LeftOutClip::kVersion)
+    if (const auto version = internal::whole<int64_t>(json.at("version")); version != LeftOutClip::kVersion)
       return fail(ErrorCode::Unsupported,
                   fmt::format("clips left out in version {}, this program reads version {}", version,
                               LeftOutClip::kVersion));
     std::vector<LeftOutClip> clips;
-    for (const auto& one : json.at("clips")) clips.push_back({one.at("clip"), one.at("why")});
+    for (const auto& one : json.at("clips"))
+      clips.push_back({internal::whole<int64_t>(one.at("clip")), one.at("why")});
     return clips;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
     return fail(ErrorCode::Corrupt, fmt::format("not a list of clips left out: {}", json_reason(e)));

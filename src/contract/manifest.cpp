@@ -19,6 +19,7 @@
 #include "base/hash.hpp"
 #include "base/text/json_reason.hpp"
 #include "contract/internal/launch_numbers.hpp"
+#include "contract/scalars.hpp"
 
 namespace zt::contract {
 namespace {
@@ -109,6 +110,7 @@ Status check(const Manifest& m) {
                 fmt::format("the manifest has version {}, this program reads version {}", m.version,
                             Manifest::kVersion));
   }
+  ZT_TRY(check_scalars(m.scalars, m.step));
   std::set<std::string_view> files, names;
   for (const auto& f : m.files) {
     if (!is_plain_file_name(f.name))

@@ -73,8 +73,8 @@ Result<ManifestPart> parse_manifest_part(std::string_view json);
 /// Adds a rank's part. Once all are added the manifest is complete; parse_manifest() checks that.
 void add_part(Manifest& manifest, const ManifestPart& part);
 /// Refuses anything but a complete manifest: values of another kind, negative or too large numbers, file
-/// names with separators, tensors listed twice, chunks that leave gaps, overlap or exceed the shape (Corrupt,
-/// naming the key); another version (Unsupported).
+/// names with separators, tensors listed twice, chunks that leave gaps, overlap or exceed the shape, scalars
+/// that check_scalars() refuses (Corrupt, naming the key); another version (Unsupported).
 Result<Manifest> parse_manifest(std::string_view json);
 /// Reads `folder`/manifest.json. Does not look at the data files.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);

@@ -15,6 +15,7 @@
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
 #include "contract/internal/append_file.hpp"
+#include "contract/internal/json_number.hpp"
 #include "contract/internal/launch_numbers.hpp"
 
 namespace zt::contract {
@@ -111,7 +112,7 @@ std::string to_json(const Identity& i) {
 Result<Identity> parse_identity(std::string_view text) {
   try {
     const json j = json::parse(text);
-    if (const int version = j.at("version"); version != Identity::kVersion) {
+    if (const auto version = internal::whole<int64_t>(j.at("version")); version != Identity::kVersion) {
       return fail(ErrorCode::Unsupported,
                   fmt::format("the run has format version {}, this program reads version {}", version,
                               Identity::kVersion));

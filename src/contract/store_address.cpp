@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/text/json_reason.hpp"
+#include "contract/internal/json_number.hpp"
 
 namespace zt::contract {
 
@@ -23,19 +23,16 @@ std::string to_json(const StoreAddress& address) {
 Result<StoreAddress> parse_store_address(std::string_view text) {
   try {
     const auto json = nlohmann::json::parse(text);
-    if (const int version = json.at("version"); version != StoreAddress::kVersion)
+    if (const auto version = internal::whole<int64_t>(json.at("version")); version != StoreAddress::kVersion)
       return fail(ErrorCode::Unsupported,
                   fmt::format("a store's address of version {}, this program reads version {}", version,
                               StoreAddress::kVersion));
     StoreAddress address;
     address.launch = json.at("launch");
-    address.ranks = json.at("ranks");
+    address.ranks = internal::whole<int64_t>(json.at("ranks"));
     address.hosts = json.at("hosts").get<std::vector<std::string>>();
-    const auto& port =
-        json.at("port");  // a uint16_t would take what is left of a larger number, or a fraction
-    if (!port.is_number_integer() || port < 1 || port > std::numeric_limits<uint16_t>::max())
-      return fail(ErrorCode::Corrupt, fmt::format("not a store's address: {} is no port", port.dump()));
-    address.port = port;
+    address.port = internal::whole<uint16_t>(json.at("port"));
+    if (address.port == 0) return fail(ErrorCode::Corrupt, "not a store's address: 0 is no port");
     address.token = json.at("token");
     return address;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws

@@ -31,6 +31,17 @@ TEST(StoreAddress, AnotherVersionIsNotGuessedAt) {
   EXPECT_EQ(parse_store_address(R"({"version": 2})").error().code, ErrorCode::Unsupported);
 }
 
+// Found by the fuzz target: the conversion of such a number to an int is undefined.
+TEST(StoreAddress, NumbersBeyondAllBoundsAreCorrupt) {
+  const std::string huge = "180005555555555555555555555555555555555555555";
+  for (const std::string& text :
+       {"{\"version\": " + huge + "}", std::string(R"({"version": 1.5})"), std::string(R"({"version": "1"})"),
+        R"({"version": 1, "launch": "l", "ranks": )" + huge + R"(, "hosts": ["h"], "port": 1, "token": "t"})",
+        std::string(
+            R"({"version": 1, "launch": "l", "ranks": 2.5, "hosts": ["h"], "port": 1, "token": "t"})")})
+    EXPECT_EQ(parse_store_address(text).error().code, ErrorCode::Corrupt) << text;
+}
+
 // 70000 is 4464 in 16 bits.
 TEST(StoreAddress, APortThatIsNoneIsCorrupt) {
   for (const char* port : {"0", "-1", "65536", "70000", "1e30", "80.5"})

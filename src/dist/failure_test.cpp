@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <future>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -309,6 +311,16 @@ TEST(Group, NamesTheRankThatDidNotCome) {
                                                                                   : group.error().text();
   });
   ranks.expect_all_ok();
+}
+
+TEST(RankProcesses, AreNotForkedBesideAThread) {
+  std::promise<void> end;
+  std::thread other([&] { end.get_future().wait(); });
+
+  EXPECT_THROW(RankProcesses(1, [](const RankSeat&) { return std::string("ok"); }), std::runtime_error);
+
+  end.set_value();
+  other.join();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What other programs make of these files was tried by hand: docs/formats/export.md.
+// What other programs make of these files: export_stock_test.cpp and scripts/check_exports.
 #include "models/export_folder.hpp"
 
 #include <ATen/ATen.h>

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranks of a test as real processes, forked from it, with a rendezvous in the test itself. Parent and
 // rank speak in lines, so nobody sleeps to wait for the other. No rank outlives this object, nor the test.
+//
+// A forked process has only the thread that forked. OpenMP's pool of threads, once some operation in the test
+// has made one, seems to be there in the ranks too, and the first operation of theirs that it should help
+// with waits for it for ever. So the tests of a program that includes this compute with one thread, whatever
+// OMP_NUM_THREADS says, and ranks are not forked beside others.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,10 +17,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -79,10 +90,21 @@ struct RankSeat {
   }
 };
 
+class OneThread : public ::testing::Environment {
+  void SetUp() override { at::set_num_threads(1); }
+};
+inline ::testing::Environment* const kOneThread = ::testing::AddGlobalTestEnvironment(new OneThread);
+
 class RankProcesses {
  public:
-  /// Forks `size` ranks that run `body` and say what it returns. Call before the test has threads.
+  /// Forks `size` ranks that run `body` and say what it returns. Throws if the test has threads.
   RankProcesses(int size, const std::function<std::string(const RankSeat&)>& body) {
+    // A thread that was joined is in the kernel's list for a moment longer.
+    for (const auto deadline = clock::in(std::chrono::seconds(2)); num_threads() != 1;
+         std::this_thread::yield())
+      if (clock::left(deadline).count() == 0)
+        throw std::runtime_error("the test has " + std::to_string(num_threads()) +
+                                 " threads, which ranks would lack");
     for (int rank = 0; rank < size; ++rank) start({rank, size, 0, nullptr}, body);
     server_ = std::move(*rendezvous::Server::start({"127.0.0.1", "test"}));
     for (const Rank& one : ranks_) one.channel.say(std::to_string(server_->port()));
@@ -114,6 +136,10 @@ class RankProcesses {
     int fd;
     LineChannel channel;
   };
+  static std::ptrdiff_t num_threads() {
+    const std::filesystem::directory_iterator threads("/proc/self/task");
+    return std::distance(begin(threads), end(threads));
+  }
   void start(RankSeat seat, const std::function<std::string(const RankSeat&)>& body) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();

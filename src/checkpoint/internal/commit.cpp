@@ -24,16 +24,12 @@
 #include "base/log.hpp"
 #include "checkpoint/internal/part.hpp"
 #include "contract/manifest.hpp"
+#include "contract/scalars.hpp"
 
 namespace zt::checkpoint::internal {
 namespace {
 
 namespace fs = std::filesystem;
-std::string scalar_text(const std::variant<int64_t, double>& value) {
-  // The alternate form always has a point or an exponent, so a reader can tell 1.0 from 1.
-  if (const double* number = std::get_if<double>(&value)) return fmt::format("{:#}", *number);
-  return fmt::format("{}", std::get<int64_t>(value));
-}
 
 contract::Manifest describe(const Save& save) {
   const auto& [options, checkpoints, number, snapshot] = save;
@@ -44,7 +40,7 @@ contract::Manifest describe(const Save& save) {
   m.config_digest = options.config_digest;
   m.written_at = clock::utc_now();
   for (const params::StateScalar& scalar : snapshot.scalars)
-    m.scalars[scalar.name] = scalar_text(scalar.value);
+    m.scalars[scalar.name] = contract::scalar_text(scalar.value);
   m.metrics = snapshot.metrics;
   return m;
 }

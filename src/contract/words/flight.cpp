@@ -10,6 +10,7 @@
 #include "base/files/files.hpp"
 #include "base/text/json_reason.hpp"
 #include "base/text/text.hpp"
+#include "contract/internal/json_number.hpp"
 
 namespace zt::contract {
 namespace {
@@ -40,11 +41,11 @@ std::string head_of(const Flight& f) {
 FlightExchange exchange_of(const json& j) {
   FlightExchange e;
   e.group = j.at("group");
-  e.sequence = j.at("seq");
+  e.sequence = internal::whole<uint64_t>(j.at("seq"));
   e.operation = j.at("op");
   e.label = j.at("label");
-  e.bytes = j.at("bytes");
-  e.fingerprint = j.at("print");
+  e.bytes = internal::whole<int64_t>(j.at("bytes"));
+  e.fingerprint = internal::whole<uint32_t>(j.at("print"));
   const std::string state = j.at("state");
   for (size_t i = 0; i < kStates.size(); ++i)
     if (state == kStates[i]) e.state = static_cast<ExchangeState>(i);
@@ -55,11 +56,12 @@ FlightExchange exchange_of(const json& j) {
 
 Flight flight_of(const json& j) {
   Flight f;
-  f.generation = j.at("generation");
-  f.rank = j.at("rank");
-  f.groups = j.at("groups").get<decltype(f.groups)>();
+  f.generation = internal::whole<int64_t>(j.at("generation"));
+  f.rank = internal::whole<int64_t>(j.at("rank"));
+  for (const auto& [group, members] : j.at("groups").items())
+    for (const json& member : members) f.groups[group].push_back(internal::whole<int64_t>(member));
   f.host = j.at("host");
-  f.step = j.at("step");
+  f.step = internal::whole<int64_t>(j.at("step"));
   f.doing = j.at("doing");
   f.reason = j.at("reason");
   f.time_s = j.at("time_s");
@@ -95,7 +97,7 @@ Result<Flight> read_flight(const std::filesystem::path& path) {
       return fail(ErrorCode::Unsupported, fmt::format("{} is of version {}, this program reads version {}",
                                                       path.string(), head->at("version").dump(), kVersion));
     flight = flight_of(*head);
-  } catch (const json::exception& e) {  // third-party leaf
+  } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
     return fail(ErrorCode::Corrupt, path.string() + ": " + json_reason(e));
   }
   for (size_t i = 1; i < lines.size(); ++i) {
@@ -103,7 +105,7 @@ Result<Flight> read_flight(const std::filesystem::path& path) {
     if (!line) continue;
     try {
       flight.exchanges.push_back(exchange_of(*line));
-    } catch (const json::exception&) {  // a torn or foreign line says nothing
+    } catch (const std::exception&) {  // a torn or foreign line says nothing
       continue;
     }
   }

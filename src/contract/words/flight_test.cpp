@@ -69,6 +69,23 @@ TEST(FlightRecord, ForeignLinesAreLeftOut) {
   EXPECT_EQ(read_flight(folder / "flight")->exchanges.size(), 2U);
 }
 
+TEST(FlightRecord, NumbersThatAreNoneAreDamage) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(write_flight(folder / "flight", two_exchanges()));
+  const std::string whole = files::read(folder / "flight").value();
+  const auto with = [&](const std::string& key, size_t from, const std::string& value) {
+    const size_t at = whole.find("\"" + key + "\":", from) + key.size() + 3;
+    const std::string damaged = std::string(whole).replace(at, whole.find_first_of(",}", at) - at, value);
+    std::ofstream(folder / "damaged") << damaged;
+    return read_flight(folder / "damaged");
+  };
+
+  for (const std::string& value : {std::string("1.5"), std::string("\"h\""), "1" + std::string(60, '0')}) {
+    EXPECT_EQ(with("rank", 0, value).error().code, ErrorCode::Corrupt) << value;
+    EXPECT_EQ(with("seq", whole.find('\n'), value)->exchanges.size(), 1U) << value;
+  }
+}
+
 TEST(FlightRecord, OtherFilesAndVersionsAreRefused) {
   const test::TempFolder folder;
   std::ofstream(folder / "other") << "{\"format\":\"x\"}\n";

@@ -70,6 +70,56 @@ TEST(Keypoints, HandsAndFaceSurviveAFile) {
   EXPECT_EQ(*read, clip);
 }
 
+/// "a,b,c" n times, separated by commas.
+std::string times(size_t n, const std::string& point) {
+  std::string all;
+  for (size_t i = 0; i < n; ++i) all += (i == 0 ? "" : ",") + point;
+  return all;
+}
+
+// A left hand whose wrist and little finger's tip alone are seen; a right hand that nobody looked for.
+TEST(Keypoints, HandsAndFaceAreWrittenAsTheFormatSays) {
+  KeypointClip clip = example();
+  Person& person = clip.frames[0].people[0];
+  person.left_hand.assign(kNumHand, {});
+  person.left_hand[0] = {0.75F, 0.5F, 1};
+  person.left_hand[20] = {0.875F, 0.25F, 0.5F};
+  person.face.assign(kNumFace, {0.5F, 0.125F, 1});
+  const std::string parts = ",\"left_hand\":[0.75,0.5,1," + times(19, "0,0,0") +
+                            ",0.875,0.25,0.5],\"face\":[" + times(kNumFace, "0.5,0.125,1") + "]";
+  const std::string text = replaced(kText, kBody, kBody + parts);
+
+  EXPECT_EQ(format_keypoints(clip), text);
+  const auto read = parse_keypoints(text);
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_EQ(*read, clip);
+}
+
+TEST(Keypoints, TheHandsAreNotMixedUp) {
+  const std::string left = ",\"left_hand\":[" + times(kNumHand, "0.75,0.5,1") + "]",
+                    right = ",\"right_hand\":[" + times(kNumHand, "0.25,0.5,1") + "]";
+
+  for (const std::string& parts : {left + right, right + left}) {
+    const auto read = parse_keypoints(replaced(kText, kBody, kBody + parts));
+    ASSERT_TRUE(read) << read.error().text();
+    const Person& person = read->frames[0].people[0];
+    EXPECT_EQ(person.left_hand, std::vector<Keypoint>(kNumHand, {0.75F, 0.5F, 1}));
+    EXPECT_EQ(person.right_hand, std::vector<Keypoint>(kNumHand, {0.25F, 0.5F, 1}));
+    EXPECT_TRUE(person.face.empty());
+  }
+}
+
+TEST(Keypoints, APartOfAnotherNumberOfPointsIsRefused) {
+  for (const std::string& parts :
+       {",\"left_hand\":[" + times(20, "0,0,0") + "]", ",\"right_hand\":[" + times(22, "0,0,0") + "]",
+        ",\"face\":[" + times(67, "0,0,0") + "]", ",\"left_hand\":[" + times(21, "0.5,2000,1") + "]",
+        std::string(",\"right_hand\":[]"), std::string(",\"left_hand\":null")}) {
+    const auto read = parse_keypoints(replaced(kText, kBody, kBody + parts));
+    ASSERT_FALSE(read) << parts;
+    EXPECT_THAT(read.error().message, HasSubstr("line 2: person 0"));
+  }
+}
+
 TEST(Keypoints, CoordinatesKeepFiveDecimals) {
   KeypointClip clip = example();
   clip.frames[0].people[0].at(BodyPart::Nose) = {0.1234549F, -0.000001F, 1.0F};
@@ -141,6 +191,11 @@ TEST(Keypoints, TheBoxGoesAroundPresentPointsOnly) {
   person.face.assign(kNumFace, {});
 
   EXPECT_EQ(bounding_box(person), (std::array<double, 4>{0.375, 0.25, 0.5, 0.875}));
+  person.left_hand.assign(kNumHand, {});
+  person.left_hand[8] = {0.75F, 0.5F, 1};
+  person.right_hand.assign(kNumHand, {});
+  person.right_hand[8] = {0.25F, 0.125F, 1};
+  EXPECT_EQ(bounding_box(person), (std::array<double, 4>{0.25, 0.125, 0.75, 0.875}));
   EXPECT_EQ(bounding_box(Person{}), (std::array<double, 4>{0, 0, 0, 0}));
 }
 
@@ -153,6 +208,23 @@ TEST(Keypoints, AreSeenInACrop) {
 
   EXPECT_EQ(cropped.people[0].at(BodyPart::Nose), (Keypoint{0.5F, 0.0F, 0.9F}));
   EXPECT_EQ(cropped.people[0].at(BodyPart::Neck), Keypoint{});
+}
+
+TEST(Keypoints, HandsAndFaceAreSeenInACropToo) {
+  Keypoints keypoints;
+  keypoints.people.resize(1);
+  Person& person = keypoints.people[0];
+  person.left_hand.assign(kNumHand, {});
+  person.left_hand[20] = {0.5F, 0.75F, 1};
+  person.right_hand.assign(kNumHand, {0.125F, 0.5F, 1});
+  person.face.assign(kNumFace, {0.375F, 0.875F, 1});
+
+  const Keypoints cropped = crop_keypoints(keypoints, {0.25, 0.5, 0.75, 1.0});
+
+  EXPECT_EQ(cropped.people[0].left_hand[20], (Keypoint{0.5F, 0.5F, 1}));
+  EXPECT_EQ(cropped.people[0].left_hand[19], Keypoint{});
+  EXPECT_EQ(cropped.people[0].right_hand, std::vector<Keypoint>(kNumHand, {-0.25F, 0, 1}));
+  EXPECT_EQ(cropped.people[0].face, std::vector<Keypoint>(kNumFace, {0.25F, 0.75F, 1}));
 }
 
 }  // namespace

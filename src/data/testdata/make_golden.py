@@ -105,7 +105,25 @@ def draw_reference(people, width, height, factor=1, hands=True, face=True):
     return canvas
 
 
-def draw_puppet(points, width, height):
+def hands_alone():
+    """128 x 3 without body and face: two spread hands. Of the left, the middle finger is absent and the little one's
+    tip in doubt; of the right, the thumb's tip lies in the first column of a picture of 128 and the ring finger's in the
+    first row of one of 96, where the reference takes points for absent."""
+    points = np.zeros((128, 3))
+    for part, wrist, mirror in [(LEFT, (.7, .8), 1), (RIGHT, (.28, .75), -1)]:
+        hand = [wrist]
+        for finger in range(5):
+            angle = math.radians(-150 + 30 * finger)
+            hand += [(wrist[0] + mirror * r * math.cos(angle), wrist[1] + r * math.sin(angle)) for r in (.12, .17, .21, .24)]
+        points[part] = [(x, y, 1) for x, y in hand]
+    points[18 + 9:18 + 13] = 0
+    points[18 + 20, 2] = 0.2
+    points[39 + 4, :2] = (.005, .6)
+    points[39 + 16, :2] = (.3, .009)
+    return points.astype(np.float32)
+
+
+def draw_puppet(points, width, height, hands=False, face=False):
     canvas = np.zeros((height, width, 3))
     centres = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
     side = min(width, height)
@@ -126,6 +144,14 @@ def draw_puppet(points, width, height):
     for i in range(18):
         if points[i, 2] >= THRESHOLD:
             capsule(i, i, 0.018, COLOURS[i])
+    for part in [LEFT, RIGHT] if hands else []:
+        for ie, (a, b) in enumerate(BONES):
+            a, b = a + part.start, b + part.start
+            if min(points[a, 2], points[b, 2]) >= THRESHOLD:
+                capsule(a, b, 0.006, np.rint(np.array(colorsys.hsv_to_rgb(ie / 20.0, 1.0, 1.0)) * 255))
+    for i in range(FACE.start, FACE.stop) if face else []:
+        if points[i, 2] >= THRESHOLD:
+            capsule(i, i, 0.006, (255, 255, 255))
     return canvas.astype(np.uint8)
 
 
@@ -169,6 +195,8 @@ def drawing():
     rng = np.random.default_rng(3)
     alone, beside, outside = person(rng, -0.1, 0.9), person(rng, 0.15, 0.8), person(rng, 0.35, 1.6)
     two = np.stack([alone, beside])
+    hands, face = hands_alone(), np.zeros((128, 3), np.float32)
+    face[FACE] = alone[FACE]
     return {
         "alone_people": alone[None], "alone": draw_reference(alone[None], 96, 80),
         "body_only": draw_reference(alone[None], 96, 80, hands=False, face=False),
@@ -176,6 +204,10 @@ def drawing():
         "outside_people": outside[None], "outside": draw_reference(outside[None], 96, 80),
         "doubled": draw_reference(alone[None], 150, 120, factor=2),
         "puppet": draw_puppet(alone, 64, 72),
+        "hands_people": hands[None], "hands": draw_reference(hands[None], 128, 96),
+        "face_people": face[None], "face": draw_reference(face[None], 96, 80),
+        "puppet_hands": draw_puppet(hands, 128, 96, hands=True),
+        "puppet_whole": draw_puppet(alone, 64, 72, hands=True, face=True),
     }
 
 

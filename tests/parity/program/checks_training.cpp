@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// One training step of each stage: noising, target, prediction, loss and the gradient of every trainable
-// parameter.
+// One training step of each stage, made by the stepper of training: noising, target, prediction, loss and the
+// gradient of every trainable parameter.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
+#include <map>
+#include <numeric>
+#include <utility>
 
 #include "checks.hpp"
 #include "diffusion/loss.hpp"
+#include "train/pass/run_rules.hpp"
+#include "train/stepper.hpp"
 
 namespace zt::parity {
 namespace {
@@ -22,74 +28,114 @@ struct Variant {
   double gamma = kSnrGamma;
 };
 
+/// The settings of a run that makes this step.
+config::TrainJob job_of(const Variant& variant) {
+  config::TrainJob job;
+  job.stage = variant.stage;
+  job.schedule.prediction_type = config::PredictionType::VPrediction;
+  job.schedule.min_snr_variant = config::MinSnrVariant::Moore;
+  job.schedule.snr_gamma = variant.gamma;
+  job.precision.mixed_precision = config::MixedPrecision::Fp32;
+  job.precision.bank_dtype = variant.half_bank ? config::BankDtype::Fp16 : config::BankDtype::Compute;
+  return job;
+}
+
+train::Batch batch_of(const FixtureFolder& folder, const Variant& variant) {
+  const auto get = [&](const std::string& name) {
+    return folder.input(folder.has(variant.file, name) ? variant.file : variant.inputs, name);
+  };
+  train::Batch batch;
+  batch.latents_BCFHW = get("inp_latents");
+  batch.noise_BCFHW = diffusion::offset_noise(get("inp_noise_base"), get("inp_noise_offset"), kNoiseOffset);
+  batch.timesteps_B = get("inp_timesteps").cpu();
+  batch.pose_BCFHW = get("inp_pose");
+  batch.context_BLD = get("inp_ctx");
+  batch.bank_row_B.assign(static_cast<size_t>(batch.size()), -1);
+  if (variant.has_reference) {
+    batch.reference_RCHW = get("inp_ref_latents");
+    batch.reference_context_RLD = batch.context_BLD;
+    std::iota(batch.bank_row_B.begin(), batch.bank_row_B.end(), 0);
+  }
+  return batch;
+}
+
+/// What one step of training's own stepper made of the batch, and the gradients that it was about to take.
 struct Step {
-  at::Tensor noise, noisy, target, pred, weights, loss, per_sample_mse;
+  train::StepReport report;
+  std::map<std::string, at::Tensor> gradients;  ///< by parameter
 };
 
-at::Tensor input(const FixtureFolder& folder, const Variant& variant, const std::string& name) {
-  return folder.input(folder.has(variant.file, name) ? variant.file : variant.inputs, name);
-}
-
-Step run_step(const FixtureFolder& folder, const Variant& variant, const models::NetworkSet& nets) {
-  const auto get = [&](const std::string& name) { return input(folder, variant, name); };
+Step make_step(const FixtureFolder& folder, const Variant& variant, train::Batch batch) {
+  const config::TrainJob job = job_of(variant);
   const diffusion::NoiseSchedule schedule = folder.schedule("scheduler_train");
-  const auto prediction = diffusion::Prediction::VPrediction;
-  const at::Tensor latents = get("inp_latents"), timesteps = get("inp_timesteps"), context = get("inp_ctx");
-  Step out;
-  out.noise = diffusion::offset_noise(get("inp_noise_base"), get("inp_noise_offset"), kNoiseOffset);
-  out.noisy = schedule.add_noise(latents, out.noise, timesteps);
-  out.target = schedule.target(prediction, latents, out.noise, timesteps);
-  models::ReferenceBank bank;
-  if (variant.has_reference) bank = nets.reference_net->forward(get("inp_ref_latents"), context);
-  if (variant.half_bank) bank = bank.rounded_to_half();
-  out.pred = nets.denoising_unet->forward({.x_BCFHW = out.noisy,
-                                           .timestep_B = timesteps,
-                                           .context_BLD = context,
-                                           .pose_BCFHW = nets.pose_guider->forward(get("inp_pose")),
-                                           .bank = variant.has_reference ? &bank : nullptr});
-  out.weights = diffusion::loss_weights(schedule, {.gamma = variant.gamma}, prediction, timesteps);
-  const diffusion::DiffusionLoss loss = diffusion::weighted_mse(out.pred, out.target, out.weights);
-  out.loss = loss.loss;
-  out.per_sample_mse = loss.per_sample_mse_B;
-  return out;
-}
-
-void compare_step(const FixtureFolder& folder, const Variant& variant, const Step& step, Report& report) {
-  Check check(variant.file + " loss");
-  const auto compare = [&](const std::string& name, const at::Tensor& found) {
-    if (!folder.has(variant.file, name)) return;
-    check.close(name, found.detach().reshape(folder.get(variant.file, name).sizes()),
-                folder.get(variant.file, name), folder.tolerance(variant.file, name));
+  train::ModelState state = train::make_model_state(folder.networks(variant.stage), job);
+  const params::ParamStore& store = *state.networks.store;
+  train::Ranks alone;
+  Step step;
+  train::StepSettings settings;
+  settings.before_update = [&] {  // the update clears them
+    for (const params::StoredParam& param : store.params())
+      if (param.value.grad().defined()) step.gradients[param.info.name] = param.value.grad().clone();
   };
-  compare("noise", step.noise);
-  compare("noisy", step.noisy);
-  compare("target", step.target);
-  compare("pred", step.pred);
-  // Without weighting the reference takes one mean over everything and stores zeros for these.
-  if (variant.gamma > 0) {
-    compare("weights", step.weights);
-    compare("per_sample_mse", step.per_sample_mse);
-  }
-  compare("loss", step.loss);
-  report.add(check);
+  train::Stepper stepper(state, alone, schedule, train::forward_rules(job, store), settings);
+  train::StepBatches batches(1);
+  batches.front().push_back(std::move(batch));
+  step.report = unwrap(stepper.step(batches, job.optimizer.learning_rate));
+  if (step.report.is_skipped) throw std::runtime_error(variant.file + ": a gradient is not finite");
+  return step;
 }
 
-void compare_gradients(const FixtureFolder& folder, const Variant& variant, const models::NetworkSet& nets,
+const at::Tensor& gradient(const Step& step, const std::string& parameter) {
+  const auto found = step.gradients.find(parameter);
+  if (found == step.gradients.end()) throw std::runtime_error("no gradient for " + parameter);
+  return found->second;
+}
+
+/// What goes into the step, and the prediction alone.
+void compare_pass(const FixtureFolder& folder, const Variant& variant, const train::Batch& batch,
+                  Check& check) {
+  const auto compare = [&](const std::string& name, const at::Tensor& found) {
+    if (folder.has(variant.file, name))
+      check.close(name, found, folder.get(variant.file, name), folder.tolerance(variant.file, name));
+  };
+  const config::TrainJob job = job_of(variant);
+  const diffusion::NoiseSchedule schedule = folder.schedule("scheduler_train");
+  const models::NetworkSet nets = folder.networks(variant.stage);
+  const train::ForwardRules rules = train::forward_rules(job, *nets.store);
+  const at::NoGradGuard no_grad;
+  compare("noise", batch.noise_BCFHW);
+  compare("noisy", schedule.add_noise(batch.latents_BCFHW, batch.noise_BCFHW, batch.timesteps_B));
+  compare("target",
+          schedule.target(rules.prediction, batch.latents_BCFHW, batch.noise_BCFHW, batch.timesteps_B));
+  compare("pred", train::predict({*nets.reference_net, *nets.denoising_unet, *nets.pose_guider}, schedule,
+                                 batch, rules));
+  // Without weighting the reference stores zeros for these.
+  if (variant.gamma > 0)
+    compare("weights",
+            diffusion::loss_weights(schedule, rules.weighting, rules.prediction, batch.timesteps_B));
+}
+
+void compare_losses(const FixtureFolder& folder, const Variant& variant, const Step& step, Check& check) {
+  const auto compare = [&](const std::string& name, const std::vector<double>& found) {
+    const at::Tensor wanted = folder.get(variant.file, name);
+    check.close(name, at::tensor(found, at::kDouble).reshape(wanted.sizes()), wanted,
+                folder.tolerance(variant.file, name));
+  };
+  compare("loss", {step.report.loss});
+  if (variant.gamma == 0) return;  // the reference takes one mean over everything
+  std::vector<double> per_sample;
+  for (const train::SampleLoss& sample : step.report.samples) per_sample.push_back(sample.mse);
+  compare("per_sample_mse", per_sample);
+}
+
+void compare_gradients(const FixtureFolder& folder, const Variant& variant, const Step& step,
                        Report& report) {
   Check check(variant.file + " gradients");
   constexpr std::string_view kPrefix = "grad.";
-  for (const std::string& name : folder.names(variant.file, std::string(kPrefix))) {
-    const params::StoredParam* param = nets.store->find(name.substr(kPrefix.size()));
-    if (!param) throw std::runtime_error("no parameter for " + name);
-    check.close(name, param->value.grad(), folder.get(variant.file, name),
+  for (const std::string& name : folder.names(variant.file, std::string(kPrefix)))
+    check.close(name, gradient(step, name.substr(kPrefix.size())), folder.get(variant.file, name),
                 folder.tolerance(variant.file, name));
-  }
-  double square_sum = 0;
-  for (const params::Segment& segment : nets.store->segments()) {
-    if (segment.gradients_P.defined())
-      square_sum += segment.gradients_P.to(at::kDouble).square().sum().item<double>();
-  }
-  check.close("total_grad_norm", at::full({1}, std::sqrt(square_sum), at::kDouble),
+  check.close("total_grad_norm", at::full({1}, step.report.norms.total, at::kDouble),
               folder.get(variant.file, "total_grad_norm"), folder.tolerance(variant.file, "total_grad_norm"));
   report.add(check);
 }
@@ -100,14 +146,11 @@ bool is_round_off(const std::string& name) {
          name.find(".transformer_blocks.0.norm2.") != std::string::npos;
 }
 
-void compare_norms(const FixtureFolder& folder, const Variant& variant, const models::NetworkSet& nets,
-                   Report& report) {
+void compare_norms(const FixtureFolder& folder, const Variant& variant, const Step& step, Report& report) {
   Check check(variant.file + " gradient norms");
   const nlohmann::json norms = folder.json("grad_norms").at(variant.file).at("norms");
   for (const auto& [name, wanted] : norms.items()) {
-    const params::StoredParam* param = nets.store->find(name);
-    if (!param || !param->value.grad().defined()) throw std::runtime_error("no gradient for " + name);
-    const double found = param->value.grad().to(at::kDouble).norm().item<double>();
+    const double found = gradient(step, name).to(at::kDouble).norm().item<double>();
     if (wanted.is_null()) {
       check.within(name, found, 0);  // no gradient at all
     } else if (is_round_off(name)) {
@@ -135,12 +178,14 @@ void check_training(const FixtureFolder& folder, Report& report) {
       report.add_absent(variant.file);
       continue;
     }
-    const models::NetworkSet nets = folder.networks(variant.stage);
-    const Step step = run_step(folder, variant, nets);
-    step.loss.backward();
-    compare_step(folder, variant, step, report);
-    compare_gradients(folder, variant, nets, report);
-    if (folder.has_json("grad_norms")) compare_norms(folder, variant, nets, report);
+    const train::Batch batch = batch_of(folder, variant);
+    const Step step = make_step(folder, variant, batch);
+    Check loss(variant.file + " loss");
+    compare_pass(folder, variant, batch, loss);
+    compare_losses(folder, variant, step, loss);
+    report.add(loss);
+    compare_gradients(folder, variant, step, report);
+    if (folder.has_json("grad_norms")) compare_norms(folder, variant, step, report);
   }
 }
 

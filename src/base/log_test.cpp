@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/files/files.hpp"
+#include "support/temp_folder.hpp"
+
+namespace zt::log {
+namespace {
+
+/// What a message becomes in a log file, without its time.
+std::string logged(std::string_view message) {
+  const test::TempFolder folder;
+  EXPECT_TRUE(add_file(folder / "rank.log"));
+  warn("test", message);
+  flush();
+  const std::string text = files::read(folder / "rank.log").value();
+  const size_t level = text.find("Z ");
+  EXPECT_NE(level, std::string::npos) << text;
+  return text.substr(level + 2);
+}
+
+TEST(Log, WritesLevelComponentAndMessage) {
+  EXPECT_EQ(logged("step=3 saved"), "warning test: step=3 saved\n");
+}
+
+// A file's name may hold anything: here colours, a title for the window, and U+009B, which begins a command
+// too.
+TEST(Log, ShowsControlCharactersInsteadOfSendingThem) {
+  EXPECT_EQ(logged("no \x1b[31mred\x1b]0;title\a\xC2\x9B"
+                   "2J\x7f.mp4\tsize=3 \xC3\xA9"),
+            "warning test: no ?[31mred?]0;title??2J?.mp4\tsize=3 \xC3\xA9\n");
+}
+
+TEST(Log, FurtherLinesOfAMessageDoNotPassForEntries) {
+  EXPECT_EQ(logged("bad name 'a\n2026-01-01T00:00:00.000Z error all is lost'\n\n"),
+            "warning test: bad name 'a\n  2026-01-01T00:00:00.000Z error all is lost'\n");
+}
+
+}  // namespace
+}  // namespace zt::log
