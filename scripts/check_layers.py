@@ -7,6 +7,7 @@
 - No folder, or subfolder, with more than 25 files; tests and their data do not count.
 - No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
   utils, helper, manager or common.
+- at::parallel_for is serial in a file compiled without OpenMP: tensor/parallel.hpp is the one that is not.
 - x.cpp includes x.hpp before anything else: so the build proves that x.hpp compiles alone (cmake/check_headers.cmake).
 Prints one line per finding, "path:line: what"; exit code 1 if there is any. Usage: check_layers.py [ROOT]
 """
@@ -110,6 +111,10 @@ def check_file(path, folder, root, layers, deps):
         yield 1, "the first line must be the SPDX line"
     if BANNED_NAMES.match(path.stem):
         yield 1, f"'{path.stem}' says nothing: name the file after what it holds"
+    if path.relative_to(root / "src").as_posix() != "tensor/parallel.cpp":
+        for number, line in enumerate(lines, 1):
+            if "at::parallel_for(" in line:
+                yield number, "at::parallel_for is serial here: call tensor::parallel_for (tensor/parallel.hpp)"
     yield from check_own_header(path, root, lines)
     yield from check_includes(path, folder, root, lines, layers, deps)
     if not path.name.endswith("_test.cpp"):
