@@ -28,6 +28,7 @@
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
+#include "tensor/parallel.hpp"
 #include "tensor/pictures.hpp"
 
 namespace zt::generate {
@@ -302,7 +303,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
 }  // namespace
 
 Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
-  if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
+  if (job.threads > 0) tensor::set_num_threads(job.threads);
   ZT_TRY_ASSIGN(const Evaluation eval, open(job, hooks));
   Groups groups;
   say_dtypes(eval, groups);

@@ -30,6 +30,7 @@
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
+#include "tensor/parallel.hpp"
 
 namespace zt::generate {
 namespace {
@@ -208,7 +209,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY(require_inputs(job));
   ZT_TRY(check_panels(job));
-  if (job.threads > 0) at::set_num_threads(static_cast<int>(job.threads));
+  if (job.threads > 0) tensor::set_num_threads(job.threads);
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   const std::tm now = local_time();
   // Only names depend on the final size, and only under compat: the disk check wants a place, not a name.

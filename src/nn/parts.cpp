@@ -44,6 +44,7 @@ void side_by_side(size_t count, const std::function<void(size_t)>& body) {
   const at::ThreadLocalState state;
   tensor::parallel_for(0, static_cast<int64_t>(count), 1, [&](int64_t first, int64_t last) {
     const at::ThreadLocalStateGuard as_caller(state);
+    const tensor::ThreadCount one_each(1);
     for (int64_t i = first; i < last; ++i) body(static_cast<size_t>(i));
   });
 }

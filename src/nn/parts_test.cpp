@@ -103,6 +103,7 @@ TEST_F(PartsTest, RunOnThreadsOfTheirOwnInTheCallersGradientMode) {
                                      threads.insert(std::this_thread::get_id());
                                      EXPECT_FALSE(at::GradMode::is_enabled());
                                      EXPECT_EQ(worthwhile_parts(cut[0], 8), 1);  // no parts of parts
+                                     EXPECT_EQ(at::get_num_threads(), 1);
                                      return Tensors{at::matmul(cut[0], weight_)};
                                    },
                                    {x_}, {});
@@ -115,6 +116,7 @@ TEST_F(PartsTest, RunOnThreadsOfTheirOwnInTheCallersGradientMode) {
 TEST_F(PartsTest, WhatAPartThrowsReachesTheCaller) {
   const auto throws = [](const Tensors&, const Tensors&) -> Tensors { throw std::runtime_error("part"); };
   EXPECT_THROW(run_in_parts(2, 0, throws, {x_}, {}), std::runtime_error);
+  EXPECT_EQ(at::get_num_threads(), 2);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "prepare/run_encoders.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
+#include "tensor/parallel.hpp"
 
 namespace zt::prepare {
 namespace {
@@ -79,7 +80,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
   const int callers_threads = at::get_num_threads();
   parallel_for(static_cast<size_t>(total), options.num_threads, [&](size_t i) {
     if (stopping) return;
-    at::set_num_threads(1);
+    tensor::set_num_threads(1);
     Result<int64_t> encoded = build_clip(encoder, plan, i, options.batch_frames);
     const std::lock_guard lock(mutex);
     if (!encoded && !is_fault_of_clip(encoded.error())) {
@@ -94,7 +95,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
     if (options.progress) options.progress(report.clips, total);
     if (failure || (options.should_stop && options.should_stop())) stopping = true;
   });
-  at::set_num_threads(callers_threads);
+  tensor::set_num_threads(callers_threads);
   if (failure) return fail(*std::move(failure));
   if (stopping && report.clips < total) return fail(ErrorCode::Cancelled, "stopped on request");
   return report;

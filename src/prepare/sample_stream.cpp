@@ -15,6 +15,7 @@
 
 #include "base/log.hpp"
 #include "contract/words/progress.hpp"
+#include "tensor/parallel.hpp"
 
 namespace zt::prepare {
 namespace {
@@ -82,7 +83,7 @@ struct SampleStream::State {
   }
 
   void work() {
-    at::set_num_threads(1);
+    tensor::set_num_threads(1);
     for (;;) {
       uint64_t count = 0;
       {

@@ -7,8 +7,8 @@
 
 #include "base/clock.hpp"
 #include "optim/ema.hpp"
+#include "tensor/parallel.hpp"
 #include "train/pass/lanes.hpp"
-#include "train/pass/thread_count.hpp"
 #include "train/validation_clips.hpp"
 
 namespace zt::train {
@@ -28,7 +28,7 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
   const config::ValidationJob& job = setup.job.validation;
   if (job.every_steps == 0 || job.num_loss_samples == 0 || !setup.ranks.is_first()) return validator;
   journal.progress(contract::Phase::Loading, "validation samples");
-  const ThreadCount threads(threads_of_lane(setup));
+  const tensor::ThreadCount threads(threads_of_lane(setup));
   ZT_TRY_ASSIGN(ValidationSet set, ValidationSet::open(*setup.validation_encoder, setup.job, should_stop));
   if (set.num_unreadable() > 0)
     journal.event(contract::Warning{"validation", std::to_string(set.num_unreadable()) + " of " +
@@ -86,7 +86,7 @@ Status Validator::measure(bool wants_loss, bool wants_clips) {
 
 void Validator::measure_loss(const StepNetworks& nets) {
   const clock::Stopwatch watch;
-  const ThreadCount threads(threads_of_lane(setup_));
+  const tensor::ThreadCount threads(threads_of_lane(setup_));
   Cursor& cursor = setup_.cursor;
   loss_ = set_->loss(nets, setup_.schedule, rules_, setup_.batch_rules);
   loss_step_ = cursor.step;

@@ -16,6 +16,7 @@
 #include "config/paths.hpp"
 #include "contract/exit_codes.hpp"
 #include "tensor/device.hpp"
+#include "tensor/parallel.hpp"
 #include "train/launch/left_out.hpp"
 #include "train/launch/run_plan.hpp"
 #include "train/loop.hpp"
@@ -91,7 +92,7 @@ Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
     ZT_TRY_ASSIGN(setup_, train::set_up(job_, run_, launch_.device, std::move(ranks), origin, journal));
   }
   memory_->drop_after(origin.memory_step.value_or(-1));
-  at::set_num_threads(static_cast<int>(setup_->num_threads));
+  tensor::set_num_threads(setup_->num_threads);
   return {};
 }
 

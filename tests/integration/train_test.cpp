@@ -59,6 +59,12 @@ TEST(Train, ResumesExactlyIn8BitAndBf16WithLanes) {
                                 "threads=2", "optimizer.gradient_accumulation_steps=2"});
 }
 
+// One clip on two threads is worked on in parts; loops of a process that draws no weights begin elsewhere.
+TEST(Train, ResumesExactlyInStageTwoOnTwoThreads) {
+  expect_exact_resume(
+      "parts", {"stage=2", "model.allow_random_start=true", "threads=2", "lanes=1", "data.train_bs=1"});
+}
+
 // Without a GPU the optimizer's state is in host memory anyway: that is said, and nothing else changes.
 TEST(Train, GoesOnWithOffloadedState) {
   const Settings settings = {"checkpoint.every_steps=0", "validation.every_steps=0",

@@ -5,6 +5,7 @@
 #include <ATen/ThreadLocalState.h>
 
 #include "base/parallel.hpp"
+#include "tensor/parallel.hpp"
 
 namespace zt::generate::internal {
 
@@ -19,10 +20,10 @@ void side_by_side(const std::function<void(size_t)>& body) {
   const at::ThreadLocalState state;
   parallel_for(2, 2, [&](size_t half) {
     const at::ThreadLocalStateGuard as_caller(state);
-    at::set_num_threads(threads / 2);
+    tensor::set_num_threads(threads / 2);
     body(half);
   });
-  at::set_num_threads(threads);
+  tensor::set_num_threads(threads);
 }
 
 }  // namespace zt::generate::internal

@@ -3,14 +3,15 @@
 #include "train/pass/lanes.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <exception>
 #include <latch>
 
+#include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
-#include "train/pass/thread_count.hpp"
 
 namespace zt::train {
 
@@ -47,14 +48,14 @@ LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t nu
 void LaneGroup::run(const std::function<void(size_t, const StepNetworks&)>& body) {
   const auto run_lane = [&](size_t lane) { body(lane, *lanes_[lane].networks); };
   if (pool_) return run_on_threads(run_lane);
-  const ThreadCount threads(one_by_one_ ? threads_.per_lane : at::get_num_threads());
+  const tensor::ThreadCount threads(one_by_one_ ? threads_.per_lane : at::get_num_threads());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) run_lane(lane);
 }
 
 void LaneGroup::run_on_threads(const std::function<void(size_t)>& body) {
   std::vector<std::exception_ptr> thrown(lanes_.size());
   const auto run_share = [&](size_t first) {
-    at::set_num_threads(static_cast<int>(threads_.per_lane));
+    tensor::set_num_threads(threads_.per_lane);
     for (size_t lane = first; lane < lanes_.size(); lane += static_cast<size_t>(threads_.side_by_side)) {
       try {
         body(lane);
@@ -63,7 +64,7 @@ void LaneGroup::run_on_threads(const std::function<void(size_t)>& body) {
       }
     }
   };
-  const ThreadCount callers_threads(at::get_num_threads());
+  const tensor::ThreadCount callers_threads(at::get_num_threads());
   std::latch done(threads_.side_by_side - 1);
   for (size_t first = 1; first < static_cast<size_t>(threads_.side_by_side); ++first) {
     pool_->submit([&, first] {
