@@ -82,8 +82,10 @@ TEST(GenerateBudgetMeasured, HalvesSideBySideTakeNoMoreThanEstimated) {
     const double both = estimated(tiny64(), configs), one = estimated(unguided, configs);
     EXPECT_NEAR(both / one, 2, 0.1);
     EXPECT_LE(measured(tiny64(), configs), both);
-    // Cut into parts (nn/parts.hpp), a window takes a tenth less than the estimate, which knows of none.
-    EXPECT_NEAR(one / measured(unguided, configs), 1, 0.15);
+    // A window is worked on in parts (nn/parts.hpp), whose peaks may meet or miss each other.
+    const double of_measured = one / measured(unguided, configs);
+    EXPECT_GE(of_measured, 0.95);
+    EXPECT_LE(of_measured, 1.3);
   });
 }
 
