@@ -110,7 +110,7 @@ ZT_INLINE RowSum exponentiate_row(float* scores, const JobSizes& z) {
 }
 
 template <int W, class Element>
-ZT_INLINE void forward_jobs(const AttentionForward<Element>& call, int64_t first, int64_t last) {
+ZT_INLINE void run_jobs(const AttentionForward<Element>& call, int64_t first, int64_t last) {
   const JobSizes z(call.sizes, W);
   std::vector<float> room(
       static_cast<size_t>(z.padded_t * (z.d + z.padded_d + z.block) + 2 * z.block * z.padded_d));
@@ -185,7 +185,7 @@ ZT_INLINE float dot(const Element* a, const float* b, int64_t count) {
 }
 
 template <int W, class Element>
-ZT_INLINE void backward_jobs(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
+ZT_INLINE void run_jobs(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
   const JobSizes z(call.sizes, W);
   const BackwardRoom room(z);
   for (int64_t job = first; job < last; ++job) {
@@ -231,48 +231,47 @@ bool prefers_short_vectors(const AttentionSizes& sizes) {
 #define ZT_HAS_KERNEL 1
 #define ZT_AVX2 __attribute__((target("avx2,fma")))
 #define ZT_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
-template <class Element>
-ZT_AVX2 void forward_avx2(const AttentionForward<Element>& call, int64_t first, int64_t last) {
-  forward_jobs<8>(call, first, last);
+template <class Call>
+ZT_AVX2 void run_avx2(const Call& call, int64_t first, int64_t last) {
+  run_jobs<8>(call, first, last);
 }
-template <class Element>
-ZT_AVX512 void forward_avx512(const AttentionForward<Element>& call, int64_t first, int64_t last) {
-  if (prefers_short_vectors(call.sizes)) return forward_jobs<8>(call, first, last);
-  forward_jobs<16>(call, first, last);
-}
-template <class Element>
-ZT_AVX2 void backward_avx2(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
-  backward_jobs<8>(call, first, last);
-}
-template <class Element>
-ZT_AVX512 void backward_avx512(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
-  if (prefers_short_vectors(call.sizes)) return backward_jobs<8>(call, first, last);
-  backward_jobs<16>(call, first, last);
+template <class Call>
+ZT_AVX512 void run_avx512(const Call& call, int64_t first, int64_t last) {
+  if (prefers_short_vectors(call.sizes)) return run_jobs<8>(call, first, last);
+  run_jobs<16>(call, first, last);
 }
 bool has_avx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+template <class Call>
+void run_fastest(const Call& call, int64_t first, int64_t last) {
+  has_avx512() ? run_avx512(call, first, last) : run_avx2(call, first, last);
+}
+#else
+template <class Call>
+void run_fastest(const Call&, int64_t, int64_t) {}
 #endif
 
 }  // namespace
 
 #ifdef ZT_HAS_KERNEL
 bool has_attention_kernel() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-#define ZT_DISPATCH(Element)                                                                     \
-  void attention_forward(const AttentionForward<Element>& call, int64_t first, int64_t last) {   \
-    has_avx512() ? forward_avx512(call, first, last) : forward_avx2(call, first, last);          \
-  }                                                                                              \
-  void attention_backward(const AttentionBackward<Element>& call, int64_t first, int64_t last) { \
-    has_avx512() ? backward_avx512(call, first, last) : backward_avx2(call, first, last);        \
-  }
 #else
 bool has_attention_kernel() { return false; }
-#define ZT_DISPATCH(Element)                                                    \
-  void attention_forward(const AttentionForward<Element>&, int64_t, int64_t) {} \
-  void attention_backward(const AttentionBackward<Element>&, int64_t, int64_t) {}
 #endif
-ZT_DISPATCH(float)
-ZT_DISPATCH(Bf16)
+
+void attention_forward(const AttentionForward<float>& call, int64_t first, int64_t last) {
+  run_fastest(call, first, last);
+}
+void attention_forward(const AttentionForward<Bf16>& call, int64_t first, int64_t last) {
+  run_fastest(call, first, last);
+}
+void attention_backward(const AttentionBackward<float>& call, int64_t first, int64_t last) {
+  run_fastest(call, first, last);
+}
+void attention_backward(const AttentionBackward<Bf16>& call, int64_t first, int64_t last) {
+  run_fastest(call, first, last);
+}
 
 }  // namespace zt::nn::internal
