@@ -2,7 +2,6 @@
 // See build_cache.hpp.
 #include "prepare/build_cache.hpp"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,10 +76,9 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
   std::mutex mutex;
   std::optional<Error> failure;
   std::atomic<bool> stopping{false};
-  const int callers_threads = at::get_num_threads();
   parallel_for(static_cast<size_t>(total), options.num_threads, [&](size_t i) {
     if (stopping) return;
-    tensor::set_num_threads(1);
+    const tensor::ThreadCount one(1);
     Result<int64_t> encoded = build_clip(encoder, plan, i, options.batch_frames);
     const std::lock_guard lock(mutex);
     if (!encoded && !is_fault_of_clip(encoded.error())) {
@@ -95,7 +93,6 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
     if (options.progress) options.progress(report.clips, total);
     if (failure || (options.should_stop && options.should_stop())) stopping = true;
   });
-  tensor::set_num_threads(callers_threads);
   if (failure) return fail(*std::move(failure));
   if (stopping && report.clips < total) return fail(ErrorCode::Cancelled, "stopped on request");
   return report;

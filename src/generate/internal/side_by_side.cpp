@@ -16,14 +16,13 @@ bool fits_side_by_side(const models::UNetConfig& unet, int64_t positions, at::De
 }
 
 void side_by_side(const std::function<void(size_t)>& body) {
-  const int threads = at::get_num_threads();
+  const int threads_each = at::get_num_threads() / 2;
   const at::ThreadLocalState state;
   parallel_for(2, 2, [&](size_t half) {
     const at::ThreadLocalStateGuard as_caller(state);
-    tensor::set_num_threads(threads / 2);
+    const tensor::ThreadCount half_of_them(threads_each);
     body(half);
   });
-  tensor::set_num_threads(threads);
 }
 
 }  // namespace zt::generate::internal
