@@ -54,21 +54,20 @@ at::Tensor MotionModule::position_rows(const TemporalAttention& temporal, int64_
 }
 
 at::Tensor MotionModule::enter(const at::Tensor& x_NCHW) const {
-  return proj_in_(norm_(x_NCHW).flatten(2).transpose(1, 2).contiguous());
+  return project({norm_(x_NCHW).flatten(2).transpose(1, 2)}, {&proj_in_})[0];
 }
 
 at::Tensor MotionModule::mix(at::Tensor h_BFSC) const {
   for (const Block& block : blocks_) {
     for (const TemporalAttention& temporal : block.attentions) {
-      at::Tensor n_BFSC = temporal.norm(h_BFSC);
-      if (temporal.pe_1PC.defined()) n_BFSC = n_BFSC + position_rows(temporal, h_BFSC.size(1));
+      ProjectionInput input{h_BFSC, &temporal.norm, {}};
+      if (temporal.pe_1PC.defined()) input.positions_1F1C = position_rows(temporal, h_BFSC.size(1));
       const Attention& attention = temporal.attention;
-      h_BFSC = h_BFSC + attention.to_out(attend_over_frames(attention.to_q(n_BFSC), attention.to_k(n_BFSC),
-                                                            attention.to_v(n_BFSC), attention.heads));
+      h_BFSC = project_onto(h_BFSC, attention.attend_to_itself(input), attention.to_out);
     }
-    h_BFSC = h_BFSC + block.ff(block.ff_norm(h_BFSC));
+    h_BFSC = block.ff.add_to(h_BFSC, block.ff_norm);
   }
-  return proj_out_(h_BFSC);
+  return project({h_BFSC}, {&proj_out_})[0];
 }
 
 at::Tensor MotionModule::leave(const at::Tensor& x_NCHW, const at::Tensor& mixed_BFSC) {

@@ -21,10 +21,6 @@ Linear projection(const params::ParamSource& source, int64_t channels, bool is_l
   return linear;
 }
 
-at::Tensor map_tokens(const Linear& layer, const at::Tensor& x) {
-  return at::linear(x, layer.weight_OI.flatten(1), layer.bias_O);
-}
-
 }  // namespace
 
 SpatialTransformer::SpatialTransformer(const params::ParamSource& source,
@@ -47,7 +43,7 @@ SpatialTransformer::SpatialTransformer(const params::ParamSource& source,
 }
 
 at::Tensor SpatialTransformer::tokens(const at::Tensor& x_NCHW) const {
-  return map_tokens(proj_in_, norm_(x_NCHW).flatten(2).transpose(1, 2).contiguous());
+  return nn::project({norm_(x_NCHW).flatten(2).transpose(1, 2)}, {&proj_in_})[0];
 }
 
 at::Tensor SpatialTransformer::cross_attention(const at::Tensor& h_NSC, const at::Tensor& context_BLD) const {
@@ -63,17 +59,17 @@ at::Tensor SpatialTransformer::cross_attention(const at::Tensor& h_NSC, const at
 
 at::Tensor SpatialTransformer::finish(at::Tensor h_NSC, const at::Tensor& attended_NSC,
                                       const at::Tensor& context_BLD, const at::Tensor& residual_NCHW) const {
-  h_NSC = cross_attention(h_NSC + attended_NSC, context_BLD);
-  h_NSC = h_NSC + ff_(norm3_(h_NSC));
+  h_NSC = cross_attention(project_onto(h_NSC, attended_NSC, attn1_.to_out), context_BLD);
+  h_NSC = ff_.add_to(h_NSC, norm3_);
   // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network.
-  return residual_NCHW + map_tokens(proj_out_, h_NSC).transpose(1, 2).reshape(residual_NCHW.sizes());
+  return residual_NCHW + nn::project({h_NSC}, {&proj_out_})[0].transpose(1, 2).reshape(residual_NCHW.sizes());
 }
 
 at::Tensor SpatialTransformer::forward(const at::Tensor& x_NCHW, const at::Tensor& context_BLD,
                                        const ReferenceKeys& reference, const ReferenceRows& rows,
                                        int64_t frames) const {
   const at::Tensor h_NSC = tokens(x_NCHW);
-  return finish(h_NSC, reference_attention(attn1_, norm1_(h_NSC), reference, rows, frames), context_BLD,
+  return finish(h_NSC, reference_attention(attn1_, {h_NSC, &norm1_}, reference, rows, frames), context_BLD,
                 x_NCHW);
 }
 
@@ -81,13 +77,14 @@ SpatialTransformer::Written SpatialTransformer::forward_writing(const at::Tensor
                                                                 const at::Tensor& context_BLD) const {
   const at::Tensor h_NSC = tokens(x_NCHW);
   const at::Tensor norm1_NSC = norm1_(h_NSC);
-  return {finish(h_NSC, attn1_.forward(norm1_NSC, norm1_NSC), context_BLD, x_NCHW), norm1_NSC};
+  return {finish(h_NSC, attn1_.attend_to_itself({norm1_NSC}), context_BLD, x_NCHW), norm1_NSC};
 }
 
 at::Tensor SpatialTransformer::norm1_only(const at::Tensor& x_NCHW) const { return norm1_(tokens(x_NCHW)); }
 
 ReferenceKeys SpatialTransformer::project(const at::Tensor& norm1_RSC) const {
-  return {attn1_.to_k(norm1_RSC), attn1_.to_v(norm1_RSC)};
+  const std::vector<at::Tensor> keys_and_values = nn::project({norm1_RSC}, {&attn1_.to_k, &attn1_.to_v});
+  return {keys_and_values[0], keys_and_values[1]};
 }
 
 }  // namespace zt::nn

@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "nn/attention/attention.hpp"
-#include "nn/feed_forward.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"
+#include "nn/rows/feed_forward.hpp"
 #include "params/param_source.hpp"
 
 namespace zt::nn {

@@ -11,6 +11,7 @@
 
 #include "nn/attention/attention.hpp"
 #include "nn/attention/internal/attention_kernel.hpp"
+#include "nn/internal/instruction_sets.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
@@ -119,7 +120,7 @@ class AttendFunction final : public torch::autograd::Function<AttendFunction> {
 
 /// Few long jobs on many threads are libtorch's: it divides a job.
 bool fits_kernel(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads) {
-  static const bool has_kernel = internal::has_attention_kernel();
+  static const bool has_kernel = internal::has_kernels();
   const auto same = [&](const at::Tensor& x) {
     return x.device().is_cpu() && x.scalar_type() == q.scalar_type() && x.stride(-1) == 1 && x.numel() > 0;
   };

@@ -24,19 +24,26 @@ at::Tensor Attention::forward_single_token(const at::Tensor& context_B1D) const 
   return to_out(to_v(context_B1D));
 }
 
-at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC,
+at::Tensor Attention::attend_to_itself(const ProjectionInput& input) const {
+  const std::vector<at::Tensor> qkv = project(input, {&to_q, &to_k, &to_v});
+  const bool has_frames = input.x.dim() == 4;
+  return (has_frames ? attend_over_frames : attend)(qkv[0], qkv[1], qkv[2], heads);
+}
+
+at::Tensor reference_attention(const Attention& attention, const ProjectionInput& input,
                                const ReferenceKeys& reference, const ReferenceRows& rows, int64_t frames) {
-  if (!rows.any()) return attention.forward(x_NSC, x_NSC);
-  const at::Tensor q = attention.to_q(x_NSC), k = attention.to_k(x_NSC), v = attention.to_v(x_NSC);
+  if (!rows.any()) return attention.attend_to_itself(input);
+  const std::vector<at::Tensor> qkv = project(input, {&attention.to_q, &attention.to_k, &attention.to_v});
+  const at::Tensor &q = qkv[0], &k = qkv[1], &v = qkv[2];
   const auto with = [&](const at::Tensor& own, const at::Tensor& bank) {
     return at::cat({rows.select_with(own, frames), rows.rows(bank, frames).to(own.scalar_type())}, 1);
   };
   const at::Tensor referred = attend(rows.select_with(q, frames), with(k, reference.key_RTC),
                                      with(v, reference.value_RTC), attention.heads);
-  if (rows.all()) return attention.to_out(referred);
+  if (rows.all()) return referred;
   const at::Tensor alone = attend(rows.select_without(q, frames), rows.select_without(k, frames),
                                   rows.select_without(v, frames), attention.heads);
-  return attention.to_out(rows.merge(referred, alone, frames));
+  return rows.merge(referred, alone, frames);
 }
 
 }  // namespace zt::nn

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/linear.hpp"
+#include "nn/rows/projection.hpp"
 #include "params/param_source.hpp"
 
 namespace zt::nn {
@@ -31,11 +32,15 @@ struct Attention {
   Attention() = default;
   Attention(const params::ParamSource& source, const Options& options);
 
-  /// Plain attention of x to context (self-attention: the same tensor).
+  /// Plain attention of x to context.
   at::Tensor forward(const at::Tensor& x_NSC, const at::Tensor& context_NTD) const;
   /// What forward gives when the context is one token: softmax over one key is 1, so every position gets
   /// to_out(to_v(token)). context_B1D -> (B, 1, C). to_q and to_k have no influence and get no gradient.
   at::Tensor forward_single_token(const at::Tensor& context_B1D) const;
+
+  /// Attention of norm(x) + positions to itself, before to_out: (N, S, C), or over the frames of every
+  /// position where x is (B, F, S, C).
+  at::Tensor attend_to_itself(const ProjectionInput& input) const;
 
   Linear to_q, to_k, to_v, to_out;
   int64_t heads = 8;
@@ -73,9 +78,9 @@ struct ReferenceKeys {
   at::Tensor key_RTC, value_RTC;
 };
 
-/// Self-attention over a picture's own tokens and its reference row's: keys = [own, reference]. Items without
-/// a row attend to themselves only.
-at::Tensor reference_attention(const Attention& attention, const at::Tensor& x_NSC,
+/// Self-attention of norm(x) over a picture's own tokens and its reference row's, before to_out: keys = [own,
+/// reference]. Items without a row attend to themselves only.
+at::Tensor reference_attention(const Attention& attention, const ProjectionInput& input,
                                const ReferenceKeys& reference, const ReferenceRows& rows, int64_t frames);
 
 }  // namespace zt::nn

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/attention/internal/attention_kernel.hpp"
+#include "nn/internal/instruction_sets.hpp"
 
 namespace zt::nn {
 namespace {
@@ -73,7 +73,7 @@ void expect_close(const Gradients& got, const Gradients& wanted, double toleranc
 class AttentionSizesTest : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    if (!internal::has_attention_kernel()) GTEST_SKIP() << "this CPU lacks AVX2: libtorch computes";
+    if (!internal::has_kernels()) GTEST_SKIP() << "this CPU lacks AVX2: libtorch computes";
     at::manual_seed(7);
   }
 };

@@ -101,7 +101,7 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
 
 std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
                                            int64_t scale_factor, int64_t ranks) {
-  const ModelCosts costs = model_costs(job, configs, scale_factor);
+  const ModelCosts costs = model_costs(job, configs, scale_factor, Place::Gpu);
   return demands_of(job, costs, rank_memory(job, costs, ranks, Place::Gpu), /*ranks=*/1);
 }
 

@@ -237,7 +237,7 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
     config::TrainJob changed = job;
     edit(changed);
     if (!config::check(changed)) continue;  // not a value that a run may have
-    const ModelCosts costs = model_costs(changed, configs, scale_factor);
+    const ModelCosts costs = model_costs(changed, configs, scale_factor, place_of(plan.machine));
     const double needed = rank_memory(changed, costs, ranks, place_of(plan.machine)).total();
     if (needed < plan.memory.total()) out.push_back({setting, needed});
   }
@@ -288,10 +288,10 @@ ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& ta
 }
 
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
-                       int64_t scale_factor) {
+                       int64_t scale_factor, Place place) {
   const params::ParamTable table = models::declare_networks(configs);
   ModelCosts costs = state_costs(job, table);
-  costs.units = unit_costs(job, table, configs, scale_factor);
+  costs.units = unit_costs(job, table, configs, scale_factor, place);
   const auto frames = static_cast<double>(job.stage == 2 ? job.data.n_sample_frames : 1),
              pixels = static_cast<double>(job.data.width * job.data.height),
              latents = static_cast<double>(configs.denoising_unet.in_channels) * pixels /
@@ -362,7 +362,7 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
 Plan outline_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
                   int64_t ranks, const Machine& machine) {
   Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
-  plan.costs = model_costs(job, configs, scale_factor);
+  plan.costs = model_costs(job, configs, scale_factor, place_of(machine));
   plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine));
   plan.traffic = step_traffic(job, plan.costs, ranks);
   plan.bus = bus_traffic(job, plan.costs, ranks, place_of(machine));

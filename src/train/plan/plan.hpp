@@ -16,6 +16,7 @@
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"
 #include "train/plan/machine.hpp"
+#include "train/plan/place.hpp"
 #include "train/plan/unit_costs.hpp"
 
 namespace zt::train {
@@ -34,11 +35,7 @@ struct ModelCosts {
 /// Without the units: what is known of the state alone.
 ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& table);
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
-                       int64_t scale_factor);
-
-/// Where weights, gradients and activations are: in the host's memory, or in that of a GPU, whose host then
-/// holds what optimizer.offload moves there.
-enum class Place { Host, Gpu };
+                       int64_t scale_factor, Place place = Place::Host);
 
 /// Bytes that a rank on a GPU takes of its host's memory.
 struct HostMemory {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See unit_costs.hpp. What an operation keeps for backward: convolutions, norms, SiLU and GELU their input,
 // whatever trains; linear layers their input where the weight trains; a product both factors; attention its
-// queries, keys, values, output and one number per row; sums and copies nothing.
+// queries, keys, values, output and one number per row; sums and copies nothing. A CPU's kernels for the
+// layers of transformers (nn/rows/projection.hpp, nn/rows/feed_forward.hpp) keep their input alone.
 #include "train/plan/unit_costs.hpp"
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 #include <map>
 #include <string_view>
 
+#include "nn/rows/feed_forward.hpp"
+#include "nn/rows/projection.hpp"
 #include "nn/tail_group.hpp"
 #include "train/pass/run_rules.hpp"
 
@@ -48,6 +51,7 @@ struct UnitShape {
   int64_t weights = 0;  ///< elements of weights that every position passes
   int64_t trained_weights = 0;
   int64_t largest_trained = 0;
+  int64_t transformer_weights = 0;  ///< of `weights`, those of attention and motion
 };
 
 int64_t stored_elements(const params::ParamInfo& info) {
@@ -77,6 +81,7 @@ void add_param(UnitShape& unit, const params::ParamInfo& info, bool trains) {
   // The single context token and the time step pass theirs once per clip.
   if (!is_weight || has(name, ".attn2.") || has(name, "time_emb")) return;
   unit.weights += info.numel();
+  if (&layer != &unit.resnet && &layer != &unit.convolution) unit.transformer_weights += info.numel();
   if (!trains) return;
   unit.trained_weights += info.numel();
   unit.largest_trained = std::max(unit.largest_trained, info.numel());
@@ -106,6 +111,7 @@ struct Walk {
   bool has_graph = false;    ///< whether backward reaches this far
   double bytes_each = kFloatBytes;
   bool has_short_weights = false;  ///< products take them as they are kept
+  bool has_row_kernels = false;    ///< a CPU's, for the layers of transformers
   int64_t channels = 0;            ///< of what the next unit reads
 
   /// Positions of a level: sides halved, rounded up.
@@ -132,28 +138,41 @@ Cost resnet_cost(const Layer& resnet, double e) {
   return {3 * in + 3 * out, 2 * in + out};
 }
 
-/// Input of the projection to 8 C, its output, the GELU of its half, input of the layer back to C. Backward
-/// holds three tensors of 4 C at once, and the gradients of the sum behind it.
-Cost feed_forward_cost(double e, double t) { return {e * (t + 8 + 4 + 4 * t), e * (13 - 4 * t)}; }
+/// A transformer's layers: `e` elements of its output; `t`: 1 if it trains, else 0; which of its steps keep
+/// their input alone.
+struct Transformer {
+  double e = 0, t = 0;
+  bool projects_in_kernel = false, feeds_in_kernel = false;
 
-/// `e`: elements of the layer's output; `t`: 1 if the layer trains, else 0.
-Cost attention_cost(const UnitShape& unit, double e, double t, bool reads_bank) {
+  /// Input of the projection to 8 C, its output, the GELU of its half, input of the layer back to C. Backward
+  /// holds three tensors of 4 C at once, and the gradients of the sum behind it.
+  Cost feed_forward() const {
+    if (feeds_in_kernel) return {0, 2 * e};
+    return {e * (t + 8 + 4 + 4 * t), e * (13 - 4 * t)};
+  }
+  /// What the projections read behind the norm, and behind the positions.
+  double normed(double tensors) const { return projects_in_kernel ? 0 : e * tensors * t; }
+};
+
+Cost attention_cost(const UnitShape& unit, const Transformer& layers, bool reads_bank) {
+  const double e = layers.e, t = layers.t;
   // Inputs of norm and norm1; of proj_in.
   Cost cost{e * (2 + t), 2 * e};
   if (unit.ends_at_norm1) return cost;
   // Queries, keys, values (the bank's joined to them), output, input of norm3; of the projections.
-  cost.follow_with({e * (reads_bank ? 7 : 5) + e * t, 4 * e});
-  cost.follow_with(feed_forward_cost(e, t));
+  cost.follow_with({e * (reads_bank ? 7 : 5) + layers.normed(1), 4 * e});
+  cost.follow_with(layers.feed_forward());
   cost.follow_with({e * t, e});  // input of proj_out
   return cost;
 }
 
-Cost motion_cost(const UnitShape& unit, double e, double t) {
+Cost motion_cost(const UnitShape& unit, const Transformer& layers) {
+  const double e = layers.e, t = layers.t;
   Cost cost{e * (1 + t), 2 * e};  // inputs of norm and proj_in
   // Input of the norm, queries, keys, values, output; of the projections.
-  for (int64_t i = 0; i < unit.num_temporal; ++i) cost.follow_with({e * (5 + 2 * t), 4 * e});
+  for (int64_t i = 0; i < unit.num_temporal; ++i) cost.follow_with({5 * e + layers.normed(2), 4 * e});
   cost.follow_with({e, 0});  // input of ff_norm
-  cost.follow_with(feed_forward_cost(e, t));
+  cost.follow_with(layers.feed_forward());
   cost.follow_with({e * t, e});
   return cost;
 }
@@ -191,14 +210,21 @@ Cost convolution_cost(const Walk& walk, const UnitShape& unit, const Visit& visi
   return {has(unit.name, "head") ? 3 * read : read, read};
 }
 
+bool projects_in_kernel(const Walk& walk, const UnitShape& unit) {
+  const int64_t width = unit.resnet.out_channels;
+  return walk.has_row_kernels && nn::projection_fits_kernel(width, width);
+}
+
 /// Elements kept and worked with; moves the walk's graph on.
 Cost layers_cost(Walk& walk, const UnitShape& unit, const Visit& visit) {
-  const auto share = [](const Layer& layer) { return layer.trains ? 1.0 : 0.0; };
+  const auto transformer = [&](const Layer& layer) {
+    return Transformer{visit.output, layer.trains ? 1.0 : 0.0, projects_in_kernel(walk, unit),
+                       walk.has_row_kernels && nn::feed_forward_fits_kernel(unit.resnet.out_channels)};
+  };
   Cost sum;
   add_layer(walk, unit.resnet, sum, resnet_cost(unit.resnet, visit.positions));
-  add_layer(walk, unit.attention, sum,
-            attention_cost(unit, visit.output, share(unit.attention), visit.reads_bank));
-  add_layer(walk, unit.motion, sum, motion_cost(unit, visit.output, share(unit.motion)));
+  add_layer(walk, unit.attention, sum, attention_cost(unit, transformer(unit.attention), visit.reads_bank));
+  add_layer(walk, unit.motion, sum, motion_cost(unit, transformer(unit.motion)));
   if (!unit.resnet.exists) add_layer(walk, unit.convolution, sum, convolution_cost(walk, unit, visit));
   return sum;
 }
@@ -230,7 +256,8 @@ void add_memory(Walk& walk, const UnitShape& unit, const Visit& visit, UnitCost&
                                                                       : is_short ? kShortBytes
                                                                                  : kFloatBytes);
   cost.gradients_left = (skip + (visit.reads_bank ? visit.output : 0)) * walk.bytes_each;
-  cost.copies = casts ? kShortBytes * static_cast<double>(unit.weights) : 0;
+  const int64_t uncast = projects_in_kernel(walk, unit) ? unit.transformer_weights : 0;
+  cost.copies = casts ? kShortBytes * static_cast<double>(unit.weights - uncast) : 0;
 }
 
 /// `had_graph`: gradients are wanted before the unit too.
@@ -291,7 +318,7 @@ int64_t output_level(std::string_view unit, int64_t levels) {
 }
 
 std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::ParamTable& table,
-                                 const models::NetworkConfigs& configs, int64_t scale_factor) {
+                                 const models::NetworkConfigs& configs, int64_t scale_factor, Place place) {
   const auto width = [](config::MixedPrecision precision) {
     return precision == config::MixedPrecision::Fp32 ? kFloatBytes : kShortBytes;
   };
@@ -307,13 +334,17 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
     for (const UnitShape& unit : units) costs.push_back(cost_of(walk, unit));
     return walk.has_graph;
   };
+  const bool has_row_kernels = place == Place::Host && nn::cpu_has_row_kernels() &&
+                               job.precision.mixed_precision != config::MixedPrecision::Fp16;
   Walk reference{.job = job, .config = configs.reference_unet, .scale_factor = scale_factor};
   reference.pictures = items;
   reference.writes_bank = true;
+  reference.has_row_kernels = has_row_kernels;
   reference.bytes_each = each;
   Walk denoising{.job = job, .config = configs.denoising_unet, .scale_factor = scale_factor};
   denoising.pictures = items * static_cast<double>(frames);
   denoising.frames = frames;
+  denoising.has_row_kernels = has_row_kernels;
   denoising.bytes_each = each;
   denoising.has_graph = walk_through(models::kReferenceUNet, reference) || costs.front().backward_flops > 0;
   walk_through(models::kDenoisingUNet, denoising);

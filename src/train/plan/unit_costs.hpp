@@ -12,6 +12,7 @@
 #include "config/job/train_job.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"
+#include "train/plan/place.hpp"
 
 namespace zt::train {
 
@@ -38,7 +39,7 @@ int64_t output_level(std::string_view unit, int64_t levels);
 
 /// Units in the order they run: pose guider, ReferenceNet, denoising network.
 std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::ParamTable& table,
-                                 const models::NetworkConfigs& configs, int64_t scale_factor);
+                                 const models::NetworkConfigs& configs, int64_t scale_factor, Place place);
 
 /// Most bytes that one lane's activations and copies of weights take at once, on the walk back from all that
 /// is kept to nothing. Against the counting allocator: within 10 %, see budget_measured_test.cpp.

@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "nn/attention/internal/attention_tiles.hpp"
+#include "nn/internal/instruction_sets.hpp"
+#include "nn/internal/tiles.hpp"
 
 namespace zt::nn::internal {
 namespace {
@@ -227,10 +228,7 @@ bool prefers_short_vectors(const AttentionSizes& sizes) {
   return round_up(sizes.keys, 8) < round_up(sizes.keys, 16) && sizes.keys < 48;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define ZT_HAS_KERNEL 1
-#define ZT_AVX2 __attribute__((target("avx2,fma")))
-#define ZT_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#ifdef ZT_HAS_KERNELS
 template <class Call>
 ZT_AVX2 void run_avx2(const Call& call, int64_t first, int64_t last) {
   run_jobs<8>(call, first, last);
@@ -239,10 +237,6 @@ template <class Call>
 ZT_AVX512 void run_avx512(const Call& call, int64_t first, int64_t last) {
   if (prefers_short_vectors(call.sizes)) return run_jobs<8>(call, first, last);
   run_jobs<16>(call, first, last);
-}
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 template <class Call>
 void run_fastest(const Call& call, int64_t first, int64_t last) {
@@ -254,12 +248,6 @@ void run_fastest(const Call&, int64_t, int64_t) {}
 #endif
 
 }  // namespace
-
-#ifdef ZT_HAS_KERNEL
-bool has_attention_kernel() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-#else
-bool has_attention_kernel() { return false; }
-#endif
 
 void attention_forward(const AttentionForward<float>& call, int64_t first, int64_t last) {
   run_fastest(call, first, last);

@@ -8,12 +8,9 @@
 
 #include <cstdint>
 
-namespace zt::nn::internal {
+#include "nn/internal/bf16.hpp"
 
-/// bfloat16 as it lies in memory: the upper half of an fp32.
-struct Bf16 {
-  uint16_t bits;
-};
+namespace zt::nn::internal {
 
 /// Sizes of one attention: `outer` x `inner` batch, S queries, T keys, H heads of D numbers.
 struct AttentionSizes {
@@ -47,10 +44,8 @@ struct AttentionBackward {
   TokenArray<Element> q_gradient, k_gradient, v_gradient;
 };
 
-/// Whether this CPU has the instructions (AVX2 and FMA at least).
-bool has_attention_kernel();
-
-/// Runs jobs [first, last) of sizes.jobs(); job = (outer * inner + inner index) * heads + head.
+/// Runs jobs [first, last) of sizes.jobs(), where has_kernels() (instruction_sets.hpp); job = (outer * inner
+/// + inner index) * heads + head.
 void attention_forward(const AttentionForward<float>& call, int64_t first, int64_t last);
 void attention_forward(const AttentionForward<Bf16>& call, int64_t first, int64_t last);
 void attention_backward(const AttentionBackward<float>& call, int64_t first, int64_t last);
