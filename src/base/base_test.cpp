@@ -166,6 +166,25 @@ TEST(Files, AtomicFileLeavesNothingWithoutCommit) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+// As root, a file written to /dev/null would be the end of it.
+TEST(Files, NothingTakesThePlaceOfAPipeOrADevice) {
+  const test::TempFolder folder;
+  const std::filesystem::path pipe = test::make_pipe(folder / "pipe"), link = folder / "link";
+  std::filesystem::create_symlink("/dev/null", link);
+  for (const std::filesystem::path& path : {pipe, link}) {
+    const Status written = files::write_atomic(path, "text");
+    ASSERT_FALSE(written) << path;
+    EXPECT_EQ(written.error().code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(written.error().message,
+              path.string() + " is a pipe or a device: a file would take its place, name another");
+    EXPECT_EQ(files::require_writable(path).error().code, ErrorCode::InvalidArgument);
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe) && std::filesystem::is_symlink(link));
+  std::filesystem::remove(pipe);
+  std::filesystem::remove(link);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 TEST(Files, RequireWritableLooksBeforeTheWorkAndLeavesNothing) {
   const test::TempFolder folder;
   ASSERT_TRUE(files::write_atomic(folder / "file", "x"));

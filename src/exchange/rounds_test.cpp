@@ -55,7 +55,7 @@ uint64_t exchange_rounds(Rounds& rounds, size_t members, size_t me, uint64_t cou
 
 TEST(Rounds, EveryMemberReadsWhatEveryOtherPublished) {
   constexpr uint64_t kCount = 2000;
-  for (const size_t members : {1, 2, 4}) {
+  for (const size_t members : {1U, 2U, 4U}) {
     const Layout layout = layout_of(members);
     const auto segment = segment_of(layout);
     std::vector<uint64_t> good(members);

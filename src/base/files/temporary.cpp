@@ -91,6 +91,11 @@ Error removed_each_time(const fs::path& target) {
 }  // namespace
 
 Result<Temporary> Temporary::file(const fs::path& target) {
+  std::error_code not_there;
+  if (fs::is_other(target, not_there))
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("{} is a pipe or a device: a file would take its place, name another", target.string()));
   for (int i = 0; i < kTries; ++i) {
     const fs::path name = new_name(target);
     ZT_TRY_ASSIGN(std::optional<Descriptor> held, make_held(name));

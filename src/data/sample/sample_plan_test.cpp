@@ -57,7 +57,7 @@ TEST(SamplePlan, EveryEpochShowsEveryClipOnceInAnotherOrder) {
 }
 
 TEST(SamplePlan, PermutedIsAPermutationOfAnySize) {
-  for (const uint64_t size : {1, 2, 3, 4, 5, 16, 17, 100, 1000}) {
+  for (const uint64_t size : {1U, 2U, 3U, 4U, 5U, 16U, 17U, 100U, 1000U}) {
     std::set<uint64_t> images;
     for (uint64_t i = 0; i < size; ++i) images.insert(permuted(i, size, 42));
     EXPECT_EQ(images.size(), size);

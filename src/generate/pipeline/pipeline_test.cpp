@@ -131,7 +131,7 @@ TEST_F(ReferenceRun, ComputesPoseFeaturesBeyondTheLimitAgain) {
   EXPECT_GE(asked, kFrames + 3 * (kFrames - kKept));
 }
 
-TEST_F(ReferenceRun, RoundsItsBankToHalfInCompatSlow) {
+TEST_F(ReferenceRun, SlowRoundsItsBankToHalfInCompat) {
   options_.bank_dtype = config::BankDtype::Fp16;
   EXPECT_TRUE(all_close(sample(input(24)), file_["latents_final_bankfp16"][0], 2.2e-4));
 }
