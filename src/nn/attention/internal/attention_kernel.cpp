@@ -228,24 +228,13 @@ bool prefers_short_vectors(const AttentionSizes& sizes) {
   return round_up(sizes.keys, 8) < round_up(sizes.keys, 16) && sizes.keys < 48;
 }
 
-#ifdef ZT_HAS_KERNELS
-template <class Call>
-ZT_AVX2 void run_avx2(const Call& call, int64_t first, int64_t last) {
-  run_jobs<8>(call, first, last);
-}
-template <class Call>
-ZT_AVX512 void run_avx512(const Call& call, int64_t first, int64_t last) {
-  if (prefers_short_vectors(call.sizes)) return run_jobs<8>(call, first, last);
-  run_jobs<16>(call, first, last);
-}
 template <class Call>
 void run_fastest(const Call& call, int64_t first, int64_t last) {
-  has_avx512() ? run_avx512(call, first, last) : run_avx2(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) {
+    if (W > 8 && prefers_short_vectors(call.sizes)) return run_jobs<8>(call, first, last);
+    run_jobs<W>(call, first, last);
+  });
 }
-#else
-template <class Call>
-void run_fastest(const Call&, int64_t, int64_t) {}
-#endif
 
 }  // namespace
 

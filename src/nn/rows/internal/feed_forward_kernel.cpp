@@ -173,23 +173,10 @@ ZT_INLINE void run_rows(const FeedForwardBackward<Element>& call, int64_t first,
   }
 }
 
-#ifdef ZT_HAS_KERNELS
-template <class Call>
-ZT_AVX2 void run_avx2(const Call& call, int64_t first, int64_t last) {
-  run_rows<8>(call, first, last);
-}
-template <class Call>
-ZT_AVX512 void run_avx512(const Call& call, int64_t first, int64_t last) {
-  run_rows<16>(call, first, last);
-}
 template <class Call>
 void run_fastest(const Call& call, int64_t first, int64_t last) {
-  has_avx512() ? run_avx512(call, first, last) : run_avx2(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
-#else
-template <class Call>
-void run_fastest(const Call&, int64_t, int64_t) {}
-#endif
 
 }  // namespace
 
