@@ -12,6 +12,7 @@
 #include "nn/attention/attention.hpp"
 #include "nn/attention/internal/attention_kernel.hpp"
 #include "nn/internal/instruction_sets.hpp"
+#include "nn/internal/with_element.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
@@ -19,7 +20,6 @@ namespace zt::nn {
 namespace {
 
 using internal::AttentionSizes;
-using internal::Bf16;
 using internal::TokenArray;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -56,18 +56,12 @@ void over_jobs(const AttentionSizes& sizes, const Body& body) {
   tensor::parallel_for(0, sizes.jobs(), std::max<int64_t>(1, kWorthAThread / products), body);
 }
 
-/// Gives fn a value of the type that x's elements have in the kernel.
-template <class Fn>
-void with_element(const at::Tensor& x, const Fn& fn) {
-  x.scalar_type() == at::kFloat ? fn(float{}) : fn(Bf16{});
-}
-
 /// The attention, and each row's log-sum-exp if `logsumexp` is defined.
 at::Tensor run_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
                        const at::Tensor& logsumexp) {
   const AttentionSizes sizes = sizes_of(q, k, heads);
   at::Tensor out = at::empty(q.sizes(), q.options());
-  with_element(q, [&]<class Element>(Element) {
+  internal::with_element(q, [&]<class Element>(Element) {
     internal::AttentionForward<Element> call;
     call.sizes = sizes;
     call.q = array_of<const Element>(q), call.k = array_of<const Element>(k);
@@ -84,7 +78,7 @@ variable_list run_backward(const variable_list& saved, const at::Tensor& out_gra
   const AttentionSizes sizes = sizes_of(q, k, heads);
   const variable_list gradients = {at::empty(q.sizes(), q.options()), at::empty(k.sizes(), k.options()),
                                    at::empty(v.sizes(), v.options())};
-  with_element(q, [&]<class Element>(Element) {
+  internal::with_element(q, [&]<class Element>(Element) {
     internal::AttentionBackward<Element> call;
     call.sizes = sizes;
     call.q = array_of<const Element>(q), call.k = array_of<const Element>(k);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "nn/internal/with_element.hpp"
 #include "nn/rows/internal/feed_forward_kernel.hpp"
 #include "nn/rows/internal/row_shares.hpp"
 #include "tensor/parallel.hpp"

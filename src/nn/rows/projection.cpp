@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "nn/internal/instruction_sets.hpp"
+#include "nn/internal/with_element.hpp"
 #include "nn/rows/internal/projection_kernel.hpp"
 #include "nn/rows/internal/row_shares.hpp"
 #include "tensor/require.hpp"
@@ -193,10 +194,13 @@ variable_list run(const Call& call) {
         return tensor.defined() && tensor.requires_grad();
       });
   if (!trains) return run_forward(call);
-  const auto at = [&](size_t slot) { return t[slot].defined() ? OptionalTensor(t[slot]) : std::nullopt; };
-  return ProjectionFunction::apply(t[kX], at(kNormWeight), at(kNormBias), at(kPositions), at(kResidual),
-                                   t[weight_slot(0)], at(bias_slot(0)), at(weight_slot(1)), at(bias_slot(1)),
-                                   at(weight_slot(2)), at(bias_slot(2)), call.norm_eps);
+  const auto optional = [&](size_t slot) {
+    return t[slot].defined() ? OptionalTensor(t[slot]) : std::nullopt;
+  };
+  return ProjectionFunction::apply(t[kX], optional(kNormWeight), optional(kNormBias), optional(kPositions),
+                                   optional(kResidual), t[weight_slot(0)], optional(bias_slot(0)),
+                                   optional(weight_slot(1)), optional(bias_slot(1)), optional(weight_slot(2)),
+                                   optional(bias_slot(2)), call.norm_eps);
 }
 
 }  // namespace

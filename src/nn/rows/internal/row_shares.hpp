@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "nn/internal/bf16.hpp"
 #include "tensor/parallel.hpp"
 
 namespace zt::nn::internal {
@@ -24,12 +23,6 @@ bool runs_row_kernels(c10::Device device, c10::ScalarType type);
 
 /// A weight as the kernels read it.
 at::Tensor as_fp32(const at::Tensor& weight);
-
-/// Gives fn a value of the type that x's elements have in the kernels.
-template <class Fn>
-void with_element(const at::Tensor& x, const Fn& fn) {
-  x.scalar_type() == at::kFloat ? fn(float{}) : fn(Bf16{});
-}
 
 /// As many shares of the rows as threads have enough to do.
 int64_t count_shares(int64_t rows);
