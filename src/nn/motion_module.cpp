@@ -73,7 +73,7 @@ at::Tensor MotionModule::mix(at::Tensor h_BFSC) const {
 at::Tensor MotionModule::leave(const at::Tensor& x_NCHW, const at::Tensor& mixed_BFSC) {
   // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network. In
   // channels-last order torch 2.13's GroupNorm backward crashes where weight and bias are frozen (stage 2).
-  return x_NCHW + mixed_BFSC.flatten(0, 1).transpose(1, 2).reshape(x_NCHW.sizes());
+  return x_NCHW + mixed_BFSC.flatten(0, 1).transpose(1, 2).contiguous().reshape(x_NCHW.sizes());
 }
 
 at::Tensor MotionModule::forward(const at::Tensor& x_NCHW, int64_t frames) const {

@@ -62,7 +62,8 @@ at::Tensor SpatialTransformer::finish(at::Tensor h_NSC, const at::Tensor& attend
   h_NSC = cross_attention(project_onto(h_NSC, attended_NSC, attn1_.to_out), context_BLD);
   h_NSC = ff_.add_to(h_NSC, norm3_);
   // The residual stands first: the sum takes its memory layout, so pictures stay NCHW through the network.
-  return residual_NCHW + nn::project({h_NSC}, {&proj_out_})[0].transpose(1, 2).reshape(residual_NCHW.sizes());
+  return residual_NCHW +
+         nn::project({h_NSC}, {&proj_out_})[0].transpose(1, 2).contiguous().reshape(residual_NCHW.sizes());
 }
 
 at::Tensor SpatialTransformer::forward(const at::Tensor& x_NCHW, const at::Tensor& context_BLD,

@@ -12,9 +12,11 @@ inline bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+inline bool has_bf16_pairs() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #else
 inline bool has_avx2() { return false; }
 inline bool has_avx512() { return false; }
+inline bool has_bf16_pairs() { return false; }
 #endif
 
 /// Whether this CPU runs the kernels.

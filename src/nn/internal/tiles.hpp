@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "nn/internal/bf16.hpp"
 
@@ -19,6 +20,7 @@ template <int W>
 struct Lanes {
   typedef float Floats __attribute__((vector_size(4 * W)));
   typedef int32_t Ints __attribute__((vector_size(4 * W)));
+  typedef uint32_t Unsigned __attribute__((vector_size(4 * W)));
 };
 template <int W>
 using Floats = typename Lanes<W>::Floats;
@@ -42,9 +44,36 @@ ZT_INLINE void put(Bf16& into, float x) {
   into.bits = static_cast<uint16_t>((x != x ? bits | 0x400000 : rounded) >> 16);
 }
 
+ZT_INLINE void put(float& into, Bf16 x) { into = as_float(x); }
+ZT_INLINE void put(Bf16& into, Bf16 x) { into = x; }
+
 template <class Element>
 ZT_INLINE void widen(const Element* from, int64_t count, float* into) {
   for (int64_t i = 0; i < count; ++i) into[i] = as_float(from[i]);
+}
+/// As put.
+template <int W>
+ZT_INLINE void store(Bf16* into, const Floats<W>& from) {
+  using U = typename Lanes<W>::Unsigned;
+  const U bits = (U)from;
+  const U rounded = (from != from ? bits | 0x400000 : bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  typedef uint16_t Halves __attribute__((vector_size(2 * W)));
+  const Halves halves = __builtin_convertvector(rounded, Halves);
+  std::memcpy(into, &halves, sizeof halves);
+}
+
+/// Writes what products multiply; bf16 only where has_bf16_pairs(), by its instruction (as put, but numbers
+/// below 1.2e-38 become 0).
+template <int W>
+ZT_INLINE void store_operand(float* into, const Floats<W>& from) {
+  store<W>(into, from);
+}
+template <int W>
+ZT_INLINE void store_operand(Bf16* into, const Floats<W>& from) {
+  typedef uint16_t Halves __attribute__((vector_size(2 * W)));
+  Halves halves;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(from));
+  std::memcpy(into, &halves, sizeof halves);
 }
 
 /// (columns) += each row of (rows, columns).
@@ -63,7 +92,16 @@ ZT_INLINE void add_products(const float* a, const float* b, int64_t rows, int64_
 struct Factor {
   const float* data;
   int64_t row, step;
+  ZT_INLINE Factor from_row(int64_t i) const { return {data + i * row, row, step}; }
 };
+/// The same in bf16, for products of pairs: A(i, k) = data[i * row + k].
+struct PairFactor {
+  const Bf16* data;
+  int64_t row;
+  ZT_INLINE PairFactor from_row(int64_t i) const { return {data + i * row, row}; }
+};
+ZT_INLINE Factor row_factor(const float* data, int64_t row) { return {data, row, 1}; }
+ZT_INLINE PairFactor row_factor(const Bf16* data, int64_t row) { return {data, row}; }
 
 /// sum[M][NV] += A * B for one tile in registers; B is (depth, b_row).
 template <int W, int M, int NV>
@@ -79,10 +117,33 @@ ZT_INLINE void accumulate(Floats<W> (&sum)[M][NV], const Factor& a, const float*
   }
 }
 
-/// C[M x NV * W] = (C +) A * B for one tile; C is (M, c_row).
+/// The same with products of bf16 pairs, sums in fp32 (has_bf16_pairs()); B is (depth / 2, b_row, 2), depth
+/// even. Twice the products of the fp32 loop an instruction. In assembly, since its intrinsic would ask for
+/// the instruction set where this function stands, not where it is inlined.
 template <int W, int M, int NV>
-ZT_INLINE void multiply_tile(const Factor& a, const float* b, int64_t b_row, int64_t depth, float* c,
-                             int64_t c_row, bool adds) {
+ZT_INLINE void accumulate(Floats<W> (&sum)[M][NV], const PairFactor& a, const Bf16* b, int64_t b_row,
+                          int64_t depth) {
+  static_assert(W == 16);
+  for (int64_t k = 0; k < depth; k += 2) {
+    Floats<W> row[NV];
+    for (int n = 0; n < NV; ++n) std::memcpy(&row[n], b + k * b_row + 2 * n * W, sizeof row[n]);
+    for (int i = 0; i < M; ++i) {
+      int32_t pair;
+      std::memcpy(&pair, a.data + i * a.row + k, sizeof pair);
+      const typename Lanes<W>::Ints factor = typename Lanes<W>::Ints{} + pair;
+      for (int n = 0; n < NV; ++n) {
+        Floats<W> here = sum[i][n];  // the array itself would stay in memory
+        asm("vdpbf16ps %2, %1, %0" : "+v"(here) : "v"(factor), "v"(row[n]));
+        sum[i][n] = here;
+      }
+    }
+  }
+}
+
+/// C[M x NV * W] = (C +) A * B for one tile; C is (M, c_row).
+template <int W, int M, int NV, class A, class B>
+ZT_INLINE void multiply_tile(const A& a, const B* b, int64_t b_row, int64_t depth, float* c, int64_t c_row,
+                             bool adds) {
   Floats<W> sum[M][NV];
   for (int i = 0; i < M; ++i)
     for (int n = 0; n < NV; ++n) {
@@ -120,13 +181,12 @@ ZT_INLINE void over_tiles(int64_t rows, const Tile& tile) {
 }
 
 /// As multiply_tile, for any number of rows.
-template <int W, int NV>
-ZT_INLINE void multiply_rows(int64_t rows, const Factor& a, const float* b, int64_t b_row, int64_t depth,
-                             float* c, int64_t c_row, bool adds) {
+template <int W, int NV, class A, class B>
+ZT_INLINE void multiply_rows(int64_t rows, const A& a, const B* b, int64_t b_row, int64_t depth, float* c,
+                             int64_t c_row, bool adds) {
   over_tiles(
       rows, [&]<int M>(int64_t row) __attribute__((always_inline)) {
-        multiply_tile<W, M, NV>({a.data + row * a.row, a.row, a.step}, b, b_row, depth, c + row * c_row,
-                                c_row, adds);
+        multiply_tile<W, M, NV>(a.from_row(row), b, b_row, depth, c + row * c_row, c_row, adds);
       });
 }
 
@@ -142,13 +202,39 @@ ZT_INLINE void multiply(int64_t rows, int64_t columns, int64_t depth, const Fact
 
 /// As multiply, with B in panels of 2 * W columns (the last may have W): panel p is (depth, its width) at
 /// b + p * 2 * W * depth.
-template <int W>
-ZT_INLINE void multiply_panels(int64_t rows, int64_t columns, int64_t depth, const Factor& a, const float* b,
-                               float* c, bool adds = false) {
+template <int W, class A, class B>
+ZT_INLINE void multiply_panels(int64_t rows, int64_t columns, int64_t depth, const A& a, const B* b, float* c,
+                               bool adds = false) {
   int64_t at = 0;
   for (; at + 2 * W <= columns; at += 2 * W)
     multiply_rows<W, 2>(rows, a, b + at * depth, 2 * W, depth, c + at, columns, adds);
   if (at < columns) multiply_rows<W, 1>(rows, a, b + at * depth, W, depth, c + at, columns, adds);
+}
+
+/// Where B(k, n) lies in a panel of `width` columns, for accumulate.
+ZT_INLINE float& in_panel(float* panel, int64_t width, int64_t k, int64_t n) { return panel[k * width + n]; }
+ZT_INLINE Bf16& in_panel(Bf16* panel, int64_t width, int64_t k, int64_t n) {
+  return panel[k / 2 * 2 * width + 2 * n + k % 2];
+}
+
+/// Writes column n of a panel: B(k, n) = from[k]. Depth is a multiple of W where numbers are rounded, else
+/// even.
+template <int W, class Operand, class Element>
+ZT_INLINE void put_column(Operand* panel, int64_t width, int64_t n, const Element* from, int64_t depth) {
+  if constexpr (std::is_same_v<Operand, float>) {
+    for (int64_t k = 0; k < depth; ++k) panel[k * width + n] = as_float(from[k]);
+  } else if constexpr (std::is_same_v<Element, Bf16>) {
+    for (int64_t k = 0; k < depth; k += 2)
+      std::memcpy(&in_panel(panel, width, k, n), from + k, 2 * sizeof *from);
+  } else {
+    for (int64_t k = 0; k < depth; k += W) {
+      Floats<W> exact;
+      Bf16 rounded[W];
+      load<W>(exact, from + k);
+      store_operand<W>(rounded, exact);
+      put_column<W>(panel + k * width, width, n, static_cast<const Bf16*>(rounded), W);
+    }
+  }
 }
 
 /// Writes factor B (depth, columns) in panels of `width` columns, panel p (depth, its width) at
@@ -160,6 +246,16 @@ inline float* pack_panels(const float* from, int64_t row, int64_t step, int64_t 
     const int64_t count = std::min(width, columns - first);
     for (int64_t k = 0; k < depth; ++k, into += count)
       for (int64_t n = 0; n < count; ++n) into[n] = from[k * row + (first + n) * step];
+  }
+  return into;
+}
+/// The same for B(k, n) = from[n * depth + k], in panels of 2 * W.
+template <int W, class Operand>
+ZT_INLINE Operand* pack_transposed(const float* from, int64_t depth, int64_t columns, Operand* into) {
+  for (int64_t first = 0; first < columns; first += 2 * W) {
+    const int64_t count = std::min<int64_t>(2 * W, columns - first);
+    for (int64_t n = 0; n < count; ++n) put_column<W>(into, count, n, from + (first + n) * depth, depth);
+    into += depth * count;
   }
   return into;
 }

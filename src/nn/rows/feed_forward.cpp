@@ -51,10 +51,10 @@ at::Tensor run_forward(const Inputs& inputs, double norm_eps) {
   const KernelWeights weights(inputs.weights, norm_eps);
   const at::Tensor x = inputs.x.contiguous();
   at::Tensor out = at::empty(x.sizes(), x.options());
-  const std::vector<float> packed = internal::pack_forward(weights.view());
+  const internal::Panels packed = internal::pack_forward(weights.view(), internal::forward_operands(x));
   internal::with_element(x, [&]<class Element>(Element) {
     internal::FeedForwardForward<Element> call;
-    call.weights = weights.view(), call.packed = packed.data();
+    call.weights = weights.view(), call.packed = &packed;
     call.x = static_cast<const Element*>(x.const_data_ptr());
     call.out = static_cast<Element*>(out.data_ptr());
     tensor::parallel_for(0, x.numel() / call.weights.width, internal::kRowsWorthAThread,
@@ -74,13 +74,13 @@ variable_list run_backward(const Inputs& inputs, const at::Tensor& out_gradient,
   const internal::SharedGradients shared(
       any ? std::vector(inputs.weights.begin(), inputs.weights.end()) : std::vector<at::Tensor>(kWeights),
       shares);
-  const std::vector<float> packed = internal::pack_forward(weights.view()),
-                           packed_backward = internal::pack_backward(weights.view());
+  const internal::Panels packed = internal::pack_forward(weights.view(), internal::Operands::kFp32),
+                         packed_backward = internal::pack_backward(weights.view());
   variable_list gradients = {at::empty(x.sizes(), x.options())};
   internal::with_element(x, [&]<class Element>(Element) {
     internal::FeedForwardBackward<Element> call;
     call.weights = weights.view();
-    call.packed = packed.data(), call.packed_backward = packed_backward.data();
+    call.packed = &packed, call.packed_backward = &packed_backward;
     call.x = static_cast<const Element*>(x.const_data_ptr());
     call.out_gradient = static_cast<const Element*>(out_gradient.const_data_ptr());
     call.x_gradient = static_cast<Element*>(gradients[0].data_ptr());

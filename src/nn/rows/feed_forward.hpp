@@ -18,7 +18,7 @@ struct FeedForward {
   FeedForward(const params::ParamSource& source, int64_t width);
   at::Tensor operator()(const at::Tensor& x_BSC) const;
   /// x + (*this)(norm(x)), x (..., C). On a CPU in one pass that keeps nothing but x for backward
-  /// (internal/feed_forward_kernel.hpp) where feed_forward_fits_kernel, in fp32 arithmetic.
+  /// (internal/feed_forward_kernel.hpp) where feed_forward_fits_kernel, in the arithmetic told there.
   at::Tensor add_to(const at::Tensor& x, const LayerNorm& norm) const;
 
   Linear proj;  ///< net.0.proj; first half value, second half gate

@@ -112,28 +112,33 @@ TEST(FeedForward, FrozenWeightsGetNoGradientAndChangeNone) {
   for (size_t i = 1; i < frozen.size(); ++i) EXPECT_FALSE(frozen[i].grad().defined());
 }
 
-TEST(FeedForward, ARowHasTheSameBitsInAnyBatchOnAnyThreads) {
+class FeedForwardTypesTest : public testing::TestWithParam<at::ScalarType> {};
+
+TEST_P(FeedForwardTypesTest, ARowHasTheSameBitsInAnyBatchOnAnyThreads) {
   if (!internal::has_kernels()) GTEST_SKIP() << "this CPU lacks AVX2: libtorch computes";
   at::manual_seed(3);
   std::vector<at::Tensor> inputs = random_inputs(200, 32);
   const at::Tensor out_gradient = at::randn({200, 32}), x = inputs[0];
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Result together = run(inputs, out_gradient, at::kFloat, add_to);
+  const Result together = run(inputs, out_gradient, GetParam(), add_to);
   at::set_num_threads(2);
-  const Result on_two = run(inputs, out_gradient, at::kFloat, add_to);
+  const Result on_two = run(inputs, out_gradient, GetParam(), add_to);
   EXPECT_TRUE(at::equal(on_two.out, together.out));
   EXPECT_TRUE(at::equal(on_two.gradients[0], together.gradients[0]));
   for (size_t i = 1; i < inputs.size(); ++i)
-    EXPECT_LT(relative_error(on_two.gradients[i], together.gradients[i].to(at::kDouble)), 1e-6);
+    EXPECT_LT(relative_error(on_two.gradients[i], together.gradients[i].to(at::kDouble)),
+              GetParam() == at::kFloat ? 1e-6 : 1e-2);
   for (const int64_t row : {0, 7, 101, 199}) {
     inputs[0] = x.narrow(0, row, 1);
-    const Result alone = run(inputs, out_gradient.narrow(0, row, 1), at::kFloat, add_to);
+    const Result alone = run(inputs, out_gradient.narrow(0, row, 1), GetParam(), add_to);
     EXPECT_TRUE(at::equal(alone.out, together.out.narrow(0, row, 1)));
     EXPECT_TRUE(at::equal(alone.gradients[0], together.gradients[0].narrow(0, row, 1)));
   }
   at::set_num_threads(threads);
 }
+
+INSTANTIATE_TEST_SUITE_P(FeedForward, FeedForwardTypesTest, testing::Values(at::kFloat, at::kBFloat16));
 
 TEST(FeedForward, ANanStaysInItsRow) {
   std::vector<at::Tensor> inputs = random_inputs(50, 32);
@@ -141,6 +146,15 @@ TEST(FeedForward, ANanStaysInItsRow) {
   const at::Tensor is_nan = add_to(inputs).isnan().any(1);
   EXPECT_TRUE(is_nan[20].item<bool>());
   EXPECT_EQ(is_nan.sum().item<int64_t>(), 1);
+}
+
+TEST(FeedForward, RoundsToTheNearestAndKeepsNan) {
+  std::vector<at::Tensor> inputs = random_inputs(9, 32);
+  inputs[0] = inputs[0].to(at::kBFloat16);
+  inputs[5] = at::zeros({32, 128});
+  inputs[6][4] = at::full({}, 0x7fffffff, at::kInt).view(at::kFloat);  // rounding up must not carry
+  const at::Tensor wanted = (inputs[0].to(at::kFloat) + inputs[6]).to(at::kBFloat16);
+  EXPECT_TRUE(at::allclose(add_to(inputs), wanted, 0, 0, /*equal_nan=*/true));
 }
 
 TEST(FeedForward, LargeGatesStayFinite) {

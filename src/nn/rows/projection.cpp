@@ -76,8 +76,8 @@ std::vector<int64_t> sizes_with(const at::Tensor& x, int64_t width) {
 
 variable_list run_forward(const Call& call) {
   const KernelWeights weights(call);
-  const std::vector<float> packed = internal::pack_forward(weights.view());
   const at::Tensor x = call.x().contiguous();
+  const internal::Panels packed = internal::pack_forward(weights.view(), internal::forward_operands(x));
   const at::Tensor residual =
       call.tensors[kResidual].defined() ? call.tensors[kResidual].contiguous() : at::Tensor();
   variable_list outputs;
@@ -85,7 +85,7 @@ variable_list run_forward(const Call& call) {
     outputs.push_back(at::empty(sizes_with(x, call.out_width(j)), x.options().requires_grad(false)));
   internal::with_element(x, [&]<class Element>(Element) {
     internal::ProjectionForward<Element> run;
-    run.weights = weights.view(), run.packed = packed.data();
+    run.weights = weights.view(), run.packed = &packed;
     run.x = static_cast<const Element*>(x.const_data_ptr());
     if (residual.defined()) run.residual = static_cast<const Element*>(residual.const_data_ptr());
     for (size_t j = 0; j < outputs.size(); ++j) run.out[j] = static_cast<Element*>(outputs[j].data_ptr());
@@ -100,7 +100,7 @@ variable_list run_backward(const Call& call, const variable_list& out_gradients,
                            const std::array<bool, kSlots>& wanted) {
   const at::Tensor& like = out_gradients[0];
   const KernelWeights weights(call);
-  const std::vector<float> packed = internal::pack_backward(weights.view());
+  const internal::Panels packed = internal::pack_backward(weights.view());
   const at::Tensor x = call.x().defined() ? call.x().contiguous() : at::Tensor();
   const int64_t rows = like.numel() / like.size(-1), shares = internal::count_shares(rows);
   variable_list of_weights(kSlots), gradients(kSlots);
@@ -112,7 +112,7 @@ variable_list run_backward(const Call& call, const variable_list& out_gradients,
   if (wanted[kX]) gradients[kX] = at::empty(sizes_with(like, call.width()), like.options());
   internal::with_element(like, [&]<class Element>(Element) {
     internal::ProjectionBackward<Element> run;
-    run.weights = weights.view(), run.packed = packed.data();
+    run.weights = weights.view(), run.packed = &packed;
     if (x.defined()) run.x = static_cast<const Element*>(x.const_data_ptr());
     for (size_t j = 0; j < out_gradients.size(); ++j)
       run.out_gradients[j] = static_cast<const Element*>(out_gradients[j].const_data_ptr());

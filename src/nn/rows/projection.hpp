@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A transformer's linear layers with what stands before and behind them: norm and positions, the residual. On
-// a CPU each call is one pass over the rows (internal/projection_kernel.hpp), in fp32 arithmetic, that keeps
-// nothing but its input for backward; elsewhere it is the operations written out.
+// a CPU each call is one pass over the rows (internal/projection_kernel.hpp), in fp32 arithmetic (bf16 rows:
+// pairs of bf16 where the CPU multiplies them), that keeps nothing but its input for backward; elsewhere it
+// is the operations written out.
 #pragma once
 
 #include <ATen/core/Tensor.h>

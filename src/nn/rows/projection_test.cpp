@@ -163,7 +163,9 @@ TEST(Projection, WeightsOfAFrozenInputGetTheirGradients) {
   for (size_t i = 1; i < inputs.size(); ++i) EXPECT_TRUE(at::equal(inputs[i].grad(), all.gradients[i])) << i;
 }
 
-TEST(Projection, ARowHasTheSameBitsInAnyBatchOnAnyThreads) {
+class ProjectionTypesTest : public testing::TestWithParam<at::ScalarType> {};
+
+TEST_P(ProjectionTypesTest, ARowHasTheSameBitsInAnyBatchOnAnyThreads) {
   if (!internal::has_kernels()) GTEST_SKIP() << "this CPU lacks AVX2: libtorch computes";
   at::manual_seed(3);
   const Case c{2, 100, 32, 32, true, false, true};
@@ -172,20 +174,32 @@ TEST(Projection, ARowHasTheSameBitsInAnyBatchOnAnyThreads) {
   const at::Tensor out_gradient = at::randn(layers(inputs).sizes());
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Result together = run(inputs, out_gradient, at::kFloat, layers);
+  const Result together = run(inputs, out_gradient, GetParam(), layers);
   at::set_num_threads(2);
-  const Result on_two = run(inputs, out_gradient, at::kFloat, layers);
+  const Result on_two = run(inputs, out_gradient, GetParam(), layers);
   EXPECT_TRUE(at::equal(on_two.out, together.out));
   EXPECT_TRUE(at::equal(on_two.gradients[0], together.gradients[0]));
   const at::Tensor x = inputs[0], residual = inputs[9];
   for (const int64_t position : {0, 7, 99}) {
     const auto at_position = [&](const at::Tensor& all) { return all.narrow(2, position, 1).contiguous(); };
     inputs[0] = at_position(x), inputs[9] = at_position(residual);
-    const Result alone = run(inputs, at_position(out_gradient), at::kFloat, layers);
+    const Result alone = run(inputs, at_position(out_gradient), GetParam(), layers);
     EXPECT_TRUE(at::equal(alone.out, at_position(together.out)));
     EXPECT_TRUE(at::equal(alone.gradients[0], at_position(together.gradients[0])));
   }
   at::set_num_threads(threads);
+}
+
+INSTANTIATE_TEST_SUITE_P(Projection, ProjectionTypesTest, testing::Values(at::kFloat, at::kBFloat16));
+
+TEST(Projection, RoundsToTheNearestAndKeepsNan) {
+  at::manual_seed(2);
+  Linear layer;
+  layer.weight_OI = at::eye(32), layer.bias_O = at::randn({32});
+  layer.bias_O[4] = at::full({}, 0x7fffffff, at::kInt).view(at::kFloat);  // rounding up must not carry
+  const at::Tensor x = at::randn({7, 32}).to(at::kBFloat16);
+  const at::Tensor wanted = (x.to(at::kFloat) + layer.bias_O).to(at::kBFloat16);
+  EXPECT_TRUE(at::allclose(project({x}, {&layer})[0], wanted, 0, 0, /*equal_nan=*/true));
 }
 
 TEST(Projection, AutocastGivesItsType) {

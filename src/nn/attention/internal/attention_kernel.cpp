@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,14 +25,16 @@ int64_t block_rows(int64_t padded_keys) {
 
 /// Sizes of a job with rows and keys padded to whole vectors.
 struct JobSizes {
-  JobSizes(const AttentionSizes& sizes, int64_t lanes)
+  /// Products add up over tokens in steps of `token_step`.
+  JobSizes(const AttentionSizes& sizes, int64_t lanes, int64_t token_step = 1)
       : s(sizes.queries),
         t(sizes.keys),
         d(sizes.head_dim),
         padded_t(round_up(sizes.keys, lanes)),
         padded_d(round_up(sizes.head_dim, lanes)),
+        stepped_t(round_up(sizes.keys, token_step)),
         block(std::min(block_rows(padded_t), sizes.queries)) {}
-  int64_t s, t, d, padded_t, padded_d, block;
+  int64_t s, t, d, padded_t, padded_d, stepped_t, block;
 };
 
 /// One head's tokens of one batch item.
@@ -61,18 +64,30 @@ ZT_INLINE void pack_rows(const Head<const Element>& from, int64_t tokens, const 
 }
 
 /// Keys or values as the second factor of q k^T: columns are tokens, in panels (multiply_panels).
-template <int W, class Element>
-ZT_INLINE void pack_panels(const Head<const Element>& from, const JobSizes& z, float* into) {
+template <int W, class Element, class Operand>
+ZT_INLINE void pack_panels(const Head<const Element>& from, const JobSizes& z, Operand* into) {
   for (int64_t first = 0; first < z.padded_t; first += 2 * W) {
     const int64_t width = std::min<int64_t>(2 * W, z.padded_t - first);
-    float* const panel = into + first * z.d;
-    for (int64_t j = 0; j < width; ++j) {
-      if (first + j >= z.t) {
-        for (int64_t c = 0; c < z.d; ++c) panel[c * width + j] = 0;
-        continue;
-      }
-      const Element* const row = from.row(first + j);
-      for (int64_t c = 0; c < z.d; ++c) panel[c * width + j] = as_float(row[c]);
+    Operand* const panel = into + first * z.d;
+    const int64_t there = std::min(width, z.t - first);
+    for (int64_t j = 0; j < there; ++j) put_column<W>(panel, width, j, from.row(first + j), z.d);
+    for (int64_t c = 0; c < z.d; ++c)
+      for (int64_t j = there; j < width; ++j) put(in_panel(panel, width, c, j), 0.0f);
+  }
+}
+
+/// Values as the second factor of the output: columns are a head's numbers, in panels. Rows of tokens that
+/// are not there are zero.
+template <int W, class Element, class Operand>
+ZT_INLINE void pack_values(const Head<const Element>& from, const JobSizes& z, Operand* into) {
+  for (int64_t first = 0; first < z.padded_d; first += 2 * W) {
+    const int64_t width = std::min<int64_t>(2 * W, z.padded_d - first);
+    const int64_t there = std::clamp<int64_t>(z.d - first, 0, width);
+    Operand* const panel = into + first * z.stepped_t;
+    for (int64_t i = 0; i < z.stepped_t; ++i) {
+      const int64_t columns = i < z.t ? there : 0;
+      for (int64_t c = 0; c < columns; ++c) put(in_panel(panel, width, i, c), from.row(i)[first + c]);
+      for (int64_t c = columns; c < width; ++c) put(in_panel(panel, width, i, c), 0.0f);
     }
   }
 }
@@ -86,12 +101,12 @@ ZT_INLINE void unpack_rows(const float* from, int64_t tokens, const JobSizes& z,
   }
 }
 
-/// Turns a row of scores into e^(score - largest); returns {largest, sum}.
+/// Writes e^(scale * (score - largest)) of a row of products q k; returns {scale * largest, sum}.
 struct RowSum {
   float largest, sum;
 };
-template <int W>
-ZT_INLINE RowSum exponentiate_row(float* scores, const JobSizes& z) {
+template <int W, class Operand>
+ZT_INLINE RowSum exponentiate_row(float* scores, const JobSizes& z, float scale, Operand* into) {
   for (int64_t j = z.t; j < z.padded_t; ++j) scores[j] = kPadding;
   Floats<W> high, x, total{};
   load<W>(high, scores);
@@ -99,45 +114,74 @@ ZT_INLINE RowSum exponentiate_row(float* scores, const JobSizes& z) {
     load<W>(x, scores + j);
     high = x > high ? x : high;
   }
-  const float top = largest<W>(high);
+  const float top = scale * largest<W>(high);
   for (int64_t j = 0; j < z.padded_t; j += W) {
     load<W>(x, scores + j);
-    x -= top;
+    x = x * scale - top;
     exponential<W>(x);
-    store<W>(scores + j, x);
+    store_operand<W>(into + j, x);
     total += x;
   }
   return {top, sum<W>(total)};
 }
 
-template <int W, class Element>
+/// Memory of one job's forward pass; Operand: what products multiply.
+template <class Operand>
+struct ForwardRoom {
+  static constexpr bool kFloats = std::is_same_v<Operand, float>;
+  explicit ForwardRoom(const JobSizes& z)
+      : operands(static_cast<size_t>(z.padded_t * z.d + z.stepped_t * z.padded_d + z.block * z.d +
+                                     (kFloats ? 0 : z.block * z.padded_t))),
+        floats(static_cast<size_t>(z.block * (z.padded_t + z.padded_d))) {
+    keys = operands.data(), values = keys + z.padded_t * z.d;
+    queries = values + z.stepped_t * z.padded_d;
+    scores = floats.data(), out = scores + z.block * z.padded_t;
+    if constexpr (kFloats)
+      weights = scores;
+    else
+      weights = queries + z.block * z.d;
+  }
+  std::vector<Operand> operands;
+  std::vector<float> floats;
+  Operand *keys, *values, *queries, *weights;  ///< weights: e^score
+  float *scores, *out;
+};
+
+/// Queries as the first factor of q k^T: where they lie or, where products multiply another type, in `room`.
+template <class Operand, class Element>
+ZT_INLINE auto query_factor(const Head<const Element>& from, int64_t rows, const JobSizes& z, Operand* room) {
+  if constexpr (std::is_same_v<Operand, Element>) {
+    return row_factor(from.data, from.token);
+  } else {
+    for (int64_t i = 0; i < rows; ++i) widen(from.row(i), z.d, room + i * z.d);
+    return row_factor(static_cast<const Operand*>(room), z.d);
+  }
+}
+
+template <int W, class Operand, class Element>
 ZT_INLINE void run_jobs(const AttentionForward<Element>& call, int64_t first, int64_t last) {
-  const JobSizes z(call.sizes, W);
-  std::vector<float> room(
-      static_cast<size_t>(z.padded_t * (z.d + z.padded_d + z.block) + 2 * z.block * z.padded_d));
-  float* const keys = room.data();
-  float* const values = keys + z.padded_t * z.d;
-  float* const scores = values + z.padded_t * z.padded_d;
-  float* const queries = scores + z.padded_t * z.block;
-  float* const out = queries + z.block * z.padded_d;
+  const JobSizes z(call.sizes, W, std::is_same_v<Operand, Bf16> ? 2 : 1);
+  const ForwardRoom<Operand> room(z);
   for (int64_t job = first; job < last; ++job) {
     const auto q = head_of(call.q, call.sizes, job);
     const auto o = head_of(call.out, call.sizes, job);
-    pack_panels<W>(head_of(call.k, call.sizes, job), z, keys);
-    pack_rows(head_of(call.v, call.sizes, job), z.t, z, 1, values);
+    pack_panels<W>(head_of(call.k, call.sizes, job), z, room.keys);
+    pack_values<W>(head_of(call.v, call.sizes, job), z, room.values);
     for (int64_t at = 0; at < z.s; at += z.block) {
       const int64_t rows = std::min(z.block, z.s - at);
-      pack_rows(Head<const Element>{q.row(at), q.token}, rows, z, call.sizes.scale, queries);
-      multiply_panels<W>(rows, z.padded_t, z.d, {queries, z.padded_d, 1}, keys, scores);
+      const auto queries = query_factor(Head<const Element>{q.row(at), q.token}, rows, z, room.queries);
+      multiply_panels<W>(rows, z.padded_t, z.d, queries, room.keys, room.scores);
       float row_sums[8 * kTileRows];
       for (int64_t i = 0; i < rows; ++i) {
-        const RowSum row = exponentiate_row<W>(scores + i * z.padded_t, z);
+        const RowSum row = exponentiate_row<W>(room.scores + i * z.padded_t, z, call.sizes.scale,
+                                               room.weights + i * z.padded_t);
         row_sums[i] = row.sum;
         if (call.logsumexp) call.logsumexp[job * z.s + at + i] = row.largest + std::log(row.sum);
       }
-      multiply<W>(rows, z.padded_d, z.t, {scores, z.padded_t, 1}, values, out, false);
+      multiply_panels<W>(rows, z.padded_d, z.stepped_t, row_factor(room.weights, z.padded_t), room.values,
+                         room.out);
       for (int64_t i = 0; i < rows; ++i)
-        unpack_rows(out + i * z.padded_d, 1, z, 1 / row_sums[i], Head<Element>{o.row(at + i), o.token});
+        unpack_rows(room.out + i * z.padded_d, 1, z, 1 / row_sums[i], Head<Element>{o.row(at + i), o.token});
     }
   }
 }
@@ -202,8 +246,9 @@ ZT_INLINE void run_jobs(const AttentionBackward<Element>& call, int64_t first, i
       const int64_t rows = std::min(z.block, z.s - at);
       pack_rows(Head<const Element>{q.row(at), q.token}, rows, z, call.sizes.scale, room.queries);
       pack_rows(Head<const Element>{out_gradient.row(at), out_gradient.token}, rows, z, 1, room.out_gradient);
-      multiply_panels<W>(rows, z.padded_t, z.d, {room.queries, z.padded_d, 1}, room.key_panels, room.weights);
-      multiply_panels<W>(rows, z.padded_t, z.d, {room.out_gradient, z.padded_d, 1}, room.value_panels,
+      multiply_panels<W>(rows, z.padded_t, z.d, row_factor(room.queries, z.padded_d), room.key_panels,
+                         room.weights);
+      multiply_panels<W>(rows, z.padded_t, z.d, row_factor(room.out_gradient, z.padded_d), room.value_panels,
                          room.weight_gradient);
       for (int64_t i = 0; i < rows; ++i)
         soften_row<W>(room.weights + i * z.padded_t, room.weight_gradient + i * z.padded_t,
@@ -228,11 +273,20 @@ bool prefers_short_vectors(const AttentionSizes& sizes) {
   return round_up(sizes.keys, 8) < round_up(sizes.keys, 16) && sizes.keys < 48;
 }
 
+template <int W, class Element>
+ZT_INLINE void run_fp32(const AttentionForward<Element>& call, int64_t first, int64_t last) {
+  run_jobs<W, float>(call, first, last);
+}
+template <int W, class Element>
+ZT_INLINE void run_fp32(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
+  run_jobs<W>(call, first, last);
+}
+
 template <class Call>
 void run_fastest(const Call& call, int64_t first, int64_t last) {
   run_widest([&]<int W>() __attribute__((always_inline)) {
-    if (W > 8 && prefers_short_vectors(call.sizes)) return run_jobs<8>(call, first, last);
-    run_jobs<W>(call, first, last);
+    if (W > 8 && prefers_short_vectors(call.sizes)) return run_fp32<8>(call, first, last);
+    run_fp32<W>(call, first, last);
   });
 }
 
@@ -242,7 +296,10 @@ void attention_forward(const AttentionForward<float>& call, int64_t first, int64
   run_fastest(call, first, last);
 }
 void attention_forward(const AttentionForward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  if (!has_bf16_pairs() || call.sizes.head_dim % 2 != 0) return run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) {
+    if constexpr (W == 16) run_jobs<W, Bf16>(call, first, last);
+  });
 }
 void attention_backward(const AttentionBackward<float>& call, int64_t first, int64_t last) {
   run_fastest(call, first, last);

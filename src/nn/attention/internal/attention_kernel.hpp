@@ -2,8 +2,10 @@
 // softmax(q k^T / sqrt(D)) v and its gradients on a CPU, over plain arrays. Made for what video models ask
 // most: few tokens, narrow heads, many (picture, head) pairs, tokens that lie apart in memory (frames of one
 // position). A pair is a job; jobs are independent, so their bits depend neither on the batch they are in nor
-// on the threads that run them. All arithmetic is fp32, whatever the elements are. Backward computes the
-// probabilities again from each row's log-sum-exp (Dao et al. 2022, FlashAttention, algorithm 4).
+// on the threads that run them. Arithmetic is fp32 whatever the elements are, but for forward's products of
+// bf16 where the CPU multiplies pairs of bf16: probabilities are rounded to bf16 before they weigh values,
+// sums are fp32. Backward computes the probabilities again from each row's log-sum-exp (Dao et al. 2022,
+// FlashAttention, algorithm 4).
 #pragma once
 
 #include <cstdint>

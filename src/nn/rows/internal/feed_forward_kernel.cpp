@@ -19,13 +19,14 @@ using Weights = FeedForwardWeights;
 int64_t block_rows(const Weights& w) { return w.hidden <= 512 ? 8 * kTileRows : 4 * kTileRows; }
 
 /// Panels of W values and their W gates, for the tiles of project().
-float* pack_pairs(const Weights& w, int64_t lanes, float* into) {
-  for (int64_t first = 0; first < w.hidden; first += lanes)
-    for (int64_t k = 0; k < w.width; ++k, into += 2 * lanes)
-      for (int64_t n = 0; n < lanes; ++n) {
-        into[n] = w.proj_weight_GC[(first + n) * w.width + k];
-        into[lanes + n] = w.proj_weight_GC[(w.hidden + first + n) * w.width + k];
-      }
+template <int W, class Operand>
+ZT_INLINE Operand* pack_values_and_gates(const Weights& w, Operand* into) {
+  const float *const values = w.proj_weight_GC, *const gates = values + w.hidden * w.width;
+  for (int64_t first = 0; first < w.hidden; first += W, into += 2 * W * w.width)
+    for (int64_t n = 0; n < W; ++n) {
+      put_column<W>(into, 2 * W, n, values + (first + n) * w.width, w.width);
+      put_column<W>(into, 2 * W, W + n, gates + (first + n) * w.width, w.width);
+    }
   return into;
 }
 
@@ -38,8 +39,8 @@ ZT_INLINE void normal_distribution(const Floats<W>& x, Floats<W>& into) {
 }
 
 /// Calls finish(row, column, value, gate) with vectors of both projections of (rows, C).
-template <int W, class Finish>
-ZT_INLINE void project(const Weights& w, const float* packed, const float* rows_BC, int64_t rows,
+template <int W, class Operand, class Finish>
+ZT_INLINE void project(const Weights& w, const Operand* packed, const Operand* rows_BC, int64_t rows,
                        const Finish& finish) {
   for (int64_t column = 0; column < w.hidden; column += W, packed += 2 * W * w.width) {
     Floats<W> bias[2];
@@ -48,41 +49,53 @@ ZT_INLINE void project(const Weights& w, const float* packed, const float* rows_
         rows, [&]<int M>(int64_t row) __attribute__((always_inline)) {
           Floats<W> both[M][2];
           for (int i = 0; i < M; ++i) both[i][0] = bias[0], both[i][1] = bias[1];
-          accumulate<W, M, 2>(both, {rows_BC + row * w.width, w.width, 1}, packed, 2 * W, w.width);
+          accumulate<W, M, 2>(both, row_factor(rows_BC + row * w.width, w.width), packed, 2 * W, w.width);
           for (int i = 0; i < M; ++i) finish(row + i, column, both[i][0], both[i][1]);
         });
   }
 }
 
-template <int W, class Element>
+/// A block's arrays in forward; Operand: what products multiply.
+template <class Operand>
+struct ForwardRoom {
+  ForwardRoom(const Weights& w, int64_t block)
+      : operands(static_cast<size_t>(block * (w.width + w.hidden))),
+        sums(static_cast<size_t>(block * w.width)),
+        normed(operands.data()),
+        hidden(normed + block * w.width) {}
+  std::vector<Operand> operands;
+  std::vector<float> sums;   ///< (rows, C): rows before the norm, then what is added to x
+  Operand *normed, *hidden;  ///< (rows, C), (rows, H)
+};
+
+template <int W, class Operand, class Element>
 ZT_INLINE void run_rows(const FeedForwardForward<Element>& call, int64_t first, int64_t last) {
   const Weights& w = call.weights;
   const int64_t block = std::min(block_rows(w), last - first);
-  std::vector<float> room(static_cast<size_t>(block * (2 * w.width + w.hidden)));
-  float *const normed = room.data(), *const hidden = normed + block * w.width,
-               *const out = hidden + block * w.hidden;
-  const float* const out_panels = call.packed + 2 * w.hidden * w.width;
+  ForwardRoom<Operand> room(w, block);
+  float* const sums = room.sums.data();
+  const Operand* const panels = call.packed->template data<Operand>();
   for (int64_t at = first; at < last; at += block) {
     const int64_t rows = std::min(block, last - at);
-    widen(call.x + at * w.width, rows * w.width, normed);
+    widen(call.x + at * w.width, rows * w.width, sums);
     for (int64_t i = 0; i < rows; ++i) {
-      float* const row = normed + i * w.width;
-      standardize<W>(row, w.width, w.norm.eps);
-      scale_and_shift<W>(row, w.norm, w.width, row);
+      standardize<W>(sums + i * w.width, w.width, w.norm.eps);
+      scale_and_shift<W>(sums + i * w.width, w.norm, w.width, room.normed + i * w.width);
     }
     project<W>(
-        w, call.packed, normed, rows,
+        w, panels, room.normed, rows,
         [&](int64_t row, int64_t column, const Floats<W>& value, const Floats<W>& gate)
             __attribute__((always_inline)) {
               Floats<W> share;
               normal_distribution<W>(gate, share);
-              store<W>(hidden + row * w.hidden + column, value * (gate * share));
+              store_operand<W>(room.hidden + row * w.hidden + column, value * (gate * share));
             });
-    multiply_panels<W>(rows, w.width, w.hidden, {hidden, w.hidden, 1}, out_panels, out);
+    multiply_panels<W>(rows, w.width, w.hidden, row_factor(room.hidden, w.hidden),
+                       panels + 2 * w.hidden * w.width, sums);
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t c = 0; c < w.width; ++c) {
         const int64_t j = i * w.width + c;
-        put(call.out[at * w.width + j], as_float(call.x[at * w.width + j]) + (out[j] + w.out_bias_C[c]));
+        put(call.out[at * w.width + j], as_float(call.x[at * w.width + j]) + (sums[j] + w.out_bias_C[c]));
       }
   }
 }
@@ -143,7 +156,8 @@ ZT_INLINE void run_rows(const FeedForwardBackward<Element>& call, int64_t first,
   const int64_t block = std::min(block_rows(w), last - first), width = w.width;
   const BackwardRoom room(w, block);
   std::vector<float> inverse_deviations(static_cast<size_t>(block));
-  const float* const proj_panels = call.packed_backward + w.hidden * width;
+  const float *const out_panels = call.packed_backward->fp32.data(), *const proj_panels =
+                                                                         out_panels + w.hidden * width;
   for (int64_t at = first; at < last; at += block) {
     const int64_t rows = std::min(block, last - at);
     widen(call.x + at * width, rows * width, room.standard);
@@ -154,16 +168,16 @@ ZT_INLINE void run_rows(const FeedForwardBackward<Element>& call, int64_t first,
       scale_and_shift<W>(row, w.norm, width, room.normed + i * width);
     }
     project<W>(
-        w, call.packed, room.normed, rows,
+        w, call.packed->fp32.data(), static_cast<const float*>(room.normed), rows,
         [&](int64_t row, int64_t column, const Floats<W>& value, const Floats<W>& gate)
             __attribute__((always_inline)) {
               store<W>(room.projected + row * 2 * w.hidden + column, value);
               store<W>(room.projected + row * 2 * w.hidden + w.hidden + column, gate);
             });
-    multiply_panels<W>(rows, w.hidden, width, {room.out_gradient, width, 1}, call.packed_backward,
+    multiply_panels<W>(rows, w.hidden, width, row_factor(room.out_gradient, width), out_panels,
                        room.hidden_gradient);
     gate_backward<W>(room, rows, w.hidden);
-    multiply_panels<W>(rows, width, 2 * w.hidden, {room.projected, 2 * w.hidden, 1}, proj_panels,
+    multiply_panels<W>(rows, width, 2 * w.hidden, row_factor(room.projected, 2 * w.hidden), proj_panels,
                        room.normed_gradient);
     if (call.gradients.norm.weight_C) add_gradients<W>(w, room, rows, call.gradients);
     for (int64_t i = 0; i < rows; ++i)
@@ -173,39 +187,40 @@ ZT_INLINE void run_rows(const FeedForwardBackward<Element>& call, int64_t first,
   }
 }
 
-template <class Call>
-void run_fastest(const Call& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
-}
-
 }  // namespace
 
-std::vector<float> pack_forward(const Weights& w) {
-  std::vector<float> packed(static_cast<size_t>(3 * w.hidden * w.width));
-  float* const out_panels = pack_pairs(w, vector_lanes(), packed.data());
-  pack_panels(w.out_weight_CH, 1, w.hidden, w.hidden, w.width, 2 * vector_lanes(), out_panels);
-  return packed;
+Panels pack_forward(const Weights& w, Operands operands) {
+  return make_panels(operands, static_cast<size_t>(3 * w.hidden * w.width), [&](auto* into) {
+    run_widest([&]<int W>() __attribute__((always_inline)) {
+      pack_transposed<W>(w.out_weight_CH, w.hidden, w.width, pack_values_and_gates<W>(w, into));
+    });
+  });
 }
 
-std::vector<float> pack_backward(const Weights& w) {
-  std::vector<float> packed(static_cast<size_t>(3 * w.hidden * w.width));
+Panels pack_backward(const Weights& w) {
+  Panels panels;
+  panels.fp32.resize(static_cast<size_t>(3 * w.hidden * w.width));
   float* const proj_panels =
-      pack_panels(w.out_weight_CH, w.hidden, 1, w.width, w.hidden, 2 * vector_lanes(), packed.data());
+      pack_panels(w.out_weight_CH, w.hidden, 1, w.width, w.hidden, 2 * vector_lanes(), panels.fp32.data());
   pack_panels(w.proj_weight_GC, w.width, 1, 2 * w.hidden, w.width, 2 * vector_lanes(), proj_panels);
-  return packed;
+  return panels;
 }
 
 void feed_forward(const FeedForwardForward<float>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W, float>(call, first, last); });
 }
 void feed_forward(const FeedForwardForward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) {
+    if constexpr (W == 16)
+      if (call.packed->are_pairs()) return run_rows<W, Bf16>(call, first, last);
+    run_rows<W, float>(call, first, last);
+  });
 }
 void feed_forward_backward(const FeedForwardBackward<float>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
 void feed_forward_backward(const FeedForwardBackward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
 
 }  // namespace zt::nn::internal

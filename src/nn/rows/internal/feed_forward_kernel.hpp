@@ -3,13 +3,14 @@
 // over the rows, a block of them at a time, whose hidden values never leave the cache. Nothing but x is kept
 // for backward, which computes the block again. Rows are independent: their bits depend neither on the batch
 // they are in nor on the threads that run them; gradients of weights are added up in the order of the rows.
-// All arithmetic is fp32, whatever the type of the rows.
+// Arithmetic is fp32 whatever the type of the rows, but for forward's products of bf16 rows where the CPU
+// multiplies pairs of bf16: it rounds what they multiply to bf16, as autocast does, and adds up in fp32.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "nn/internal/bf16.hpp"
+#include "nn/internal/panels.hpp"
 #include "nn/rows/internal/norm_weights.hpp"
 
 namespace zt::nn::internal {
@@ -31,21 +32,21 @@ struct FeedForwardGradients {
 };
 
 /// The weights in the order in which products read them; made once for all rows and threads.
-std::vector<float> pack_forward(const FeedForwardWeights& weights);
-std::vector<float> pack_backward(const FeedForwardWeights& weights);
+Panels pack_forward(const FeedForwardWeights& weights, Operands operands);
+Panels pack_backward(const FeedForwardWeights& weights);
 
 template <class Element>
 struct FeedForwardForward {
   FeedForwardWeights weights;
-  const float* packed = nullptr;  ///< pack_forward
-  const Element* x = nullptr;     ///< (rows, C)
-  Element* out = nullptr;         ///< (rows, C)
+  const Panels* packed = nullptr;  ///< pack_forward; of pairs only for bf16 rows
+  const Element* x = nullptr;      ///< (rows, C)
+  Element* out = nullptr;          ///< (rows, C)
 };
 
 template <class Element>
 struct FeedForwardBackward {
   FeedForwardWeights weights;
-  const float *packed = nullptr, *packed_backward = nullptr;
+  const Panels *packed = nullptr, *packed_backward = nullptr;  ///< both fp32
   const Element *x = nullptr, *out_gradient = nullptr;
   Element* x_gradient = nullptr;
   FeedForwardGradients gradients;

@@ -3,6 +3,7 @@
 #include "nn/rows/internal/projection_kernel.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "nn/internal/instruction_sets.hpp"
 #include "nn/internal/tiles.hpp"
@@ -38,17 +39,10 @@ ZT_INLINE void start_sum(const ProjectionLayer& layer, const Element* residual, 
   into += v;
 }
 
-template <int W, class Element>
-ZT_INLINE void store_vector(const Floats<W>& from, Element* into) {
-  float wide[W];
-  store<W>(wide, from);
-  for (int n = 0; n < W; ++n) put(into[n], wide[n]);
-}
-
 /// NV * W columns of a layer's output.
-template <int W, int NV, class Element>
-ZT_INLINE void project_panel(const Weights& w, const ProjectionLayer& layer, const float* input,
-                             const float* panel, int64_t column, int64_t rows, const Element* residual,
+template <int W, int NV, class Operand, class Element>
+ZT_INLINE void project_panel(const Weights& w, const ProjectionLayer& layer, const Operand* input,
+                             const Operand* panel, int64_t column, int64_t rows, const Element* residual,
                              Element* out) {
   over_tiles(
       rows, [&]<int M>(int64_t row) __attribute__((always_inline)) {
@@ -57,28 +51,59 @@ ZT_INLINE void project_panel(const Weights& w, const ProjectionLayer& layer, con
           const Element* const beside = residual ? residual + (row + i) * layer.out_width : nullptr;
           for (int n = 0; n < NV; ++n) start_sum<W>(layer, beside, column + n * W, sums[i][n]);
         }
-        accumulate<W, M, NV>(sums, {input + row * w.width, w.width, 1}, panel, NV * W, w.width);
+        accumulate<W, M, NV>(sums, row_factor(input + row * w.width, w.width), panel, NV * W, w.width);
         for (int i = 0; i < M; ++i)
           for (int n = 0; n < NV; ++n)
-            store_vector<W>(sums[i][n], out + (row + i) * layer.out_width + column + n * W);
+            store<W>(out + (row + i) * layer.out_width + column + n * W, sums[i][n]);
       });
 }
 
-template <int W, class Element>
+/// A block's x', (rows, C); Operand: what products multiply.
+template <class Operand>
+struct InputRoom {
+  explicit InputRoom(int64_t count)
+      : fp32(static_cast<size_t>(count)),
+        operands(std::is_same_v<Operand, float> ? 0 : static_cast<size_t>(count)) {}
+  std::vector<float> fp32;
+  std::vector<Operand> operands;  ///< fp32 rounded
+};
+
+/// x' of a block, as products multiply it: x itself, or made in `room`.
+template <int W, class Operand, class Element>
+ZT_INLINE const Operand* prepare_input(const Weights& w, const Element* x, int64_t at, int64_t rows,
+                                       InputRoom<Operand>& room) {
+  if constexpr (std::is_same_v<Operand, Element>)
+    if (!w.norm.weight_C && !w.positions_FC) return x + at * w.width;
+  float* const input = room.fp32.data();
+  widen(x + at * w.width, rows * w.width, input);
+  for (int64_t i = 0; w.norm.weight_C && i < rows; ++i) {
+    float* const row = input + i * w.width;
+    standardize<W>(row, w.width, w.norm.eps);
+    scale_and_shift<W>(row, w.norm, w.width, row);
+  }
+  add_positions(w, at, rows, input);
+  if constexpr (std::is_same_v<Operand, float>) {
+    return input;
+  } else {
+    Operand* const operands = room.operands.data();
+    for (int64_t i = 0; i < rows * w.width; i += W) {
+      Floats<W> v;
+      load<W>(v, input + i);
+      store_operand<W>(operands + i, v);
+    }
+    return operands;
+  }
+}
+
+template <int W, class Operand, class Element>
 ZT_INLINE void run_rows(const ProjectionForward<Element>& call, int64_t first, int64_t last) {
   const Weights& w = call.weights;
   const int64_t block = std::min(kBlockRows, last - first);
-  std::vector<float> input(static_cast<size_t>(block * w.width));
+  InputRoom<Operand> room(block * w.width);
   for (int64_t at = first; at < last; at += block) {
     const int64_t rows = std::min(block, last - at);
-    widen(call.x + at * w.width, rows * w.width, input.data());
-    for (int64_t i = 0; w.norm.weight_C && i < rows; ++i) {
-      float* const row = input.data() + i * w.width;
-      standardize<W>(row, w.width, w.norm.eps);
-      scale_and_shift<W>(row, w.norm, w.width, row);
-    }
-    add_positions(w, at, rows, input.data());
-    const float* panel = call.packed;
+    const Operand* const input = prepare_input<W>(w, call.x, at, rows, room);
+    const Operand* panel = call.packed->template data<Operand>();
     for (int64_t j = 0; j < w.num_layers; ++j) {
       const ProjectionLayer& layer = w.layers[static_cast<size_t>(j)];
       const int64_t begin = at * layer.out_width;
@@ -86,9 +111,9 @@ ZT_INLINE void run_rows(const ProjectionForward<Element>& call, int64_t first, i
       Element* const out = call.out[static_cast<size_t>(j)] + begin;
       int64_t column = 0;
       for (; column + 2 * W <= layer.out_width; column += 2 * W, panel += 2 * W * w.width)
-        project_panel<W, 2>(w, layer, input.data(), panel, column, rows, residual, out);
+        project_panel<W, 2>(w, layer, input, panel, column, rows, residual, out);
       if (column == layer.out_width) continue;
-      project_panel<W, 1>(w, layer, input.data(), panel, column, rows, residual, out);
+      project_panel<W, 1>(w, layer, input, panel, column, rows, residual, out);
       panel += W * w.width;
     }
   }
@@ -128,7 +153,7 @@ template <int W, class Element>
 ZT_INLINE void layers_backward(const ProjectionBackward<Element>& call, int64_t at, int64_t rows,
                                BackwardRoom& room) {
   const Weights& w = call.weights;
-  const float* panels = call.packed;
+  const float* panels = call.packed->fp32.data();
   for (size_t j = 0; j < static_cast<size_t>(w.num_layers); ++j) {
     const int64_t width = w.layers[j].out_width;
     float* const gradient = room.out_gradient.data();
@@ -138,7 +163,7 @@ ZT_INLINE void layers_backward(const ProjectionBackward<Element>& call, int64_t 
       multiply<W>(width, w.width, rows, {gradient, 1, width}, room.input, into.weight_OC, true);
     if (into.bias_O) add_rows(gradient, rows, width, into.bias_O);
     if (!call.x_gradient && !call.gradients.norm.weight_C) continue;
-    multiply_panels<W>(rows, w.width, width, {gradient, width, 1}, panels, room.input_gradient, j > 0);
+    multiply_panels<W>(rows, w.width, width, row_factor(gradient, width), panels, room.input_gradient, j > 0);
     panels += width * w.width;
   }
 }
@@ -169,49 +194,49 @@ ZT_INLINE void run_rows(const ProjectionBackward<Element>& call, int64_t first, 
   }
 }
 
-template <class Call>
-void run_fastest(const Call& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
-}
-
-/// Room for all layers' weights.
-std::vector<float> room_for(const Weights& w) {
+/// Of all layers.
+size_t count_weights(const Weights& w) {
   int64_t columns = 0;
   for (int64_t j = 0; j < w.num_layers; ++j) columns += w.layers[static_cast<size_t>(j)].out_width;
-  return std::vector<float>(static_cast<size_t>(columns * w.width));
+  return static_cast<size_t>(columns * w.width);
 }
 
 }  // namespace
 
-std::vector<float> pack_forward(const Weights& w) {
-  std::vector<float> packed = room_for(w);
-  float* at = packed.data();
-  for (size_t j = 0; j < static_cast<size_t>(w.num_layers); ++j)
-    at = pack_panels(w.layers[j].weight_OC, 1, w.width, w.width, w.layers[j].out_width, 2 * vector_lanes(),
-                     at);
-  return packed;
+Panels pack_forward(const Weights& w, Operands operands) {
+  return make_panels(operands, count_weights(w), [&](auto* at) {
+    run_widest([&]<int W>() __attribute__((always_inline)) {
+      for (size_t j = 0; j < static_cast<size_t>(w.num_layers); ++j)
+        at = pack_transposed<W>(w.layers[j].weight_OC, w.width, w.layers[j].out_width, at);
+    });
+  });
 }
 
-std::vector<float> pack_backward(const Weights& w) {
-  std::vector<float> packed = room_for(w);
-  float* at = packed.data();
+Panels pack_backward(const Weights& w) {
+  Panels panels;
+  panels.fp32.resize(count_weights(w));
+  float* at = panels.fp32.data();
   for (size_t j = 0; j < static_cast<size_t>(w.num_layers); ++j)
     at = pack_panels(w.layers[j].weight_OC, w.width, 1, w.layers[j].out_width, w.width, 2 * vector_lanes(),
                      at);
-  return packed;
+  return panels;
 }
 
 void project_rows(const ProjectionForward<float>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W, float>(call, first, last); });
 }
 void project_rows(const ProjectionForward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) {
+    if constexpr (W == 16)
+      if (call.packed->are_pairs()) return run_rows<W, Bf16>(call, first, last);
+    run_rows<W, float>(call, first, last);
+  });
 }
 void project_rows_backward(const ProjectionBackward<float>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
 void project_rows_backward(const ProjectionBackward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
+  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
 
 }  // namespace zt::nn::internal

@@ -3,14 +3,15 @@
 // in the same pass: y_j = x' W_j^T + b_j (+ residual), x' = LayerNorm(x) + positions or x itself, for up to
 // three layers j of one x. Backward computes x' again. Rows are independent: their bits depend neither on the
 // batch they are in nor on the threads that run them; gradients of weights are added up in the order of the
-// rows. All arithmetic is fp32, whatever the type of the rows.
+// rows. Arithmetic is fp32 whatever the type of the rows, but for forward's products of bf16 rows where the
+// CPU multiplies pairs of bf16: it rounds what they multiply to bf16, as autocast does, and adds up in fp32.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "nn/internal/bf16.hpp"
+#include "nn/internal/panels.hpp"
 #include "nn/rows/internal/norm_weights.hpp"
 
 namespace zt::nn::internal {
@@ -36,13 +37,13 @@ struct ProjectionWeights {
 
 /// The weights in the order in which products read them, layer after layer; made once for all rows and
 /// threads.
-std::vector<float> pack_forward(const ProjectionWeights& weights);
-std::vector<float> pack_backward(const ProjectionWeights& weights);
+Panels pack_forward(const ProjectionWeights& weights, Operands operands);
+Panels pack_backward(const ProjectionWeights& weights);
 
 template <class Element>
 struct ProjectionForward {
   ProjectionWeights weights;
-  const float* packed = nullptr;      ///< pack_forward
+  const Panels* packed = nullptr;     ///< pack_forward; of pairs only for bf16 rows
   const Element* x = nullptr;         ///< (rows, C)
   const Element* residual = nullptr;  ///< (rows, out_width), of a single layer; null: none
   std::array<Element*, kMostLayers> out = {};
@@ -60,8 +61,8 @@ struct ProjectionGradients {
 template <class Element>
 struct ProjectionBackward {
   ProjectionWeights weights;
-  const float* packed = nullptr;  ///< pack_backward
-  const Element* x = nullptr;     ///< null where neither a norm nor a weight's gradient needs it
+  const Panels* packed = nullptr;  ///< pack_backward
+  const Element* x = nullptr;      ///< null where neither a norm nor a weight's gradient needs it
   std::array<const Element*, kMostLayers> out_gradients = {};
   Element* x_gradient = nullptr;  ///< null: not wanted
   ProjectionGradients gradients;

@@ -30,12 +30,12 @@ ZT_INLINE float standardize(float* x, int64_t width, float eps) {
   return inverse_deviation;
 }
 
-template <int W>
-ZT_INLINE void scale_and_shift(const float* x, const NormWeights& norm, int64_t width, float* into) {
+template <int W, class Operand>
+ZT_INLINE void scale_and_shift(const float* x, const NormWeights& norm, int64_t width, Operand* into) {
   Floats<W> v, weight, bias;
   for (int64_t c = 0; c < width; c += W) {
     load<W>(v, x + c), load<W>(weight, norm.weight_C + c), load<W>(bias, norm.bias_C + c);
-    store<W>(into + c, v * weight + bias);
+    store_operand<W>(into + c, v * weight + bias);
   }
 }
 

@@ -15,6 +15,10 @@ bool runs_row_kernels(c10::Device device, c10::ScalarType type) {
   return has_kernels() && device.is_cpu() && (type == at::kFloat || type == at::kBFloat16);
 }
 
+Operands forward_operands(const at::Tensor& rows) {
+  return rows.scalar_type() == at::kBFloat16 && has_bf16_pairs() ? Operands::kBf16Pairs : Operands::kFp32;
+}
+
 at::Tensor as_fp32(const at::Tensor& weight) { return weight.detach().to(at::kFloat).contiguous(); }
 
 int64_t count_shares(int64_t rows) {

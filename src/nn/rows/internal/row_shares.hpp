@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/internal/panels.hpp"
 #include "tensor/parallel.hpp"
 
 namespace zt::nn::internal {
@@ -20,6 +21,9 @@ inline constexpr int64_t kMostWeights = int64_t{1} << 22;
 
 /// Whether the kernels run here on rows of this type.
 bool runs_row_kernels(c10::Device device, c10::ScalarType type);
+
+/// What forward's products multiply for rows of this type.
+Operands forward_operands(const at::Tensor& rows);
 
 /// A weight as the kernels read it.
 at::Tensor as_fp32(const at::Tensor& weight);
