@@ -20,6 +20,7 @@
 #include "optim/internal/scalar_lookup.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
+#include "tensor/memory.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
@@ -131,8 +132,9 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
       const auto float32 = at::TensorOptions().dtype(at::kFloat).device(home);
       const int64_t size = segment.part.size();
       longest = std::max(longest, size);
-      moments.first = at::zeros({size}, is_8bit(segment) ? float32.dtype(at::kByte) : float32);
-      moments.second = at::zeros_like(moments.first);
+      const auto of_moments = is_8bit(segment) ? float32.dtype(at::kByte) : float32;
+      moments.first = tensor::lazy_zeros(size, of_moments);
+      moments.second = tensor::lazy_zeros(size, of_moments);
       if (is_8bit(segment)) {
         moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);

@@ -13,6 +13,7 @@
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
 #include "params/lent_memory.hpp"
+#include "tensor/memory.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/require.hpp"
 #include "tensor/sine_positions.hpp"
@@ -27,12 +28,12 @@ std::string values_of(const Segment& segment) { return "the weights of " + segme
 
 int64_t padded(int64_t elements, int64_t to) { return (elements + to - 1) / to * to; }
 
-/// Start values as a contiguous fp32 CPU tensor.
-at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
-  at::Tensor out = at::zeros(info.shape, at::kFloat);
+/// Writes start values; `out` is a contiguous fp32 CPU tensor.
+void write_start_values(const ParamInfo& info, uint64_t seed, const at::Tensor& out) {
   const tensor::NoiseKey key{seed, kInitPurpose, hash::xxh64(info.name)};
   switch (info.init.kind) {
     case Init::Kind::Zeros:
+      out.zero_();
       break;
     case Init::Kind::Ones:
       out.fill_(1);
@@ -47,7 +48,18 @@ at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
       out.copy_(tensor::sine_positions(out.size(-2), out.size(-1)));
       break;
   }
+}
+
+at::Tensor start_values(const ParamInfo& info, uint64_t seed) {
+  at::Tensor out = at::empty(info.shape, at::kFloat);
+  write_start_values(info, seed, out);
   return out;
+}
+
+/// The part of a parameter's first `count` elements that is kept here, in its segment.
+Range kept_range(const Segment& segment, const StoredParam& param, int64_t count) {
+  const Range place{param.offset, param.offset + count};
+  return segment.keeps_values ? place : intersect(segment.part, place);
 }
 
 /// Gives the segment the memory that its residency wants, for `elements` and padding.
@@ -62,19 +74,19 @@ void allocate(Segment& segment, int64_t elements, const Residency& wanted, at::D
   segment.keeps_values = wanted.whole_values;
   segment.keeps_gradients = wanted.whole_gradients;
   if (segment.keeps_values) {
-    segment.values_P = at::zeros({length}, options);
+    segment.values_P = tensor::lazy_zeros(length, options);
     segment.values_S = part_of_whole(segment.values_P);
   } else {
     segment.values_P = lent_tensor(length, options, values_of(segment));
-    segment.values_S = at::zeros({segment.part.size()}, options);
+    segment.values_S = tensor::lazy_zeros(segment.part.size(), options);
   }
   if (!segment.placement.trainable) return;
   if (segment.keeps_gradients) {
-    segment.gradients_P = at::zeros({length}, options);
+    segment.gradients_P = tensor::lazy_zeros(length, options);
     segment.gradients_S = part_of_whole(segment.gradients_P);
   } else {
     segment.gradients_P = lent_tensor(length, options, "the gradients of " + segment.unit);
-    segment.gradients_S = at::zeros({segment.part.size()}, options);
+    segment.gradients_S = tensor::lazy_zeros(segment.part.size(), options);
   }
 }
 
@@ -160,7 +172,19 @@ void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamI
   }
   // Each parameter's numbers depend on its name alone, so threads share the work as it comes.
   parallel_for(chosen.size(), static_cast<size_t>(at::get_num_threads()),
-               [&](size_t i) { put(*chosen[i], start_values(chosen[i]->info, seed)); });
+               [&](size_t i) { start(*chosen[i], seed); });
+}
+
+void ParamStore::start(const StoredParam& param, uint64_t seed) const {
+  const at::NoGradGuard no_grad;
+  const Segment& segment = segments_[param.segment];
+  const ParamInfo& info = param.info;
+  if (kept_range(segment, param, info.numel()).size() == 0) return;
+  const at::Tensor& kept = segment.kept_values();
+  if (segment.keeps_values && kept.is_cpu() && kept.scalar_type() == at::kFloat)
+    write_start_values(info, seed, kept.narrow(0, param.offset, info.numel()).view(info.shape));
+  else
+    put(param, start_values(info, seed));
 }
 
 void ParamStore::initialize_like(std::string_view name, const ParamInfo& other, uint64_t seed) {
@@ -204,8 +228,7 @@ void ParamStore::assign_rows(std::string_view name, const at::Tensor& rows) {
 void ParamStore::put(const StoredParam& param, const at::Tensor& front) const {
   const at::NoGradGuard no_grad;
   const Segment& segment = segments_[param.segment];
-  const Range place{param.offset, param.offset + front.numel()};
-  const Range here = segment.keeps_values ? place : intersect(segment.part, place);
+  const Range here = kept_range(segment, param, front.numel());
   if (here.size() == 0) return;
   const at::Tensor& kept = segment.kept_values();
   const int64_t begin = segment.keeps_values ? 0 : segment.part.begin;

@@ -145,6 +145,8 @@ class ParamStore {
   ParamStore() = default;
   void lay_out(const ParamTable& table, const Options& options);
   void bind_views();
+  /// Draws the start values that are kept here.
+  void start(const StoredParam& param, uint64_t seed) const;
   /// Over the parameter's first elements.
   void put(const StoredParam& param, const at::Tensor& front) const;
   UnitGate* gate_ = nullptr;

@@ -2,14 +2,17 @@
 // See memory.hpp.
 #include "tensor/memory.hpp"
 
+#include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include "tensor/internal/block_cache.hpp"
 
@@ -91,6 +94,21 @@ MemoryStats memory_stats() {
 
 void reset_peak() {
   g_peak_bytes.store(g_live_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
+at::Tensor lazy_zeros(int64_t size, const at::TensorOptions& options) {
+  constexpr size_t kWorthAMapping = 1 << 18;
+  const size_t bytes = static_cast<size_t>(size) * options.dtype().itemsize();
+  if (!options.device().is_cpu() || bytes < kWorthAMapping) return at::zeros({size}, options);
+  void* const start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, 0);
+  if (start == MAP_FAILED) throw std::bad_alloc();
+  const bool is_counted = g_cache != nullptr;
+  if (is_counted) count(static_cast<int64_t>(bytes));
+  const auto unmap = [bytes, is_counted](void* mapping) {
+    if (is_counted) g_live_bytes.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+    munmap(mapping, bytes);
+  };
+  return at::from_blob(start, {size}, unmap, options);
 }
 
 void keep_freed_memory() {

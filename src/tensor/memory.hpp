@@ -3,6 +3,8 @@
 // back to the kernel after each use (page faults cost more than the arithmetic of a training step).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 
 namespace zt::tensor {
@@ -20,6 +22,10 @@ void install_counting_allocator();
 MemoryStats memory_stats();
 /// Sets the peak to what is live.
 void reset_peak();
+
+/// Zeros (size). On a CPU their pages come from the system when they are first written, not now: what a run
+/// needs from its first update on does not delay its start.
+at::Tensor lazy_zeros(int64_t size, const at::TensorOptions& options);
 
 /// Raises malloc's mmap and trim thresholds so that freed buffers are reused without page faults. Call at
 /// start.

@@ -5,19 +5,22 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 
-#include "base/counter_rng.hpp"
+#include "tensor/internal/random_words.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::tensor {
 namespace {
 
-constexpr int64_t kWordsPerBlock = 4;
-constexpr int64_t kBlocksPerTask = 4096;
+using internal::kWordsPerBlock;
+using internal::RandomWords;
+
+constexpr int64_t kGroupsPerTask = 128;
 
 /// Natural logarithm of u in (0, 1]; error about 1 ulp.
 float log_unit(float u) {
@@ -67,50 +70,53 @@ SinCos sin_cos_turn(uint32_t k) {
 
 constexpr float kUnit = 0x1.0p-24f;
 
-std::array<float, kWordsPerBlock> normal_block(const std::array<uint32_t, kWordsPerBlock>& words) {
-  std::array<float, kWordsPerBlock> out{};
+using RandomFloats = std::array<float, RandomWords{}.size()>;
+
+/// Normal numbers from words, by pairs (Box and Muller).
+void to_normal(const RandomWords& words, RandomFloats& out) {
   for (size_t i = 0; i < out.size(); i += 2) {
     const float radius = std::sqrt(-2.0f * log_unit(static_cast<float>((words[i] >> 8) + 1) * kUnit));
     const SinCos angle = sin_cos_turn(words[i + 1] >> 8);
     out[i] = radius * angle.cos;
     out[i + 1] = radius * angle.sin;
   }
-  return out;
 }
 
-std::array<float, kWordsPerBlock> uniform_block(const std::array<uint32_t, kWordsPerBlock>& words) {
-  std::array<float, kWordsPerBlock> out{};
+void to_uniform(const RandomWords& words, RandomFloats& out) {
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(words[i] >> 8) * kUnit;
-  return out;
 }
 
-/// out[i] = scale * block(words of i / 4)[i % 4] + shift, over counters (item, purpose, i / 4).
-template <class Block>
-void fill(const at::Tensor& out, NoiseKey key, float scale, float shift, Block block) {
+/// out[i] = scale * convert(words of block i / 4)[i % 4] + shift, over counters (item, purpose, i / 4).
+template <class Convert>
+void fill(const at::Tensor& out, NoiseKey key, float scale, float shift, const Convert& convert) {
   ZT_REQUIRE(out.is_contiguous() && out.device().is_cpu() && out.scalar_type() == at::kFloat,
              "random numbers fill a contiguous float CPU tensor, got ", out);
   float* data = out.mutable_data_ptr<float>();
-  const int64_t n = out.numel(), num_blocks = (n + kWordsPerBlock - 1) / kWordsPerBlock;
-  ZT_REQUIRE(num_blocks <= int64_t{1} << 32, "a random tensor may have 2^34 elements at most, got ", out);
+  constexpr auto kGroup = static_cast<int64_t>(RandomWords{}.size());
+  const int64_t n = out.numel(), num_groups = (n + kGroup - 1) / kGroup;
+  ZT_REQUIRE(n <= int64_t{1} << 34, "a random tensor may have 2^34 elements at most, got ", out);
   const std::array<uint32_t, 2> seed = {static_cast<uint32_t>(key.seed),
                                         static_cast<uint32_t>(key.seed >> 32)};
-  const auto item_low = static_cast<uint32_t>(key.item), item_high = static_cast<uint32_t>(key.item >> 32);
-  parallel_for(0, num_blocks, kBlocksPerTask, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      const auto values =
-          block(philox4x32(seed, {item_low, item_high, key.purpose, static_cast<uint32_t>(b)}));
-      const int64_t first = b * kWordsPerBlock, count = std::min(kWordsPerBlock, n - first);
-      for (int64_t i = 0; i < count; ++i) data[first + i] = values[static_cast<size_t>(i)] * scale + shift;
+  const std::array<uint32_t, 3> stream = {static_cast<uint32_t>(key.item),
+                                          static_cast<uint32_t>(key.item >> 32), key.purpose};
+  parallel_for(0, num_groups, kGroupsPerTask, [&](int64_t begin, int64_t end) {
+    RandomWords words;
+    RandomFloats values;
+    for (int64_t at = begin * kGroup; at < end * kGroup; at += kGroup) {
+      internal::random_words(seed, stream, static_cast<uint32_t>(at / kWordsPerBlock), words);
+      convert(words, values);
+      for (float& value : values) value = value * scale + shift;
+      std::copy_n(values.begin(), std::min(kGroup, n - at), data + at);
     }
   });
 }
 
 }  // namespace
 
-void fill_normal(const at::Tensor& out, NoiseKey key, float sd) { fill(out, key, sd, 0.0f, normal_block); }
+void fill_normal(const at::Tensor& out, NoiseKey key, float sd) { fill(out, key, sd, 0.0f, to_normal); }
 
 void fill_uniform(const at::Tensor& out, NoiseKey key, float low, float high) {
-  fill(out, key, high - low, low, uniform_block);
+  fill(out, key, high - low, low, to_uniform);
 }
 
 at::Tensor normal(at::IntArrayRef shape, NoiseKey key) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/counter_rng.hpp"
 #include "tensor/autocast.hpp"
 #include "tensor/device.hpp"
 #include "tensor/memory.hpp"
@@ -70,6 +71,14 @@ TEST(Noise, UniformStaysInItsRange) {
   EXPECT_NEAR(x.mean().item<float>(), 0.125f, 3e-3);
 }
 
+TEST(Noise, UniformNumbersAreTheWordsOfTheStream) {
+  const at::Tensor x = uniform({1003}, {0x1122334455667788u, 9, 0x99aabbccddu}, 0, 1);
+  for (uint32_t i = 0; i < 1003; ++i) {
+    const auto words = philox4x32({0x55667788u, 0x11223344u}, {0xaabbccddu, 0x99u, 9, i / 4});
+    EXPECT_EQ(x[i].item<float>(), static_cast<float>(words[i % 4] >> 8) * 0x1.0p-24f) << i;
+  }
+}
+
 TEST(Noise, GeneratorGivesPythonsNumbers) {
   // torch.manual_seed(0); torch.randn(3)
   const at::Tensor x = at::randn({3}, make_generator(0));
@@ -87,6 +96,20 @@ TEST(Memory, CountsLiveAndPeakBytes) {
   EXPECT_EQ(memory_stats().live_bytes - before.live_bytes, 1000);
   EXPECT_EQ(memory_stats().peak_bytes - before.live_bytes, 6000);
   EXPECT_EQ(memory_stats().allocations - before.allocations, 3);
+}
+
+TEST(Memory, LazyZerosAreZeroAndCounted) {
+  install_counting_allocator();
+  const int64_t before = memory_stats().live_bytes;
+  for (const int64_t size : {0, 5, 1 << 20}) {
+    const at::Tensor zeros = lazy_zeros(size, at::kFloat);
+    EXPECT_EQ(zeros.numel(), size);
+    EXPECT_EQ(zeros.count_nonzero().item<int64_t>(), 0);
+    zeros.fill_(3);
+    EXPECT_EQ(zeros.sum().item<float>(), 3.0f * static_cast<float>(size));
+    EXPECT_EQ(memory_stats().live_bytes - before, size * 4);
+  }
+  EXPECT_EQ(memory_stats().live_bytes, before);
 }
 
 TEST(Autocast, RunsLinearsInBf16AndRestores) {
