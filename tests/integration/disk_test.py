@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs
+from kill_test import DEADLINE_S, Jobs, kill
 from ranks_test import Runs
 from recovery_test import progress, wait_until
 
@@ -81,7 +81,7 @@ def scenario(runs, name, spoil):
 
 def full_to_the_end(runs):
     """The log has no room either: the launcher says what was wrong."""
-    launcher = runs.train("to-the-end", "--ranks", 2, "--set", "checkpoint.every_steps=4", "--steps", 400)
+    launcher = runs.train("to-the-end", "--ranks", 2, "--set", "checkpoint.every_steps=4", "--steps", 100)
     run = wait_until(f"a checkpoint; {runs.log()}", lambda: next((r for r in runs.root.glob("runs/to-the-end-*") if saved_steps(r)), None))
     mend = full(runs, run)
     assert launcher.wait(DEADLINE_S) == EXHAUSTED, runs.log()
@@ -109,6 +109,8 @@ def main():
                 scenario(runs, spoil.__name__.replace("_", "-"), spoil)
             full_to_the_end(runs)
         finally:
+            if runs.newest.poll() is None:  # it failed: what still writes would be in the way of cleaning up
+                kill(runs.newest, "both")
             subprocess.run(["umount", "-l", runs.root / "runs"], check=True)
     return 0
 

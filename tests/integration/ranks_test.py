@@ -24,8 +24,9 @@ class Runs:
 
     def start(self, *arguments, environment=None):
         log = open(self.root / "log", "w")
-        return subprocess.Popen([str(a) for a in (self.zoetrope, *arguments)], cwd=self.root, stdout=log, stderr=log,
-                                env={**os.environ, **(environment or {})})
+        self.newest = subprocess.Popen([str(a) for a in (self.zoetrope, *arguments)], cwd=self.root, stdout=log,
+                                       stderr=log, env={**os.environ, **(environment or {})})
+        return self.newest
 
     def train(self, name, *more):
         return self.start("train", "--config", self.config, "--name", name, "--set", "lanes=4",
