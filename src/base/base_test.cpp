@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -183,6 +184,25 @@ TEST(Files, NothingTakesThePlaceOfAPipeOrADevice) {
   std::filesystem::remove(pipe);
   std::filesystem::remove(link);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+// /dev/stdout leads to a regular file after `>file`: as root, the link in /dev would be lost.
+TEST(Files, NothingTakesThePlaceOfALinkToAnOpenFile) {
+  const test::TempFolder folder;
+  const auto file = files::Descriptor::open(folder / "file", O_RDWR | O_CREAT, 0600);
+  const std::filesystem::path open = fmt::format("/proc/self/fd/{}", file.get());
+  std::filesystem::create_symlink(open, folder / "link");
+  std::filesystem::create_symlink("link", folder / "link_to_link");
+
+  for (const std::filesystem::path& path : {open, folder / "link", folder / "link_to_link"}) {
+    const Status written = files::write_atomic(path, "text");
+    ASSERT_FALSE(written) << path;
+    EXPECT_EQ(written.error().code, ErrorCode::InvalidArgument);
+    EXPECT_EQ(written.error().message, path.string() +
+                                           " stands for a file that is open: a new file would take "
+                                           "its place, name the file itself");
+  }
+  EXPECT_EQ(std::filesystem::read_symlink(folder / "link"), open);
 }
 
 TEST(Files, RequireWritableLooksBeforeTheWorkAndLeavesNothing) {

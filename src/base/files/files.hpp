@@ -34,7 +34,8 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1
 Status add_to(hash::Xxh128& sum, const fs::path& path);
 
 /// Replaces `path` atomically and durably (fsync of file and folder). Errors: Permission, Exhausted, NotFound
-/// (no such folder), InvalidArgument (a folder, pipe or device): what was there then stands, and no more.
+/// (no such folder), InvalidArgument (a folder, and what Temporary::file() refuses): what was there then
+/// stands, and no more.
 Status write_atomic(const fs::path& path, std::span<const std::byte> bytes);
 Status write_atomic(const fs::path& path, std::string_view text);
 
@@ -59,8 +60,7 @@ Status make_folders(const fs::path& path);
 /// `path` from the root; as it stands where that cannot be said: it is empty, or the working folder is gone.
 fs::path whole_path(const fs::path& path);
 /// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
-/// nothing behind. Errors: InvalidArgument if `path` is a folder, pipe or device; Permission, Exhausted,
-/// those of the file system.
+/// nothing behind. Errors: InvalidArgument if `path` is a folder; those of Temporary::file().
 Status require_writable(const fs::path& path);
 /// fsync of a folder, so that renames in it are durable.
 Status sync_folder(const fs::path& path);

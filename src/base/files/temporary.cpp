@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,6 +25,7 @@ constexpr size_t kTokenDigits = 16;
 constexpr const char* kLock = "lock";
 /// A try fails only where another process removes what was just made, before it is held.
 constexpr int kTries = 100;
+constexpr int kMostLinks = 40;  // as many as Linux follows
 
 fs::path new_name(const fs::path& target) {
   return target.string() + fmt::format("{}{}", kMark, random_hex(kTokenDigits));
@@ -82,6 +85,35 @@ void remove_if_left(const fs::path& name) {
   if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 && is_at(file, lock)) remove_held(name, is_folder);
 }
 
+// A name in /proc, or a link that leads to one, as /dev/stdout does.
+bool leads_to_proc(fs::path path) {
+  for (int i = 0; i < kMostLinks; ++i) {
+    const fs::path folder = path.parent_path();
+    struct statfs system {};
+    if (::statfs(folder.empty() ? "." : folder.c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC)
+      return true;
+    std::error_code no_link;
+    const fs::path next = fs::read_symlink(path, no_link);
+    if (no_link) return false;
+    path = folder / next;
+  }
+  return false;
+}
+
+Status require_place_of_a_file(const fs::path& target) {
+  if (leads_to_proc(target))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} stands for a file that is open: a new file would take its place, name the "
+                            "file itself",
+                            target.string()));
+  std::error_code not_there;
+  if (fs::is_other(target, not_there))
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("{} is a pipe or a device: a file would take its place, name another", target.string()));
+  return {};
+}
+
 Error removed_each_time(const fs::path& target) {
   return Error{ErrorCode::Unavailable,
                fmt::format("cannot create {}: another process removes it each time", target.string()),
@@ -91,11 +123,7 @@ Error removed_each_time(const fs::path& target) {
 }  // namespace
 
 Result<Temporary> Temporary::file(const fs::path& target) {
-  std::error_code not_there;
-  if (fs::is_other(target, not_there))
-    return fail(
-        ErrorCode::InvalidArgument,
-        fmt::format("{} is a pipe or a device: a file would take its place, name another", target.string()));
+  ZT_TRY(require_place_of_a_file(target));
   for (int i = 0; i < kTries; ++i) {
     const fs::path name = new_name(target);
     ZT_TRY_ASSIGN(std::optional<Descriptor> held, make_held(name));

@@ -16,7 +16,8 @@ namespace zt::files {
 /// object lives: what is still under the temporary name at its end is removed.
 class Temporary {
  public:
-  /// An empty file beside `target`. Errors: those of the file system; InvalidArgument for a pipe or device.
+  /// An empty file beside `target`. Errors: those of the file system; InvalidArgument for a pipe, a device
+  /// and a name of an open file (/dev/stdout).
   static Result<Temporary> file(const std::filesystem::path& target);
   /// An empty folder in a private one, NAME.zt-tmp.TOKEN/NAME, where the lock is beside it and not in it.
   static Result<Temporary> folder(const std::filesystem::path& target);

@@ -5,7 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "base/files/files.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
 #include "cli/options/job_options.hpp"
@@ -33,8 +35,16 @@ std::string for_people(const json& r) {
   return out;
 }
 
+/// Of all jobs before the first one: the last would fail after the minutes of the others.
+Status require_outputs(const std::vector<config::Resolved<config::GenerateJob>>& jobs) {
+  for (const auto& resolved : jobs)
+    if (!resolved.job.output.empty()) ZT_TRY(files::require_writable(resolved.job.output));
+  return {};
+}
+
 Result<int> generate(const Options& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
+  if (!options.dry_run) ZT_TRY(require_outputs(jobs));
   for (auto& resolved : jobs) {
     config::fit_weight_dtype(resolved);
     if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
