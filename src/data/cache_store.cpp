@@ -74,7 +74,7 @@ uint64_t total_bytes(const std::vector<Entry>& entries) {
 // Checks the folder's format, or writes it into a new folder.
 Status check_format(const fs::path& folder) {
   const fs::path path = folder / "format";
-  const auto text = files::read(path, 1024);
+  const auto text = files::read_regular(path, 1024);
   if (text && *text == kFormatLine) return {};
   if (text)
     return fail(ErrorCode::Unsupported,

@@ -215,6 +215,19 @@ TEST(CacheStore, RefusesAFolderOfAnotherVersion) {
   EXPECT_EQ(store.error().code, ErrorCode::Unsupported);
 }
 
+TEST(CacheStore, AwaitsNoVersionFromAPipe) {
+  const test::TempFolder folder;
+  const fs::path pipe = test::make_pipe(folder / "format");
+  std::optional<Error> error;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] {
+    if (const auto store = CacheStore::open({folder.path()}); !store) error = store.error();
+  }));
+
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, ErrorCode::InvalidArgument);
+}
+
 TEST(CacheStore, RefusesWhatIsNoKey) {
   const test::TempFolder folder;
   const auto store = open_at(folder.path());

@@ -6,6 +6,7 @@
 
 #include "base/files/files.hpp"
 #include "models/network_set.hpp"
+#include "support/pipes.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 
@@ -51,6 +52,19 @@ TEST(EncoderShapes, ALinearCodecIsKnownByItsPatch) {
   EXPECT_EQ(shape->scale_factor, 2);
   EXPECT_FALSE(shape->is_random);
   EXPECT_EQ(shape->num_weights, (4 + 4 + 1) * 12) << "encoder, decoder, mean";
+}
+
+TEST(EncoderShapes, APipeIsNoDescriptionOfANetwork) {
+  const test::TempFolder folder;
+  const std::filesystem::path pipe = test::make_pipe(folder / "config.json");
+  config::ModelJob job = small_model();
+  job.image_encoder_path = job.vae_model_path = folder.path().string();
+  std::vector<Error> errors;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(latent_shape(job).error()); }));
+  EXPECT_TRUE(test::comes_back(pipe, [&] { errors.push_back(image_encoder_config(job).error()); }));
+
+  for (const Error& error : errors) EXPECT_THAT(error.text(), HasSubstr("config.json is not a regular file"));
 }
 
 TEST(EncoderShapes, ThoseOfAFolderHaveALimit) {

@@ -26,7 +26,7 @@ Result<std::string> sum_of(const fs::path& path) {
 }
 
 Result<nlohmann::json> read_sums(const fs::path& path) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(path, kMaxBytes));
   try {
     const auto json = nlohmann::json::parse(text);
     if (const int version = json.at("version"); version != kVersion)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files/files.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::models {
@@ -40,6 +41,17 @@ TEST_F(FolderSums, RefuseAListThatCannotBeRead) {
   EXPECT_EQ(check_sums(folder_.path()).error().code, ErrorCode::Corrupt);
   ASSERT_TRUE(files::write_atomic(folder_ / "sums.json", "{\"version\":2}"));
   EXPECT_EQ(check_sums(folder_.path()).error().code, ErrorCode::Unsupported);
+}
+
+TEST_F(FolderSums, AreNotAwaitedFromAPipe) {
+  std::filesystem::remove(folder_ / "sums.json");
+  const std::filesystem::path pipe = test::make_pipe(folder_ / "sums.json");
+  Status checked;
+
+  EXPECT_TRUE(test::comes_back(pipe, [&] { checked = check_sums(folder_.path()); }));
+
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::InvalidArgument);
 }
 
 TEST_F(FolderSums, PassWhereThereAreNone) {

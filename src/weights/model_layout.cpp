@@ -112,7 +112,7 @@ Result<ShardIndex> parse_shard_index(std::string_view json, std::string_view lab
 }
 
 Result<ShardIndex> read_shard_index(const fs::path& path) {
-  ZT_TRY_ASSIGN(const std::string json, files::read(path, kMaxIndexBytes));
+  ZT_TRY_ASSIGN(const std::string json, files::read_regular(path, kMaxIndexBytes));
   return parse_shard_index(json, path.string());
 }
 

@@ -5,6 +5,7 @@
 #include "weights/tensor_file.hpp"
 
 #include "base/files/files.hpp"
+#include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/testing.hpp"
 
@@ -166,6 +167,17 @@ TEST(TensorFile, FolderPrefersSafetensorsThenBinThenAVariant) {
   put("types.safetensors", "diffusion_pytorch_model.safetensors");
   EXPECT_EQ(TensorFile::open(folder.path()).value().files().at(0).filename(),
             "diffusion_pytorch_model.safetensors");
+}
+
+TEST(TensorFile, IndexIsNotAwaitedFromAPipe) {
+  const zt::test::TempFolder folder;
+  const auto pipe = zt::test::make_pipe(folder / "model.safetensors.index.json");
+  bool is_refused = false;
+
+  EXPECT_TRUE(zt::test::comes_back(
+      pipe, [&] { is_refused = fails_with(TensorFile::open(folder.path()), ErrorCode::InvalidArgument); }));
+
+  EXPECT_TRUE(is_refused);
 }
 
 TEST(TensorFile, IndexMayNotLeadOutOfItsFolderOrNameWhatIsNotThere) {

@@ -56,6 +56,28 @@ Result<Descriptor> open_regular(const fs::path& path) {
   return fd;
 }
 
+/// What `fd`, open on `path`, has to give.
+Result<std::string> read_all(const Descriptor& fd, const fs::path& path, uint64_t limit_bytes) {
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
+  if (S_ISDIR(st.st_mode)) return fail(errno_error("read", path, EISDIR));
+  std::string out;
+  out.reserve(std::min(static_cast<uint64_t>(st.st_size), limit_bytes));
+  char buffer[1 << 16];
+  for (;;) {
+    if (!S_ISREG(st.st_mode)) ZT_TRY(await_writer(fd, path));
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(errno_error("read", path, errno));
+    if (n == 0) return out;
+    out.append(buffer, static_cast<size_t>(n));
+    if (out.size() > limit_bytes) {
+      return fail(ErrorCode::Exhausted,
+                  fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
+    }
+  }
+}
+
 constexpr const char* kHolder = "pid {} on {}";
 constexpr std::chrono::milliseconds kNameLimit(500);
 
@@ -117,24 +139,12 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {
   const Descriptor fd = Descriptor::open(path, O_RDONLY | O_NONBLOCK);  // a pipe's writer is awaited below
   if (!fd) return fail(errno_error("open", path, errno));
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return fail(errno_error("stat", path, errno));
-  if (S_ISDIR(st.st_mode)) return fail(errno_error("read", path, EISDIR));
-  std::string out;
-  out.reserve(std::min(static_cast<uint64_t>(st.st_size), limit_bytes));
-  char buffer[1 << 16];
-  for (;;) {
-    if (!S_ISREG(st.st_mode)) ZT_TRY(await_writer(fd, path));
-    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(errno_error("read", path, errno));
-    if (n == 0) return out;
-    out.append(buffer, static_cast<size_t>(n));
-    if (out.size() > limit_bytes) {
-      return fail(ErrorCode::Exhausted,
-                  fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
-    }
-  }
+  return read_all(fd, path, limit_bytes);
+}
+
+Result<std::string> read_regular(const fs::path& path, uint64_t limit_bytes) {
+  ZT_TRY_ASSIGN(const Descriptor fd, open_regular(path));
+  return read_all(fd, path, limit_bytes);
 }
 
 Status add_to(hash::Xxh128& sum, const fs::path& path) {

@@ -34,7 +34,7 @@ std::unique_ptr<params::ParamStore> make_store(const params::ParamTable& table, 
 }  // namespace
 
 Result<std::string> read_model_config(const std::filesystem::path& folder) {
-  return files::read(folder / "config.json", kLargestConfigBytes);
+  return files::read_regular(folder / "config.json", kLargestConfigBytes);
 }
 
 Status require_store_memory(const params::ParamTable& table, std::string_view what, at::Device device,
