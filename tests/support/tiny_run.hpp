@@ -87,7 +87,11 @@ class TinyRun {
   std::string log() const { return files::read(run_.attempts().back().log()).value_or("(no log)"); }
 
  private:
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr std::chrono::seconds kDeadline{240};  // a run of 80 steps took more than 60 beside a build
+#else
   static constexpr std::chrono::seconds kDeadline{60};
+#endif
 
   process::Child launch(const std::vector<std::string>& verb, const contract::Attempt& attempt) {
     process::SpawnOptions options;
