@@ -133,8 +133,8 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
       const int64_t size = segment.part.size();
       longest = std::max(longest, size);
       const auto of_moments = is_8bit(segment) ? float32.dtype(at::kByte) : float32;
-      moments.first = tensor::lazy_zeros(size, of_moments);
-      moments.second = tensor::lazy_zeros(size, of_moments);
+      moments.first = tensor::mapped_zeros(size, of_moments);
+      moments.second = tensor::mapped_zeros(size, of_moments);
       if (is_8bit(segment)) {
         moments.first_absmax = at::zeros({size / kBlock}, float32);
         moments.second_absmax = at::zeros_like(moments.first_absmax);

@@ -74,19 +74,19 @@ void allocate(Segment& segment, int64_t elements, const Residency& wanted, at::D
   segment.keeps_values = wanted.whole_values;
   segment.keeps_gradients = wanted.whole_gradients;
   if (segment.keeps_values) {
-    segment.values_P = tensor::lazy_zeros(length, options);
+    segment.values_P = tensor::mapped_zeros(length, options);
     segment.values_S = part_of_whole(segment.values_P);
   } else {
     segment.values_P = lent_tensor(length, options, values_of(segment));
-    segment.values_S = tensor::lazy_zeros(segment.part.size(), options);
+    segment.values_S = tensor::mapped_zeros(segment.part.size(), options);
   }
   if (!segment.placement.trainable) return;
   if (segment.keeps_gradients) {
-    segment.gradients_P = tensor::lazy_zeros(length, options);
+    segment.gradients_P = tensor::mapped_zeros(length, options);
     segment.gradients_S = part_of_whole(segment.gradients_P);
   } else {
     segment.gradients_P = lent_tensor(length, options, "the gradients of " + segment.unit);
-    segment.gradients_S = tensor::lazy_zeros(segment.part.size(), options);
+    segment.gradients_S = tensor::mapped_zeros(segment.part.size(), options);
   }
 }
 

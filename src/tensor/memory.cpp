@@ -96,11 +96,12 @@ void reset_peak() {
   g_peak_bytes.store(g_live_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
-at::Tensor lazy_zeros(int64_t size, const at::TensorOptions& options) {
+at::Tensor mapped_zeros(int64_t size, const at::TensorOptions& options) {
   constexpr size_t kWorthAMapping = 1 << 18;
   const size_t bytes = static_cast<size_t>(size) * options.dtype().itemsize();
   if (!options.device().is_cpu() || bytes < kWorthAMapping) return at::zeros({size}, options);
-  void* const start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+  void* const start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, /*fd=*/-1, 0);
   if (start == MAP_FAILED) throw std::bad_alloc();
   const bool is_counted = g_cache != nullptr;
   if (is_counted) count(static_cast<int64_t>(bytes));

@@ -23,9 +23,9 @@ MemoryStats memory_stats();
 /// Sets the peak to what is live.
 void reset_peak();
 
-/// Zeros (size). On a CPU their pages come from the system when they are first written, not now: what a run
-/// needs from its first update on does not delay its start.
-at::Tensor lazy_zeros(int64_t size, const at::TensorOptions& options);
+/// Zeros (size) for a run's whole life: on a CPU a mapping of their own, whose pages the kernel makes and
+/// clears all at once, several times faster than one by one when they're first touched.
+at::Tensor mapped_zeros(int64_t size, const at::TensorOptions& options);
 
 /// Raises malloc's mmap and trim thresholds so that freed buffers are reused without page faults. Call at
 /// start.

@@ -98,11 +98,11 @@ TEST(Memory, CountsLiveAndPeakBytes) {
   EXPECT_EQ(memory_stats().allocations - before.allocations, 3);
 }
 
-TEST(Memory, LazyZerosAreZeroAndCounted) {
+TEST(Memory, MappedZerosAreZeroAndCounted) {
   install_counting_allocator();
   const int64_t before = memory_stats().live_bytes;
   for (const int64_t size : {0, 5, 1 << 20}) {
-    const at::Tensor zeros = lazy_zeros(size, at::kFloat);
+    const at::Tensor zeros = mapped_zeros(size, at::kFloat);
     EXPECT_EQ(zeros.numel(), size);
     EXPECT_EQ(zeros.count_nonzero().item<int64_t>(), 0);
     zeros.fill_(3);
