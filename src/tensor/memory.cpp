@@ -5,15 +5,16 @@
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 
+#include "base/process/mapped_memory.hpp"
 #include "tensor/internal/block_cache.hpp"
 
 namespace zt::tensor {
@@ -100,16 +101,14 @@ at::Tensor mapped_zeros(int64_t size, const at::TensorOptions& options) {
   constexpr size_t kWorthAMapping = 1 << 18;
   const size_t bytes = static_cast<size_t>(size) * options.dtype().itemsize();
   if (!options.device().is_cpu() || bytes < kWorthAMapping) return at::zeros({size}, options);
-  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-  void* const start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, /*fd=*/-1, 0);
-  if (start == MAP_FAILED) throw std::bad_alloc();
+  const std::shared_ptr<std::byte> memory = mapped_memory(bytes);
+  if (!memory) throw std::bad_alloc();
   const bool is_counted = g_cache != nullptr;
   if (is_counted) count(static_cast<int64_t>(bytes));
-  const auto unmap = [bytes, is_counted](void* mapping) {
+  const auto give_back = [memory, bytes, is_counted](void*) {
     if (is_counted) g_live_bytes.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-    munmap(mapping, bytes);
   };
-  return at::from_blob(start, {size}, unmap, options);
+  return at::from_blob(memory.get(), {size}, give_back, options);
 }
 
 void keep_freed_memory() {

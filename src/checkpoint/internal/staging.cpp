@@ -4,13 +4,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "base/process/mapped_memory.hpp"
 #include "base/process/resources.hpp"
 
 namespace zt::checkpoint::internal {
@@ -21,16 +21,6 @@ constexpr uint64_t kSpareBytes = uint64_t{256} << 20;
 constexpr size_t kAlignment = 64;
 
 size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-// Fresh memory with all its pages there: taking the faults one by one while copying costs up to twice as
-// long. (Large pages are faster still where the kernel has them free, but several times slower where it has
-// to make them.) Null where there is none.
-std::shared_ptr<std::byte> map_memory(size_t bytes) {
-  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
-  if (data == MAP_FAILED) return nullptr;
-  return {static_cast<std::byte*>(data), [bytes](std::byte* start) { ::munmap(start, bytes); }};
-}
 
 std::vector<params::StateTensor> views(const std::vector<params::StateTensor>& tensors) {
   std::vector<params::StateTensor> out;
@@ -54,7 +44,7 @@ bool has_room(const Snapshot& snapshot) {
 
 std::optional<Snapshot> copied(const Snapshot& snapshot) {
   const at::NoGradGuard no_grad;
-  const std::shared_ptr<std::byte> memory = map_memory(bytes_of_copy(snapshot));
+  const std::shared_ptr<std::byte> memory = mapped_memory(bytes_of_copy(snapshot));
   if (!memory) return std::nullopt;
 
   Snapshot out{snapshot.step, {}, snapshot.scalars, snapshot.metrics, views(snapshot.frozen)};

@@ -7,16 +7,20 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "nn/internal/instruction_sets.hpp"
+#include "nn/rows/testing.hpp"
 
 namespace zt::nn {
 namespace {
+
+using test::relative_error;
+using test::Result;
+using test::run;
 
 /// x, then the norm's and the layers' weights and biases.
 std::vector<at::Tensor> random_inputs(int64_t rows, int64_t width) {
@@ -44,27 +48,6 @@ at::Tensor formula(const std::vector<at::Tensor>& i) {
   const std::vector<at::Tensor> both = (normed.matmul(i[3].t()) + i[4]).chunk(2, -1);
   const at::Tensor gelu = both[1] * (1 + at::erf(both[1] * std::sqrt(0.5))) / 2;
   return i[0] + (both[0] * gelu).matmul(i[5].t()) + i[6];
-}
-
-struct Result {
-  at::Tensor out;
-  std::vector<at::Tensor> gradients;
-};
-
-template <class Layer>
-Result run(const std::vector<at::Tensor>& inputs, const at::Tensor& out_gradient, at::ScalarType type,
-           const Layer& layer) {
-  std::vector<at::Tensor> leaves;
-  for (const at::Tensor& input : inputs)
-    leaves.push_back(input.detach().to(type).clone().set_requires_grad(true));
-  const at::AutoGradMode grad_mode(true);
-  const at::Tensor out = layer(leaves);
-  return {out.detach(), torch::autograd::grad({out}, leaves, {out_gradient.to(out.scalar_type())})};
-}
-
-/// Largest difference as a share of the largest value.
-double relative_error(const at::Tensor& got, const at::Tensor& wanted) {
-  return ((got.to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).item<double>();
 }
 
 struct Case {

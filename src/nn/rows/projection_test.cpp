@@ -7,15 +7,19 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <vector>
 
 #include "nn/internal/instruction_sets.hpp"
+#include "nn/rows/testing.hpp"
 #include "tensor/autocast.hpp"
 
 namespace zt::nn {
 namespace {
+
+using test::relative_error;
+using test::Result;
+using test::run;
 
 struct Case {
   int64_t frames, positions, in_width, out_width;
@@ -72,29 +76,6 @@ at::Tensor formula(const std::vector<at::Tensor>& i, const Case& c, const at::Te
   for (size_t j = 0; j < 3; ++j) out.push_back(linear(x, j));
   out.push_back(i[9] + linear(i[0], 0));
   return at::cat(out, -1);
-}
-
-struct Result {
-  at::Tensor out;
-  std::vector<at::Tensor> gradients;
-};
-
-template <class Layers>
-Result run(const std::vector<at::Tensor>& inputs, const at::Tensor& out_gradient, at::ScalarType type,
-           const Layers& layers) {
-  std::vector<at::Tensor> leaves;
-  for (const at::Tensor& input : inputs)
-    leaves.push_back(input.detach().to(type).clone().set_requires_grad(true));
-  const at::AutoGradMode grad_mode(true);
-  const at::Tensor out = layers(leaves);
-  return {out.detach(), torch::autograd::grad({out}, leaves, {out_gradient.to(out.scalar_type())},
-                                              /*retain_graph=*/{}, /*create_graph=*/false,
-                                              /*allow_unused=*/true)};
-}
-
-/// Largest difference as a share of the largest value.
-double relative_error(const at::Tensor& got, const at::Tensor& wanted) {
-  return ((got.to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).item<double>();
 }
 
 class ProjectionSizesTest : public testing::TestWithParam<Case> {};

@@ -7,15 +7,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "base/target_clones.hpp"
 #include "optim/internal/dynamic_map.hpp"
-
-// One clone per instruction set, picked when the program starts. The thread sanitizer can't run the
-// resolvers.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define ZT_CLONES __attribute__((target_clones("fma", "default")))
-#else
-#define ZT_CLONES
-#endif
 
 namespace zt::optim::internal {
 namespace {
@@ -36,8 +29,9 @@ namespace {
 
 }  // namespace
 
-ZT_CLONES void adamw(const Factors& factors, int64_t count, float* __restrict value,
-                     const float* __restrict gradient, float* __restrict first, float* __restrict second) {
+ZT_TARGET_CLONES("fma", "default")
+void adamw(const Factors& factors, int64_t count, float* __restrict value, const float* __restrict gradient,
+           float* __restrict first, float* __restrict second) {
   const Factors f = factors;
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i] * f.gradient_scale;
@@ -47,8 +41,9 @@ ZT_CLONES void adamw(const Factors& factors, int64_t count, float* __restrict va
   }
 }
 
-ZT_CLONES void adamw_8bit(const Factors& factors, int64_t count, float* __restrict value,
-                          const float* __restrict gradient, const Block8Bit& state) {
+ZT_TARGET_CLONES("fma", "default")
+void adamw_8bit(const Factors& factors, int64_t count, float* __restrict value,
+                const float* __restrict gradient, const Block8Bit& state) {
   const Factors f = factors;
   const DynamicMap& first_map = signed_map();
   const DynamicMap& second_map = unsigned_map();
@@ -66,12 +61,13 @@ ZT_CLONES void adamw_8bit(const Factors& factors, int64_t count, float* __restri
   *state.second_absmax = encode(second_map, second, count, state.second_codes);
 }
 
-ZT_CLONES void move_average(float weight, int64_t count, const float* __restrict value,
-                            float* __restrict average) {
+ZT_TARGET_CLONES("fma", "default")
+void move_average(float weight, int64_t count, const float* __restrict value, float* __restrict average) {
   for (int64_t i = 0; i < count; ++i) average[i] = moved_average(weight, value[i], average[i]);
 }
 
-ZT_CLONES double square_sum(const float* block) {
+ZT_TARGET_CLONES("fma", "default")
+double square_sum(const float* block) {
   double sums[8] = {};
   for (int64_t i = 0; i < kBlock; i += 8) {
     for (int64_t lane = 0; lane < 8; ++lane) {

@@ -2,17 +2,12 @@
 // See random_words.hpp. The rounds of philox4x32 with a block in each lane.
 #include "tensor/internal/random_words.hpp"
 
-// One clone per instruction set, picked when the program starts; whole numbers have the same bits in all. The
-// thread sanitizer can't run the resolvers.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define ZT_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
-#else
-#define ZT_CLONES
-#endif
+#include "base/target_clones.hpp"
 
 namespace zt::tensor::internal {
 
-ZT_CLONES
+// Whole numbers have the same bits in all clones.
+ZT_TARGET_CLONES("arch=x86-64-v4", "avx2", "default")
 void random_words(const std::array<uint32_t, 2>& key, const std::array<uint32_t, 3>& stream, uint32_t first,
                   RandomWords& into) {
   constexpr uint32_t kMul0 = 0xD2511F53, kMul1 = 0xCD9E8D57, kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;

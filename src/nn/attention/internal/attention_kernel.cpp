@@ -292,20 +292,23 @@ void run_fastest(const Call& call, int64_t first, int64_t last) {
 
 }  // namespace
 
-void attention_forward(const AttentionForward<float>& call, int64_t first, int64_t last) {
+template <class Element>
+void attention_forward(const AttentionForward<Element>& call, int64_t first, int64_t last) {
+  if constexpr (std::is_same_v<Element, Bf16>)
+    if (has_bf16_pairs() && call.sizes.head_dim % 2 == 0)
+      return run_widest([&]<int W>() __attribute__((always_inline)) {
+        if constexpr (W == 16) run_jobs<W, Bf16>(call, first, last);
+      });
   run_fastest(call, first, last);
 }
-void attention_forward(const AttentionForward<Bf16>& call, int64_t first, int64_t last) {
-  if (!has_bf16_pairs() || call.sizes.head_dim % 2 != 0) return run_fastest(call, first, last);
-  run_widest([&]<int W>() __attribute__((always_inline)) {
-    if constexpr (W == 16) run_jobs<W, Bf16>(call, first, last);
-  });
-}
-void attention_backward(const AttentionBackward<float>& call, int64_t first, int64_t last) {
+template <class Element>
+void attention_backward(const AttentionBackward<Element>& call, int64_t first, int64_t last) {
   run_fastest(call, first, last);
 }
-void attention_backward(const AttentionBackward<Bf16>& call, int64_t first, int64_t last) {
-  run_fastest(call, first, last);
-}
+
+template void attention_forward(const AttentionForward<float>&, int64_t, int64_t);
+template void attention_forward(const AttentionForward<Bf16>&, int64_t, int64_t);
+template void attention_backward(const AttentionBackward<float>&, int64_t, int64_t);
+template void attention_backward(const AttentionBackward<Bf16>&, int64_t, int64_t);
 
 }  // namespace zt::nn::internal

@@ -48,9 +48,9 @@ struct AttentionBackward {
 
 /// Runs jobs [first, last) of sizes.jobs(), where has_kernels() (instruction_sets.hpp); job = (outer * inner
 /// + inner index) * heads + head.
-void attention_forward(const AttentionForward<float>& call, int64_t first, int64_t last);
-void attention_forward(const AttentionForward<Bf16>& call, int64_t first, int64_t last);
-void attention_backward(const AttentionBackward<float>& call, int64_t first, int64_t last);
-void attention_backward(const AttentionBackward<Bf16>& call, int64_t first, int64_t last);
+template <class Element>
+void attention_forward(const AttentionForward<Element>& call, int64_t first, int64_t last);
+template <class Element>
+void attention_backward(const AttentionBackward<Element>& call, int64_t first, int64_t last);
 
 }  // namespace zt::nn::internal

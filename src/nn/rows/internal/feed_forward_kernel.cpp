@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "nn/internal/instruction_sets.hpp"
@@ -206,21 +207,22 @@ Panels pack_backward(const Weights& w) {
   return panels;
 }
 
-void feed_forward(const FeedForwardForward<float>& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W, float>(call, first, last); });
-}
-void feed_forward(const FeedForwardForward<Bf16>& call, int64_t first, int64_t last) {
+template <class Element>
+void feed_forward(const FeedForwardForward<Element>& call, int64_t first, int64_t last) {
   run_widest([&]<int W>() __attribute__((always_inline)) {
-    if constexpr (W == 16)
+    if constexpr (W == 16 && std::is_same_v<Element, Bf16>)
       if (call.packed->are_pairs()) return run_rows<W, Bf16>(call, first, last);
     run_rows<W, float>(call, first, last);
   });
 }
-void feed_forward_backward(const FeedForwardBackward<float>& call, int64_t first, int64_t last) {
+template <class Element>
+void feed_forward_backward(const FeedForwardBackward<Element>& call, int64_t first, int64_t last) {
   run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
-void feed_forward_backward(const FeedForwardBackward<Bf16>& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
-}
+
+template void feed_forward(const FeedForwardForward<float>&, int64_t, int64_t);
+template void feed_forward(const FeedForwardForward<Bf16>&, int64_t, int64_t);
+template void feed_forward_backward(const FeedForwardBackward<float>&, int64_t, int64_t);
+template void feed_forward_backward(const FeedForwardBackward<Bf16>&, int64_t, int64_t);
 
 }  // namespace zt::nn::internal

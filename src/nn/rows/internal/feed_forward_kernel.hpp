@@ -53,9 +53,9 @@ struct FeedForwardBackward {
 };
 
 /// Computes rows [first, last), where has_kernels() (instruction_sets.hpp).
-void feed_forward(const FeedForwardForward<float>& call, int64_t first, int64_t last);
-void feed_forward(const FeedForwardForward<Bf16>& call, int64_t first, int64_t last);
-void feed_forward_backward(const FeedForwardBackward<float>& call, int64_t first, int64_t last);
-void feed_forward_backward(const FeedForwardBackward<Bf16>& call, int64_t first, int64_t last);
+template <class Element>
+void feed_forward(const FeedForwardForward<Element>& call, int64_t first, int64_t last);
+template <class Element>
+void feed_forward_backward(const FeedForwardBackward<Element>& call, int64_t first, int64_t last);
 
 }  // namespace zt::nn::internal

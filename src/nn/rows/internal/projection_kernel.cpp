@@ -222,21 +222,22 @@ Panels pack_backward(const Weights& w) {
   return panels;
 }
 
-void project_rows(const ProjectionForward<float>& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W, float>(call, first, last); });
-}
-void project_rows(const ProjectionForward<Bf16>& call, int64_t first, int64_t last) {
+template <class Element>
+void project_rows(const ProjectionForward<Element>& call, int64_t first, int64_t last) {
   run_widest([&]<int W>() __attribute__((always_inline)) {
-    if constexpr (W == 16)
+    if constexpr (W == 16 && std::is_same_v<Element, Bf16>)
       if (call.packed->are_pairs()) return run_rows<W, Bf16>(call, first, last);
     run_rows<W, float>(call, first, last);
   });
 }
-void project_rows_backward(const ProjectionBackward<float>& call, int64_t first, int64_t last) {
+template <class Element>
+void project_rows_backward(const ProjectionBackward<Element>& call, int64_t first, int64_t last) {
   run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
 }
-void project_rows_backward(const ProjectionBackward<Bf16>& call, int64_t first, int64_t last) {
-  run_widest([&]<int W>() __attribute__((always_inline)) { run_rows<W>(call, first, last); });
-}
+
+template void project_rows(const ProjectionForward<float>&, int64_t, int64_t);
+template void project_rows(const ProjectionForward<Bf16>&, int64_t, int64_t);
+template void project_rows_backward(const ProjectionBackward<float>&, int64_t, int64_t);
+template void project_rows_backward(const ProjectionBackward<Bf16>&, int64_t, int64_t);
 
 }  // namespace zt::nn::internal

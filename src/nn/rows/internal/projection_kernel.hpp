@@ -69,9 +69,9 @@ struct ProjectionBackward {
 };
 
 /// Computes rows [first, last), where has_kernels() (instruction_sets.hpp).
-void project_rows(const ProjectionForward<float>& call, int64_t first, int64_t last);
-void project_rows(const ProjectionForward<Bf16>& call, int64_t first, int64_t last);
-void project_rows_backward(const ProjectionBackward<float>& call, int64_t first, int64_t last);
-void project_rows_backward(const ProjectionBackward<Bf16>& call, int64_t first, int64_t last);
+template <class Element>
+void project_rows(const ProjectionForward<Element>& call, int64_t first, int64_t last);
+template <class Element>
+void project_rows_backward(const ProjectionBackward<Element>& call, int64_t first, int64_t last);
 
 }  // namespace zt::nn::internal
