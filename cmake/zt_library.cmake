@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# zt_library(NAME SOURCES file... [DEPS folder...] [LINK target...] [PUBLIC_LINK target...] [TESTS file...])
+# zt_library(NAME SOURCES file... [DEPS folder...] [LINK target...] [PUBLIC_LINK target...] [TESTS file...] [APART file...])
 #   One static library zt_NAME per folder of src/, checked against cmake/layers.cmake, and one test program
 #   zt_test_NAME from its *_test.cpp files. LINK: third-party targets its .cpp files use. Every header of the folder is
 #   compiled on its own (cmake/check_headers.cmake).
+#   Four neighbours are compiled as one file (CMake's unity build), which takes a third of the time: most of it goes into
+#   headers and templates. APART: sources and tests that are compiled alone because their own names clash with a
+#   neighbour's ("redefinition", in a file of Unity/); those with compile options of their own are anyway.
 #   Tests whose name begins with "Slow" get the label slow and stay out of the default run.
 set(ZT_ALL_HEADERS_PROPERTY ZT_ALL_HEADERS)
 
 function(zt_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK;PUBLIC_LINK;TESTS;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK;PUBLIC_LINK;TESTS;TEST_LINK;APART" ${ARGN})
   set(target zt_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(zt::${name} ALIAS ${target})
@@ -18,11 +21,21 @@ function(zt_library name)
     target_link_libraries(${target} PUBLIC zt_${dep})
   endforeach()
   zt_use_plane(${target} ${name})
+  zt_compile_together(${target})
+  set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   if(ZT_BUILD_TESTS AND ARG_TESTS)
     zt_test(${name} SOURCES ${ARG_TESTS} LINK ${target} ${ARG_LINK} ${ARG_TEST_LINK})
   endif()
   file(GLOB_RECURSE _headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.hpp")
   set_property(GLOBAL APPEND PROPERTY ZT_ALL_HEADERS ${_headers})
+endfunction()
+
+function(zt_compile_together target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  # GCC takes a .cpp inside for a header, where members of file-local types would be wrong. Headers are checked apart.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
 endfunction()
 
 # zt_test(NAME SOURCES file... [LINK target...]): program zt_test_NAME and its ctest entries.
@@ -34,6 +47,7 @@ function(zt_test name)
   target_compile_definitions(${target} PRIVATE ZT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE ${ARG_LINK} zt::flags zt::fmt GTest::gtest GTest::gmock GTest::gtest_main)
   zt_use_plane(${target} ${name} TEST)
+  zt_compile_together(${target})
   set(slow FALSE)
   foreach(source IN LISTS ARG_SOURCES)
     file(STRINGS "${source}" _hit REGEX "^TEST.*, Slow" LIMIT_COUNT 1)

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -27,11 +26,9 @@ namespace {
 using nlohmann::json;
 constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;  // read into memory many times as large
 
-using Text = fmt::memory_buffer;
-
 template <typename... Args>
-void append(Text& out, fmt::format_string<Args...> format, Args&&... args) {
-  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+void append(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
+  out += fmt::format(format, std::forward<Args>(args)...);
 }
 
 // A tree of JSON values of the thousands of tensors would take longer to build than their bytes to write.
@@ -41,7 +38,7 @@ std::string json_text(std::string_view s) {
   return json(s).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void append_tensor(Text& out, const ManifestTensor& t) {
+void append_tensor(std::string& out, const ManifestTensor& t) {
   append(out, R"({{"name": {}, "dtype": {}, "shape": [{}], "chunks": [)", json_text(t.name),
          json_text(t.dtype), fmt::join(t.shape, ", "));
   for (const ManifestChunk& c : t.chunks) {
@@ -52,7 +49,7 @@ void append_tensor(Text& out, const ManifestTensor& t) {
 }
 
 // "files" and "tensors", a line each.
-void append_lists(Text& out, const std::vector<ManifestFile>& files,
+void append_lists(std::string& out, const std::vector<ManifestFile>& files,
                   const std::vector<ManifestTensor>& tensors) {
   std::string_view separator;
   append(out, " \"files\": [");
@@ -234,7 +231,7 @@ bool is_frozen_file(std::string_view name) {
 }
 
 std::string to_json(const Manifest& m) {
-  Text out;
+  std::string out;
   append(out, "{{\n \"version\": {},\n \"step\": {},\n \"generation\": {},\n", m.version, m.step,
          m.generation);
   append(out, " \"run_id\": {},\n \"config_digest\": {},\n \"written_at\": {},\n \"world_size\": {},\n",
@@ -243,15 +240,15 @@ std::string to_json(const Manifest& m) {
          json(m.scalars).dump(-1, ' ', false, json::error_handler_t::replace), json(m.metrics).dump());
   append_lists(out, m.files, m.tensors);
   append(out, "}}\n");
-  return to_string(out);
+  return out;
 }
 
 std::string to_json(const ManifestPart& part) {
-  Text out;
+  std::string out;
   append(out, "{{\n");
   append_lists(out, part.files, part.tensors);
   append(out, "}}\n");
-  return to_string(out);
+  return out;
 }
 
 Result<ManifestPart> parse_manifest_part(std::string_view text) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/files/checked_file.hpp"
@@ -23,10 +22,9 @@ constexpr size_t kAlignment = 64;
 std::string header_text(std::span<const TensorEntry* const> ordered,
                         const std::map<std::string, std::string>& metadata) {
   using nlohmann::json;
-  fmt::memory_buffer text;
+  std::string text;
   const auto add = [&](const std::string& key, const std::string& value) {
-    fmt::format_to(std::back_inserter(text), "{}{}:{}", text.size() == 0 ? '{' : ',', json(key).dump(),
-                   value);
+    text += fmt::format("{}{}:{}", text.empty() ? '{' : ',', json(key).dump(), value);
   };
   if (!metadata.empty()) add("__metadata__", json(metadata).dump());
   uint64_t offset = 0;
@@ -36,7 +34,7 @@ std::string header_text(std::span<const TensorEntry* const> ordered,
                                  name(entry->dtype), fmt::join(entry->shape, ","), offset, end));
     offset = end;
   }
-  return text.size() == 0 ? "{}" : to_string(text) + '}';
+  return text.empty() ? "{}" : text + '}';
 }
 
 using Metadata = std::map<std::string, std::string>;

@@ -18,12 +18,12 @@ namespace zt::cli {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kLeaveLimit = 5s;
+constexpr auto kHostLeaveLimit = 5s;
 constexpr int kLostConnection = 255;  ///< of ssh
-constexpr uint64_t kMaxLogBytes = uint64_t{1} << 20;
+constexpr uint64_t kMaxHostLogBytes = uint64_t{1} << 20;
 
 std::string last_line(const std::filesystem::path& file) {
-  std::string text = files::read(file, kMaxLogBytes).value_or("");
+  std::string text = files::read(file, kMaxHostLogBytes).value_or("");
   while (!text.empty() && text.back() == '\n') text.pop_back();
   const size_t begin = text.rfind('\n');
   return begin == std::string::npos ? text : text.substr(begin + 1);
@@ -44,7 +44,7 @@ HostGroup::HostGroup(std::vector<HostPart> parts, Limits limits)
 }
 
 HostGroup::~HostGroup() {
-  const clock::Deadline deadline = clock::in(kLeaveLimit);
+  const clock::Deadline deadline = clock::in(kHostLeaveLimit);
   for (Host& host : hosts_)
     if (host.agent) (void)host.agent->write_in(leave_line());
   for (Host& host : hosts_)

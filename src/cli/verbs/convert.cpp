@@ -16,7 +16,7 @@
 namespace zt::cli {
 namespace {
 
-struct Options {
+struct ConvertOptions {
   std::vector<std::string> files;
   std::string to;
   bool as_json = false;
@@ -43,7 +43,7 @@ Result<Sorted> sort(const std::vector<std::string>& files) {
   return sorted;
 }
 
-Result<int> convert(const Options& options) {
+Result<int> convert(const ConvertOptions& options) {
   ZT_TRY_ASSIGN(const Sorted sorted, sort(options.files));
   ZT_TRY_ASSIGN(const AskedJob asked,
                 load_for_ranks(sorted.request, sorted.foreign, {}, config::load<config::TrainJob>));
@@ -70,7 +70,7 @@ Result<int> convert(const Options& options) {
 void add_convert(CLI::App& app, Action& chosen) {
   auto* verb =
       app.add_subcommand("convert", "Files of accelerate, DeepSpeed and Moore-AnimateAnyone into a job file");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ConvertOptions>();
   verb->add_option("FILE", options->files, "One of each kind at most, and a job's own file")->required();
   verb->add_option("-o", options->to, "Where the job file goes; without it, to standard output")
       ->type_name("FILE");

@@ -76,11 +76,11 @@ Result<int> inspect(const std::string& index_file, const std::string& sheet, boo
 }
 
 void add_inspect(CLI::App& data, Action& chosen) {
-  struct Options {
+  struct DataOptions {
     std::string index, sheet;
     bool as_json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DataOptions>();
   auto* verb = data.add_subcommand("inspect", "Show what an index holds");
   verb->add_option("INDEX", options->index, "Index file written by ingest")->required();
   verb->add_option("--sheet", options->sheet, "Also draw a contact sheet to this PNG")->type_name("FILE");

@@ -15,16 +15,16 @@
 namespace zt::cli {
 namespace {
 
-struct Options {
+struct EvalOptions {
   std::string runs_folder = "runs";
   bool as_json = false;
 };
 
-void show(const Options& options, const data::EvalReport& report) {
+void show(const EvalOptions& options, const data::EvalReport& report) {
   print(options.as_json ? data::to_json(report) + "\n" : data::eval_table(report));
 }
 
-Result<int> evaluate_run(const Options& options, config::Resolved<config::EvalJob> resolved) {
+Result<int> evaluate_run(const EvalOptions& options, config::Resolved<config::EvalJob> resolved) {
   config::EvalJob& job = resolved.job;
   ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
   if (!job.baseline_run.empty()) {
@@ -37,7 +37,7 @@ Result<int> evaluate_run(const Options& options, config::Resolved<config::EvalJo
   return contract::kExitOk;
 }
 
-Result<int> evaluate(const Options& options, const config::LoadRequest& request) {
+Result<int> evaluate(const EvalOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto resolved, config::load<config::EvalJob>(request));
   if (!resolved.job.run.empty()) return evaluate_run(options, std::move(resolved));
   const signals::EndAtOnce interruptible;  // nothing is written on the way
@@ -50,7 +50,7 @@ Result<int> evaluate(const Options& options, const config::LoadRequest& request)
 
 void add_eval(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("eval", "Measure a run, or videos, against the truth");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EvalOptions>();
   JobOptions job(*verb, config::values(config::EvalJob{}));
   job.add("--run", "run", "Run to generate from: id, path, or 'latest'")
       .add("--baseline", "baseline_run", "A second run, compared clip by clip")

@@ -21,13 +21,13 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-struct Options {
+struct GenerateOptions {
   std::string runs_folder = "runs";
   bool as_json = false;
   bool dry_run = false;
 };
 
-std::string for_people(const json& r) {
+std::string results_for_people(const json& r) {
   std::string out =
       fmt::format("{}  {} frames, {}x{}, {} fps, {:.1f} s\n", r.value("output", ""), r.value("frames", 0),
                   r.value("width", 0), r.value("height", 0), r.value("fps", ""), r.value("seconds", 0.0));
@@ -42,7 +42,7 @@ Status require_outputs(const std::vector<config::Resolved<config::GenerateJob>>&
   return {};
 }
 
-Result<int> generate(const Options& options, const config::LoadRequest& request) {
+Result<int> generate(const GenerateOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
   if (!options.dry_run) ZT_TRY(require_outputs(jobs));
   for (auto& resolved : jobs) {
@@ -59,7 +59,7 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
         resolved.job.model.reference_unet_path.empty())  // the worker says so too, after making the networks
       return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
-    print_results(end, options.as_json, for_people);
+    print_results(end, options.as_json, results_for_people);
     if (end.code != contract::kExitOk) return end.code;
   }
   if (options.dry_run && options.as_json) print(jobs_json(jobs));
@@ -70,7 +70,7 @@ Result<int> generate(const Options& options, const config::LoadRequest& request)
 
 void add_generate(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("generate", "Animate a reference picture by poses");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<GenerateOptions>();
   JobOptions job(*verb, config::values(config::GenerateJob{}));
   job.add("--run", "run", "Run whose weights are used: id, path, or 'latest'")
       .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")

@@ -31,7 +31,7 @@ namespace zt::cli {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kTick = 50ms;
+constexpr auto kAgentTick = 50ms;
 constexpr auto kCallLimit = 30s;
 /// Ranks without a launcher have no store any more, so they save only if they are about to.
 constexpr auto kOrphanLimit = 10s;
@@ -92,11 +92,11 @@ class Attendance {
   /// Until the launcher lets go, or is gone, and the last rank has ended.
   Status attend() {
     for (;;) {
-      input_.await_more(kTick);
+      input_.await_more(kAgentTick);
       ZT_TRY(obey());
       pass_on_signals();
       // A launcher that is gone gives no more to wait for.
-      ZT_TRY(workers_.look(input_.has_ended() ? kTick : 0ms));
+      ZT_TRY(workers_.look(input_.has_ended() ? kAgentTick : 0ms));
       for (const std::string& news : text::split(workers_.take_news(), '\n'))
         if (!news.empty()) say(news_line(news));
       for (size_t i = 0; i < workers_.size(); ++i) tell_end(i);

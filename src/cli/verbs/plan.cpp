@@ -21,7 +21,7 @@ namespace {
 using json = nlohmann::ordered_json;
 constexpr int64_t kMaxRanks = 4096;
 
-struct Options {
+struct PlanOptions {
   std::optional<int64_t> ranks;
   ForeignOptions foreign;
   std::string machine = "cpu";
@@ -148,7 +148,7 @@ std::string for_people(const json& plan, bool with_units) {
          (with_units ? units_text(plan) : "");
 }
 
-Result<int> plan(const Options& options, config::LoadRequest request) {
+Result<int> plan(const PlanOptions& options, config::LoadRequest request) {
   ZT_TRY_ASSIGN(const AskedJob asked,
                 load_for_ranks(std::move(request), options.foreign.files(), options.ranks, load_train_job));
   ZT_TRY(config::check_ranks(asked.resolved.job, asked.ranks));
@@ -164,7 +164,7 @@ Result<int> plan(const Options& options, config::LoadRequest request) {
 
 void add_plan(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("plan", "What a training would take and cost on so many ranks");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PlanOptions>();
   JobOptions job(*verb, config::values(config::TrainJob{}));
   verb->add_option("--ranks", options->ranks, "Ranks that train together; default 1, or accelerate's")
       ->check(CLI::Range(int64_t{1}, kMaxRanks));

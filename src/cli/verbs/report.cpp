@@ -12,11 +12,11 @@
 namespace zt::cli {
 
 void add_report(CLI::App& app, Action& chosen) {
-  struct Options {
+  struct ReportOptions {
     std::string runs_folder = "runs";
     std::string run = "latest";
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReportOptions>();
   auto* verb = app.add_subcommand("report", "Write a run's report.html");
   verb->add_option("RUN", options->run, kRunHelp)->capture_default_str();
   verb->footer("Example: zoetrope report latest      (prints where the page is)");

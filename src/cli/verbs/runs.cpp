@@ -19,9 +19,9 @@ namespace zt::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr int kJsonVersion = 1;
+constexpr int kRunsVersion = 1;
 
-struct Options {
+struct RunsOptions {
   std::string runs_folder = "runs";
   std::string run;
   bool as_json = false;
@@ -61,13 +61,13 @@ class Listing {
   std::vector<std::string> notes_;
 };
 
-Result<int> list(const Options& options) {
+Result<int> list(const RunsOptions& options) {
   const contract::RunList found = contract::list_runs(options.runs_folder);
   Listing listing;
   for (const auto& run : found.runs) listing.add(run);
   for (const auto& run : found.damaged) listing.add_damaged(run.path, run.defect);
   if (options.as_json) {
-    print(json_text({{"version", kJsonVersion}, {"runs", listing.items()}}));
+    print(json_text({{"version", kRunsVersion}, {"runs", listing.items()}}));
   } else if (listing.items().empty()) {
     note(fmt::format("no runs in {}", options.runs_folder));
   } else {
@@ -113,11 +113,11 @@ std::string describe(const contract::RunFolder& run, const contract::RunState& s
   return out;
 }
 
-Result<int> show(const Options& options) {
+Result<int> show(const RunsOptions& options) {
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.run));
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
   if (options.as_json) {
-    json out{{"version", kJsonVersion}, {"run", run_json(run, state)}};
+    json out{{"version", kRunsVersion}, {"run", run_json(run, state)}};
     out["run"]["code_version"] = run.identity().code_version;
     out["run"]["config_digest"] = run.identity().config_digest;
     out["run"]["environment"] = run.identity().environment;
@@ -132,10 +132,10 @@ Result<int> show(const Options& options) {
 }  // namespace
 
 void add_runs(CLI::App& app, Action& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RunsOptions>();
   auto* runs = app.add_subcommand("runs", "List, show and compare runs");
   runs->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
+  const auto add = [&](const char* name, const char* help, Result<int> (*action)(const RunsOptions&)) {
     auto* verb = runs->add_subcommand(name, help);
     add_runs_folder(*verb, options->runs_folder);
     verb->add_flag("--json", options->as_json, "Print JSON");

@@ -19,10 +19,10 @@ namespace zt::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr int kJsonVersion = 1;
+constexpr int kCompareVersion = 1;
 constexpr int kMaxRuns = 100;
 
-struct Options {
+struct CompareOptions {
   std::string runs_folder = "runs";
   std::vector<std::string> runs;
   bool as_json = false;
@@ -101,7 +101,7 @@ std::string for_people(const Runs& runs, const std::vector<Difference>& settings
 }
 
 std::string for_programs(const Runs& runs, const std::vector<Difference>& settings) {
-  json out{{"version", kJsonVersion}, {"runs", json::array()}, {"differences", json::array()}};
+  json out{{"version", kCompareVersion}, {"runs", json::array()}, {"differences", json::array()}};
   for (const Compared& run : runs.whole) out["runs"].push_back(run_json(run.run, run.state));
   for (const Damaged& run : runs.damaged) out["runs"].push_back(damaged_json(run.run.path(), run.defect));
   for (const Difference& setting : settings)
@@ -109,7 +109,7 @@ std::string for_programs(const Runs& runs, const std::vector<Difference>& settin
   return json_text(out);
 }
 
-Result<int> compare(const Options& options) {
+Result<int> compare(const CompareOptions& options) {
   Runs runs;
   for (const std::string& named : options.runs) {
     ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, named));
@@ -129,7 +129,7 @@ Result<int> compare(const Options& options) {
 }  // namespace
 
 void add_runs_compare(CLI::App& runs, Action& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompareOptions>();
   auto* verb = runs.add_subcommand("compare", "Runs side by side: how they stand, which settings differ");
   verb->add_option("RUN", options->runs, "Two or more: run ids, unique beginnings of them, paths, 'latest'")
       ->required()

@@ -26,7 +26,7 @@ namespace {
 /// The first rank waits for the file that says where the store is, so it comes at once.
 constexpr std::chrono::seconds kFirstClientLimit{60};
 
-struct Options {
+struct StoreOptions {
   std::string file;
   std::string launch;
   std::string known_as;
@@ -36,7 +36,7 @@ struct Options {
 
 /// Serves until the last rank is gone. Signals are noted and no more: a scheduler sends them to every process
 /// of a job, and the ranks need the store to save and end.
-Result<int> serve(const Options& options) {
+Result<int> serve(const StoreOptions& options) {
   contract::StoreAddress address;
   address.launch = options.launch;
   address.ranks = options.ranks;
@@ -67,7 +67,7 @@ Result<int> serve(const Options& options) {
 void add_store(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("store", "Keep the store through which the ranks of one launch meet");
   verb->group("");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StoreOptions>();
   verb->add_option("--file", options->file, "Where to say how it is reached")->required();
   verb->add_option("--launch", options->launch, "Whose it is")->required();
   verb->add_option("--ranks", options->ranks, "Number of ranks")->required();

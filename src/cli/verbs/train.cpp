@@ -30,7 +30,7 @@ namespace {
 constexpr uint64_t kMaxHostfileBytes = uint64_t{1} << 20;
 constexpr std::string_view kSlurm = "slurm";
 
-struct Options {
+struct TrainOptions {
   std::string resume;
   std::string runs_folder = "runs";
   bool dry_run = false;
@@ -53,7 +53,7 @@ std::string is_rank_count(const std::string& text) {
 
 /// Where the ranks run, as --ranks, --hosts or --hostfile say. Errors: those of their text, and of reading
 /// the file.
-Result<RankPlaces> places_of(const Options& options) {
+Result<RankPlaces> places_of(const TrainOptions& options) {
   RankPlaces places{options.ranks, options.elsewhere, options.max_restarts};
   if (options.hosts.empty() && options.hostfile.empty()) return places;
   auto& hosts = places.elsewhere.hosts;
@@ -87,7 +87,7 @@ void note_surprises(const config::TrainJob& job, int64_t ranks) {
         lanes, ranks));
 }
 
-Result<int> start(const config::LoadRequest& request, const Options& options, bool says_ranks) {
+Result<int> start(const config::LoadRequest& request, const TrainOptions& options, bool says_ranks) {
   ZT_TRY_ASSIGN(RankPlaces places, places_of(options));
   std::optional<int64_t> wanted;
   if (says_ranks || !places.elsewhere.hosts.empty()) wanted = places.ranks;
@@ -168,7 +168,7 @@ void note_lost_attempts(const contract::RunFolder& run) {
         (run.path() / "attempts").string(), run.run_yaml().string()));
 }
 
-Result<int> resume(const Options& options, const config::LoadRequest& request) {
+Result<int> resume(const TrainOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(const RankPlaces places, places_of(options));
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.resume));
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
@@ -197,7 +197,7 @@ Result<int> resume(const Options& options, const config::LoadRequest& request) {
 std::string is_given(const std::string& text) { return text.empty() ? "wanted a text, found none" : ""; }
 
 /// Returns --ranks.
-const CLI::Option* add_places(CLI::App& verb, Options& options) {
+const CLI::Option* add_places(CLI::App& verb, TrainOptions& options) {
   auto* ranks =
       verb.add_option("--ranks", options.ranks,
                       "Processes that train the run together on this host; --resume may use another number")
@@ -232,7 +232,7 @@ const CLI::Option* add_places(CLI::App& verb, Options& options) {
 
 void add_train(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("train", "Train: start a run, or go on with one");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TrainOptions>();
   JobOptions job(*verb, config::values(config::TrainJob{}));
   job.add("--name", "name", "Name of the run")
       .add("--device", "device", "cpu, cuda or cuda:N")

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -163,8 +162,7 @@ Result<EvalReport> parse_eval_report(std::string_view text) {
 
 std::string eval_table(const EvalReport& report) {
   std::string text = fmt::format("{:<34}", fmt::format("{} clips, mean +- 95 %", report.clips.size()));
-  auto out = std::back_inserter(text);
-  for (const EvalGroup& group : report.groups) fmt::format_to(out, "{:>20}", group.name);
+  for (const EvalGroup& group : report.groups) text += fmt::format("{:>20}", group.name);
   std::string conventions;
   for (const MetricInfo& info : quality::metric_infos()) {
     std::string row;
@@ -177,16 +175,16 @@ std::string eval_table(const EvalReport& report) {
       row += fmt::format("{:>20}", cell == table.end() ? "-" : plus_minus(cell->interval));
     }
     if (!has_any) continue;
-    fmt::format_to(out, "\n{:<34}{}", title(info), row);
+    text += fmt::format("\n{:<34}{}", title(info), row);
     conventions += fmt::format("\n  {}: {}", info.title, info.convention);
   }
   for (const EvalComparison& item : report.comparisons)
-    fmt::format_to(out, "\n{} - {}, {}: {:+.3f}, 95 % [{:+.3f}, {:+.3f}] (t), [{:+.3f}, {:+.3f}] (bootstrap)",
-                   item.a, item.b, title(quality::metric_info(item.metric)), item.t.mean, item.t.low,
-                   item.t.high, item.bootstrap.low, item.bootstrap.high);
-  for (const EvalGroup& group : report.groups) fmt::format_to(out, "\n  {}: {}", group.name, group.about);
+    text += fmt::format("\n{} - {}, {}: {:+.3f}, 95 % [{:+.3f}, {:+.3f}] (t), [{:+.3f}, {:+.3f}] (bootstrap)",
+                        item.a, item.b, title(quality::metric_info(item.metric)), item.t.mean, item.t.low,
+                        item.t.high, item.bootstrap.low, item.bootstrap.high);
+  for (const EvalGroup& group : report.groups) text += fmt::format("\n  {}: {}", group.name, group.about);
   for (const EvalLeftOut& clip : report.left_out)
-    fmt::format_to(out, "\nleft out: {}: {}", clip.id, clip.reason);
+    text += fmt::format("\nleft out: {}: {}", clip.id, clip.reason);
   return text + conventions + "\n";
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,14 +31,14 @@ constexpr size_t kMinLineBytes = 11;  ///< {"frame":0}
 // Five decimals, without trailing zeros.
 void append_number(std::string& out, float value) {
   const size_t start = out.size();
-  fmt::format_to(std::back_inserter(out), "{:.5f}", value);
+  out += fmt::format("{:.5f}", value);
   while (out.back() == '0') out.pop_back();
   if (out.back() == '.') out.pop_back();
   if (std::string_view(out).substr(start) == "-0") out.erase(start, 1);
 }
 
 void append_points(std::string& out, std::string_view key, std::span<const Keypoint> points) {
-  fmt::format_to(std::back_inserter(out), "\"{}\":[", key);
+  out += fmt::format("\"{}\":[", key);
   for (const Keypoint& p : points) {
     if (out.back() != '[') out += ',';
     append_number(out, p.x);
@@ -164,7 +163,7 @@ std::string format_keypoints(const KeypointClip& clip) {
   if (!clip.source.empty()) header["source"] = clip.source;
   std::string out = header.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   for (size_t f = 0; f < clip.frames.size(); ++f) {
-    fmt::format_to(std::back_inserter(out), "{{\"frame\":{},\"people\":[", f);
+    out += fmt::format("{{\"frame\":{},\"people\":[", f);
     for (const Person& person : clip.frames[f].people) {
       if (out.back() != '[') out += ',';
       append_person(out, person);

@@ -15,7 +15,6 @@
 namespace zt::train {
 namespace {
 
-constexpr uint64_t kFloatBytes = 4;
 constexpr uint64_t kRoomForSamples = uint64_t{64} << 20;
 
 std::string count_text(int64_t elements, double bytes) {
@@ -51,7 +50,7 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
 /// What a checkpoint holds of what trains.
 uint64_t checkpoint_bytes(const config::TrainJob& job, const ModelCosts& costs) {
   const uint64_t averages =
-      job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<uint64_t>(costs.trained) : 0;
+      job.optimizer.ema_decay > 0 ? sizeof(float) * static_cast<uint64_t>(costs.trained) : 0;
   return averages + static_cast<uint64_t>(costs.stored_bytes + costs.moment_bytes);
 }
 

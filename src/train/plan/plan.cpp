@@ -20,8 +20,6 @@
 namespace zt::train {
 namespace {
 
-constexpr double kFloatBytes = 4;
-constexpr double kShortBytes = 2;
 /// 8-bit moments: two codes, and two absmax per block.
 constexpr double k8BitStateBytes = 2 + 2 * kFloatBytes / params::kBlockElements;
 /// Of a worker with libtorch, encoders and samples: 230 to 300 MB resident in the quickstart's runs.

@@ -18,9 +18,6 @@
 namespace zt::train {
 namespace {
 
-constexpr double kFloatBytes = 4;
-constexpr double kShortBytes = 2;
-
 bool has(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
 
 /// Kept for backward, and the most that backward takes beside what is still kept.

@@ -16,6 +16,9 @@
 
 namespace zt::train {
 
+inline constexpr double kFloatBytes = 4;
+inline constexpr double kShortBytes = 2;  ///< bf16 and fp16
+
 /// Of one lane's micro batch in which no reference is dropped. Bytes and operations as real numbers.
 struct UnitCost {
   std::string name;

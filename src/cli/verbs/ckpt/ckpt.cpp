@@ -22,9 +22,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
-constexpr int kJsonVersion = 1;
+constexpr int kCkptVersion = 1;
 
-struct Options {
+struct CkptOptions {
   std::string runs_folder = "runs";
   std::string target;
   bool as_json = false;
@@ -37,7 +37,7 @@ std::string metrics_text(const std::map<std::string, double>& metrics) {
   return out;
 }
 
-Result<int> list(const Options& options) {
+Result<int> list(const CkptOptions& options) {
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(options.runs_folder, options.target));
   Table table({{"CHECKPOINT"},
                {"STEP", Table::Align::Right},
@@ -58,7 +58,7 @@ Result<int> list(const Options& options) {
                      {"defect", entry.defect ? json(entry.defect->message) : json(nullptr)}});
   }
   if (options.as_json) {
-    print(json_text({{"version", kJsonVersion}, {"run_id", run.identity().run_id}, {"checkpoints", items}}));
+    print(json_text({{"version", kCkptVersion}, {"run_id", run.identity().run_id}, {"checkpoints", items}}));
   } else if (items.empty()) {
     note(fmt::format("{} has no checkpoints", run.identity().run_id));
   } else {
@@ -68,7 +68,7 @@ Result<int> list(const Options& options) {
 }
 
 // The folders a target names: one checkpoint, or every one of a run.
-Result<std::vector<contract::CheckpointEntry>> checkpoint_folders(const Options& options) {
+Result<std::vector<contract::CheckpointEntry>> checkpoint_folders(const CkptOptions& options) {
   if (is_checkpoint_folder(options.target)) {
     contract::CheckpointEntry named;
     named.folder = options.target;
@@ -90,7 +90,7 @@ Status verify_entry(const contract::CheckpointEntry& entry) {
   return contract::check_name(entry.folder, opened.manifest().step);
 }
 
-Result<int> verify(const Options& options) {
+Result<int> verify(const CkptOptions& options) {
   ZT_TRY_ASSIGN(const auto entries, checkpoint_folders(options));
   if (entries.empty())
     return fail(ErrorCode::NotFound, fmt::format("{} has no checkpoints to verify", options.target));
@@ -109,17 +109,17 @@ Result<int> verify(const Options& options) {
       if (!good) note("  " + good.error().text());
     }
   }
-  if (options.as_json) print(json_text({{"version", kJsonVersion}, {"checkpoints", items}}));
+  if (options.as_json) print(json_text({{"version", kCkptVersion}, {"checkpoints", items}}));
   return code;
 }
 
 }  // namespace
 
 void add_ckpt(CLI::App& app, Action& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CkptOptions>();
   auto* ckpt = app.add_subcommand("ckpt", "List, verify, compare, reshard, export and import checkpoints");
   ckpt->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, Result<int> (*action)(const Options&)) {
+  const auto add = [&](const char* name, const char* help, Result<int> (*action)(const CkptOptions&)) {
     auto* verb = ckpt->add_subcommand(name, help);
     add_runs_folder(*verb, options->runs_folder);
     verb->add_flag("--json", options->as_json, "Print JSON");

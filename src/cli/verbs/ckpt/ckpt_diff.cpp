@@ -19,10 +19,10 @@ namespace zt::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr int kJsonVersion = 1;
+constexpr int kDiffVersion = 1;
 constexpr int kExitDifferent = 1;  // as diff(1)
 
-struct Options {
+struct DiffOptions {
   std::string runs_folder = "runs";
   std::string a, b;
   bool as_json = false;
@@ -86,12 +86,12 @@ std::string to_text(const archive::Difference& difference) {
                             difference.num_tensors, difference.scalars.size(), difference.num_scalars);
 }
 
-Result<int> diff(const Options& options) {
+Result<int> diff(const DiffOptions& options) {
   ZT_TRY_ASSIGN(const auto a, open_checkpoint(options.runs_folder, options.a));
   ZT_TRY_ASSIGN(const auto b, open_checkpoint(options.runs_folder, options.b));
   const archive::Difference difference = archive::compare(a, b);
   if (options.as_json) {
-    json out{{"version", kJsonVersion}, {"a", a.folder().string()}, {"b", b.folder().string()}};
+    json out{{"version", kDiffVersion}, {"a", a.folder().string()}, {"b", b.folder().string()}};
     out.update(to_json(difference));
     print(json_text(out));
   } else {
@@ -105,7 +105,7 @@ Result<int> diff(const Options& options) {
 void add_ckpt_diff(CLI::App& ckpt, Action& chosen) {
   auto* verb =
       ckpt.add_subcommand("diff", "Compare two checkpoints; exit code 0 if they are the same, 1 if not");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DiffOptions>();
   verb->add_option("A", options->a, kCheckpointHelp)->required();
   verb->add_option("B", options->b, "The other one")->required();
   add_runs_folder(*verb, options->runs_folder);

@@ -17,12 +17,12 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-struct Options {
+struct ExportOptions {
   std::string runs_folder = "runs";
   bool as_json = false;
 };
 
-std::string for_people(const json& r) {
+std::string export_for_people(const json& r) {
   std::string out =
       fmt::format("{}  {}, {} layout, from {}\n", r.value("output", ""),
                   text::bytes(r.value("bytes", uint64_t{0})), r.value("layout", ""), r.value("weights", ""));
@@ -31,11 +31,11 @@ std::string for_people(const json& r) {
   return out;
 }
 
-Result<int> export_run(const Options& options, const config::LoadRequest& request) {
+Result<int> export_run(const ExportOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto resolved, config::load<config::ExportJob>(request));
   ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Export, config::freeze(resolved)));
-  print_results(end, options.as_json, for_people);
+  print_results(end, options.as_json, export_for_people);
   return end.code;
 }
 
@@ -43,7 +43,7 @@ Result<int> export_run(const Options& options, const config::LoadRequest& reques
 
 void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
   auto* verb = ckpt.add_subcommand("export", "Write a run's weights for other programs");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ExportOptions>();
   JobOptions job(*verb, config::values(config::ExportJob{}));
   job.add("RUN", "run", kRunHelp)
       .add("--to", "output", "Folder to make")

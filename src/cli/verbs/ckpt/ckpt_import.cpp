@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kMaxStep = 1'000'000'000;
 
-struct Options {
+struct ImportOptions {
   std::string weights;
   int64_t step = 0;
 };
@@ -36,7 +36,7 @@ Status add_weights(const std::string& folder, config::LoadRequest& request) {
   return {};
 }
 
-Result<int> import(const Options& options, config::LoadRequest request) {
+Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   if (!options.weights.empty()) ZT_TRY(add_weights(options.weights, request));
   ZT_TRY_ASSIGN(const auto resolved, load_train_job(request));
   note_effects(resolved.effects);
@@ -52,7 +52,7 @@ Result<int> import(const Options& options, config::LoadRequest request) {
 
 void add_ckpt_import(CLI::App& ckpt, Action& chosen) {
   auto* verb = ckpt.add_subcommand("import", "Make a run of weights from other programs");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ImportOptions>();
   JobOptions job(*verb, config::values(config::TrainJob{}));
   verb->add_option("WEIGHTS", options->weights,
                    "Folder in Moore's or diffusers' layout; without it the paths under `model` count")

@@ -16,16 +16,16 @@
 namespace zt::cli {
 namespace {
 
-constexpr int64_t kMaxRanks = 4096;
+constexpr int64_t kMaxTargetRanks = 4096;
 
-struct Options {
+struct ReshardOptions {
   std::string runs_folder = "runs";
   std::string target;
   std::string output;
   int64_t ranks = 1;
 };
 
-Result<int> reshard(const Options& options) {
+Result<int> reshard(const ReshardOptions& options) {
   ZT_TRY_ASSIGN(const auto from, open_checkpoint(options.runs_folder, options.target));
   const std::string name = from.folder().lexically_normal().filename().string();
   const std::string output =
@@ -40,11 +40,11 @@ Result<int> reshard(const Options& options) {
 void add_ckpt_reshard(CLI::App& ckpt, Action& chosen) {
   auto* verb =
       ckpt.add_subcommand("reshard", "Write a checkpoint again as the files of another number of ranks");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReshardOptions>();
   verb->add_option("CHECKPOINT", options->target, kCheckpointHelp)->required();
   verb->add_option("--ranks", options->ranks, "Files to divide it into")
       ->required()
-      ->check(CLI::Range(int64_t{1}, kMaxRanks));
+      ->check(CLI::Range(int64_t{1}, kMaxTargetRanks));
   verb->add_option("-o,--output", options->output, "Folder to make; default ./CHECKPOINT-ranks-N");
   add_runs_folder(*verb, options->runs_folder);
   verb->footer(
