@@ -3,7 +3,7 @@
 
 import collections
 
-from sharding.cells import OURS_UNSHARDED
+from sharding.cells import OURS_UNSHARDED, PEERS
 from speed.table import median, ratio_interval
 
 TITLES = {
@@ -40,6 +40,19 @@ def complete_rounds(lines, cell, verb, all_sides):
         if line["cell"] == cell and line["verb"] == verb:
             sides[line["round"]].add(line["side"])
     return sum(set(all_sides) <= seen for seen in sides.values())
+
+
+def missing_turns(lines):
+    """A sentence for each side that has fewer turns of a cell and verb in the store than ours: one that was cut off, or left out."""
+    turns = collections.Counter((line["cell"], line["verb"], line["side"]) for line in lines if line["verb"] != "start")
+    sentences = []
+    for (cell, verb, side), number in sorted(turns.items()):
+        if side != "ours":
+            continue
+        peers = PEERS[int(cell.split("/zero")[1][0])]
+        sentences += [f"- {cell}, {verb}: {peer} had {turns[cell, verb, peer]} of {number} turns"
+                      for peer in peers if turns[cell, verb, peer] < number]
+    return "\n## Turns that are missing\n\n" + "\n".join(sentences) + "\n" if sentences else ""
 
 
 def summarize(lines):
