@@ -3,8 +3,8 @@
 #   One static library zt_NAME per folder of src/, checked against cmake/layers.cmake, and one test program
 #   zt_test_NAME from its *_test.cpp files. LINK: third-party targets its .cpp files use. Every header of the folder is
 #   compiled on its own (cmake/check_headers.cmake).
-#   Four neighbours are compiled as one file (CMake's unity build), which takes a third of the time: most of it goes into
-#   headers and templates. APART: sources and tests that are compiled alone because their own names clash with a
+#   Four neighbours are compiled as one file (CMake's unity build), which saves a third of a cold build: most of it goes
+#   into headers and templates. APART: sources and tests that are compiled alone because their own names clash with a
 #   neighbour's ("redefinition", in a file of Unity/); those with compile options of their own are anyway.
 #   Tests whose name begins with "Slow" get the label slow and stay out of the default run.
 set(ZT_ALL_HEADERS_PROPERTY ZT_ALL_HEADERS)
