@@ -19,7 +19,6 @@ namespace zt::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr int64_t kMaxRanks = 4096;
 
 struct PlanOptions {
   std::optional<int64_t> ranks;

@@ -47,8 +47,8 @@ std::string is_rank_count(const std::string& text) {
   int64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   const bool is_good =
-      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= 4096;
-  return is_good ? "" : fmt::format("wanted a whole number from 1 to 4096, found '{}'", text);
+      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= kMaxRanks;
+  return is_good ? "" : fmt::format("wanted a whole number from 1 to {}, found '{}'", kMaxRanks, text);
 }
 
 /// Where the ranks run, as --ranks, --hosts or --hostfile say. Errors: those of their text, and of reading

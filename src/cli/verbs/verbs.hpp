@@ -3,6 +3,7 @@
 // names the verb sets `chosen` to what it does. A verb parses, calls a library and prints: nothing else.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "base/error.hpp"
@@ -12,6 +13,9 @@ class App;
 }
 
 namespace zt::cli {
+
+/// That a command takes.
+inline constexpr int64_t kMaxRanks = 4096;
 
 /// Runs a verb; the value is the exit code.
 using Action = std::function<Result<int>()>;

@@ -16,8 +16,6 @@
 namespace zt::cli {
 namespace {
 
-constexpr int64_t kMaxTargetRanks = 4096;
-
 struct ReshardOptions {
   std::string runs_folder = "runs";
   std::string target;
@@ -44,7 +42,7 @@ void add_ckpt_reshard(CLI::App& ckpt, Action& chosen) {
   verb->add_option("CHECKPOINT", options->target, kCheckpointHelp)->required();
   verb->add_option("--ranks", options->ranks, "Files to divide it into")
       ->required()
-      ->check(CLI::Range(int64_t{1}, kMaxTargetRanks));
+      ->check(CLI::Range(int64_t{1}, kMaxRanks));
   verb->add_option("-o,--output", options->output, "Folder to make; default ./CHECKPOINT-ranks-N");
   add_runs_folder(*verb, options->runs_folder);
   verb->footer(
