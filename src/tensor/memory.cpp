@@ -42,7 +42,7 @@ void release(void* buffer) {
   int64_t size = 0;
   std::memcpy(&size, start, sizeof size);
   g_live_bytes.fetch_sub(size, std::memory_order_relaxed);
-  g_cache->give_back(start, static_cast<size_t>(size) + kHeaderBytes, kKeptLimit);
+  g_cache->give_back(start, static_cast<size_t>(size) + kHeaderBytes);
 }
 
 void count(int64_t size) {
@@ -78,7 +78,7 @@ void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
     static CountingAllocator allocator;
-    static internal::BlockCache cache(*c10::GetCPUAllocator());
+    static internal::BlockCache cache(*c10::GetCPUAllocator(), kKeptLimit);
     g_cache = &cache;
     c10::SetCPUAllocator(&allocator, /*priority=*/1);
   });

@@ -43,9 +43,9 @@ void* BlockCache::take(size_t bytes) {
   return inner_.raw_allocate(rounded);
 }
 
-void BlockCache::give_back(void* block, size_t bytes, size_t limit_bytes) {
+void BlockCache::give_back(void* block, size_t bytes) {
   const size_t rounded = rounded_size(bytes);
-  if (bytes > kLargestKept || kept_bytes() + rounded > limit_bytes) return inner_.raw_deallocate(block);
+  if (bytes > kLargestKept || kept_bytes() + rounded > limit_bytes_) return inner_.raw_deallocate(block);
   Shelf& own = shelf(rounded);
   const std::lock_guard lock(own.mutex);
   std::memcpy(block, &own.top, sizeof own.top);

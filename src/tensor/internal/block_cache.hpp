@@ -19,15 +19,15 @@ size_t rounded_size(size_t bytes);
 
 class BlockCache {
  public:
-  /// `inner` gives and takes the memory; it must outlive the cache.
-  explicit BlockCache(c10::Allocator& inner) : inner_(inner) {}
+  /// `inner` gives and takes the memory; it must outlive the cache. At most `limit_bytes` of it are kept.
+  BlockCache(c10::Allocator& inner, size_t limit_bytes) : inner_(inner), limit_bytes_(limit_bytes) {}
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
   /// At least `bytes` (> 0) of memory that holds anything, aligned as inner's.
   void* take(size_t bytes);
-  /// A block that take(bytes) gave. It is kept while what is kept stays within `limit_bytes`, else released.
-  void give_back(void* block, size_t bytes, size_t limit_bytes);
+  /// A block that take(bytes) gave. It is kept while what is kept stays within the limit, else released.
+  void give_back(void* block, size_t bytes);
 
   size_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
 
@@ -44,6 +44,7 @@ class BlockCache {
   Shelf& shelf(size_t rounded);
 
   c10::Allocator& inner_;
+  const size_t limit_bytes_;
   std::array<Shelf, kShelves> shelves_;
   std::atomic<size_t> kept_bytes_{0};
 };

@@ -54,21 +54,21 @@ TEST(BlockCache, RoundsToEightSizesPerDoubling) {
 
 TEST(BlockCache, GivesEverySizeABlockThatHoldsIt) {
   CountedMalloc inner;
-  BlockCache cache(inner);
+  BlockCache cache(inner, kNoLimit);
   for (size_t bytes = 1; bytes <= BlockCache::kLargestKept; bytes += bytes / 7 + 1) {
     for (int round = 0; round < 2; ++round) {  // the second from the shelf
       void* block = cache.take(bytes);
       std::memset(block, 0xff, bytes);
-      cache.give_back(block, bytes, kNoLimit);
+      cache.give_back(block, bytes);
     }
   }
 }
 
 TEST(BlockCache, ReusesABlockForRequestsThatRoundAlike) {
   CountedMalloc inner;
-  BlockCache cache(inner);
+  BlockCache cache(inner, kNoLimit);
   void* first = cache.take(1000);
-  cache.give_back(first, 1000, kNoLimit);
+  cache.give_back(first, 1000);
 
   EXPECT_EQ(cache.kept_bytes(), 1024u);
   EXPECT_EQ(cache.take(1020), first);
@@ -79,34 +79,36 @@ TEST(BlockCache, ReusesABlockForRequestsThatRoundAlike) {
 
 TEST(BlockCache, ReleasesWhatIsOverTheLimitOrLarge) {
   CountedMalloc inner;
-  BlockCache cache(inner);
+  BlockCache cache(inner, 1024);
   const int taken_before = CountedMalloc::taken;
 
   void* a = cache.take(1024);
   void* b = cache.take(1024);
-  cache.give_back(a, 1024, 1024);
-  cache.give_back(b, 1024, 1024);
+  cache.give_back(a, 1024);
+  cache.give_back(b, 1024);
+  BlockCache unlimited(inner, kNoLimit);
   constexpr size_t kLarge = (size_t{1} << 20) + 1;
-  cache.give_back(cache.take(kLarge), kLarge, kNoLimit);
+  unlimited.give_back(unlimited.take(kLarge), kLarge);
 
   EXPECT_EQ(CountedMalloc::taken - taken_before, 2);
   EXPECT_EQ(cache.kept_bytes(), 1024u);
+  EXPECT_EQ(unlimited.kept_bytes(), 0u);
 }
 
 TEST(BlockCache, NeverGivesABlockToTwoThreads) {
   CountedMalloc inner;
-  BlockCache cache(inner);
-  for (int i = 0; i < 4; ++i) cache.give_back(cache.take(256), 256, kNoLimit);
+  BlockCache cache(inner, kNoLimit);
+  for (int i = 0; i < 4; ++i) cache.give_back(cache.take(256), 256);
   std::vector<void*> stock;
   for (int i = 0; i < 64; ++i) stock.push_back(cache.take(256));
-  for (void* block : stock) cache.give_back(block, 256, kNoLimit);
+  for (void* block : stock) cache.give_back(block, 256);
 
   const auto work = [&cache](uint8_t mark, bool* intact) {
     for (int round = 0; round < 20000; ++round) {
       auto* block = static_cast<uint8_t*>(cache.take(256));
       std::memset(block, mark, 256);
       *intact = *intact && block[0] == mark && block[255] == mark;
-      cache.give_back(block, 256, kNoLimit);
+      cache.give_back(block, 256);
     }
   };
   bool intact[2] = {true, true};
