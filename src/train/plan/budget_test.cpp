@@ -5,13 +5,12 @@
 
 #include <algorithm>
 
+#include "train/plan/testing.hpp"
+
 namespace zt::train {
 namespace {
 
-/// Stable Diffusion 1.5's sizes with the published pose guider.
-models::NetworkConfigs published(int64_t stage) {
-  return models::network_configs(config::ModelJob{}, /*latent_channels=*/4, /*motion=*/stage == 2).value();
-}
+using test::published;
 
 uint64_t bytes_of(const std::vector<resources::Demand>& demands, const std::string& start) {
   const auto found = std::find_if(demands.begin(), demands.end(), [&](const resources::Demand& demand) {

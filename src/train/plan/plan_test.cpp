@@ -7,15 +7,15 @@
 
 #include <algorithm>
 
+#include "train/plan/testing.hpp"
+
 namespace zt::train {
 namespace {
 
+using test::published;
+
 constexpr double kStage1 = 1'701'305'684, kStage2 = 453'209'280;
 constexpr int64_t kScale = 8;
-
-models::NetworkConfigs published(int64_t stage) {
-  return models::network_configs(config::ModelJob{}, /*latent_channels=*/4, /*motion=*/stage == 2).value();
-}
 
 config::TrainJob job_of(int64_t stage, int64_t zero_stage, int64_t lanes) {
   config::TrainJob job;
