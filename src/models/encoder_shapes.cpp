@@ -11,6 +11,7 @@
 #include "models/internal/frozen_network.hpp"
 #include "models/internal/largest_sizes.hpp"
 #include "models/internal/network_sources.hpp"
+#include "models/refined_codec/refined_codec.hpp"
 #include "models/vae/vae_codec.hpp"
 
 namespace zt::models {
@@ -58,7 +59,13 @@ Result<LatentShape> latent_shape(const config::ModelJob& job) {
     if (channels < 1 || channels > 3 * patch * patch)
       reader.refuse("latent_channels", "1 to 3 * patch_size^2");
     ZT_TRY(reader.status());
-    return of_linear(channels, patch);
+    LatentShape shape = of_linear(channels, patch);
+    std::string class_name;
+    reader.read("_class_name", class_name);
+    if (class_name != "RefinedCodec") return shape;
+    ZT_TRY_ASSIGN(const VaeConfig refiner, RefinedCodec::read_refiner_config(job.vae_model_path));
+    shape.num_weights += RefinedCodec::declare(refiner).num_elements();
+    return shape;
   }
   auto vae = parse_vae_config(text);
   if (!vae) return fail(std::move(vae).error().with("while reading " + file.string()));

@@ -7,6 +7,7 @@
 #include "models/internal/config_reader.hpp"
 #include "models/internal/frozen_network.hpp"
 #include "models/linear_codec/linear_codec.hpp"
+#include "models/refined_codec/refined_codec.hpp"
 #include "models/vae/vae_codec.hpp"
 
 namespace zt::models {
@@ -24,6 +25,7 @@ Result<std::unique_ptr<LatentCodec>> open_latent_codec(const std::filesystem::pa
   reader.read("_class_name", class_name);
   ZT_TRY(reader.status());
   if (class_name == "LinearCodec") return LinearCodec::open(folder, device);
+  if (class_name == "RefinedCodec") return RefinedCodec::open(folder, device);
   return VaeCodec::open(folder, device);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A codec between pictures and latents: AutoencoderKL (vae/) or the linear one (linear_codec/). Latents that
+// A codec between pictures and latents: AutoencoderKL (vae/), the linear one (linear_codec/) or the
+// linear one with a trained decoder behind it (refined_codec/). Latents that
 // the UNets see are codec latents times scaling().
 #pragma once
 

@@ -113,8 +113,10 @@ Result<std::unique_ptr<LinearCodec>> LinearCodec::open(const std::filesystem::pa
       new LinearCodec(patch, tensor("mean"), tensor("encoder"), tensor("decoder")));
 }
 
-Status LinearCodec::save(const std::filesystem::path& folder) const {
-  const nlohmann::ordered_json config = {{"_class_name", "LinearCodec"},
+Status LinearCodec::save(const std::filesystem::path& folder) const { return save_as("LinearCodec", folder); }
+
+Status LinearCodec::save_as(const char* class_name, const std::filesystem::path& folder) const {
+  const nlohmann::ordered_json config = {{"_class_name", class_name},
                                          {"patch_size", patch_size_},
                                          {"latent_channels", channels()},
                                          {"scaling_factor", scaling()}};

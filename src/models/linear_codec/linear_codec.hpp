@@ -36,6 +36,8 @@ class LinearCodec final : public LatentCodec {
   double scaling() const override { return 1.0; }
   std::string digest() const override;
   Status save(const std::filesystem::path& folder) const override;
+  /// For a codec that adds to this one's folder: config.json names that one's class.
+  Status save_as(const char* class_name, const std::filesystem::path& folder) const;
 
  private:
   LinearCodec(int64_t patch_size, at::Tensor mean_P, at::Tensor encoder_CP, at::Tensor decoder_PC);

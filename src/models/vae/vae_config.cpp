@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// VaeConfig from and to JSON: see autoencoder_kl.hpp. Class defaults: diffusers' AutoencoderKL.
+// VaeConfig from and to JSON: see vae_config.hpp. Class defaults: diffusers' AutoencoderKL.
+#include "models/vae/vae_config.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 
 #include "models/internal/config_reader.hpp"
 #include "models/internal/largest_sizes.hpp"
-#include "models/vae/autoencoder_kl.hpp"
 
 namespace zt::models {
 
