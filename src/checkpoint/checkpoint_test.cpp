@@ -271,7 +271,7 @@ TEST(Checkpoint, RefusesToSaveForAnOlderLaunch) {
 
   const SaveResult late = save(options_for(folder.path(), 2), snapshot_of(5));
 
-  EXPECT_EQ(late.status.error().code, ErrorCode::Cancelled);
+  EXPECT_EQ(late.status.error().code, ErrorCode::Superseded);
   EXPECT_FALSE(fs::exists(folder / "step-00000005"));
 }
 

@@ -56,7 +56,7 @@ struct SaverOptions {
 struct SaveResult {
   int64_t step = 0;
   std::string name;  ///< folder name, "step-00001200"
-  /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Cancelled: a
+  /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Superseded: a
   /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
   Status status;
   uint64_t bytes = 0;  ///< written by all ranks; what is shared with an earlier checkpoint does not count

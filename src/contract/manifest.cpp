@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -25,6 +26,22 @@ namespace {
 
 using nlohmann::json;
 constexpr uint64_t kMaxManifestBytes = uint64_t{64} << 20;  // read into memory many times as large
+
+// A manifest's last key is the sum of all before it; the format before had none.
+constexpr std::string_view kEnd = "}\n", kSumKey = ",\n \"xxh128\": \"";
+constexpr size_t kSumDigits = 32;
+
+std::string sum_of(std::string_view text) { return hash::xxh128_hex(std::as_bytes(std::span(text))); }
+
+Status check_sum(std::string_view text) {
+  const size_t tail = kSumKey.size() + kSumDigits + 1 + kEnd.size();
+  if (text.size() < tail || text.substr(text.size() - tail, kSumKey.size()) != kSumKey) return {};
+  const std::string_view body = text.substr(0, text.size() - tail);
+  if (text.substr(body.size() + kSumKey.size(), kSumDigits) == sum_of(body)) return {};
+  return fail(ErrorCode::Corrupt,
+              "the checkpoint's manifest has changed since it was written: its last key, "
+              "\"xxh128\", is the sum of another text");
+}
 
 template <typename... Args>
 void append(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
@@ -231,6 +248,12 @@ bool is_frozen_file(std::string_view name) {
 }
 
 std::string to_json(const Manifest& m) {
+  const std::string text = unsummed_json(m);
+  const std::string_view body = std::string_view(text).substr(0, text.size() - kEnd.size());
+  return fmt::format("{}{}{}\"{}", body, kSumKey, sum_of(body), kEnd);
+}
+
+std::string unsummed_json(const Manifest& m) {
   std::string out;
   append(out, "{{\n \"version\": {},\n \"step\": {},\n \"generation\": {},\n", m.version, m.step,
          m.generation);
@@ -239,7 +262,7 @@ std::string to_json(const Manifest& m) {
   append(out, " \"scalars\": {},\n \"metrics\": {},\n",
          json(m.scalars).dump(-1, ' ', false, json::error_handler_t::replace), json(m.metrics).dump());
   append_lists(out, m.files, m.tensors);
-  append(out, "}}\n");
+  out += kEnd;
   return out;
 }
 
@@ -293,6 +316,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
       return true;
     };
     Manifest manifest = parse_fields(json::parse(text, depth_limit));
+    ZT_TRY(check_sum(text));
     ZT_TRY(check(manifest));
     return manifest;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws

@@ -67,14 +67,17 @@ struct Manifest {
 };
 
 std::string to_json(const Manifest& manifest);
+/// As manifests were before they ended with the sum of their own text; those are read too.
+std::string unsummed_json(const Manifest& manifest);
 std::string to_json(const ManifestPart& part);
 /// Errors: Corrupt.
 Result<ManifestPart> parse_manifest_part(std::string_view json);
 /// Adds a rank's part. Once all are added the manifest is complete; parse_manifest() checks that.
 void add_part(Manifest& manifest, const ManifestPart& part);
-/// Refuses anything but a complete manifest: values of another kind, negative or too large numbers, file
-/// names with separators, tensors listed twice, chunks that leave gaps, overlap or exceed the shape, scalars
-/// that check_scalars() refuses (Corrupt, naming the key); another version (Unsupported).
+/// Refuses anything but a complete manifest: text that is not what its sum is of; values of another kind,
+/// negative or too large numbers, file names with separators, tensors listed twice, chunks that leave gaps,
+/// overlap or exceed the shape, scalars that check_scalars() refuses (Corrupt, naming the key); another
+/// version (Unsupported).
 Result<Manifest> parse_manifest(std::string_view json);
 /// Reads `folder`/manifest.json. Does not look at the data files.
 Result<Manifest> read_manifest(const std::filesystem::path& folder);

@@ -142,9 +142,25 @@ TEST(Manifest, RefusesGapsOverlapsEscapesAndOtherVersions) {
   EXPECT_EQ(parse_manifest(to_json(newer)).error().code, ErrorCode::Unsupported);
 }
 
+TEST(Manifest, FindsAnyChangedBitOfItsText) {
+  const std::string text = to_json(two_chunk_manifest());
+  const std::string before = unsummed_json(two_chunk_manifest());
+  ASSERT_TRUE(parse_manifest(before)) << "the format before";
+  // Of the key's own letters none is looked for: without it the text is one of before.
+  const size_t key = before.size() - 2, sum = key + std::string_view(",\n \"xxh128\": \"").size();
+  for (size_t at = 0; at + 3 < text.size(); ++at) {
+    if (at >= key && at < sum) continue;
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = text;
+      changed[at] = static_cast<char>(changed[at] ^ (1 << bit));
+      EXPECT_FALSE(parse_manifest(changed)) << "bit " << bit << " of byte " << at << ": " << text[at];
+    }
+  }
+}
+
 // Each by its key, in the words of this project.
 TEST(Manifest, RefusesValuesOfAnotherKind) {
-  const std::string good = to_json(two_chunk_manifest());
+  const std::string good = unsummed_json(two_chunk_manifest());
   const auto message_with = [&](const std::string& old, const std::string& value) {
     std::string text = good;
     const size_t at = text.find(old);

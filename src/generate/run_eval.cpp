@@ -28,8 +28,10 @@
 #include "models/run_model.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
+#include "tensor/from_entry.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/pictures.hpp"
+#include "weights/safetensors.hpp"
 
 namespace zt::generate {
 namespace {
@@ -108,9 +110,14 @@ config::GenerationDtypes dtypes_for(const config::EvalJob& job, const LoadedMode
   return config::generation_dtypes(job.dtype, job.bank_dtype, model.precision, job.device == "cpu");
 }
 
+struct Generated {
+  at::Tensor latents_CFHW;
+  std::vector<Image> pictures;
+};
+
 /// The truth's poses with a reference of choice.
-Result<std::vector<Image>> generate_clip(const Evaluation& eval, const LoadedModel& model,
-                                         const data::Sample& sample, const Image& reference) {
+Result<Generated> generate_clip(const Evaluation& eval, const LoadedModel& model, const data::Sample& sample,
+                                const Image& reference) {
   ZT_TRY_ASSIGN(const auto sampler, make_sampler(model.schedule, {.steps = eval.job.steps}));
   const EncodedReference encoded =
       encode_reference(model, reference, eval.canvas, config::ClipResize::ShortestSide, eval.device);
@@ -130,17 +137,22 @@ Result<std::vector<Image>> generate_clip(const Evaluation& eval, const LoadedMod
   const Hooks stop_only{.should_stop = eval.hooks.should_stop};
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW,
                 sample_latents(model.view(), sampler, input, options, stop_only));
-  return pictures_of(eval.canvas, decode_clip(*model.codec, latents_CFHW));
+  return Generated{latents_CFHW, pictures_of(eval.canvas, decode_clip(*model.codec, latents_CFHW))};
+}
+
+/// The true pictures in [-1, 1], (F, 3, H, W).
+at::Tensor true_pictures(const Evaluation& eval, const data::Sample& sample) {
+  std::vector<at::Tensor> photos;
+  for (const Image& picture : sample.targets)
+    photos.push_back(place_photo(eval.canvas, picture).mul_(2).sub_(1));
+  return at::stack(photos);
 }
 
 /// The truth through the codec and back.
 std::vector<Image> coded_clip(const Evaluation& eval, const data::Sample& sample) {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> photos;
-  for (const Image& picture : sample.targets)
-    photos.push_back(place_photo(eval.canvas, picture).mul_(2).sub_(1));
   const models::LatentCodec& codec = *eval.model.codec;
-  const at::Tensor latents_FCHW = codec.encode(at::stack(photos).to(eval.device)).mean_BCHW;
+  const at::Tensor latents_FCHW = codec.encode(true_pictures(eval, sample).to(eval.device)).mean_BCHW;
   return pictures_of(eval.canvas, codec.decode(latents_FCHW).div(2).add(0.5));
 }
 
@@ -161,6 +173,19 @@ Status write_result(const Evaluation& eval, const data::ClipRecord& clip, const 
   if (clip.fps_num > 0) options.fps = {clip.fps_num, clip.fps_den};
   options.metadata = {{"weights_digest", eval.model.digest}, {"seed", std::to_string(eval.job.seed)}};
   return write_panels(path, rows, std::move(options));
+}
+
+/// What trains a codec's decoder on what networks give it: "latents" (F, C, h, w), as the codec reads them,
+/// and "pictures" (F, 3, H, W) in [-1, 1], the truth. Of generation's canvas: no padding is cut off.
+Status write_latents(const Evaluation& eval, const data::Sample& sample, const at::Tensor& latents_CFHW,
+                     const fs::path& path) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor latents_FCHW =
+      latents_CFHW.div(eval.model.codec->scaling()).transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor pictures_FCHW = true_pictures(eval, sample);
+  const weights::TensorEntry entries[] = {tensor::to_entry("latents", latents_FCHW),
+                                          tensor::to_entry("pictures", pictures_FCHW)};
+  return weights::write_safetensors(path, entries);
 }
 
 /// In the report and to who waits: measures of different numbers are not to be compared unawares.
@@ -188,27 +213,31 @@ Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data:
     groups.wrong.clips.push_back(nothing);
     return {};
   }
-  ZT_TRY_ASSIGN(const auto pictures,
+  ZT_TRY_ASSIGN(const Generated made,
                 generate_clip(eval, eval.model, truth.sample, stranger->sample.reference_whole));
-  return score(eval, truth, pictures, groups.wrong);
+  return score(eval, truth, made.pictures, groups.wrong);
 }
 
 Status evaluate_clip(const Evaluation& eval, size_t clip, const data::ClipTruth& truth, Groups& groups,
                      data::EvalReport& report) {
   const data::ClipRecord& record = eval.index.clips[clip];
   const data::Sample& sample = truth.sample;
-  ZT_TRY_ASSIGN(const auto generated, generate_clip(eval, eval.model, sample, sample.reference_whole));
+  ZT_TRY_ASSIGN(const Generated made, generate_clip(eval, eval.model, sample, sample.reference_whole));
+  const std::vector<Image>& generated = made.pictures;
   ZT_TRY(score(eval, truth, generated, groups.generated));
   ZT_TRY(evaluate_wrong_reference(eval, clip, truth, groups));
   ZT_TRY(score(eval, truth, std::vector<Image>(generated.size(), sample.reference), groups.copied));
   ZT_TRY(score(eval, truth, coded_clip(eval, sample), groups.codec));
   std::vector<Image> baseline;
   if (eval.baseline) {
-    ZT_TRY_ASSIGN(baseline, generate_clip(eval, *eval.baseline, sample, sample.reference_whole));
+    ZT_TRY_ASSIGN(Generated other, generate_clip(eval, *eval.baseline, sample, sample.reference_whole));
+    baseline = std::move(other.pictures);
     ZT_TRY(score(eval, truth, baseline, groups.baseline));
   }
   const fs::path video = eval.folder / (record.id + ".mp4");
   ZT_TRY(write_result(eval, record, sample, generated, baseline, video));
+  if (eval.job.keep_latents)
+    ZT_TRY(write_latents(eval, sample, made.latents_CFHW, eval.folder / (record.id + ".safetensors")));
   report.clips.push_back({record.id, video.string()});
   return {};
 }

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/files/files.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/load.hpp"
@@ -21,6 +23,8 @@
 #include "models/network_set.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
+#include "tensor/from_entry.hpp"
+#include "weights/tensor_file.hpp"
 
 namespace zt::generate {
 namespace {
@@ -270,6 +274,31 @@ TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
   ASSERT_TRUE(video) << video.error().text();
   EXPECT_EQ(video->num_frames, 5);
   EXPECT_TRUE(fs::exists(fs::path(job.run) / "eval/eval.json"));
+}
+
+// What the codec makes of the kept latents is what the video shows.
+TEST_F(RunFolderOfARun, KeepsLatentsBesideTheTruth) {
+  config::EvalJob job = eval_job(1);
+  job.keep_latents = true;
+
+  const auto json = run_eval(job);
+
+  ASSERT_TRUE(json) << json.error().text();
+  const auto report = data::parse_eval_report(*json);
+  ASSERT_TRUE(report) << report.error().text();
+  const auto file =
+      weights::TensorFile::open(fs::path(report->clips[0].video).replace_extension(".safetensors"));
+  ASSERT_TRUE(file) << file.error().text();
+  const at::Tensor latents_FCHW = tensor::from_entry(*file->find("latents"));
+  const at::Tensor pictures_FCHW = tensor::from_entry(*file->find("pictures"));
+  const auto model = load_run(job.run, {});
+  ASSERT_TRUE(model) << model.error().text();
+  const at::Tensor decoded_FCHW = model->codec->decode(latents_FCHW);
+  ASSERT_EQ(decoded_FCHW.sizes(), pictures_FCHW.sizes());
+  EXPECT_EQ(pictures_FCHW.size(0), 5);
+  EXPECT_LE(pictures_FCHW.abs().max().item<float>(), 1);
+  const double mse = (decoded_FCHW.clamp(-1, 1) - pictures_FCHW).div(2).square().mean().item<double>();
+  EXPECT_NEAR(-10 * std::log10(mse), *report->groups.front().clips[0].values[0], 1);
 }
 
 /// Of a job of judging: how the clips were made, and their PSNR.

@@ -374,11 +374,10 @@ Status Loop::take_saves(bool is_last) {
       journal_.event(contract::Warning{
           "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
       if (done.step == saved_step_) saved_step_ = -1;
+      // A later launch owns the folder, or a newer generation the group.
       if (done.status.error().code == ErrorCode::Superseded) return fail(done.status.error());
-      // A later launch owns the folder, or the run would end without its last weights. The first rank says
-      // so.
-      if (!setup_.ranks.is_first()) continue;
-      if (done.status.error().code == ErrorCode::Cancelled || (is_last && done.step == setup_.cursor.step))
+      // The run would end without its last weights. The first rank says so.
+      if (setup_.ranks.is_first() && is_last && done.step == setup_.cursor.step)
         return fail(done.status.error());
       continue;
     }

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -46,12 +48,16 @@ void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
   fs::create_hard_link(call.progress, attempt.progress(rank), ignored);
 }
 
-// Where a process was; the page may still say where the one before it was, which was of an earlier launch.
-std::string position_of(const fs::path& page, int64_t started_in) {
+// What a process said; the page may still hold the words of the one before it, which was of an earlier
+// launch.
+std::optional<contract::Progress> own_words(const fs::path& page, int64_t started_in) {
   const auto progress = contract::read_progress(page);
-  const bool is_loading =
-      !progress || progress->generation < started_in || progress->phase < contract::Phase::Training;
-  return is_loading ? "while loading" : fmt::format("after step {}", progress->step);
+  if (!progress || progress->generation < started_in) return std::nullopt;
+  return progress;
+}
+
+bool is_loading(const std::optional<contract::Progress>& words) {
+  return !words || words->phase < contract::Phase::Training;
 }
 
 }  // namespace
@@ -66,6 +72,11 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
   // All ranks' last save is made by then.
   if (const auto& first = workers.end_of(0); first && is_clean(first->exit)) {
     is_over_ = true;
+    workers.end_within(kLeaveLimit);
+  }
+  if (!is_over_ && was_stopped_early(workers)) {
+    is_over_ = true;
+    workers.send(SIGTERM);
     workers.end_within(kLeaveLimit);
   }
   std::vector<RankFailure> failures;
@@ -148,15 +159,31 @@ bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
          (has_not_joined(rank) || !contract::read_progress(session_.call_of(rank).progress));
 }
 
+// Asked to stop by itself, before the ranks had met: the others would wait for it, and can't hear why. In
+// training such a request stops all of them too.
+bool Recovery::was_stopped_early(const RankGroup& workers) const {
+  if (restarts_ > 0) return false;
+  for (size_t rank = 0; rank < workers.size(); ++rank) {
+    const auto& end = workers.end_of(rank);
+    if (end && end->exit.code == kExitResumable &&
+        is_loading(own_words(session_.call_of(rank).progress, started_in_[rank])))
+      return true;
+  }
+  return false;
+}
+
 RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
   const RankEnd& end = *workers.end_of(rank);
-  RankFailure failure{static_cast<int>(rank),
-                      end.exit,
-                      end.words,
-                      position_of(session_.call_of(rank).progress, started_in_[rank]),
-                      end.is_host_lost,
-                      end.has_hung,
-                      contract::read_samples_in_hand(session_.call_of(rank).progress)};
+  const fs::path& page = session_.call_of(rank).progress;
+  const auto words = own_words(page, started_in_[rank]);
+  RankFailure failure{
+      .rank = static_cast<int>(rank),
+      .exit = end.exit,
+      .words = end.words,
+      .position = is_loading(words) ? "while loading" : fmt::format("after step {}", words->step),
+      .is_host_lost = end.is_host_lost,
+      .has_hung = end.has_hung};
+  if (words) failure.samples = contract::read_samples_in_hand(page);
   if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
   return failure;
 }

@@ -39,6 +39,7 @@ class Recovery {
   bool has_not_joined(size_t rank) const;
   bool are_all_back(const RankGroup& workers) const;
   bool is_left_behind(const RankGroup& workers, size_t rank) const;
+  bool was_stopped_early(const RankGroup& workers) const;
   RankFailure describe(const RankGroup& workers, size_t rank) const;
   Result<std::string> start_left_behind(RankGroup& workers, const std::vector<size_t>& ranks);
   Status begin_next(RankGroup& workers, const std::vector<RankFailure>& failures,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error_policy.hpp"
 #include "base/signals.hpp"
 #include "cli/ranks/rank_group.hpp"
 #include "cli/ranks/worker_session.hpp"
@@ -32,14 +33,16 @@ constexpr int64_t kMaxRestarts = 5;
 class ToldGroup : public RankGroup {
  public:
   ToldGroup() : RankGroup(kRanks) {}
-  void send(int /*signal*/) override {}
+  void send(int signal) override { sent.push_back(signal); }
   Status look(std::chrono::milliseconds /*moment*/) override { return {}; }
-  void kill(size_t rank) { note_end(rank, {.exit = {.code = -1, .signal = SIGKILL}}); }
+  void kill(size_t rank, int signal = SIGKILL) { note_end(rank, {.exit = {.code = -1, .signal = signal}}); }
+  void leave(size_t rank, int code) { note_end(rank, {.exit = {.code = code}}); }
   void lose(size_t rank) {
     note_end(rank, {{.code = 69, .signal = 0}, "no route to host", /*is_host_lost=*/true});
   }
 
   std::vector<std::pair<size_t, int64_t>> started;  ///< rank and launch
+  std::vector<int> sent;                            ///< signals to all
 
  private:
   Status spawn(size_t rank, int64_t generation, int64_t /*number*/) override {
@@ -194,6 +197,39 @@ TEST_F(RecoveryTest, ARankThatWasStartedAgainAndDiesAtOnceDiesWhileLoading) {
 
   EXPECT_THAT(lines, HasSubstr("rank 0 ended by signal 9 (Killed) while loading\n"));
   EXPECT_THAT(lines, HasSubstr("restarting as launch " + std::to_string(first_launch_ + 2)));
+}
+
+// The page is taken over by the next process: until that speaks it tells of the one before.
+TEST_F(RecoveryTest, ASampleIsNotHeldAgainstAProcessThatHasNotSpoken) {
+  Recovery recovery(session_);
+  auto hands = contract::SamplesInHand::open(session_.call_of(1).progress);
+  ASSERT_TRUE(hands) << hands.error().text();
+  (*hands)->take({.number = 22, .clip = 8});
+  workers_.kill(1, SIGSEGV);
+  tend(recovery);
+
+  workers_.kill(1, SIGSEGV);
+  const std::string unspoken = tend(recovery);
+  says(1, first_launch_ + 2, 5);
+  workers_.kill(1, SIGSEGV);
+  const std::string spoken = tend(recovery);
+
+  EXPECT_THAT(unspoken, Not(HasSubstr("left out")));
+  EXPECT_THAT(spoken, HasSubstr("clip 8 is left out"));
+}
+
+TEST_F(RecoveryTest, ARankThatIsStoppedBeforeTheRanksMeetStopsAll) {
+  Recovery recovery(session_);
+  says(1, first_launch_, 5);
+  workers_.leave(1, kExitResumable);
+  tend(recovery);
+  EXPECT_THAT(workers_.sent, IsEmpty()) << "in training the ranks agree on it themselves";
+
+  std::filesystem::remove(session_.call_of(1).progress);
+  tend(recovery);
+
+  EXPECT_EQ(workers_.sent, std::vector<int>{SIGTERM});
+  EXPECT_THAT(workers_.started, IsEmpty());
 }
 
 }  // namespace

@@ -125,6 +125,10 @@ void describe(Listing& l, EvalJob& j) {
           {.help = "with run: numbers of the reference bank; as_trained: each run's"});
   l.field("wrong_reference", j.wrong_reference,
           {.help = "also measure the gap to another character's reference"});
+  l.field(
+      "keep_latents", j.keep_latents,
+      {.help = "with run: also write each clip's generated latents and true pictures, as CLIP.safetensors, "
+               "which a codec's decoder can be trained on"});
   l.field("mask_threshold", j.mask_threshold,
           {.help = "distance from the background that counts as foreground", .min = 0, .max = 1});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});

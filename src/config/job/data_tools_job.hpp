@@ -113,6 +113,7 @@ struct EvalJob {
   DtypeChoice dtype = DtypeChoice::AsTrained;     ///< with `run`; of each run its own
   BankChoice bank_dtype = BankChoice::AsTrained;  ///< likewise
   bool wrong_reference = true;                    ///< also measure the gap to another character's reference
+  bool keep_latents = false;     ///< also write each clip's latents, as CLIP.safetensors beside its video
   double mask_threshold = 0.15;  ///< distance from the background that counts as foreground, 0..1
   std::string device = "cpu";
   int64_t threads = 0;

@@ -17,7 +17,7 @@ using image::Rgb;
 constexpr double kUpperArmRadius = 0.046, kForearmRadius = 0.039, kHandRadius = 0.050;
 constexpr double kThighRadius = 0.066, kShinRadius = 0.048, kShoeRadius = 0.043, kShoeLength = 0.05;
 constexpr double kTorsoRounding = 0.045, kWaist = 0.08, kPelvisRadius = 0.072, kNeckRadius = 0.04;
-constexpr double kTailLength = 0.38, kTailRadius = 0.038, kTailEndRadius = 0.050;
+constexpr double kTailLength = 0.30, kTailRadius = 0.038, kTailEndRadius = 0.050;
 constexpr double kStripePeriod = 0.12;
 constexpr double kRim = 0.025;
 
@@ -37,11 +37,6 @@ struct Strand {
     for (size_t i = 1; i + 1 < kTailPoints; ++i)
       if (link(i).distance(p) < link(nearest).distance(p)) nearest = i;
     return nearest;
-  }
-  /// Position along the chain, 0 to 1.
-  double along(Vec p) const {
-    const size_t i = nearest_link(p);
-    return (static_cast<double>(i) + link(i).along(p)) / (kTailPoints - 1);
   }
   double distance(Vec p) const { return link(nearest_link(p)).distance(p); }
   Bounds bounds() const {
@@ -114,10 +109,7 @@ class Figure {
   }
 
   void tail(const Chain& chain) {
-    const Strand strand{chain, kTailRadius * s_, kTailEndRadius * s_};
-    // The last third has a colour of its own: it shows where the end is.
-    const auto colour = [&](Vec p) { return strand.along(p) < 2.0 / 3 ? look_.tail : look_.tail_end; };
-    paint(frame_, strand, Paint<decltype(colour)>{PartLabel::Tail, colour, rim()});
+    fill(Strand{chain, kTailRadius * s_, kTailEndRadius * s_}, PartLabel::Tail, look_.tail);
     if (look_.tail_kind == TailKind::Scarf) {
       const Vec side = (0.06 * s_) * head_across_;
       const Vec neck = at(BodyPart::Neck);

@@ -103,14 +103,14 @@ void draw_background(Look& look, CounterRng& rng) {
 void draw_tail(Look& look, CounterRng& rng) {
   look.tail_kind = rng.uniform() < 0.5 ? TailKind::Scarf : TailKind::PonyTail;
   look.tail_side = rng.uniform() < 0.5 ? -1 : 1;
+  if (look.tail_kind == TailKind::PonyTail) {
+    look.tail = look.hair;
+    return;
+  }
   const std::vector around{look.top,  look.stripe,          look.skin,
                            look.hair, look.background_from, look.background_to};
   look.tail =
       distinct(around, [&] { return from_hsv(rng.uniform(), rng.uniform(0.7, 1.0), rng.uniform(0.8, 1.0)); });
-  // The end is lighter: it must be seen before dark trousers.
-  const std::vector behind{look.tail, look.top, look.background_from, look.background_to};
-  look.tail_end =
-      distinct(behind, [&] { return from_hsv(rng.uniform(), rng.uniform(0.0, 0.5), rng.uniform(0.8, 1.0)); });
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct Look {
   double torso_length = 1, arm_length = 1, leg_length = 1, head_size = 1;
   double body_width = 1, shoulder_width = 1;
 
-  image::Rgb skin{}, hair{}, eyes{}, top{}, stripe{}, trousers{}, shoes{}, tail{}, tail_end{};
+  image::Rgb skin{}, hair{}, eyes{}, top{}, stripe{}, trousers{}, shoes{}, tail{};
   image::Rgb background_from{}, background_to{};
   double background_angle = 0;  ///< direction of the gradient, radians
 

@@ -8,7 +8,7 @@
 namespace zt::data::internal {
 namespace {
 
-constexpr int kSynthVersion = 1;
+constexpr int kSynthVersion = 2;
 
 SynthClip make_clip(std::string_view split, int64_t number, int64_t character, int64_t motion,
                     bool with_masks) {
