@@ -62,6 +62,7 @@ std::string memory_text(const json& plan) {
   add("samples of a step", "batches");
   add("slabs of whole units", "slabs");
   add("communication", "communication");
+  add("encoders", "encoders");
   add("process", "process");
   add("total", "total");
   std::string text = table.text(table_width());

@@ -31,6 +31,7 @@ json memory_json(const RankMemory& memory) {
           {"batches", whole(memory.batches)},
           {"slabs", whole(memory.slabs)},
           {"communication", whole(memory.communication)},
+          {"encoders", whole(memory.encoders)},
           {"process", whole(memory.process)},
           {"total", whole(memory.total())},
           {"staging", whole(memory.staging)},

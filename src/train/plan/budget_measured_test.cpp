@@ -82,7 +82,7 @@ struct Bytes {
 
 Bytes estimated(const config::TrainJob& job, const models::NetworkConfigs& configs) {
   const RankMemory memory = rank_memory(job, model_costs(job, configs, scale_of(job)), /*ranks=*/1);
-  return {memory.activations, memory.total() - memory.process};
+  return {memory.activations, memory.total() - memory.process - memory.encoders};
 }
 
 Bytes measured(const config::TrainJob& job, const models::NetworkConfigs& configs) {
@@ -178,7 +178,7 @@ void expect_close_on_ranks(config::TrainJob job) {
     return fmt::format("{} {}", found.live, found.peak);
   });
   // The transport's segment is no tensor.
-  const double tensors = planned.total() - planned.process - planned.communication;
+  const double tensors = planned.total() - planned.process - planned.encoders - planned.communication;
   for (int rank = 0; rank < kRanks; ++rank) {
     std::istringstream line(ranks.hear(rank));
     RankBytes found;

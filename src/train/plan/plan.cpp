@@ -13,6 +13,8 @@
 
 #include "config/load.hpp"
 #include "config/meaning/unit_sharing.hpp"
+#include "models/clip_vision/clip_vision.hpp"
+#include "models/encoder_shapes.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/unit_policy.hpp"
@@ -22,7 +24,7 @@ namespace {
 
 /// 8-bit moments: two codes, and two absmax per block.
 constexpr double k8BitStateBytes = 2 + 2 * kFloatBytes / params::kBlockElements;
-/// Of a worker with libtorch, encoders and samples: 230 to 300 MB resident in the quickstart's runs.
+/// Of a worker with libtorch and samples: 230 to 300 MB resident in the quickstart's runs.
 constexpr double kProcessBytes = 300 << 20;
 /// A member's slots of the segment (exchange::Layout).
 constexpr double kSegmentBytes = 4 * 256 * 1024;
@@ -285,10 +287,20 @@ ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& ta
   return costs;
 }
 
+// Files that can't be read are somebody else's to report.
+double encoder_bytes(const config::ModelJob& model) {
+  const auto latents = models::latent_shape(model);
+  const auto image_encoder = models::image_encoder_config(model);
+  const int64_t weights = (latents ? latents->num_weights : 0) +
+                          (image_encoder ? models::ClipEncoder::declare(*image_encoder).num_elements() : 0);
+  return kFloatBytes * static_cast<double>(weights);
+}
+
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
                        int64_t scale_factor, Place place) {
   const params::ParamTable table = models::declare_networks(configs);
   ModelCosts costs = state_costs(job, table);
+  costs.encoder_bytes = encoder_bytes(job.model);
   costs.units = unit_costs(job, table, configs, scale_factor, place);
   const auto frames = static_cast<double>(job.stage == 2 ? job.data.n_sample_frames : 1),
              pixels = static_cast<double>(job.data.width * job.data.height),
@@ -300,7 +312,7 @@ ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs
 
 double RankMemory::total() const {
   return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + batches +
-         slabs + communication + process;
+         slabs + communication + encoders + process;
 }
 
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
@@ -326,6 +338,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
   memory.slabs = slab_bytes(job, costs, ranks);
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
+  memory.encoders = costs.encoder_bytes;
   memory.process = kProcessBytes;
   memory.staging = (costs.stored_bytes + costs.moment_bytes) * of_state + memory.averages;
   memory.snapshots = job.checkpoint.memory_every_steps > 0 ? kSnapshots * memory.staging : 0;

@@ -30,6 +30,7 @@ struct ModelCosts {
   double master_bytes = 0;                     ///< fp32 copies of bf16 weights, likewise
   double stored_bytes = 0;                     ///< of trained weights in a checkpoint
   double item_bytes = 0;                       ///< of a sample in a batch: pose pictures, latents, noise
+  double encoder_bytes = 0;                    ///< codec and image encoder, fp32
   std::vector<UnitCost> units;
 };
 /// Without the units: what is known of the state alone.
@@ -56,7 +57,8 @@ struct RankMemory {
   double batches = 0;        ///< a step's samples: all lanes and micro batches of it
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
-  double process = 0;        ///< libtorch, encoders, samples
+  double encoders = 0;       ///< codec and image encoder, whole on every rank
+  double process = 0;        ///< libtorch and samples
   double staging = 0;    ///< copy of the state while a checkpoint is written; left out where memory is short
   double snapshots = 0;  ///< host memory: two of this rank; left out where memory is short
   double held = 0;       ///< host memory: two of a neighbour, likewise
