@@ -18,6 +18,7 @@
 #include "archive/reshard.hpp"
 #include "archive/stored_checkpoint.hpp"
 #include "base/files/files.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/safetensors.hpp"
 
@@ -273,6 +274,20 @@ TEST(Reshard, NeverReplacesAnything) {
   const Status status = reshard(from, 2, folder / "a");
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::AlreadyExists);
+}
+
+TEST(Reshard, RefusesTheNameOfAnotherStep) {
+  const test::TempFolder folder;
+  const auto from = open(write_checkpoint(folder / "a", kState));
+  const int64_t step = from.manifest().step;
+
+  const Status wrong = reshard(from, 2, folder / contract::checkpoint_name(step + 1));
+
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::InvalidArgument);
+  EXPECT_THAT(wrong.error().text(), ::testing::HasSubstr(contract::checkpoint_name(step)));
+  EXPECT_FALSE(fs::exists(folder / contract::checkpoint_name(step + 1)));
+  EXPECT_TRUE(reshard(from, 2, folder / contract::checkpoint_name(step)));
 }
 
 /// Changes the manifest of a checkpoint and opens it.

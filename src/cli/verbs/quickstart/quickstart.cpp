@@ -75,11 +75,32 @@ class Quickstart {
     return ingest(ingest_job.job);
   }
 
-  Result<int> stage1() { return train("stage1.yaml", {}, stage1_run_); }
+  Result<int> stage1() {
+    ZT_TRY(copy_codec());
+    return train("stage1.yaml", {}, stage1_run_);
+  }
   Result<int> stage2() { return train("stage2.yaml", {"model.stage1_run=" + stage1_run_}, stage2_run_); }
+
+  // Recipes without one fit their own.
+  bool has_codec() const {
+    std::error_code ec;
+    return fs::is_directory(recipes_ / "codec", ec);
+  }
+
+  // The runs name it by its path: beside them it is there for as long as they are.
+  Status copy_codec() const {
+    if (!has_codec()) return {};
+    std::error_code ec;
+    ZT_TRY(files::make_folders(folder_));
+    fs::copy(recipes_ / "codec", folder_ / "codec",
+             fs::copy_options::recursive | fs::copy_options::overwrite_existing, ec);
+    if (ec) return fail(files::errno_error("copy the codec to", folder_ / "codec", ec.value()));
+    return {};
+  }
 
   // Goes on with a run of the same configuration if there is one, and leaves a complete one alone.
   Result<int> train(const std::string& recipe, std::vector<std::string> sets, std::string& run_path) {
+    if (has_codec()) sets.push_back("model.vae_model_path=" + at("codec"));
     sets.push_back("data.index=" + index_file());
     sets.push_back("output_dir=" + at("runs"));
     sets.push_back("cache.folder=" + at("cache"));
