@@ -23,7 +23,11 @@ run that was stopped at once (second Ctrl-C).
                        name(row.restart), row.operator_text);
   out += fmt::format(
       "\nExit code {} also ends a run that was asked to stop (Ctrl-C once, or SIGTERM): it has saved, and\n"
-      "`zoetrope train --resume RUN` goes on.\n",
+      "`zoetrope train --resume RUN` goes on. A worker or rank that a signal ended gives 128 + the signal's "
+      "number, as a\n"
+      "shell does: 137 was killed (SIGKILL, by a person or for want of memory), 139 crashed (SIGSEGV); its "
+      "restarts were used\n"
+      "up by then. 127: a program it needed could not be started.\n",
       kExitResumable);
   return out;
 }
