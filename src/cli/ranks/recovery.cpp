@@ -75,7 +75,7 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
     workers.end_within(kLeaveLimit);
   }
   if (!is_over_ && was_stopped_early(workers)) {
-    is_over_ = true;
+    is_over_ = has_stopped_all_ = true;
     workers.send(SIGTERM);
     workers.end_within(kLeaveLimit);
   }

@@ -34,6 +34,8 @@ class Recovery {
   /// and save it once they train. No longer than a minute, or a sixth of that where their words may come
   /// late.
   bool holds_stop(const RankGroup& workers);
+  /// Whether a rank was asked to stop by itself before the ranks had met, and the others were then too.
+  bool has_stopped_all() const { return has_stopped_all_; }
 
  private:
   bool has_not_joined(size_t rank) const;
@@ -61,6 +63,7 @@ class Recovery {
   bool is_stop_held_ = false;
   std::optional<clock::Deadline> hold_until_;
   bool is_over_ = false;
+  bool has_stopped_all_ = false;
 };
 
 }  // namespace zt::cli

@@ -229,6 +229,7 @@ TEST_F(RecoveryTest, ARankThatIsStoppedBeforeTheRanksMeetStopsAll) {
   tend(recovery);
 
   EXPECT_EQ(workers_.sent, std::vector<int>{SIGTERM});
+  EXPECT_TRUE(recovery.has_stopped_all());
   EXPECT_THAT(workers_.started, IsEmpty());
 }
 

@@ -206,7 +206,9 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
   const GroupEnd ended = workers.end(/*saved=*/session.restarts.has_value());
-  WorkerEnd end = conclude(session, ended);
+  // Passed on before it had a handler for that, too.
+  const bool was_asked = recovery.has_stopped_all() && ended.exit.signal == SIGTERM;
+  WorkerEnd end = was_asked ? WorkerEnd{kExitResumable} : conclude(session, ended);
   if (end.code != 0 && can_be_resumed(session, ended.exit)) end.code = kExitResumable;
   end.results = std::move(results);
   return end;
