@@ -51,6 +51,19 @@ def check_search_paths(programs):
                 assert path.startswith("$ORIGIN"), f"{program.name} searches {path}"
 
 
+def check_codec(job, shipped):
+    """The runs use the codec that ships, from beside them."""
+    files = sorted(path.relative_to(shipped) for path in shipped.rglob("*") if path.is_file())
+    assert Path("refiner/diffusion_pytorch_model.safetensors") in files, files
+    for file in files:
+        assert (job / "codec" / file).read_bytes() == (shipped / file).read_bytes(), file
+    runs = list((job / "runs").glob("stage*"))
+    assert len(runs) == 2, runs
+    for run in runs:
+        assert f"vae_model_path: {job / 'codec'}" in (run / "run.yaml").read_text(), run
+        assert not (run / "codec").exists(), run
+
+
 def main():
     probe = hide_and_run(["true"], capture_output=True)
     if probe.returncode != 0:
@@ -73,6 +86,7 @@ def main():
         for made in ("report.html", "eval/eval.json"):
             assert (scratch / "job" / made).stat().st_size > 0, made
         assert list((scratch / "job/videos").glob("*.mp4"))
+        check_codec(scratch / "job", tree / "share/zoetrope/configs/quickstart/codec")
     return 0
 
 

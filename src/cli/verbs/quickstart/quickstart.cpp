@@ -142,20 +142,24 @@ class Quickstart {
       const fs::path picture = folder_ / fmt::format("videos/{}.png", who.id);
       ZT_TRY_ASSIGN(const auto frame, media::read_frame(clips.path(who.video), who.first_frame));
       ZT_TRY(image::write_png(picture, frame));
-      ZT_TRY_ASSIGN(const int code, animate(picture, clips.path(how.keypoints), how));
+      ZT_TRY_ASSIGN(const int code,
+                    animate(picture, clips.path(who.keypoints), clips.path(how.keypoints), how));
       if (code != kExitOk) return code;
     }
     return kExitOk;
   }
 
-  Result<int> animate(const fs::path& picture, const fs::path& pose, const data::ClipRecord& how) {
+  // The picture is the first of its clip, whose key-points are known: nobody has to be found in it.
+  Result<int> animate(const fs::path& picture, const fs::path& keypoints, const fs::path& pose,
+                      const data::ClipRecord& how) {
     const std::string out = at(fmt::format("videos/{}-as-{}.mp4", picture.stem().string(), how.id));
     ZT_TRY_ASSIGN(const auto resolved,
                   job<config::GenerateJob>(
                       recipes_ / "generate.yaml",
-                      {"run=" + stage2_run_, "reference_image=" + picture.string(), "pose=" + pose.string(),
-                       "output=" + out, fmt::format("width={}", how.width),
-                       fmt::format("height={}", how.height), fmt::format("length={}", how.num_frames)}));
+                      {"run=" + stage2_run_, "reference_image=" + picture.string(),
+                       "reference_keypoints=" + keypoints.string(), "pose=" + pose.string(), "output=" + out,
+                       fmt::format("width={}", how.width), fmt::format("height={}", how.height),
+                       fmt::format("length={}", how.num_frames)}));
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
     return end.code;
   }
