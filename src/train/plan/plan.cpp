@@ -13,8 +13,7 @@
 
 #include "config/load.hpp"
 #include "config/meaning/unit_sharing.hpp"
-#include "models/clip_vision/clip_vision.hpp"
-#include "models/encoder_shapes.hpp"
+#include "prepare/budget.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/unit_policy.hpp"
@@ -287,14 +286,15 @@ ModelCosts state_costs(const config::TrainJob& job, const params::ParamTable& ta
   return costs;
 }
 
+namespace {
+
 // Files that can't be read are somebody else's to report.
 double encoder_bytes(const config::ModelJob& model) {
-  const auto latents = models::latent_shape(model);
-  const auto image_encoder = models::image_encoder_config(model);
-  const int64_t weights = (latents ? latents->num_weights : 0) +
-                          (image_encoder ? models::ClipEncoder::declare(*image_encoder).num_elements() : 0);
-  return kFloatBytes * static_cast<double>(weights);
+  const auto shapes = prepare::encoder_shapes(model);
+  return shapes ? static_cast<double>(prepare::encoder_demand(*shapes).bytes) : 0;
 }
+
+}  // namespace
 
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
                        int64_t scale_factor, Place place) {
