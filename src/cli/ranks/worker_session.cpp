@@ -111,12 +111,12 @@ std::string words_of(const WorkerSession& session, const GroupEnd& end) {
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
-// words, or which of several ranks was the cause.
-WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end) {
+// words, or which of several ranks was the cause. `asked_by`: the signal that was to stop the ranks, or 0.
+WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_by) {
   const process::Exit& exit = end.exit;
   if (signals::stop() == signals::Stop::Now) return {contract::kExitStoppedNow};
   // Asked to stop before it had a handler for that: nothing was begun, so nothing is lost.
-  if (exit.signal != 0 && exit.signal == signals::requested_by()) return {kExitResumable};
+  if (exit.signal != 0 && exit.signal == asked_by) return {kExitResumable};
   if (exit.code == 0 || exit.code == kExitResumable) return {exit.code};
   const auto error = contract::error_of_exit(exit.shell_code());
   const bool has_said = error && *error != ErrorCode::Internal;
@@ -206,9 +206,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
   if (const std::string rest = log.rest(); !rest.empty()) line.print_above(rest + "\n");
   if (session.keep_results) results += workers.read_out();
   const GroupEnd ended = workers.end(/*saved=*/session.restarts.has_value());
-  // Passed on before it had a handler for that, too.
-  const bool was_asked = recovery.has_stopped_all() && ended.exit.signal == SIGTERM;
-  WorkerEnd end = was_asked ? WorkerEnd{kExitResumable} : conclude(session, ended);
+  WorkerEnd end = conclude(session, ended, recovery.has_stopped_all() ? SIGTERM : signals::requested_by());
   if (end.code != 0 && can_be_resumed(session, ended.exit)) end.code = kExitResumable;
   end.results = std::move(results);
   return end;
