@@ -62,7 +62,7 @@ Result<LatentShape> latent_shape(const config::ModelJob& job) {
     LatentShape shape = of_linear(channels, patch);
     std::string class_name;
     reader.read("_class_name", class_name);
-    if (class_name != "RefinedCodec") return shape;
+    if (class_name != RefinedCodec::kClassName) return shape;
     ZT_TRY_ASSIGN(const VaeConfig refiner, RefinedCodec::read_refiner_config(job.vae_model_path));
     shape.num_weights += RefinedCodec::declare(refiner).num_elements();
     return shape;

@@ -25,7 +25,7 @@ Result<std::unique_ptr<LatentCodec>> open_latent_codec(const std::filesystem::pa
   reader.read("_class_name", class_name);
   ZT_TRY(reader.status());
   if (class_name == "LinearCodec") return LinearCodec::open(folder, device);
-  if (class_name == "RefinedCodec") return RefinedCodec::open(folder, device);
+  if (class_name == RefinedCodec::kClassName) return RefinedCodec::open(folder, device);
   return VaeCodec::open(folder, device);
 }
 

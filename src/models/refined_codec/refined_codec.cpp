@@ -15,7 +15,6 @@ namespace zt::models {
 namespace {
 
 constexpr const char* kNetwork = "refiner";
-constexpr const char* kClassName = "RefinedCodec";
 
 std::string digest_of(const LinearCodec& linear, const params::ParamStore& store) {
   hash::Xxh128 hash;

@@ -24,6 +24,9 @@ namespace zt::models {
 
 class RefinedCodec final : public LatentCodec {
  public:
+  /// In config.json.
+  static constexpr const char* kClassName = "RefinedCodec";
+
   /// Errors: those of LinearCodec::open and of reading a network's folder; InvalidConfig if the refiner's
   /// channels or factor are not the linear codec's.
   static Result<std::unique_ptr<RefinedCodec>> open(const std::filesystem::path& folder,

@@ -84,7 +84,7 @@ TEST(RefinedCodec, IsPlannedWithItsRefinersWeights) {
 TEST(RefinedCodec, RefusesPartsOfTwoCodecs) {
   const test::TempFolder folder;
   ASSERT_TRUE(example()->save(folder.path() / "codec"));
-  ASSERT_TRUE(linear_of_patch(2).save_as("RefinedCodec", folder.path() / "codec"));
+  ASSERT_TRUE(linear_of_patch(2).save_as(RefinedCodec::kClassName, folder.path() / "codec"));
 
   const auto opened = open_latent_codec(folder.path() / "codec");
 
@@ -95,7 +95,7 @@ TEST(RefinedCodec, RefusesPartsOfTwoCodecs) {
 
 TEST(RefinedCodec, NamesTheFolderThatIsMissing) {
   const test::TempFolder folder;
-  ASSERT_TRUE(linear_of_patch(4).save_as("RefinedCodec", folder.path() / "codec"));
+  ASSERT_TRUE(linear_of_patch(4).save_as(RefinedCodec::kClassName, folder.path() / "codec"));
 
   const auto opened = open_latent_codec(folder.path() / "codec");
 
