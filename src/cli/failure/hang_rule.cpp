@@ -49,11 +49,11 @@ std::optional<Hang> HangRule::judge_all(std::span<const std::optional<RankLook>>
   return Hang{last, Hang::Kind::Waiting, seen_[last].silent_s};
 }
 
-std::optional<Hang> HangRule::look(double now_s, std::span<const std::optional<RankLook>> ranks) {
+std::vector<Hang> HangRule::look(double now_s, std::span<const std::optional<RankLook>> ranks) {
   seen_.resize(ranks.size());
   const double passed_s = last_look_s_ ? std::min(now_s - *last_look_s_, kLongestLook_s) : 0;
   last_look_s_ = now_s;
-  std::optional<Hang> first;
+  std::vector<Hang> hangs;
   for (size_t rank = 0; rank < ranks.size(); ++rank) {
     if (!ranks[rank]) {
       seen_[rank] = {};
@@ -62,9 +62,11 @@ std::optional<Hang> HangRule::look(double now_s, std::span<const std::optional<R
     count(seen_[rank], *ranks[rank], passed_s);
     const auto kind = judge(seen_[rank], ranks[rank]->words);
     const double lasted_s = kind == Hang::Kind::Stopped ? seen_[rank].stopped_s : seen_[rank].silent_s;
-    if (kind && !first) first = Hang{rank, *kind, lasted_s};
+    if (kind) hangs.push_back({rank, *kind, lasted_s});
   }
-  return first ? first : judge_all(ranks);
+  if (hangs.empty())
+    if (const auto waiting = judge_all(ranks)) hangs.push_back(*waiting);
+  return hangs;
 }
 
 }  // namespace zt::cli

@@ -46,10 +46,10 @@ class HangRule {
   /// - asleep for the rest, unless a thread of it is active: one that waits for a core is not asleep.
   /// A rank hangs that is stopped for words.stop_limit_s without a break; or, unless it waits for others,
   /// that is asleep for words.limit_s, or computes for kSpinTimes as long; or all ranks do, that have waited
-  /// for others, asleep, for their words.limit_s: the last to begin is named then. No clock of a rank
-  /// matters, and time in which nobody looked counts as kLongestLook_s at most: the launcher itself was
-  /// stopped.
-  std::optional<Hang> look(double now_s, std::span<const std::optional<RankLook>> ranks);
+  /// for others, asleep, for their words.limit_s: the last to begin is named then. Ranks that were stopped
+  /// together hang together. No clock of a rank matters, and time in which nobody looked counts as
+  /// kLongestLook_s at most: the launcher itself was stopped.
+  std::vector<Hang> look(double now_s, std::span<const std::optional<RankLook>> ranks);
 
   static constexpr double kLongestLook_s = 1;
   /// Thirty times the usual duration of an action: a rank that shares its cores with others, or has lost some

@@ -51,7 +51,7 @@ std::optional<Found> watch(const Progress& words, const PulseAt& pulse_at, doubl
   HangRule rule;
   for (double now_s = 0; now_s < until_s; now_s += 0.25) {
     const std::vector<std::optional<RankLook>> ranks{RankLook{words, pulse_at(now_s)}};
-    if (const auto hang = rule.look(now_s, ranks)) return Found{now_s, hang->kind};
+    if (const auto hangs = rule.look(now_s, ranks); !hangs.empty()) return Found{now_s, hangs[0].kind};
   }
   return std::nullopt;
 }
@@ -106,39 +106,55 @@ TEST(HangRule, ARankThatIsStoppedNowAndThenDoesNotHang) {
 TEST(HangRule, ChangedWordsBeginAnew) {
   HangRule rule;
   for (double now_s = 0; now_s < 20; now_s += 0.5)
-    EXPECT_FALSE(rule.look(
-        now_s, std::vector<std::optional<RankLook>>{RankLook{in(Activity::Backward, now_s), kAsleep}}));
+    EXPECT_TRUE(rule.look(now_s, std::vector<std::optional<RankLook>>{RankLook{in(Activity::Backward, now_s),
+                                                                               kAsleep}})
+                    .empty());
 }
 
 TEST(HangRule, ARestartedRankBeginsAnew) {
   HangRule rule;
   std::vector<std::optional<RankLook>> ranks{RankLook{in(Activity::Backward), kAsleep}};
-  for (double now_s = 0; now_s < 4.9; now_s += 0.5) EXPECT_FALSE(rule.look(now_s, ranks));
-  EXPECT_FALSE(rule.look(5, std::vector<std::optional<RankLook>>{std::nullopt}));
-  for (double now_s = 5.5; now_s < 10.4; now_s += 0.5) EXPECT_FALSE(rule.look(now_s, ranks)) << now_s;
-  EXPECT_TRUE(rule.look(10.5, ranks));
+  for (double now_s = 0; now_s < 4.9; now_s += 0.5) EXPECT_TRUE(rule.look(now_s, ranks).empty());
+  EXPECT_TRUE(rule.look(5, std::vector<std::optional<RankLook>>{std::nullopt}).empty());
+  for (double now_s = 5.5; now_s < 10.4; now_s += 0.5) EXPECT_TRUE(rule.look(now_s, ranks).empty()) << now_s;
+  EXPECT_EQ(rule.look(10.5, ranks).size(), 1U);
 }
 
 TEST(HangRule, NamesTheOneThatTheOthersWaitFor) {
   HangRule rule;
   const std::vector<std::optional<RankLook>> ranks{RankLook{in(Activity::Exchange), kAsleep}, std::nullopt,
                                                    RankLook{in(Activity::Optimizer), kAsleep}};
-  std::optional<Hang> hang;
-  for (double now_s = 0; now_s < 10 && !hang; now_s += 0.25) hang = rule.look(now_s, ranks);
+  std::vector<Hang> hangs;
+  for (double now_s = 0; now_s < 10 && hangs.empty(); now_s += 0.25) hangs = rule.look(now_s, ranks);
 
-  ASSERT_TRUE(hang);
-  EXPECT_EQ(hang->rank, 2U);
-  EXPECT_DOUBLE_EQ(hang->silent_s, 5);
+  ASSERT_EQ(hangs.size(), 1U);
+  EXPECT_EQ(hangs[0].rank, 2U);
+  EXPECT_DOUBLE_EQ(hangs[0].silent_s, 5);
+}
+
+// One after the other each would take one of the run's restarts.
+TEST(HangRule, RanksThatWereStoppedTogetherHangTogether) {
+  HangRule rule(/*sees_all=*/true);
+  const std::vector<std::optional<RankLook>> ranks{RankLook{in(Activity::Exchange), kStopped},
+                                                   RankLook{in(Activity::Backward), kStopped},
+                                                   RankLook{in(Activity::Exchange), kAsleep}};
+  std::vector<Hang> hangs;
+  for (double now_s = 0; now_s < 10 && hangs.empty(); now_s += 0.25) hangs = rule.look(now_s, ranks);
+
+  ASSERT_EQ(hangs.size(), 2U);
+  EXPECT_EQ(hangs[0].rank, 0U);
+  EXPECT_EQ(hangs[1].rank, 1U);
+  EXPECT_EQ(hangs[1].kind, Kind::Stopped);
 }
 
 // The launcher was stopped, or its machine slept, for ten minutes.
 TEST(HangRule, TimeInWhichNobodyLookedDoesNotCount) {
   HangRule rule;
   const std::vector<std::optional<RankLook>> ranks{RankLook{in(Activity::Backward), kStopped}};
-  EXPECT_FALSE(rule.look(0, ranks));
-  EXPECT_FALSE(rule.look(600, ranks));
-  for (double now_s = 600.5; now_s < 604; now_s += 0.5) EXPECT_FALSE(rule.look(now_s, ranks)) << now_s;
-  EXPECT_TRUE(rule.look(604.5, ranks));
+  EXPECT_TRUE(rule.look(0, ranks).empty());
+  EXPECT_TRUE(rule.look(600, ranks).empty());
+  for (double now_s = 600.5; now_s < 604; now_s += 0.5) EXPECT_TRUE(rule.look(now_s, ranks).empty()) << now_s;
+  EXPECT_EQ(rule.look(604.5, ranks).size(), 1U);
 }
 
 /// Looks at several ranks four times a second, each with words of its own.
@@ -152,7 +168,7 @@ std::optional<Hang> watch_all(bool sees_all, const std::vector<std::optional<Pro
       ranks.push_back(one ? std::optional(RankLook{*one, is_last ? pulse_of_last(now_s) : kAsleep})
                           : std::nullopt);
     }
-    if (const auto hang = rule.look(now_s, ranks)) return hang;
+    if (const auto hangs = rule.look(now_s, ranks); !hangs.empty()) return hangs[0];
   }
   return std::nullopt;
 }

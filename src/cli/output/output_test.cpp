@@ -84,5 +84,16 @@ TEST(ProgressText, EverythingKnownIsShown) {
   EXPECT_EQ(progress_text(p, 20), "training 120/400  loss 0.1234  15.2/s  3 min 10 s left");
 }
 
+TEST(ProgressText, APaceThatIsNoMoreIsNotShown) {
+  Progress p = training(120, 400);
+  p.samples_per_s = 15.23;
+  p.eta_s = 190;
+  p.limit_s = 6;
+  EXPECT_EQ(progress_text(p, 20, /*silent_s=*/6), "training 120/400  15.2/s  3 min 10 s left");
+  EXPECT_EQ(progress_text(p, 20, /*silent_s=*/40), "training 120/400  no word for 40.0 s");
+  p.limit_s = 0;
+  EXPECT_EQ(progress_text(p, 20, /*silent_s=*/29), "training 120/400  15.2/s  3 min 10 s left");
+}
+
 }  // namespace
 }  // namespace zt::cli

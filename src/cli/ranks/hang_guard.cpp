@@ -75,9 +75,9 @@ void HangGuard::look(const WorkerGroup& workers, double now_s) {
     if (const auto pulse = process::read_pulse(workers.pid_of(rank)))
       looks[rank] = RankLook{std::move(*words), *pulse};
   }
-  const std::optional<Hang> hang = rule_.look(now_s, looks);
-  if (!hang) return;
-  found_ = Found{*hang, looks[hang->rank]->words, now_s + kEvidence_s};
+  for (const Hang& hang : rule_.look(now_s, looks)) found_.push_back({hang, looks[hang.rank]->words});
+  if (found_.empty()) return;
+  kill_at_s_ = now_s + kEvidence_s;
   // Only to those that have words: before, a process has no handler for the signal.
   for (size_t rank = 0; rank < looks.size(); ++rank)
     if (looks[rank] && looks[rank]->words.heartbeat_s > 0) workers.send(rank, SIGUSR2);
@@ -85,14 +85,19 @@ void HangGuard::look(const WorkerGroup& workers, double now_s) {
 
 std::string HangGuard::tend(WorkerGroup& workers) {
   const double now_s = watch_.seconds();
-  if (!found_) {
+  if (found_.empty()) {
     if (now_s < next_look_s_) return {};
     next_look_s_ = now_s + kPeriod_s;
     look(workers, now_s);
     return {};
   }
-  if (now_s < found_->kill_at_s) return {};
-  const Found found = *std::exchange(found_, std::nullopt);
+  if (now_s < kill_at_s_) return {};
+  std::string lines;  // of all in one look: their ends are one failure, not one after the other
+  for (const Found& found : std::exchange(found_, {})) lines += kill(found, workers);
+  return lines;
+}
+
+std::string HangGuard::kill(const Found& found, WorkerGroup& workers) const {
   auto words = words_of(workers, found.hang.rank);
   if (!words && !workers.end_of(found.hang.rank)) words = wordless(session_, workers.pid_of(found.hang.rank));
   if (!words || words->pid != found.words.pid || words->heartbeat_s != found.words.heartbeat_s) return {};

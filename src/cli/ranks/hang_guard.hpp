@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "cli/failure/hang_rule.hpp"
@@ -35,17 +36,19 @@ class HangGuard {
   struct Found {
     Hang hang;
     contract::Progress words;
-    double kill_at_s = 0;
   };
   void look(const WorkerGroup& workers, double now_s);
   std::optional<contract::Progress> words_of(const WorkerGroup& workers, size_t rank) const;
+  /// The line that says so; nothing if it has said something meanwhile.
+  std::string kill(const Found& found, WorkerGroup& workers) const;
   std::string describe(const Found& found) const;
   void write_event(const Found& found, const std::string& what) const;
   const WorkerSession& session_;
   clock::Stopwatch watch_;
   HangRule rule_;
   double next_look_s_ = 0;
-  std::optional<Found> found_;  ///< to be killed
+  std::vector<Found> found_;  ///< to be killed
+  double kill_at_s_ = 0;
 };
 
 }  // namespace zt::cli

@@ -176,6 +176,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
 
   const auto traits = terminal::inspect(2);
   terminal::ProgressLine line(traits, [](std::string_view s) { (void)!::write(2, s.data(), s.size()); });
+  Silence silence;
   StopRelay relay(session.call.verb);
   Recovery recovery(session);
   std::string results;
@@ -186,7 +187,7 @@ Result<WorkerEnd> supervise(const WorkerSession& session) {
     line.print_above(recovery.holds_stop(workers) ? relay.hold() : relay.pass_on(workers));
     if (relay.is_overdue()) workers.send(SIGKILL);
     if (const auto progress = contract::read_progress(session.call.progress)) {
-      line.update(progress_text(*progress, traits.width - 1));
+      line.update(progress_text(*progress, traits.width - 1, silence.of(*progress)));
     }
     if (workers.have_all_ended()) std::this_thread::sleep_for(kTick);  // there is nobody to wait for
     ZT_TRY(workers.look(kTick));
