@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/clock.hpp"
+#include "base/hash.hpp"
 #include "base/text/json_reason.hpp"
 #include "base/text/random_hex.hpp"
 #include "base/text/run_name.hpp"
@@ -34,6 +36,8 @@ Status fill(const fs::path& folder, const CreateRun& options, const Identity& id
   ZT_TRY(files::write_atomic(folder / "run.yaml", options.run_yaml));
   return files::write_atomic(folder / kIdentityFile, to_json(identity));
 }
+
+std::string sum_of(std::string_view text) { return hash::xxh128_hex(std::as_bytes(std::span(text))); }
 
 Status make_whole(const fs::path& folder, const CreateRun& options, const Identity& identity) {
   const fs::path unfinished = options.runs_folder / kUnfinished;
@@ -105,6 +109,7 @@ std::string to_json(const Identity& i) {
                                  {"code_version", i.code_version},
                                  {"created_at", i.created_at},
                                  {"folder", i.folder},
+                                 {"run_yaml_sum", i.run_yaml_sum},
                                  {"environment", i.environment}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -126,6 +131,7 @@ Result<Identity> parse_identity(std::string_view text) {
     i.code_version = j.at("code_version");
     i.created_at = j.at("created_at");
     i.folder = j.value("folder", "");
+    i.run_yaml_sum = j.value("run_yaml_sum", "");
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
     return i;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
@@ -150,6 +156,7 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
                     .config_digest = options.config_digest,
                     .code_version = options.code_version,
                     .created_at = clock::utc_now(),
+                    .run_yaml_sum = sum_of(options.run_yaml),
                     .environment = options.environment};
   const fs::path folder = options.runs_folder / identity.run_id;
   std::error_code unknown_place;
@@ -192,6 +199,17 @@ Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string
     if (fits && candidates.empty()) return fail(std::move(run.defect));
   }
   return pick(runs_folder, what, std::move(candidates), ids);
+}
+
+Status RunFolder::check_run_yaml() const {
+  if (identity_.run_yaml_sum.empty()) return {};
+  ZT_TRY_ASSIGN(const std::string text, files::read(run_yaml()));
+  if (sum_of(text) == identity_.run_yaml_sum) return {};
+  return fail(
+      ErrorCode::Corrupt,
+      fmt::format("{} is not the file that the run {} was made with: put that one back, or start a new "
+                  "run with this one (`zoetrope train --config`)",
+                  run_yaml().string(), identity_.run_id));
 }
 
 Result<files::Lock> RunFolder::lock() const {

@@ -21,14 +21,15 @@ namespace zt::contract {
 /// identity.json: what a run is, written once.
 struct Identity {
   static constexpr int kVersion = 1;
-  std::string run_id;         ///< name + "-" + 8 hex digits; also the folder's name
-  std::string name;           ///< as the user chose it
-  std::string kind;           ///< "stage1", "stage2", ...: what the run does, for listings
-  std::string parent;         ///< run id this run starts from; empty if none
-  std::string config_digest;  ///< of the values of run.yaml (config/load.hpp)
-  std::string code_version;   ///< of the program that submitted it
-  std::string created_at;     ///< UTC, ISO 8601
-  std::string folder = {};    ///< absolute path it was made at; empty in runs of older programs
+  std::string run_id;             ///< name + "-" + 8 hex digits; also the folder's name
+  std::string name;               ///< as the user chose it
+  std::string kind;               ///< "stage1", "stage2", ...: what the run does, for listings
+  std::string parent;             ///< run id this run starts from; empty if none
+  std::string config_digest;      ///< of the values of run.yaml (config/load.hpp)
+  std::string code_version;       ///< of the program that submitted it
+  std::string created_at;         ///< UTC, ISO 8601
+  std::string folder = {};        ///< absolute path it was made at; empty in runs of older programs
+  std::string run_yaml_sum = {};  ///< XXH3-128 of that file; empty in runs of older programs
   std::map<std::string, std::string> environment;  ///< host, kernel, CPU, cores, memory...
 };
 
@@ -100,6 +101,9 @@ class RunFolder {
   std::filesystem::path config_file(int64_t generation) const;
   /// Every attempt, oldest first.
   std::vector<Attempt> attempts() const;
+  /// Whether run.yaml is the one that the run was made with. Errors: Corrupt for another, and those of
+  /// files::read.
+  Status check_run_yaml() const;
 
  private:
   RunFolder(std::filesystem::path path, Identity identity)

@@ -52,6 +52,23 @@ TEST(RunFolder, CreatedRunHasItsLayoutAndIdentity) {
   }
 }
 
+TEST(RunFolder, TheConfigurationOfAnotherRunIsNoticed) {
+  const test::TempFolder runs;
+  const RunFolder run = RunFolder::open(make_run(runs.path(), "dance").path()).value();
+  EXPECT_TRUE(run.check_run_yaml());
+
+  ASSERT_TRUE(files::write_atomic(run.run_yaml(), "abd"));
+  const Status other = run.check_run_yaml();
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::Corrupt);
+  EXPECT_NE(other.error().message.find(run.identity().run_id), std::string::npos) << other.error().message;
+
+  Identity older = run.identity();  // a run of a program that did not write the sum
+  older.run_yaml_sum.clear();
+  ASSERT_TRUE(files::write_atomic(run.path() / "identity.json", to_json(older)));
+  EXPECT_TRUE(RunFolder::open(run.path()).value().check_run_yaml());
+}
+
 TEST(RunFolder, NamesThatAreNoFileNamesAreRefused) {
   const test::TempFolder runs;
   for (const char* name : {"", "a/b", "..", ".hidden", "-x", "a b"}) {

@@ -122,6 +122,7 @@ struct Frozen {
 Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
   Frozen own{run.config_file(generation), {run.identity().folder, run.path()}, {}};
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
+  if (own.file == run.run_yaml()) ZT_TRY(run.check_run_yaml());
   return own;
 }
 
