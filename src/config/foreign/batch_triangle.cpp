@@ -6,9 +6,7 @@
 namespace zt::config::foreign {
 namespace {
 
-constexpr int64_t kMost = 1 << 30;  // keeps the product of two within 64 bits
-
-bool is_out_of_range(const std::optional<int64_t>& value) { return value && (*value < 1 || *value > kMost); }
+bool is_out_of_range(const std::optional<int64_t>& value) { return value && !is_batch_number(*value); }
 
 }  // namespace
 
@@ -19,7 +17,7 @@ Result<Batching> complete_batch(const BatchKeys& keys, int64_t ranks) {
         "train_batch_size or train_micro_batch_size_per_gpu must be given (\"auto\" takes the job's)");
   if (is_out_of_range(keys.total) || is_out_of_range(keys.micro) || is_out_of_range(keys.accumulation))
     return fail(ErrorCode::InvalidConfig,
-                fmt::format("batch sizes and accumulation must be from 1 to {}", kMost));
+                fmt::format("batch sizes and accumulation must be from 1 to {}", kMostSamples));
   Batching batch{keys.micro.value_or(0), keys.accumulation.value_or(1)};
   if (keys.total) {
     if (!keys.micro)

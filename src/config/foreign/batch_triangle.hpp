@@ -10,6 +10,9 @@
 
 namespace zt::config::foreign {
 
+inline constexpr int64_t kMostSamples = 1 << 30;  ///< keeps the product of two within 64 bits
+inline bool is_batch_number(int64_t value) { return value >= 1 && value <= kMostSamples; }
+
 struct BatchKeys {
   std::optional<int64_t> total;  ///< train_batch_size
   std::optional<int64_t> micro;  ///< train_micro_batch_size_per_gpu

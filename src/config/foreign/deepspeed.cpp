@@ -38,6 +38,10 @@ Result<std::vector<Ask>> batch_asks(const KeyFile& file, const Resolved<TrainJob
               *accumulation = file.find(kAccumulation);
   const Entry* first = micro ? micro : total ? total : accumulation;
   BatchKeys keys{number_of(total), number_of(micro), number_of(accumulation)};
+  for (const Entry* entry : {total, micro, accumulation})
+    if (const auto number = number_of(entry); number && !is_batch_number(*number))
+      return fail(file.error(
+          *entry, fmt::format("{}: wanted 1 to {}, found {}", entry->written, kMostSamples, *number)));
 
   const bool fills_micro = (micro && micro->is_auto) || (total && total->is_auto && !micro);
   if (fills_micro && job.data.train_bs * job.lanes % ranks != 0)
