@@ -165,6 +165,32 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
   return other;
 }
 
+std::unique_ptr<ParamStore> ParamStore::with_values_in(at::ScalarType dtype) const {
+  const at::NoGradGuard no_grad;
+  std::unique_ptr<ParamStore> other(new ParamStore);  // the constructor is private
+  other->params_ = params_;
+  other->segments_ = segments_;
+  other->by_name_ = by_name_;
+  other->gate_ = gate_;
+  for (Segment& segment : other->segments_) {
+    ZT_REQUIRE(segment.keeps_values, segment.unit, ": values that are not kept whole can't be copied");
+    segment.gradients_P.reset();
+    segment.gradients_S.reset();
+    if (segment.placement.dtype != at::kFloat) continue;
+    segment.placement.dtype = dtype;
+    segment.values_P = at::empty_like(segment.values_P, dtype);
+    segment.values_S = segment.values_P.narrow(0, segment.part.begin, segment.part.size());
+  }
+  for (StoredParam& param : other->params_) {
+    const Segment& segment = other->segments_[param.segment];
+    if (param.info.is_buffer) continue;
+    param.value =
+        segment.values_P.narrow(0, param.offset, param.info.numel()).view(param.info.shape).variable_data();
+    param.value.set_requires_grad(segment.placement.trainable);
+  }
+  return other;
+}
+
 void ParamStore::initialize(uint64_t seed, const std::function<bool(const ParamInfo&)>& wanted) {
   std::vector<const StoredParam*> chosen;
   for (const StoredParam& param : params_) {

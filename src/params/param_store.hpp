@@ -99,10 +99,15 @@ class ParamStore {
   /// backward beside those bound to this one. Values stay shared whichever store lives longer.
   std::unique_ptr<ParamStore> with_own_gradients() const;
 
+  /// A store of the same parameters whose fp32 ones, buffers apart, are in `dtype`, with memory that nobody
+  /// has written yet; the others are shared. Backward leaves each parameter's gradient at its leaf: there are
+  /// no flat ones. params/compute_copy.hpp keeps the two together.
+  std::unique_ptr<ParamStore> with_values_in(at::ScalarType dtype) const;
+
   /// Of the unit that is divided into the most parts.
   int64_t most_shards() const;
 
-  /// Told about the work of every unit bound to this store or to one made by with_own_gradients() later;
+  /// Told about the work of every unit bound to this store or to one made of it by with_*() later;
   /// null: nobody. Must outlive the layers' calls.
   void set_gate(UnitGate* gate) { gate_ = gate; }
   UnitGate* gate() const { return gate_; }

@@ -5,31 +5,30 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <span>
+#include <utility>
 
-#include "tensor/device.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::train {
 namespace {
 
-/// Seconds since the last lap.
-class LapClock {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> passed = now - last_;
-    last_ = now;
-    return passed.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 at::Device device_of(const ModelState& state) {
   return state.networks.store->segments().front().kept_values().device();
+}
+
+/// A GPU's launches are what its steps wait for. Weights and gradients that are exchanged by units are not
+/// there to be copied as a whole.
+LaneGroup::Options lane_options(at::Device device, const Ranks& ranks, const ForwardRules& rules,
+                                const StepSettings& settings) {
+  const bool shares = ranks.shares_values() || ranks.shares_gradients();
+  LaneGroup::Options options;
+  options.num_lanes =
+      ranks.shares_gradients() ? 1 : static_cast<int64_t>(ranks.lanes(settings.num_lanes).size());
+  options.num_threads = settings.num_threads;
+  options.one_by_one = ranks.shares_values() || !device.is_cpu();
+  if (!device.is_cpu() && rules.autocast.enabled && !shares) options.compute_dtype = rules.autocast.dtype;
+  return options;
 }
 
 }  // namespace
@@ -48,9 +47,9 @@ Stepper::Stepper(ModelState& state, Ranks& ranks, const diffusion::NoiseSchedule
       schedule_(schedule),
       rules_(rules),
       settings_(settings),
-      lanes_(state.networks, ranks.shares_gradients() ? 1 : ranks.lanes(settings.num_lanes).size(),
-             settings.num_threads,
-             /*one_by_one=*/ranks.shares_values() || !device_of(state).is_cpu()),
+      device_(device_of(state)),
+      clock_(device_),
+      lanes_(state.networks, lane_options(device_, ranks, rules, settings)),
       check_(*state.networks.store, ranks, settings.check_every_steps, settings.first_step) {}
 
 void Stepper::touch(params::ParamStore& store, const Batch& batch) const {
@@ -63,35 +62,40 @@ void Stepper::enter(const params::ParamStore& store, contract::Activity activity
   if (&store == state_.networks.store.get()) ranks_.enter(activity);
 }
 
-void Stepper::run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
-                       double factor, bool adds, LaneReport& report) const {
+void Stepper::run_lane(size_t lane, const StepNetworks& nets, const std::vector<Batch>& batches,
+                       double factor, bool adds, LaneReport& report) {
   for (const Batch& batch : batches) {
     if (!report.status) return;
-    report.status = ranks_.walk([&] { run_batch(nets, store, batch, factor, report); }, adds);
+    report.status = ranks_.walk([&] { run_batch(lane, nets, batch, factor, report); }, adds);
     adds = true;
   }
 }
 
-void Stepper::run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch,
-                        double factor, LaneReport& report) const {
-  LapClock clock;
+void Stepper::run_batch(size_t lane, const StepNetworks& nets, const Batch& batch, double factor,
+                        LaneReport& report) {
+  params::ParamStore& store = lanes_.store(lane);
+  const auto begin = clock_.mark();
   enter(store, contract::Activity::Forward);
   const diffusion::DiffusionLoss loss = forward_loss(nets, schedule_, batch, rules_);
-  report.loss += loss.loss.item<double>();
-  report.forward_s += clock.lap();
+  const auto middle = clock_.mark();
   enter(store, contract::Activity::Backward);
   (loss.loss * factor).backward();
+  lanes_.collect(lane);
   touch(store, batch);
+  const auto end = clock_.mark();
+  // Numbers are read behind all that a GPU is to do: each wait would leave it idle until it is told more.
+  report.loss += loss.loss.item<double>();
   const at::Tensor mse_B = loss.per_sample_mse_B.to(at::kCPU, at::kDouble);
   for (int64_t i = 0; i < batch.size(); ++i)
     report.samples.push_back({batch.timesteps_B[i].item<int64_t>(), mse_B[i].item<double>()});
-  report.backward_s += clock.lap();
+  report.forward_s += clock_.seconds(begin, middle);
+  report.backward_s += clock_.seconds(middle, end);
 }
 
 Status Stepper::run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports) {
   lanes_.run([&](size_t first, const StepNetworks& nets) {
     for (size_t lane = first; lane < batches.size(); lane += lanes_.size())
-      run_lane(nets, lanes_.store(first), batches[lane], factor, /*adds=*/lane != first, reports[lane]);
+      run_lane(first, nets, batches[lane], factor, /*adds=*/lane != first, reports[lane]);
   });
   for (const LaneReport& report : reports) ZT_TRY(report.status);
   // Ranks with a lane less bring their shards for the others' last one.
@@ -105,16 +109,13 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
   ZT_REQUIRE(batches.size() == num_own && !batches.front().empty(), "wanted micro batches for ", num_own,
              " lanes, got ", batches.size());
   StepReport report;
-  LapClock clock;
-  tensor::synchronize(device_of(state_));  // a GPU may still be at the update before
-  report.optimizer_s = clock.lap();
   report.loss_scale = state_.scaler ? state_.scaler->scale() : 1.0;
   const double parts = static_cast<double>(settings_.num_lanes) * static_cast<double>(batches.front().size());
   std::vector<LaneReport> lane_reports(num_own);
   ZT_TRY(run_lanes(batches, report.loss_scale / parts, lane_reports));
   report.forward_s = lane_reports.front().forward_s;
   report.backward_s = lane_reports.front().backward_s;
-  clock.lap();
+  auto passes_done = clock_.mark();
   ranks_.enter(contract::Activity::Optimizer);
   lanes_.reduce();
   ZT_TRY(share(lane_reports));
@@ -123,8 +124,15 @@ Result<StepReport> Stepper::step(const StepBatches& batches, double lr) {
     report.samples.insert(report.samples.end(), lane.samples.begin(), lane.samples.end());
   }
   ZT_TRY(update(report, lr));
-  report.optimizer_s += clock.lap();
+  report.optimizer_s = time_of_update({std::move(passes_done), clock_.mark()});
   return report;
+}
+
+double Stepper::time_of_update(Span update) {
+  std::swap(last_update_, update);
+  if (device_.is_cpu()) return clock_.seconds(last_update_.begin, last_update_.end);
+  // What it takes now is known when the next step has waited for it.
+  return update.begin.event ? clock_.seconds(update.begin, update.end) : 0;
 }
 
 Status Stepper::share(std::vector<LaneReport>& lanes) {

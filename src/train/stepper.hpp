@@ -10,6 +10,7 @@
 
 #include "diffusion/noise_schedule.hpp"
 #include "optim/gradient_norm.hpp"
+#include "tensor/device_clock.hpp"
 #include "train/pass/batch.hpp"
 #include "train/pass/forward.hpp"
 #include "train/pass/lanes.hpp"
@@ -36,7 +37,8 @@ struct StepReport {
   bool is_skipped = false;  ///< a gradient was not finite: nothing was changed
   double forward_s = 0;     ///< of this rank's first lane
   double backward_s = 0;    ///< of this rank's first lane
-  /// Sum over lanes and ranks, norms, update; on a GPU also what was left of the update before.
+  /// Sum over lanes and ranks, norms, update. On a GPU of the step before (0 for the first): the one of this
+  /// step is still under way.
   double optimizer_s = 0;
 };
 
@@ -67,11 +69,14 @@ class Stepper {
 
  private:
   struct LaneReport;
+  struct Span {
+    tensor::DeviceClock::Mark begin, end;
+  };
   /// `adds`: where gradients are shared, to those of the lanes before.
-  void run_lane(const StepNetworks& nets, params::ParamStore& store, const std::vector<Batch>& batches,
-                double factor, bool adds, LaneReport& report) const;
-  void run_batch(const StepNetworks& nets, params::ParamStore& store, const Batch& batch, double factor,
-                 LaneReport& report) const;
+  void run_lane(size_t lane, const StepNetworks& nets, const std::vector<Batch>& batches, double factor,
+                bool adds, LaneReport& report);
+  void run_batch(size_t lane, const StepNetworks& nets, const Batch& batch, double factor,
+                 LaneReport& report);
   Status run_lanes(const StepBatches& batches, double factor, std::vector<LaneReport>& reports);
   void touch(params::ParamStore& store, const Batch& batch) const;
   /// What the first lane does, which speaks for those beside it.
@@ -80,11 +85,16 @@ class Stepper {
   Status share(std::vector<LaneReport>& lanes);
   Result<optim::GradientNorms> norms(double scale);
   Status update(StepReport& report, double lr);
+  /// StepReport::optimizer_s, given this step's.
+  double time_of_update(Span update);
   ModelState& state_;
   Ranks& ranks_;
   const diffusion::NoiseSchedule& schedule_;
   ForwardRules rules_;
   StepSettings settings_;
+  at::Device device_;
+  tensor::DeviceClock clock_;
+  Span last_update_;
   LaneGroup lanes_;  ///< one where gradients are shared, which then works on all of this rank's lanes
   ReplicaCheck check_;
 };

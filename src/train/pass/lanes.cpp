@@ -20,26 +20,31 @@ LaneThreads divide_threads(int64_t num_lanes, int64_t num_threads) {
   return {side_by_side, std::max<int64_t>(1, num_threads / side_by_side)};
 }
 
-LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t num_threads, bool one_by_one)
-    : lanes_(static_cast<size_t>(num_lanes)),
-      threads_(divide_threads(num_lanes, num_threads)),
-      one_by_one_(one_by_one) {
-  ZT_REQUIRE(num_lanes >= 1, "wanted at least one lane, got ", num_lanes);
-  lanes_[0].store = networks.store.get();
-  lanes_[0].networks = std::make_unique<StepNetworks>(
-      StepNetworks{*networks.reference_net, *networks.denoising_unet, *networks.pose_guider});
-  for (size_t i = 1; i < lanes_.size(); ++i) {
+template <class Values>
+LaneGroup::OwnNetworks::OwnNetworks(const models::NetworkSet& like, const Values& values)
+    : reference_net(like.reference_net->config(), values.source(models::kReferenceUNet)),
+      denoising_unet(like.denoising_unet->config(), values.source(models::kDenoisingUNet)),
+      pose_guider(like.pose_guider->config(), values.source(models::kPoseGuider)) {}
+
+LaneGroup::LaneGroup(models::NetworkSet& networks, const Options& options)
+    : given_networks_{*networks.reference_net, *networks.denoising_unet, *networks.pose_guider},
+      lanes_(static_cast<size_t>(options.num_lanes)),
+      threads_(divide_threads(options.num_lanes, options.num_threads)),
+      one_by_one_(options.one_by_one) {
+  ZT_REQUIRE(options.num_lanes >= 1, "wanted at least one lane, got ", options.num_lanes);
+  if (options.compute_dtype) {
+    ZT_REQUIRE(one_by_one_, "lanes side by side can't leave their gradients at the same copies");
+    copy_ = std::make_unique<params::ComputeCopy>(*networks.store, *options.compute_dtype);
+    copy_networks_ = std::make_unique<OwnNetworks>(networks, *copy_);
+  }
+  for (size_t i = 0; i < lanes_.size(); ++i) {
     Lane& lane = lanes_[i];
-    lane.own_store = networks.store->with_own_gradients();
-    lane.store = lane.own_store.get();
-    lane.own_reference_net = std::make_unique<models::ReferenceNet>(
-        networks.reference_net->config(), lane.store->source(models::kReferenceUNet));
-    lane.own_denoising_unet = std::make_unique<models::DenoisingUNet>(
-        networks.denoising_unet->config(), lane.store->source(models::kDenoisingUNet));
-    lane.own_pose_guider = std::make_unique<models::PoseGuider>(networks.pose_guider->config(),
-                                                                lane.store->source(models::kPoseGuider));
-    lane.networks = std::make_unique<StepNetworks>(
-        StepNetworks{*lane.own_reference_net, *lane.own_denoising_unet, *lane.own_pose_guider});
+    if (i > 0) lane.own_store = networks.store->with_own_gradients();
+    lane.store = i > 0 ? lane.own_store.get() : networks.store.get();
+    if (i > 0 && !copy_) lane.own_networks = std::make_unique<OwnNetworks>(networks, *lane.store);
+    lane.networks = copy_               ? &copy_networks_->step_networks
+                    : lane.own_networks ? &lane.own_networks->step_networks
+                                        : &given_networks_;
   }
   if (!one_by_one_ && threads_.side_by_side > 1)
     pool_ = std::make_unique<ThreadPool>(static_cast<size_t>(threads_.side_by_side - 1));
@@ -47,6 +52,7 @@ LaneGroup::LaneGroup(models::NetworkSet& networks, int64_t num_lanes, int64_t nu
 
 void LaneGroup::run(const std::function<void(size_t, const StepNetworks&)>& body) {
   const auto run_lane = [&](size_t lane) { body(lane, *lanes_[lane].networks); };
+  if (copy_) copy_->refresh();
   if (pool_) return run_on_threads(run_lane);
   const tensor::ThreadCount threads(one_by_one_ ? threads_.per_lane : at::get_num_threads());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) run_lane(lane);
@@ -77,6 +83,10 @@ void LaneGroup::run_on_threads(const std::function<void(size_t)>& body) {
   for (const std::exception_ptr& exception : thrown) {
     if (exception) std::rethrow_exception(exception);
   }
+}
+
+void LaneGroup::collect(size_t lane) {
+  if (copy_) copy_->collect(*lanes_[lane].store);
 }
 
 void LaneGroup::reduce() {

@@ -5,9 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "support/tiny_networks.hpp"
+#include "tensor/autocast.hpp"
+#include "tensor/require.hpp"
 
 namespace zt::train {
 namespace {
@@ -28,7 +32,7 @@ TEST(DivideThreads, GivesEveryLaneAThreadBeforeAnyGetsTwo) {
 TEST(Lanes, SumGradientsAndFlagsOfAllLanes) {
   for (const int64_t threads : {1, 2}) {
     models::NetworkSet networks = test::tiny_networks(test::tiny_job());
-    LaneGroup lanes(networks, /*num_lanes=*/3, threads);
+    LaneGroup lanes(networks, {.num_lanes = 3, .num_threads = threads});
     lanes.run([&](size_t lane, const StepNetworks&) {
       params::ParamStore& store = lanes.store(lane);
       store.touch(lane == 2 ? models::kReferenceUNet : models::kDenoisingUNet);
@@ -50,9 +54,51 @@ TEST(Lanes, SumGradientsAndFlagsOfAllLanes) {
   }
 }
 
+/// Gradients of one backward pass over all weights of the denoising UNet, by a lane group.
+std::vector<at::Tensor> gradients_of(models::NetworkSet& networks, std::optional<at::ScalarType> copies) {
+  LaneGroup lanes(networks, {.num_lanes = 2, .one_by_one = true, .compute_dtype = copies});
+  const at::Tensor x_BCFHW = at::ones({1, test::kTinyChannels, 1, 4, 4});
+  lanes.run([&](size_t lane, const StepNetworks& nets) {
+    const tensor::AutocastGuard autocast(at::kCPU, {true, at::kBFloat16});
+    models::DenoisingInput input;
+    input.x_BCFHW = x_BCFHW * static_cast<double>(lane + 1);
+    input.timestep_B = at::full({1}, 500, at::kLong);
+    input.context_BLD = at::ones({1, 1, test::kTinyContext});
+    nets.denoising_unet.forward(input).to(at::kFloat).square().sum().backward();
+    lanes.collect(lane);
+    lanes.store(lane).touch(models::kDenoisingUNet);
+  });
+  lanes.reduce();
+  std::vector<at::Tensor> gradients;
+  for (const params::Segment& segment : networks.store->segments())
+    if (segment.touched) gradients.push_back(segment.gradients_P.clone());
+  return gradients;
+}
+
+// Products read the same bf16 numbers either way. What reads fp32 in autocast on a CPU (norms, the row
+// kernels) has rounded weights here, so the gradients are near and not equal.
+TEST(Lanes, CopiesOfTheWeightsGiveAutocastsGradients) {
+  models::NetworkSet plain = test::tiny_networks(test::tiny_job()),
+                     copied = test::tiny_networks(test::tiny_job());
+  const std::vector<at::Tensor> wanted = gradients_of(plain, std::nullopt),
+                                found = gradients_of(copied, at::kBFloat16);
+  ASSERT_FALSE(wanted.empty());
+  ASSERT_EQ(found.size(), wanted.size());
+  for (size_t s = 0; s < wanted.size(); ++s) {
+    EXPECT_GT(wanted[s].norm().item<double>(), 0);
+    EXPECT_LT(((found[s] - wanted[s]).norm() / wanted[s].norm()).item<double>(), 0.05) << s;
+  }
+}
+
+TEST(Lanes, SideBySideCantShareCopies) {
+  models::NetworkSet networks = test::tiny_networks(test::tiny_job());
+  EXPECT_THROW(LaneGroup(networks, {.num_lanes = 2, .num_threads = 2, .compute_dtype = at::kBFloat16}),
+               tensor::ContractError);
+}
+
 TEST(Lanes, WhatALaneThrowsReachesTheCaller) {
   models::NetworkSet networks = test::tiny_networks(test::tiny_job());
-  LaneGroup lanes(networks, 4, 2);
+  LaneGroup lanes(networks, {.num_lanes = 4, .num_threads = 2});
   std::atomic<int> runs{0};
 
   EXPECT_THROW(lanes.run([&](size_t lane, const StepNetworks&) {

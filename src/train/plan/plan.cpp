@@ -323,8 +323,9 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   const double of_state = share(&UnitCost::trained, 1);
   const int64_t lanes = lanes_per_rank(job, ranks);
   const auto threads = static_cast<int64_t>(threads_of_rank(job.threads, ranks));
-  // Lanes take turns where each needs the units brought to it, or their gradients taken away.
-  const bool takes_turns = shares_values(job, costs, ranks) || shares_gradients(job, costs, ranks);
+  // Lanes take turns where each needs the units brought to it, or their gradients taken away, and on a GPU.
+  const bool shares_units = shares_values(job, costs, ranks) || shares_gradients(job, costs, ranks);
+  const bool takes_turns = shares_units || place == Place::Gpu;
   const int64_t side_by_side = takes_turns ? 1 : divide_threads(lanes, threads).side_by_side;
   RankMemory memory;
   memory.trained_weights = trained * share(&UnitCost::trained, 3);
@@ -333,7 +334,8 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) * of_state;
   memory.averages =
       job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) * of_state : 0;
-  memory.activations = peak_activations(costs.units) * static_cast<double>(side_by_side);
+  const bool copies_stand = place == Place::Gpu && is_short(job) && !shares_units;
+  memory.activations = peak_activations(costs.units, copies_stand) * static_cast<double>(side_by_side);
   memory.batches = costs.item_bytes *
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
   memory.slabs = slab_bytes(job, costs, ranks);

@@ -229,6 +229,25 @@ TEST(Plan, ShowsDeepSpeedsEstimate) {
   EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage3.host, 1.5 * 16 * all / 2);
 }
 
+TEST(Plan, AGpuKeepsCopiesOfTheWeightsInTheShortType) {
+  config::TrainJob job = job_of(1, 1, 1);
+  job.precision.mixed_precision = config::MixedPrecision::Bf16;
+  job.gradient_checkpointing = true;
+  const ModelCosts costs = model_costs(job, published(1), kScale, Place::Gpu);
+  const double all = static_cast<double>(costs.trained + costs.frozen);
+  double copies = 0;
+  for (const UnitCost& unit : costs.units) copies += unit.standing_copies;
+  EXPECT_GT(copies, 2 * 0.99 * all);  // the pose guider has none here
+  EXPECT_LE(copies, 2 * all);
+  // Before the last unit's backward its activations are there and the others' short gradients.
+  EXPECT_GT(peak_activations(costs.units, true), copies + 2 * 0.99 * static_cast<double>(costs.trained));
+
+  job.precision.frozen_dtype = config::MixedPrecision::Bf16;  // of networks of which nothing trains: none
+  EXPECT_EQ(rank_memory(job, costs, 1, Place::Gpu).activations, peak_activations(costs.units, true));
+  job.parallel.zero_stage = 2;
+  EXPECT_EQ(rank_memory(job, costs, 2, Place::Gpu).activations, peak_activations(costs.units));
+}
+
 TEST(Plan, OffloadedStateIsOfTheHostsMemory) {
   config::TrainJob job = job_of(1, 1, 4);
   job.optimizer.offload = config::Offload::Cpu;

@@ -328,7 +328,13 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
     const std::vector<UnitShape> units = shapes_of(job, table, network);
     walk.has_short_weights = trains(units) && job.precision.trained_weights != config::TrainedWeights::Fp32;
     if (!trains(units)) walk.bytes_each = std::min(each, width(job.precision.frozen_dtype));
-    for (const UnitShape& unit : units) costs.push_back(cost_of(walk, unit));
+    const bool has_copies = each < kFloatBytes && !walk.has_short_weights &&
+                            (trains(units) || width(job.precision.frozen_dtype) == kFloatBytes);
+    for (const UnitShape& unit : units) {
+      costs.push_back(cost_of(walk, unit));
+      if (has_copies)
+        costs.back().standing_copies = kShortBytes * static_cast<double>(unit.trained + unit.frozen);
+    }
     return walk.has_graph;
   };
   const bool has_row_kernels = place == Place::Host && nn::cpu_has_row_kernels() &&
@@ -348,19 +354,23 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
   return costs;
 }
 
-double peak_activations(const std::vector<UnitCost>& units) {
+double peak_activations(const std::vector<UnitCost>& units, bool copies_stand) {
+  const auto copies_of = [&](const UnitCost& unit) { return copies_stand ? 0 : unit.copies; };
+  const auto own_of = [&](const UnitCost& unit) {
+    return unit.is_recomputed ? unit.inputs : unit.kept + copies_of(unit);
+  };
   double held = 0;
-  for (const UnitCost& unit : units) held += unit.is_recomputed ? unit.inputs : unit.kept + unit.copies;
+  for (const UnitCost& unit : units) held += own_of(unit) + (copies_stand ? unit.standing_copies : 0);
   double peak = held;
   for (auto unit = units.rbegin(); unit != units.rend(); ++unit) {
-    const double own = unit->is_recomputed ? unit->inputs : unit->kept + unit->copies;
     const double again = unit->is_recomputed ? unit->again : 0,
-                 copies = unit->is_recomputed ? unit->copies : 0;
+                 copies = unit->is_recomputed ? copies_of(*unit) : 0;
     // The largest weights are those of small pictures, whose activations are nothing beside them.
     peak = std::max(peak, held + copies + std::max(again + unit->working, unit->weight_gradient));
-    held += unit->gradients_left - own;
+    held += unit->gradients_left - own_of(*unit);
+    if (copies_stand) held += kShortBytes * static_cast<double>(unit->trained);
   }
-  return peak;
+  return copies_stand ? std::max(peak, held) : peak;
 }
 
 }  // namespace zt::train

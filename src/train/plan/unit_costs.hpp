@@ -26,6 +26,7 @@ struct UnitCost {
   int64_t frozen = 0;          ///< likewise, buffers too
   double kept = 0;             ///< what its forward pass keeps for backward
   double copies = 0;           ///< of its weights in the short type, kept with that
+  double standing_copies = 0;  ///< of its fp32 parameters, where params/compute_copy.hpp keeps them
   double inputs = 0;           ///< what recomputation keeps of it: its input and what it wrote into the bank
   double again = 0;            ///< what recomputing it takes beside that, of `kept`
   double working = 0;          ///< most that its backward pass takes beside what is still kept
@@ -46,6 +47,8 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
 
 /// Most bytes that one lane's activations and copies of weights take at once, on the walk back from all that
 /// is kept to nothing. Against the counting allocator: within 10 %, see budget_measured_test.cpp.
-double peak_activations(const std::vector<UnitCost>& units);
+/// `copies_stand`: copies of all weights are there all the time, and gradients in the short type until the
+/// end.
+double peak_activations(const std::vector<UnitCost>& units, bool copies_stand = false);
 
 }  // namespace zt::train
