@@ -36,7 +36,8 @@ uint64_t maps_at_work(const config::GenerateJob& job) {
 
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
-                                              int64_t scale_factor, int64_t num_frames) {
+                                              int64_t scale_factor, int64_t num_frames,
+                                              at::ScalarType matrices) {
   const models::UNetConfig& unet = configs.denoising_unet;
   const int64_t width = canvas.padded_width / scale_factor, height = canvas.padded_height / scale_factor;
   const int64_t window = std::min(job.context.frames, num_frames);
@@ -44,11 +45,18 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
   const int64_t base = unet.block_out_channels.front();
   const bool are_doubled = job.guidance_scale > 1 &&
                            internal::fits_side_by_side(unet, window * height * width, at::Device(job.device));
-  const int64_t weights = models::declare_networks(configs).num_elements();
+  const params::ParamTable table = models::declare_networks(configs);
+  uint64_t weight_bytes = 0;
+  for (const params::ParamInfo& info : table.params())
+    weight_bytes +=
+        product({info.numel()}) * c10::elementSize(info.shape.size() >= 2 ? matrices : at::kFloat);
+  const auto weights = static_cast<double>(table.num_elements());
   const uint64_t pose_bytes = product({num_frames, base, height, width}) * kFloatBytes;
   const auto pose_limit = static_cast<uint64_t>(SampleOptions{}.pose_memory_bytes);
   return {
-      {fmt::format("weights ({} x 4 B)", weights), product({weights}) * kFloatBytes},
+      {fmt::format("weights ({} x {:.3g} B)", table.num_elements(),
+                   static_cast<double>(weight_bytes) / weights),
+       weight_bytes},
       {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels{}, estimate)", window,
                    width, height, base, are_doubled ? ", both halves of guidance at once" : ""),
        product({window, height, width, base, are_doubled ? 2 : 1}) * kFloatBytes * maps_at_work(job)},

@@ -20,12 +20,13 @@ inline constexpr std::string_view kDiskAdvice =
 
 /// Weights exactly; activations of one window and one decoded chunk, latents and kept pose features from the
 /// sizes. libtorch's number of threads counts: with two, small windows hold both halves of guidance at once.
-/// Requires: at least one frame.
+/// `matrices`: LoadOptions::matrices. Requires: at least one frame.
 /// Against the counting allocator (weights and decoding aside): tiny64, 24 frames, 6 % too high on one thread
 /// and 15 % on two; quarter width, 128 px, 24 frames, 1 % too high.
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
-                                              int64_t scale_factor, int64_t num_frames);
+                                              int64_t scale_factor, int64_t num_frames,
+                                              at::ScalarType matrices = at::kFloat);
 
 /// An upper bound: the videos' frames uncompressed (12 bits a pixel).
 std::vector<resources::Demand> disk_demands(const config::GenerateJob& job, const Canvas& canvas,

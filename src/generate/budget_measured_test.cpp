@@ -5,6 +5,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+
 #include "generate/budget.hpp"
 #include "generate/pipeline/pipeline.hpp"
 #include "support/small_model.hpp"
@@ -32,7 +34,8 @@ config::GenerateJob tiny64() {
 }
 
 /// What sampling takes and gives back: everything but weights and decoding.
-double measured(const config::GenerateJob& job, const models::NetworkConfigs& configs) {
+double measured(const config::GenerateJob& job, const models::NetworkConfigs& configs,
+                int64_t pose_memory_bytes = SampleOptions().pose_memory_bytes) {
   const models::NetworkSet set = models::make_networks(configs, {.motion = true});
   const auto sampler = make_sampler(job.schedule, {.steps = job.steps}).value();
   const int64_t side = job.width / kScaleFactor;
@@ -43,6 +46,7 @@ double measured(const config::GenerateJob& job, const models::NetworkConfigs& co
   SampleOptions options;
   options.guidance_scale = job.guidance_scale;
   options.context = job.context;
+  options.pose_memory_bytes = pose_memory_bytes;
   const int64_t live = tensor::memory_stats().live_bytes;
   tensor::reset_peak();
   EXPECT_TRUE(
@@ -72,6 +76,20 @@ void with_threads(int threads, const Body& body) {
 TEST(GenerateBudgetMeasured, OneHalfAfterTheOtherIsAsEstimated) {
   with_threads(1, [](const models::NetworkConfigs& configs) {
     EXPECT_NEAR(estimated(tiny64(), configs) / measured(tiny64(), configs), 1, 0.1);
+  });
+}
+
+// What grows are the clip's latents and what is added up beside them, a hundredth of a window's activations.
+TEST(GenerateBudgetMeasured, AClipFourTimesAsLongTakesHardlyMore) {
+  with_threads(1, [](const models::NetworkConfigs& configs) {
+    constexpr int64_t kPoseBytes = 1 << 20;
+    config::GenerateJob window = tiny64(), clip = tiny64();
+    window.length = 24;
+    clip.length = 4 * 24;
+    const double of_window = measured(window, configs, kPoseBytes),
+                 of_clip = measured(clip, configs, kPoseBytes);
+    std::printf("24 frames %.1f MB, 96 frames %.1f MB\n", of_window / 1e6, of_clip / 1e6);
+    EXPECT_LT(of_clip, 1.15 * of_window);
   });
 }
 

@@ -21,12 +21,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-models::BuildOptions frozen(bool motion, at::Device device) {
-  models::BuildOptions options;
-  options.motion = motion;
-  options.placement = [](const params::ParamInfo&) { return params::Placement{.trainable = false}; };
-  options.device = device;
-  return options;
+at::ScalarType matrices_of(const LoadedModel& model, const LoadOptions& options) {
+  return options.matrices ? options.matrices(model.precision) : at::kFloat;
+}
+
+models::BuildOptions frozen(const LoadedModel& model, const LoadOptions& options) {
+  models::BuildOptions build;
+  build.motion = model.has_motion;
+  build.placement = [matrices = matrices_of(model, options)](const params::ParamInfo& info) {
+    return params::Placement{.dtype = info.shape.size() >= 2 ? matrices : at::kFloat, .trainable = false};
+  };
+  build.device = options.device;
+  return build;
 }
 
 /// One name for all numbers that make the pictures.
@@ -81,7 +87,7 @@ Status open_encoders(LoadedModel& model, const config::ModelJob& job, uint64_t s
 Status check_before(const LoadOptions& options, const config::ModelJob& job, const LoadedModel& model) {
   if (!options.before_networks) return {};
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job, model.codec->channels(), model.has_motion));
-  return options.before_networks(configs, *model.codec);
+  return options.before_networks(configs, *model.codec, matrices_of(model, options));
 }
 
 }  // namespace
@@ -131,7 +137,7 @@ Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
   model.precision = job.precision;
   ZT_TRY(open_encoders(model, located, static_cast<uint64_t>(job.seed), options.device));
   ZT_TRY(check_before(options, job.model, model));
-  const models::BuildOptions build = frozen(model.has_motion, options.device);
+  const models::BuildOptions build = frozen(model, options);
   ZT_TRY_ASSIGN(const auto configs,
                 models::network_configs(job.model, model.codec->channels(), model.has_motion));
   model.networks = models::make_networks(configs, build, /*initialize=*/false);
@@ -159,7 +165,7 @@ Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions
   // One picture alone needs no motion modules; a clip without them is an error that names the key.
   model.has_motion = job.length > 1 || !files.mm_path.empty();
   ZT_TRY(check_before(options, files, model));
-  models::BuildOptions build = frozen(model.has_motion, options.device);
+  models::BuildOptions build = frozen(model, options);
   build.for_generation = true;
   ZT_TRY_ASSIGN(model.networks, models::build_networks(files, model.codec->channels(), build));
   for (const models::LoadReport& report : model.networks.reports) log::info("generate", report.summary());

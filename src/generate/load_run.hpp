@@ -47,9 +47,13 @@ struct WeightsChoice {
 struct LoadOptions {
   WeightsChoice weights = {};  ///< of a run
   at::Device device = at::kCPU;
-  /// Called when the sizes are known and before the networks' memory is taken; its error ends the loading.
-  /// May be empty.
-  std::function<Status(const models::NetworkConfigs&, const models::LatentCodec&)> before_networks = {};
+  /// The type in which parameters of two dimensions or more are kept, given how the run was trained (defaults
+  /// for weights of no run): that of the products they are for, whose casts it spares. Empty: fp32.
+  std::function<at::ScalarType(const config::PrecisionJob&)> matrices = {};
+  /// Called when the sizes are known and before the networks' memory is taken, with the type of matrices; its
+  /// error ends the loading. May be empty.
+  std::function<Status(const models::NetworkConfigs&, const models::LatentCodec&, at::ScalarType)>
+      before_networks = {};
 };
 
 /// What was copied out of a run.

@@ -26,6 +26,7 @@
 #include "generate/reference.hpp"
 #include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
+#include "models/scalar_type.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
 #include "tensor/from_entry.hpp"
@@ -106,8 +107,9 @@ std::vector<Image> pictures_of(const Canvas& canvas, const at::Tensor& pictures_
   return pictures;
 }
 
-config::GenerationDtypes dtypes_for(const config::EvalJob& job, const LoadedModel& model) {
-  return config::generation_dtypes(job.dtype, job.bank_dtype, model.precision, job.device == "cpu");
+/// `trained`: how the run's networks were.
+config::GenerationDtypes dtypes_for(const config::EvalJob& job, const config::PrecisionJob& trained) {
+  return config::generation_dtypes(job.dtype, job.bank_dtype, trained, job.device == "cpu");
 }
 
 struct Generated {
@@ -131,7 +133,7 @@ Result<Generated> generate_clip(const Evaluation& eval, const LoadedModel& model
   options.same_noise_per_frame = eval.job.same_noise_per_frame;
   options.context.frames = model.data.n_sample_frames;
   options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
-  const config::GenerationDtypes dtypes = dtypes_for(eval.job, model);
+  const config::GenerationDtypes dtypes = dtypes_for(eval.job, model.precision);
   options.bank_dtype = dtypes.bank;
   options.dtype = dtypes.networks;
   const Hooks stop_only{.should_stop = eval.hooks.should_stop};
@@ -190,12 +192,12 @@ Status write_latents(const Evaluation& eval, const data::Sample& sample, const a
 
 /// In the report and to who waits: measures of different numbers are not to be compared unawares.
 void say_dtypes(const Evaluation& eval, Groups& groups) {
-  const std::string own = config::words(dtypes_for(eval.job, eval.model));
+  const std::string own = config::words(dtypes_for(eval.job, eval.model.precision));
   log::info("eval", own);
   groups.generated.about += "; " + own;
   groups.wrong.about += "; " + own;
   if (!eval.baseline) return;
-  groups.baseline.about += "; " + config::words(dtypes_for(eval.job, *eval.baseline));
+  groups.baseline.about += "; " + config::words(dtypes_for(eval.job, eval.baseline->precision));
 }
 
 Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
@@ -270,8 +272,12 @@ bool is_fault_of_clip(const Error& error) {
 
 LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
   LoadOptions load{.device = device};
+  load.matrices = [&job](const config::PrecisionJob& trained) {
+    return models::scalar_type(dtypes_for(job, trained).networks);
+  };
   load.before_networks = [&job, data, device](const models::NetworkConfigs& configs,
-                                              const models::LatentCodec& codec) -> Status {
+                                              const models::LatentCodec& codec,
+                                              at::ScalarType matrices) -> Status {
     ZT_TRY_ASSIGN(const Canvas canvas,
                   make_canvas(data.width, data.height, codec.scale_factor(), config::Compat::None));
     config::GenerateJob like;
@@ -279,7 +285,8 @@ LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data
     like.device = job.device;
     ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     return tensor::require_memory(
-        device, memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames), kMemoryAdvice);
+        device, memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames, matrices),
+        kMemoryAdvice);
   };
   return load;
 }

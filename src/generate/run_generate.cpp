@@ -28,6 +28,7 @@
 #include "image/file.hpp"
 #include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
+#include "models/scalar_type.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
 #include "tensor/parallel.hpp"
@@ -80,6 +81,11 @@ int64_t clamped_length(const config::GenerateJob& job, int64_t num_poses) {
   return std::min(job.length, num_poses);
 }
 
+/// `trained`: how the run's networks were.
+config::GenerationDtypes dtypes_for(const config::GenerateJob& job, const config::PrecisionJob& trained) {
+  return config::generation_dtypes(job.dtype, job.bank_dtype, trained, job.device == "cpu");
+}
+
 Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& paths, at::Device device,
                            const Hooks& hooks) {
   say_loading(hooks, "reading reference and poses");
@@ -99,12 +105,16 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   say_loading(hooks, "loading networks");
   Canvas canvas;
   LoadOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
-  load.before_networks = [&](const models::NetworkConfigs& configs,
-                             const models::LatentCodec& codec) -> Status {
+  load.matrices = [&job](const config::PrecisionJob& trained) {
+    return models::scalar_type(dtypes_for(job, trained).networks);
+  };
+  load.before_networks = [&](const models::NetworkConfigs& configs, const models::LatentCodec& codec,
+                             at::ScalarType matrices) -> Status {
     ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
     ZT_TRY(tensor::require_memory(
-        device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames), kMemoryAdvice));
+        device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames, matrices),
+        kMemoryAdvice));
     return resources::require_disk(files::whole_path(paths.bare), disk_demands(job, canvas, num_frames),
                                    kDiskAdvice);
   };
@@ -121,10 +131,6 @@ config::ContextJob context_for(const config::GenerateJob& job, const LoadedModel
   log::info("generate", fmt::format("context.frames={} because the run was trained on clips of that length",
                                     context.frames));
   return context;
-}
-
-config::GenerationDtypes dtypes_for(const config::GenerateJob& job, const LoadedModel& model) {
-  return config::generation_dtypes(job.dtype, job.bank_dtype, model.precision, job.device == "cpu");
 }
 
 Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::Device device,
@@ -146,7 +152,7 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
   options.seed = job.seed;
   options.same_noise_per_frame = job.same_noise_per_frame;
   options.context = context_for(job, inputs.model);
-  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model);
+  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   options.bank_dtype = dtypes.bank;
   options.dtype = dtypes.networks;
   options.chunk_frames = job.decode_chunk_frames;
@@ -218,7 +224,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(files::require_writable(first_paths.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
   const OutputPaths paths = output_paths(job, inputs.canvas, now);
-  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model);
+  const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   log::info("generate", config::words(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());
 

@@ -12,6 +12,7 @@
 #include "generate/internal/pose_features.hpp"
 #include "generate/internal/side_by_side.hpp"
 #include "generate/pipeline/windows.hpp"
+#include "models/scalar_type.hpp"
 #include "tensor/autocast.hpp"
 #include "tensor/noise.hpp"
 #include "tensor/require.hpp"
@@ -165,10 +166,8 @@ void Sampling::report(size_t step, const std::string& action) const {
 
 Result<at::Tensor> Sampling::run() {
   std::optional<tensor::AutocastGuard> autocast;
-  if (options_.dtype != config::MixedPrecision::Fp32) {
-    const auto dtype = options_.dtype == config::MixedPrecision::Bf16 ? at::kBFloat16 : at::kHalf;
-    autocast.emplace(device_.type(), tensor::AutocastState{true, dtype});
-  }
+  if (options_.dtype != config::MixedPrecision::Fp32)
+    autocast.emplace(device_.type(), tensor::AutocastState{true, models::scalar_type(options_.dtype)});
   at::Tensor latents_CFHW = draw_noise(options_.same_noise_per_frame ? 1 : input_.num_frames);
   if (options_.same_noise_per_frame)
     latents_CFHW = latents_CFHW.expand({-1, input_.num_frames, -1, -1}).contiguous();

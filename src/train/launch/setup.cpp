@@ -180,8 +180,11 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
 Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
                           const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
   const config::TrainJob& job = setup.job;
-  ZT_TRY_ASSIGN(std::vector<resources::Demand> demands,  // of the host
-                require_training_memory(setup, configs, table, setup.encoders.codec->scale_factor()));
+  const models::LatentCodec& codec = *setup.encoders.codec;
+  ZT_TRY_ASSIGN(
+      std::vector<resources::Demand> demands,  // of the host
+      require_training_memory(setup, configs, table,
+                              {.channels = codec.channels(), .scale_factor = codec.scale_factor()}));
   if (!wants_snapshots) return false;
   const Crowd crowd{setup.ranks.size(), setup.ranks.on_this_host()};
   demands.push_back(snapshot_demand(job, table, crowd));

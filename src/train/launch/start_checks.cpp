@@ -61,7 +61,7 @@ Status check_disk(const Setup& setup, const contract::RunFolder& run, const para
 Result<std::vector<resources::Demand>> require_training_memory(const Setup& setup,
                                                                const models::NetworkConfigs& configs,
                                                                const params::ParamTable& table,
-                                                               int64_t scale_factor,
+                                                               const models::LatentShape& latents,
                                                                std::span<const resources::Demand> encoders) {
   const config::TrainJob& job = setup.job;
   const int64_t ranks = setup.ranks.size();
@@ -71,14 +71,17 @@ Result<std::vector<resources::Demand>> require_training_memory(const Setup& setu
     return demands;
   };
   if (setup.device.is_cpu()) {
-    std::vector<resources::Demand> demands = with_encoders(memory_demands(job, configs, scale_factor, crowd));
+    std::vector<resources::Demand> demands =
+        with_encoders(memory_demands(job, configs, latents.scale_factor, crowd));
+    demands.push_back(ahead_demand(job, latents, crowd));
     ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
     return demands;
   }
-  ZT_TRY(tensor::require_memory(setup.device, with_encoders(gpu_demands(job, configs, scale_factor, ranks)),
-                                kMemoryAdvice));
+  ZT_TRY(tensor::require_memory(
+      setup.device, with_encoders(gpu_demands(job, configs, latents.scale_factor, ranks)), kMemoryAdvice));
   const HostMemory of_rank = rank_memory(job, state_costs(job, table), ranks, Place::Gpu).host;
   std::vector<resources::Demand> demands = host_demands(of_rank, crowd.here);
+  demands.push_back(ahead_demand(job, latents, crowd));
   ZT_TRY(resources::require_memory(demands, kHostAdvice));
   return demands;
 }
@@ -102,7 +105,7 @@ Status check_before_encoders(const Setup& setup, const contract::RunFolder& run,
   // On a GPU each rank has its own.
   const int64_t processes = setup.device.is_cpu() ? setup.ranks.on_this_host() : 1;
   const resources::Demand weights = prepare::encoder_demand(encoders, processes);
-  ZT_TRY(require_training_memory(setup, configs, table, scale_factor, {&weights, 1}));
+  ZT_TRY(require_training_memory(setup, configs, table, encoders.latents, {&weights, 1}));
   return setup.ranks.is_first() ? check_disk(setup, run, table, encoders) : Status();
 }
 

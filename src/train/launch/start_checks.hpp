@@ -9,6 +9,7 @@
 
 #include "base/process/resources.hpp"
 #include "contract/run_folder.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"
 #include "train/launch/origin.hpp"
@@ -24,9 +25,9 @@ namespace zt::train {
 Status check_before_encoders(const Setup& setup, const contract::RunFolder& run, const Origin& origin);
 
 /// That the training of all ranks of this host fits beside `encoders`. Returns what it takes of the host's
-/// memory: on a GPU only what is offloaded. Errors: Exhausted.
+/// memory: on a GPU only what is offloaded, and samples. Errors: Exhausted.
 Result<std::vector<resources::Demand>> require_training_memory(
     const Setup& setup, const models::NetworkConfigs& configs, const params::ParamTable& table,
-    int64_t scale_factor, std::span<const resources::Demand> encoders = {});
+    const models::LatentShape& latents, std::span<const resources::Demand> encoders = {});
 
 }  // namespace zt::train

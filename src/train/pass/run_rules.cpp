@@ -14,18 +14,6 @@
 
 namespace zt::train {
 
-at::ScalarType scalar_type(config::MixedPrecision precision) {
-  switch (precision) {
-    case config::MixedPrecision::Fp32:
-      return at::kFloat;
-    case config::MixedPrecision::Bf16:
-      return at::kBFloat16;
-    case config::MixedPrecision::Fp16:
-      return at::kHalf;
-  }
-  return at::kFloat;
-}
-
 namespace {
 
 tensor::AutocastState autocast(config::MixedPrecision precision) {
@@ -106,15 +94,18 @@ int64_t samples_per_step(const config::TrainJob& job) {
   return job.data.train_bs * job.optimizer.gradient_accumulation_steps * job.lanes;
 }
 
-size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step) {
+int64_t sample_bytes(const config::TrainJob& job, const models::LatentShape& latents) {
   constexpr int64_t kPoseBytes = 3, kMomentBytes = 2 * sizeof(float);
   const config::DataJob& data = job.data;
   const int64_t pixels = data.width * data.height;
   const int64_t latent_pixels = pixels / (latents.scale_factor * latents.scale_factor) + 1;
   const int64_t of_frame = kPoseBytes * pixels + kMomentBytes * latents.channels * latent_pixels;
-  const int64_t frames = job.stage == 2 ? data.n_sample_frames : 1;
-  const int64_t fit = (data.decode_memory_mib << 20) / (of_frame * frames);
-  const int64_t asked = data.prefetch_batches * static_cast<int64_t>(of_step);
+  return of_frame * (job.stage == 2 ? data.n_sample_frames : 1);
+}
+
+size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step) {
+  const int64_t fit = (job.data.decode_memory_mib << 20) / sample_bytes(job, latents);
+  const int64_t asked = job.data.prefetch_batches * static_cast<int64_t>(of_step);
   return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
 }
 

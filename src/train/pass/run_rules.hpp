@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
 #include "models/encoder_shapes.hpp"
+#include "models/scalar_type.hpp"
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/loss_scaler.hpp"
@@ -35,11 +36,13 @@ std::vector<std::string> freeze_misses(const config::TrainJob& job, const params
 /// parameters are kept in precision.trained_weights, the others in precision.frozen_dtype.
 params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table);
 
-/// fp32, bf16 or fp16 as libtorch calls it.
-at::ScalarType scalar_type(config::MixedPrecision precision);
+using models::scalar_type;
 
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
 int64_t samples_per_step(const config::TrainJob& job);
+
+/// Bytes of a sample that is ready: poses and moments of latents.
+int64_t sample_bytes(const config::TrainJob& job, const models::LatentShape& latents);
 
 /// Samples that may be ready before their step, for a rank that takes `of_step` of them each: as many batches
 /// as the job asks for, as far as data.decode_memory_mib goes, and one in any case.

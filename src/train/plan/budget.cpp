@@ -117,6 +117,14 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
   return demands;
 }
 
+resources::Demand ahead_demand(const config::TrainJob& job, const models::LatentShape& latents, Crowd crowd) {
+  const int64_t lanes = (job.lanes + crowd.ranks - 1) / crowd.ranks;  // of the rank with the most
+  const auto of_step = static_cast<uint64_t>(samples_per_step(job) / job.lanes * lanes);
+  const auto samples = prefetched_samples(job, latents, of_step) * static_cast<size_t>(crowd.here);
+  return {fmt::format("{} samples ahead of their steps", samples),
+          samples * static_cast<uint64_t>(sample_bytes(job, latents))};
+}
+
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
   return two_of_all("two snapshots in memory of what trains", job, table, crowd);
 }

@@ -8,6 +8,7 @@
 
 #include "base/process/resources.hpp"
 #include "config/job/train_job.hpp"
+#include "models/encoder_shapes.hpp"
 #include "models/network_set.hpp"
 #include "params/param_table.hpp"
 #include "train/plan/plan.hpp"
@@ -32,6 +33,9 @@ std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const mo
                                            int64_t scale_factor, int64_t ranks);
 /// What the host of so many such ranks must hold of their state; nothing where that is not offloaded.
 std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks);
+/// What samples take that the ranks here have ready before their steps, of the host's memory.
+resources::Demand ahead_demand(const config::TrainJob& job, const models::LatentShape& latents,
+                               Crowd crowd = {});
 /// What snapshots of the shards of the ranks here take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   Crowd crowd = {});

@@ -37,6 +37,21 @@ TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
   EXPECT_EQ(bytes_of(demands, "averaged weights"), 0U);
 }
 
+TEST(Budget, SamplesAheadAreThoseOfAllRanksHere) {
+  config::TrainJob job;
+  job.data.width = job.data.height = 64;
+  job.data.train_bs = 3;
+  job.lanes = 3;
+  job.data.prefetch_batches = 2;
+  constexpr uint64_t kSample = 3 * 64 * 64 + 8 * 4 * (8 * 8 + 1);  // poses; mean and variance of 4 channels
+  EXPECT_EQ(ahead_demand(job, {}).bytes, 2 * 9 * kSample);
+  EXPECT_EQ(ahead_demand(job, {}, {.ranks = 2, .here = 2}).bytes, 2 * 2 * 6 * kSample);
+  EXPECT_EQ(ahead_demand(job, {}, {.ranks = 3, .here = 1}).bytes, 2 * 3 * kSample);
+  job.data.prefetch_batches = 1024;
+  job.data.decode_memory_mib = 16;  // as far as it goes
+  EXPECT_EQ(ahead_demand(job, {}).bytes, (16ULL << 20) / kSample * kSample);
+}
+
 TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
   config::TrainJob job;
   job.lanes = 4;
