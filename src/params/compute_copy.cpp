@@ -5,6 +5,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <map>
+#include <utility>
 #include <vector>
 
 namespace zt::params {
@@ -23,17 +25,24 @@ void ComputeCopy::refresh() {
 
 void ComputeCopy::collect(ParamStore& into) {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> first, first_sums, further, further_sums;
+  struct Gradients {
+    std::vector<at::Tensor> here, sums;
+  };
+  // By whether the sums are zero still, and their type: what is launched together has one of each.
+  std::map<std::pair<bool, at::ScalarType>, Gradients> groups;
   for (size_t i = 0; i < copy_->params().size(); ++i) {
-    const StoredParam& here = copy_->params()[i];
-    if (!here.value.grad().defined()) continue;
-    const bool is_first = !into.segments()[here.segment].touched;
-    (is_first ? first : further).push_back(here.value.grad());
-    (is_first ? first_sums : further_sums).push_back(into.params()[i].value.grad());
-    here.value.mutable_grad().reset();
+    const StoredParam& param = copy_->params()[i];
+    if (!param.value.grad().defined()) continue;
+    const at::Tensor& sum = into.params()[i].value.grad();
+    Gradients& group = groups[{!into.segments()[param.segment].touched, sum.scalar_type()}];
+    group.here.push_back(param.value.grad());
+    group.sums.push_back(sum);
+    param.value.mutable_grad().reset();
   }
-  if (!first.empty()) at::_foreach_copy_(first_sums, first);
-  if (!further.empty()) at::_foreach_add_(further_sums, further);
+  for (const auto& [kind, group] : groups) {
+    const bool are_zero = kind.first;
+    are_zero ? at::_foreach_copy_(group.sums, group.here) : at::_foreach_add_(group.sums, group.here);
+  }
 }
 
 }  // namespace zt::params

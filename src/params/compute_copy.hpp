@@ -2,10 +2,10 @@
 // Weights in the type that a GPU's products read, kept beside the fp32 ones that the optimizer steps.
 // Autocast would cast each weight at each use and each gradient on its way back, three small launches for
 // every parameter of a step, and the processor that launches them is what a step of a GPU waits for. Here one
-// launch a segment casts, and the gradients of all parameters come back in a few.
+// launch a segment casts, and the gradients of a step's first pass come back in a few.
 //
 // A weight that a pass uses several times has its gradients added up in the short type, as PyTorch's autocast
-// does with its cache of casts; passes add to the fp32 gradients.
+// does with its cache of casts; passes add to the store's gradients, fp32 unless its weights are short too.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -3,7 +3,6 @@
 #include "tensor/device.hpp"
 
 #include <ATen/Context.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -66,12 +65,6 @@ void set_gpu_math(const GpuMath& math) {
   context.setDeterministicFillUninitializedMemory(false);  // nothing here reads what it has not written
   context.setDeterministicCuDNN(math.is_repeatable);
   context.setBenchmarkCuDNN(!math.is_repeatable);  // picks by time, so not the same each run
-}
-
-void synchronize(at::Device device) {
-  if (device.is_cpu()) return;
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  guard.synchronizeStream(guard.getStream(device));
 }
 
 }  // namespace zt::tensor

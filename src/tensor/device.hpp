@@ -26,7 +26,4 @@ Result<at::Device> open_device(const std::string& name, int64_t place = 0);
 /// Must come after open_device() and before the GPU's first product.
 void set_gpu_math(const GpuMath& math);
 
-/// Waits until the device has done what this thread asked of it. Nothing to do on the CPU.
-void synchronize(at::Device device);
-
 }  // namespace zt::tensor

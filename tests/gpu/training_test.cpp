@@ -63,6 +63,15 @@ TEST_P(TrainingOnGpu, GivesTheCpusLosses) {
   }
 }
 
+TEST_P(TrainingOnGpu, TimesAreOfTheGpusWork) {
+  Trainer trainer(job(), kThreads, gpu);
+  const StepReport first = trainer.step(0), second = trainer.step(2);
+  EXPECT_EQ(first.optimizer_s, 0) << "no update was before it";
+  EXPECT_GT(second.optimizer_s, 0);
+  EXPECT_GT(first.forward_s, 0);
+  EXPECT_GT(first.backward_s, 0);
+}
+
 TEST_P(TrainingOnGpu, GivesTheSameBitsAgain) {
   Trainer one(job(), kThreads, gpu), other(job(), kThreads, gpu);
   train(one, 0, kSteps);

@@ -41,10 +41,14 @@ LaneGroup::LaneGroup(models::NetworkSet& networks, const Options& options)
     Lane& lane = lanes_[i];
     if (i > 0) lane.own_store = networks.store->with_own_gradients();
     lane.store = i > 0 ? lane.own_store.get() : networks.store.get();
-    if (i > 0 && !copy_) lane.own_networks = std::make_unique<OwnNetworks>(networks, *lane.store);
-    lane.networks = copy_               ? &copy_networks_->step_networks
-                    : lane.own_networks ? &lane.own_networks->step_networks
-                                        : &given_networks_;
+    if (copy_) {
+      lane.networks = &copy_networks_->step_networks;
+    } else if (i == 0) {
+      lane.networks = &given_networks_;
+    } else {
+      lane.own_networks = std::make_unique<OwnNetworks>(networks, *lane.store);
+      lane.networks = &lane.own_networks->step_networks;
+    }
   }
   if (!one_by_one_ && threads_.side_by_side > 1)
     pool_ = std::make_unique<ThreadPool>(static_cast<size_t>(threads_.side_by_side - 1));

@@ -46,8 +46,8 @@ class LaneGroup {
 
   /// The store that takes a lane's gradients and touched flags.
   params::ParamStore& store(size_t lane) { return *lanes_[lane].store; }
-  /// Runs body(lane, its networks) for every lane and returns when all are done. The body may throw; the
-  /// first lane's exception is thrown again here.
+  /// Runs body(lane, its networks) for every lane, on the weights as they are now, and returns when all are
+  /// done. The body may throw; the first lane's exception is thrown again here.
   void run(const std::function<void(size_t, const StepNetworks&)>& body);
   /// Brings a lane's gradients from the copies to its store; after each backward pass, before touch().
   void collect(size_t lane);
