@@ -27,7 +27,10 @@ namespace zt::worker {
 namespace {
 
 /// The launcher decides at once when a process has ended; this is for one that hangs.
-constexpr std::chrono::minutes kNewsLimit{1};
+constexpr std::chrono::seconds kNewsLimit{60};
+/// For who was told of a newer generation: the launcher's is in the store by then, or it is another
+/// launcher's.
+constexpr std::chrono::seconds kOldNewsLimit{1};
 constexpr std::chrono::seconds kConnectLimit{30};
 
 void say_ready(const train::Setup& setup, double seconds, train::Journal& journal) {
@@ -130,7 +133,8 @@ bool Training::goes_on_after(const Error& error) {
   log::info("train", "waiting for the lost rank: " + error.text());
   // Nobody sets the key unless it is over; the next generation ends the wait.
   if (news_) {
-    const auto heard = news_->get(contract::kNoRestart, clock::in(kNewsLimit));
+    const auto limit = error.code == ErrorCode::Superseded ? kOldNewsLimit : kNewsLimit;
+    const auto heard = news_->get(contract::kNoRestart, clock::in(limit));
     if (heard || heard.error().code != ErrorCode::Superseded) return false;
   }
   contract::Attempt newest = run_.attempts().back();

@@ -4,6 +4,7 @@
 processes, and the run ends with the bits of one that nobody touched. Nothing is left behind.
 Usage: recovery_test.py FOLDER_OF_PROGRAMS"""
 import os
+import shutil
 import signal
 import struct
 import sys
@@ -11,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, descendants
+from kill_test import DEADLINE_S, Jobs, descendants, processes_on
 from ranks_test import Runs as RankRuns
 
 STEPS = 12
@@ -216,6 +217,21 @@ def stop_while_they_form(runs, name, victim, wanted):
     assert runs.weights(name) == wanted, "stopped: other weights than undisturbed"
 
 
+def be_taken_over(runs, name, other, kills=0):
+    """A newer launch, not of this launcher, has saved in the run's folder: all ranks end, and not after a minute. `other`: a
+    run that has saved in launch kills + 2 or later."""
+    saved = max(runs.folder(other).glob("checkpoints/step-*"))
+    spare = shutil.copytree(saved, runs.root / name)
+    launcher = runs.train(name, 2, "--set", "checkpoint.every_steps=8")
+    for generation in range(1, kills + 1):
+        kill(at_step(runs, name, generation, rank=1, generation=generation))
+    at_step(runs, name, kills + 1, generation=kills + 1)
+    spare.rename(runs.folder(name) / "checkpoints" / saved.name)
+    began = time.monotonic()
+    assert launcher.wait(DEADLINE_S) == 79, runs.log()
+    assert time.monotonic() - began < 30, "the ranks waited for news of their own launcher"
+
+
 def memory_files(root):
     """Processes on runs in this folder that hold a snapshot file."""
     held = []
@@ -245,12 +261,13 @@ def main():
                 ("twins", lose_with_memory(1), 2, *PEER, "--set", "parallel.zero_stage=0"),
                 ("disk", lambda r, n, p: kill(at_step(r, n, 5, rank=1)), 2, "--set", "checkpoint.memory_every_steps=0")):
             recover(runs, name, strike, wanted, *more)
+        be_taken_over(runs, "taken", "first")
+        be_taken_over(runs, "taken_later", "forming", kills=1)
         use_up_the_budget(runs)
         die_at_the_same_step(runs)
         for victim in (0, 1):
             stop_while_they_form(runs, f"stopped{victim}", victim, wanted)
-        left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(root).encode() in p.read_bytes()]
-        assert not left, f"processes left: {left}"
+        assert not processes_on(root), f"processes left: {processes_on(root)}"
     assert not memory_files(root), f"snapshots left in memory: {memory_files(root)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"

@@ -153,7 +153,9 @@ bool Recovery::has_not_joined(size_t rank) const {
 bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
   const auto& end = workers.end_of(rank);
   if (restarts_ == 0 || !end) return false;
-  if (contract::error_of_exit(end->exit.code) == ErrorCode::Superseded) return true;
+  // In this launch already: another launcher's has taken the run over.
+  if (contract::error_of_exit(end->exit.code) == ErrorCode::Superseded)
+    return !session_.hosts.empty() || has_not_joined(rank);
   if (end->exit.signal != 0) return session_.hosts.empty() && has_not_joined(rank);
   return is_clean(end->exit) &&
          (has_not_joined(rank) || !contract::read_progress(session_.call_of(rank).progress));

@@ -136,6 +136,23 @@ TEST_F(RecoveryTest, ASurvivorThatIsKilledLaterBeginsALaunch) {
   EXPECT_THAT(lines, HasSubstr("restarting as launch " + std::to_string(first_launch_ + 2)));
 }
 
+TEST_F(RecoveryTest, ARankThatAnotherLauncherHasSupersededIsNotStartedAgain) {
+  Recovery recovery(session_);
+  workers_.kill(0);
+  tend(recovery);
+  workers_.started.clear();
+  const int superseded = policy(ErrorCode::Superseded).exit_code;
+  workers_.leave(1, superseded);  // it had no memory to live on with, and still says the launch before
+  tend(recovery);
+  EXPECT_EQ(workers_.started.size(), 1U);
+
+  for (size_t rank = 0; rank < kRanks; ++rank) says(rank, first_launch_ + 1, 7);
+  workers_.started.clear();
+  workers_.leave(1, superseded);
+  tend(recovery);
+  EXPECT_THAT(workers_.started, IsEmpty());
+}
+
 // The first try comes at once: often only the connection broke.
 TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   Recovery recovery(session_);
