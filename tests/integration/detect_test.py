@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import stuck
-from kill_test import DEADLINE_S, Jobs, descendants
+from kill_test import DEADLINE_S, Jobs, descendants, processes_on
 from recovery_test import Runs, at_step, pid_of, wait_until
 
 HANG_S = 5  # parallel.hang_s
@@ -145,6 +145,7 @@ def main():
             is_found_before_its_first_word(runs)
             if stuck.CAN:
                 goes_on_after(runs, "asleep", 1)
+        assert not processes_on(root), f"processes left: {processes_on(root)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"
 

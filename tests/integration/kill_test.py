@@ -126,6 +126,17 @@ def descendants(pid):
     return [int(c) for c in children] + [d for c in children for d in descendants(int(c))]
 
 
+def processes_on(root):
+    """Command lines of processes that work in this folder. What ranks share in memory (memfds) lives as long as they do."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes())
+        except OSError:
+            pass
+    return [line for line in lines if str(root).encode() in line]
+
+
 def kill(process, whom):
     """kill -9 of the program, of the workers that it started, of one of them, or of all. What lives on may finish the job."""
     workers = descendants(process.pid)

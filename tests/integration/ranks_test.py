@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, descendants
+from kill_test import DEADLINE_S, Jobs, descendants, processes_on
 
 STEPS = 12
 
@@ -80,6 +80,14 @@ def all_end_within_a_second(runs):
     raise AssertionError("the other rank took more than a second to end")
 
 
+def keeps_what_is_faster(runs, wanted):
+    """Speeds are measured, each unit is kept or gathered by them, and the bits are the same."""
+    runs.finish(runs.train("faster", "--ranks", 2, "--set", "parallel.zero_stage=3", "--set", "parallel.keep_whole_if_faster=true"))
+    said = [log.read_text() for log in runs.root.glob("runs/faster-*/attempts/1/rank-00000.log")]
+    assert said and re.search(r"units with fewer than \d+ positions keep their weights whole", said[0]), said
+    assert runs.weights("faster") == wanted, "units kept by measured speed: other weights than one process"
+
+
 def main():
     segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +105,8 @@ def main():
         assert runs.weights("killed") == wanted, "the resumed run has other weights"
         assert runs.start("train", "--resume", "killed", "--ranks", 9).wait(DEADLINE_S) != 0
         assert "at most 4 ranks" in runs.log(), runs.log()
+        keeps_what_is_faster(runs, wanted)
+        assert not processes_on(root), f"processes left: {processes_on(root)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"
 

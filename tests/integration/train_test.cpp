@@ -54,6 +54,12 @@ TEST(Train, ResumesExactlyWithDropoutAndAverages) {
   expect_exact_resume("ema", {"condition.uncond_ratio=0.3", "optimizer.ema_decay=0.9"});
 }
 
+// The loss scale is state, too: it doubles before and after the kill, and what overflows halves it.
+TEST(Train, ResumesExactlyInFp16) {
+  expect_exact_resume("half", {"precision.mixed_precision=fp16", "precision.init_loss_scale=16777216",
+                               "precision.loss_scale_growth_interval=3"});
+}
+
 TEST(Train, ResumesExactlyIn8BitAndBf16WithLanes) {
   expect_exact_resume("short", {"optimizer.use_8bit_adam=true", "precision.mixed_precision=bf16", "lanes=2",
                                 "threads=2", "optimizer.gradient_accumulation_steps=2"});
