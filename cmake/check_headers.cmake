@@ -2,15 +2,13 @@
 # zt_check_headers(): every header of src/ compiles on its own, so that none leans on what its users include. Part of the
 # developer presets' build (ZT_WERROR), without the sanitizers', which would prove it again; the objects are thrown away,
 # only their compiling counts.
-# Torch-free headers with a .cpp of their name need nothing more: it includes them first (scripts/check_layers.py). In the
-# compute plane the precompiled header comes before that, so all are compiled here; those that reach ATen/core/Tensor.h
-# with that header, and nothing else, precompiled.
+# That a .cpp includes its header first proves nothing: neighbours are compiled together (cmake/zt_library.cmake), and in the
+# compute plane behind a precompiled header. Those that reach ATen/core/Tensor.h have that header, and nothing else, precompiled.
 function(zt_check_headers)
   get_property(_headers GLOBAL PROPERTY ZT_ALL_HEADERS)
   foreach(_header IN LISTS _headers)
     file(RELATIVE_PATH _name "${CMAKE_SOURCE_DIR}/src" "${_header}")
     string(REGEX MATCH "^[^/]+" _folder "${_name}")
-    string(REGEX REPLACE "hpp$" "cpp" _own_source "${_header}")
     set(_kind torch_free)
     if(ZT_PLANE_${_folder} STREQUAL "compute")
       zt_reaches_tensor("${_name}" _reaches)
@@ -19,8 +17,6 @@ function(zt_check_headers)
       else()
         set(_kind compute)
       endif()
-    elseif(EXISTS "${_own_source}")
-      continue()
     endif()
     set(_source "${CMAKE_BINARY_DIR}/check_headers/${_name}.cpp")
     file(CONFIGURE OUTPUT "${_source}" CONTENT "#include \"${_name}\"\n")

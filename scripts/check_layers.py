@@ -8,7 +8,7 @@
 - No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
   utils, helper, manager or common.
 - at::parallel_for is serial in a file compiled without OpenMP: tensor/parallel.hpp is the one that is not.
-- x.cpp includes x.hpp before anything else: so the build proves that x.hpp compiles alone (cmake/check_headers.cmake).
+- x.cpp includes x.hpp before anything else. (That x.hpp compiles alone is cmake/check_headers.cmake's to prove.)
 Prints one line per finding, "path:line: what"; exit code 1 if there is any. Usage: check_layers.py [ROOT]
 """
 import re
