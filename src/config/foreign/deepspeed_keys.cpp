@@ -20,8 +20,8 @@ constexpr std::string_view kNoNvme = "nothing is kept on NVMe";
 constexpr std::string_view kWeightsStay = "weights are not offloaded";
 constexpr std::string_view kWeights =
     "counts at stage 3, and there only none: offloading of weights is not built";
-constexpr std::string_view kAllFp32 =
-    "weights, gradients and optimizer state are fp32 (8 bit by optimizer.use_8bit_adam)";
+constexpr std::string_view kKept =
+    "precision.trained_weights and optimizer.use_8bit_adam say what is kept in fewer than 32 bits";
 constexpr std::string_view kTracking = "metrics, events and report.html of a run are always written";
 constexpr std::string_view kRecompute =
     "gradient_checkpointing decides, as in DeepSpeed, where the model calls for it";
@@ -40,7 +40,7 @@ constexpr KeyRow kRows[] = {
     {"gradient_predivide_factor", Number, "1", Ignore, "", kSameSum},
     {"gradient_allreduce_op", Text, "mean", Only, "mean", "the loss is a mean over the global batch"},
     {"communication_data_type", Text, "that of training", Ignore, "",
-     "gradients and weights are sent as fp32"},
+     "gradients and weights are sent as they are kept (precision.trained_weights)"},
     {"seq_parallel_communication_data_type", Text, "fp32", Ignore, "", "there is no sequence parallelism"},
     {"sparse_gradients", Bool, "false", Ignore, "", "no parameter has sparse gradients"},
     {"disable_allgather", Bool, "false", Ignore, "", kOwnExchange},
@@ -94,21 +94,21 @@ constexpr KeyRow kRows[] = {
     {"fp16.hysteresis", Int, "2", Ignore, "", "the scale halves at every overflow"},
     {"fp16.consecutive_hysteresis", Bool, "false", Ignore, "", "the scale halves at every overflow"},
     {"fp16.min_loss_scale", Number, "1", Ignore, "", "the scale may fall to 2^-16"},
-    {"fp16.fp16_master_weights_and_grads", Bool, "false", Only, "false", kAllFp32},
+    {"fp16.fp16_master_weights_and_grads", Bool, "false", Only, "false", kKept},
     {"bf16.enabled", Bool, "false", Special, "", "true: precision.mixed_precision = bf16", true},
     {"bf16.immediate_grad_update", Bool, "true", Ignore, "", "names only another way to the same numbers"},
     {"bf16.check_grad_overflow", Bool, "true", Ignore, "", "gradients are always checked"},
     {"bf16.check_overflow", Bool, "", Renamed, "bf16.check_grad_overflow"},
-    {"bf16.bf16_master_weights_and_grads", Bool, "false", Only, "false", kAllFp32},
-    {"bf16.bf16_optimizer_states", Bool, "false", Only, "false", kAllFp32},
+    {"bf16.bf16_master_weights_and_grads", Bool, "false", Only, "false", kKept},
+    {"bf16.bf16_optimizer_states", Bool, "false", Only, "false", kKept},
     {"bfloat16", Any, "", Renamed, "bf16"},
     {"torch_autocast.enabled", Bool, "false", Special, "", "true: precision.mixed_precision = dtype"},
     {"torch_autocast.dtype", Text, "bfloat16", Special, "", "bfloat16 or float16"},
     {"torch_autocast.lower_precision_safe_modules", Any, "", Ignore, "",
      "matrix products and convolutions are cast"},
-    {"data_types.grad_accum_dtype", Text, "", Ignore, "", kAllFp32},
-    {"data_types.param_dtype", Text, "", Ignore, "", kAllFp32},
-    {"data_types.buffer_dtype", Text, "", Ignore, "", kAllFp32},
+    {"data_types.grad_accum_dtype", Text, "", Ignore, "", kKept},
+    {"data_types.param_dtype", Text, "", Ignore, "", kKept},
+    {"data_types.buffer_dtype", Text, "", Ignore, "", kKept},
 
     {"activation_checkpointing.partition_activations", Bool, "false", Ignore, "", kRecompute},
     {"activation_checkpointing.number_checkpoints", Int, "", Ignore, "", kRecompute},
