@@ -15,7 +15,7 @@ namespace zt::cli {
 struct QuickstartOptions {
   std::filesystem::path folder = "quickstart";
   std::filesystem::path
-      recipes;  ///< folder with synth.yaml, stage1.yaml, stage2.yaml; empty: the installed ones
+      recipes;  ///< folder with synth.yaml, stage1.yaml and so on, and codec/; empty: the installed ones
 };
 
 /// The exit code of the first part that did not succeed, else 0. Errors: NotFound if the recipes are missing;
