@@ -81,6 +81,25 @@ TEST(ComputeCopy, CollectsOnTopOfEarlierPasses) {
   EXPECT_EQ(store.find("net.trained")->value.grad().data_ptr(), gradient.data_ptr());
 }
 
+// Weights in bf16 beside norms in fp32 (precision.trained_weights).
+TEST(ComputeCopy, CollectsIntoSumsOfEitherType) {
+  ParamStore::Options options;
+  options.placement = [](const ParamInfo& info) {
+    return Placement{.dtype = info.name == "net.trained" ? at::kBFloat16 : at::kFloat};
+  };
+  ParamStore store(copied_table(), options);
+  ComputeCopy copy(store, at::kBFloat16);
+  const CopiedNet net(copy.source("net"));
+  copy.refresh();
+  for (const double factor : {3.0, 4.0}) {
+    ((net.trained.sum() + net.frozen.sum()) * factor).backward();
+    copy.collect(store);
+    store.touch("net");
+  }
+  EXPECT_TRUE(at::equal(store.find("net.trained")->value.grad(), at::full({300}, 7, at::kBFloat16)));
+  EXPECT_TRUE(at::equal(store.find("net.frozen")->value.grad(), at::full({5}, 7.0f)));
+}
+
 TEST(ComputeCopy, LeavesAloneWhatNoPassReached) {
   ParamStore store(copied_table(), frozen_but_one());
   ComputeCopy copy(store, at::kBFloat16);

@@ -172,6 +172,22 @@ INSTANTIATE_TEST_SUITE_P(Each, TrainingOnGpu,
                                                               MixedPrecision::Fp16)),
                          name_of);
 
+class ShortWeightsOnGpu : public test::OnGpu {};
+
+TEST_F(ShortWeightsOnGpu, TrainNearlyAsTheCpusInFp32AndTheSameAgain) {
+  config::TrainJob job = tiny_job(1);
+  Trainer on_cpu(job);
+  job.precision.mixed_precision = MixedPrecision::Bf16;
+  job.precision.trained_weights = config::TrainedWeights::Bf16;
+  Trainer one(job, kThreads, gpu), other(job, kThreads, gpu);
+  for (int step = 0; step < kSteps; ++step) {
+    const auto first = static_cast<uint64_t>(step * 2);
+    EXPECT_NEAR(one.step(first).loss / on_cpu.step(first).loss, 1, 2e-2) << "step " << step;
+    (void)other.step(first);
+  }
+  EXPECT_EQ(one.digest(), other.digest());
+}
+
 class Fp16OnGpu : public test::OnGpu {};
 
 TEST_F(Fp16OnGpu, AnOverflowHalvesTheScaleAndChangesNothing) {
