@@ -60,7 +60,7 @@ config::TrainJob quarter_width(int64_t stage, config::MixedPrecision precision, 
   return job;
 }
 
-StepBatches noise_batches(const config::TrainJob& job) {
+Batch noise_batch(const config::TrainJob& job) {
   const int64_t items = job.data.train_bs, frames = job.stage == 2 ? job.data.n_sample_frames : 1;
   const int64_t side = job.data.width / scale_of(job), context = job.model.unet.cross_attention_dim;
   Batch batch;
@@ -72,7 +72,14 @@ StepBatches noise_batches(const config::TrainJob& job) {
   batch.reference_RCHW = at::randn({items, test::kTinyChannels, side, side});
   batch.reference_context_RLD = batch.context_BLD;
   for (int64_t i = 0; i < items; ++i) batch.bank_row_B.push_back(i);
-  return {{batch}};
+  return batch;
+}
+
+StepBatches noise_batches(const config::TrainJob& job, int64_t lanes = 1) {
+  StepBatches batches(static_cast<size_t>(lanes));
+  for (std::vector<Batch>& lane : batches)
+    for (int64_t i = 0; i < job.optimizer.gradient_accumulation_steps; ++i) lane.push_back(noise_batch(job));
+  return batches;
 }
 
 struct Bytes {
@@ -151,7 +158,7 @@ RankBytes measured_as_rank(const config::TrainJob& job, const models::NetworkCon
   ranks.share_units(*state.networks.store);
   Stepper stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                   {.num_lanes = job.lanes});
-  const StepBatches batches = noise_batches(job);
+  const StepBatches batches = noise_batches(job, job.lanes / ranks.size());
   const int64_t live = tensor::memory_stats().live_bytes;
   tensor::reset_peak();
   const auto report = stepper.step(batches, 1e-4);
@@ -164,8 +171,8 @@ RankBytes measured_as_rank(const config::TrainJob& job, const models::NetworkCon
 constexpr int kRanks = 2;
 
 /// A rank is a process of its own, with a count of its own.
-void expect_close_on_ranks(config::TrainJob job) {
-  job.lanes = kRanks;
+void expect_close_on_ranks(config::TrainJob job, int64_t lanes_each = 1) {
+  job.lanes = kRanks * lanes_each;
   job.threads = 1;
   job.optimizer.ema_decay = 0.9;
   job.parallel.timeout_s = 60;
@@ -212,6 +219,30 @@ TEST_P(BudgetOfRanks, SlowQuarterWidthIsAsEstimatedOnEveryRank) {
 INSTANTIATE_TEST_SUITE_P(Stages, BudgetOfRanks,
                          testing::Combine(testing::Values(1, 2), testing::Range<int64_t>(0, 4),
                                           testing::Bool()));
+
+TEST(BudgetOfSettings, AreAsEstimatedOnEveryRank) {
+  for (const int64_t zero_stage : {1, 2, 3}) {
+    config::TrainJob plain = tiny64(1, config::MixedPrecision::Fp32, /*recompute=*/false);
+    plain.parallel.zero_stage = zero_stage;
+    config::TrainJob eight_bit = plain, accumulating = plain, in_parts = plain;
+    eight_bit.optimizer.use_8bit_adam = true;
+    accumulating.optimizer.gradient_accumulation_steps = 2;
+    in_parts.optimizer.gradient_accumulation_steps = 2;
+    in_parts.parallel.accumulation = config::Accumulation::Parts;
+    config::TrainJob short_numbers = tiny64(1, config::MixedPrecision::Bf16, /*recompute=*/false);
+    short_numbers.parallel.zero_stage = zero_stage;
+    const auto expect = [](const char* what, const config::TrainJob& job, int64_t lanes_each = 1) {
+      SCOPED_TRACE(what);
+      std::printf("%s: ", what);
+      expect_close_on_ranks(job, lanes_each);
+    };
+    expect("two lanes a rank", plain, 2);
+    expect("8-bit moments", eight_bit);
+    expect("two micro batches", accumulating);
+    expect("two micro batches, added up in parts", in_parts);
+    expect("bf16", short_numbers);
+  }
+}
 
 TEST(BudgetOfUnits, WithStagesOfTheirOwnIsAsEstimatedOnEveryRank) {
   config::TrainJob job = tiny64(1, config::MixedPrecision::Fp32, /*recompute=*/false);
