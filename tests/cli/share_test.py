@@ -30,6 +30,7 @@ def main():
     assert completed("train", "--set", "data.train_b") == ["data.train_bs="], completed("train", "--set", "data.train_b")
     assert completed("data", "synth", "--set", "num_tra") == ["num_train="], completed("data", "synth", "--set", "num_tra")
     assert completed("plan", "--set", "parallel.zero_s") == ["parallel.zero_stage="], completed("plan", "--set", "parallel.zero_s")
+    assert completed("[", "t") == ["train"] and completed(".*", "t") == ["train"], "a word is no pattern"
     assert completed("nonsense", "x") == [], completed("nonsense", "x")
 
     page = (SHARE / "zoetrope.1").read_text()

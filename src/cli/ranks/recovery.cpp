@@ -142,10 +142,10 @@ std::string Recovery::name_of(int rank) const {
   return session_.others.empty() ? "the worker" : fmt::format("rank {}", rank);
 }
 
-// Its process is of an earlier launch, and still was in that by its own words.
+// Its process is of an earlier launch, and still was in that by its own words, or has said none.
 bool Recovery::has_not_joined(size_t rank) const {
   const auto progress = contract::read_progress(session_.call_of(rank).progress);
-  return started_in_[rank] < generation_ && progress && progress->generation < generation_;
+  return started_in_[rank] < generation_ && (!progress || progress->generation < generation_);
 }
 
 // It ended in an earlier launch: that had come to its end for it when the others began this one, or it was

@@ -153,6 +153,19 @@ TEST_F(RecoveryTest, ARankThatAnotherLauncherHasSupersededIsNotStartedAgain) {
   EXPECT_THAT(workers_.started, IsEmpty());
 }
 
+// The other died at the very start, and the launch that followed was news to this one before it had its page.
+TEST_F(RecoveryTest, ARankThatHasSaidNothingYetIsLeftBehind) {
+  Recovery recovery(session_);
+  std::filesystem::remove(session_.call_of(1).progress);
+  workers_.kill(0);
+  tend(recovery);
+  workers_.started.clear();
+  workers_.leave(1, policy(ErrorCode::Superseded).exit_code);
+  tend(recovery);
+  const std::vector<std::pair<size_t, int64_t>> again = {{1, first_launch_ + 1}};
+  EXPECT_EQ(workers_.started, again);
+}
+
 // The first try comes at once: often only the connection broke.
 TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   Recovery recovery(session_);
