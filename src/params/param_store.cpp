@@ -62,6 +62,11 @@ Range kept_range(const Segment& segment, const StoredParam& param, int64_t count
   return segment.keeps_values ? place : intersect(segment.part, place);
 }
 
+/// The parameter's numbers in its segment's flat tensor.
+at::Tensor view_of(const at::Tensor& flat_P, const StoredParam& param) {
+  return flat_P.narrow(0, param.offset, param.info.numel()).view(param.info.shape);
+}
+
 /// Gives the segment the memory that its residency wants, for `elements` and padding.
 void allocate(Segment& segment, int64_t elements, const Residency& wanted, at::Device device) {
   const auto options = at::TensorOptions().dtype(segment.placement.dtype).device(device);
@@ -135,25 +140,27 @@ void ParamStore::lay_out(const ParamTable& table, const Options& options) {
 void ParamStore::bind_views() {
   for (StoredParam& param : params_) {
     const Segment& segment = segments_[param.segment];
-    const auto view = [&](const at::Tensor& flat) {
-      return flat.narrow(0, param.offset, param.info.numel()).view(param.info.shape);
-    };
     // variable_data: a leaf with its own version counter, so that writing the flat tensor never looks to
     // autograd like an in-place change of a saved weight.
-    param.value = view(segment.values_P).variable_data();
+    param.value = view_of(segment.values_P, param).variable_data();
     if (!segment.placement.trainable) continue;
     param.value.set_requires_grad(true);
-    param.value.mutable_grad() = view(segment.gradients_P).variable_data();
+    param.value.mutable_grad() = view_of(segment.gradients_P, param).variable_data();
   }
 }
 
-std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
-  const at::NoGradGuard no_grad;
+std::unique_ptr<ParamStore> ParamStore::clone() const {
   std::unique_ptr<ParamStore> other(new ParamStore);  // the constructor is private
   other->params_ = params_;
   other->segments_ = segments_;
   other->by_name_ = by_name_;
   other->gate_ = gate_;
+  return other;
+}
+
+std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
+  const at::NoGradGuard no_grad;
+  std::unique_ptr<ParamStore> other = clone();
   for (Segment& segment : other->segments_) {
     segment.touched = false;
     if (!segment.placement.trainable) continue;
@@ -167,11 +174,7 @@ std::unique_ptr<ParamStore> ParamStore::with_own_gradients() const {
 
 std::unique_ptr<ParamStore> ParamStore::with_values_in(at::ScalarType dtype) const {
   const at::NoGradGuard no_grad;
-  std::unique_ptr<ParamStore> other(new ParamStore);  // the constructor is private
-  other->params_ = params_;
-  other->segments_ = segments_;
-  other->by_name_ = by_name_;
-  other->gate_ = gate_;
+  std::unique_ptr<ParamStore> other = clone();
   for (Segment& segment : other->segments_) {
     ZT_REQUIRE(segment.keeps_values, segment.unit, ": values that are not kept whole can't be copied");
     segment.gradients_P.reset();
@@ -184,8 +187,7 @@ std::unique_ptr<ParamStore> ParamStore::with_values_in(at::ScalarType dtype) con
   for (StoredParam& param : other->params_) {
     const Segment& segment = other->segments_[param.segment];
     if (param.info.is_buffer) continue;
-    param.value =
-        segment.values_P.narrow(0, param.offset, param.info.numel()).view(param.info.shape).variable_data();
+    param.value = view_of(segment.values_P, param).variable_data();
     param.value.set_requires_grad(segment.placement.trainable);
   }
   return other;

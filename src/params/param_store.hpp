@@ -148,6 +148,8 @@ class ParamStore {
 
  private:
   ParamStore() = default;
+  /// Over the same values and gradients, with the same gate.
+  std::unique_ptr<ParamStore> clone() const;
   void lay_out(const ParamTable& table, const Options& options);
   void bind_views();
   /// Draws the start values that are kept here.
