@@ -174,7 +174,7 @@ std::optional<Event> parse_line(std::string_view line, const internal::SegmentFi
 }
 
 Status read_file(const internal::SegmentFile& file, EventLog& log) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(file.path, kMaxFileBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(file.path, kMaxFileBytes));
   std::string_view rest = text;
   while (!rest.empty()) {
     const size_t end = rest.find('\n');

@@ -38,7 +38,7 @@ Result<std::vector<LeftOutClip>> read_left_out(const std::filesystem::path& path
   constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
   std::error_code unknown;
   if (!std::filesystem::exists(path, unknown)) return std::vector<LeftOutClip>();
-  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(path, kMaxBytes));
   auto clips = parse_left_out(text);
   if (!clips)
     return fail(std::move(clips.error()).with(path.string() + " (remove it to use all clips again)"));

@@ -339,7 +339,7 @@ Result<uint64_t> size_of_file(const std::filesystem::path& path) {
 Result<Manifest> read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "manifest.json";
   ZT_TRY(size_of_file(path));
-  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxManifestBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(path, kMaxManifestBytes));
   auto manifest = parse_manifest(text);
   if (!manifest) return fail(std::move(manifest.error()).with("while reading " + path.string()));
   return manifest;

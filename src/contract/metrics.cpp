@@ -159,7 +159,7 @@ Result<MetricSeries> read_metrics(const std::filesystem::path& metrics_folder) {
   Tables tables;
   MetricSeries series;
   for (const auto& file : internal::list_segments(metrics_folder, internal::kMetricExtension)) {
-    ZT_TRY_ASSIGN(const std::string bytes, files::read(file.path, kMaxFileBytes));
+    ZT_TRY_ASSIGN(const std::string bytes, files::read_regular(file.path, kMaxFileBytes));
     if (!read_segment(bytes, file.generation, tables)) ++series.damaged_segments;
   }
   for (auto& [name, steps] : tables) {

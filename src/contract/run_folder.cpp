@@ -174,7 +174,7 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
     return fail(ErrorCode::NotFound,
                 fmt::format("{} is no run folder: it has no {}", folder.string(), kIdentityFile));
   }
-  ZT_TRY_ASSIGN(const std::string text, files::read(folder / kIdentityFile, kMaxIdentityBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(folder / kIdentityFile, kMaxIdentityBytes));
   auto identity = parse_identity(text);
   if (!identity) {
     if (identity.error().code == ErrorCode::Corrupt) identity.error().message += fmt::format("; {}", kAdvice);
@@ -203,7 +203,7 @@ Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string
 
 Status RunFolder::check_run_yaml() const {
   if (identity_.run_yaml_sum.empty()) return {};
-  ZT_TRY_ASSIGN(const std::string text, files::read(run_yaml()));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(run_yaml()));
   if (sum_of(text) == identity_.run_yaml_sum) return {};
   return fail(
       ErrorCode::Corrupt,

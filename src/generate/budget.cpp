@@ -18,9 +18,6 @@ constexpr uint64_t kFloatBytes = 4;
 /// attention holds. Measured by the allocator: 28 at tiny64, 31 at quarter width. A CPU's kernels keep the
 /// feed-forward layer's in the cache: 26 at tiny64.
 constexpr uint64_t kMapsAtWork = 30, kMapsWithKernels = 26;
-/// Channels at picture size that a codec's decoder holds at once: input, output and convolution buffer of its
-/// widest full-size layer (128 channels in Stable Diffusion's).
-constexpr uint64_t kDecoderChannels = 384;
 
 uint64_t product(std::initializer_list<int64_t> factors) {
   uint64_t out = 1;
@@ -36,10 +33,11 @@ uint64_t maps_at_work(const config::GenerateJob& job) {
 
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
-                                              int64_t scale_factor, int64_t num_frames,
+                                              const models::LatentCodec& codec, int64_t num_frames,
                                               at::ScalarType matrices) {
   const models::UNetConfig& unet = configs.denoising_unet;
-  const int64_t width = canvas.padded_width / scale_factor, height = canvas.padded_height / scale_factor;
+  const int64_t width = canvas.padded_width / codec.scale_factor(),
+                height = canvas.padded_height / codec.scale_factor();
   const int64_t window = std::min(job.context.frames, num_frames);
   const int64_t chunk = std::min(job.decode_chunk_frames, num_frames);
   const int64_t base = unet.block_out_channels.front();
@@ -60,9 +58,9 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
       {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels{}, estimate)", window,
                    width, height, base, are_doubled ? ", both halves of guidance at once" : ""),
        product({window, height, width, base, are_doubled ? 2 : 1}) * kFloatBytes * maps_at_work(job)},
-      {fmt::format("decoding {} frames of {} x {} (estimate)", chunk, canvas.padded_width,
-                   canvas.padded_height),
-       product({chunk, canvas.padded_height, canvas.padded_width}) * kFloatBytes * kDecoderChannels},
+      {fmt::format("decoding {} frames of {} x {} ({} channels, estimate)", chunk, canvas.padded_width,
+                   canvas.padded_height, codec.decoding_channels()),
+       product({chunk, codec.decoding_channels(), canvas.padded_height, canvas.padded_width}) * kFloatBytes},
       // Latents, noise, both predictions and their sums.
       {fmt::format("latents of {} frames", num_frames),
        product({num_frames, unet.in_channels, height, width}) * kFloatBytes * 6},

@@ -9,6 +9,7 @@
 #include "base/process/resources.hpp"
 #include "config/job/generate_job.hpp"
 #include "generate/pictures/canvas.hpp"
+#include "models/latent_codec.hpp"
 #include "models/network_set.hpp"
 
 namespace zt::generate {
@@ -25,7 +26,7 @@ inline constexpr std::string_view kDiskAdvice =
 /// and 15 % on two; quarter width, 128 px, 24 frames, 1 % too high.
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
-                                              int64_t scale_factor, int64_t num_frames,
+                                              const models::LatentCodec& codec, int64_t num_frames,
                                               at::ScalarType matrices = at::kFloat);
 
 /// An upper bound: the videos' frames uncompressed (12 bits a pixel).

@@ -9,6 +9,9 @@
 
 #include "generate/budget.hpp"
 #include "generate/pipeline/pipeline.hpp"
+#include "models/linear_codec/linear_codec.hpp"
+#include "models/refined_codec/refined_codec.hpp"
+#include "models/vae/vae_codec.hpp"
 #include "support/small_model.hpp"
 #include "tensor/memory.hpp"
 
@@ -54,10 +57,16 @@ double measured(const config::GenerateJob& job, const models::NetworkConfigs& co
   return static_cast<double>(tensor::memory_stats().peak_bytes - live);
 }
 
+models::LinearCodec linear_codec() {
+  return models::LinearCodec::fit(at::randn({20, 3, 16, 16}),
+                                  {.patch_size = kScaleFactor, .latent_channels = kChannels});
+}
+
+/// The same without weights and decoding.
 double estimated(const config::GenerateJob& job, const models::NetworkConfigs& configs) {
   const Canvas canvas = make_canvas(job.width, job.height, kScaleFactor, job.compat).value();
   double bytes = 0;
-  for (const resources::Demand& demand : memory_demands(job, configs, canvas, kScaleFactor, job.length))
+  for (const resources::Demand& demand : memory_demands(job, configs, canvas, linear_codec(), job.length))
     if (!demand.what.starts_with("weights") && !demand.what.starts_with("decoding"))
       bytes += static_cast<double>(demand.bytes);
   return bytes;
@@ -105,6 +114,46 @@ TEST(GenerateBudgetMeasured, HalvesSideBySideTakeNoMoreThanEstimated) {
     EXPECT_GE(of_measured, 0.95);
     EXPECT_LE(of_measured, 1.3);
   });
+}
+
+/// What is estimated of decoding a chunk of frames over what it takes.
+double decoding_ratio(const models::LatentCodec& codec, int64_t side) {
+  config::GenerateJob job = tiny64();
+  job.width = job.height = side;
+  job.decode_chunk_frames = job.length;
+  const models::NetworkConfigs configs =
+      models::network_configs(job.model, kChannels, /*motion=*/true).value();
+  const Canvas canvas = make_canvas(side, side, codec.scale_factor(), job.compat).value();
+  double said = 0;
+  for (const resources::Demand& demand : memory_demands(job, configs, canvas, codec, job.length))
+    if (demand.what.starts_with("decoding")) said = static_cast<double>(demand.bytes);
+  const int64_t latents = side / codec.scale_factor();
+  const at::Tensor latents_CFHW = at::randn({codec.channels(), job.length, latents, latents});
+  const auto drop = [](int64_t, const at::Tensor&) -> Status { return {}; };
+  const int64_t live = tensor::memory_stats().live_bytes;
+  tensor::reset_peak();
+  EXPECT_TRUE(decode_latents(codec, latents_CFHW, {.chunk_frames = job.decode_chunk_frames}, drop));
+  const auto took = static_cast<double>(tensor::memory_stats().peak_bytes - live);
+  std::printf("decoding: said %.1f MB, took %.1f MB\n", said / 1e6, took / 1e6);
+  return said / took;
+}
+
+models::VaeConfig vae_of(std::vector<int64_t> widths) {
+  models::VaeConfig config;
+  config.block_out_channels = std::move(widths);
+  config.latent_channels = kChannels;
+  return config;
+}
+
+TEST(GenerateBudgetMeasured, DecodingTakesWhatEachCodecSays) {
+  ASSERT_TRUE(is_counting);
+  constexpr double kTolerance = 0.25;
+  EXPECT_NEAR(decoding_ratio(linear_codec(), 256), 1, kTolerance);
+  for (const std::vector<int64_t>& widths : {std::vector<int64_t>{32, 32, 64}, {32, 64, 64}, {64, 64, 64}}) {
+    EXPECT_NEAR(decoding_ratio(*models::VaeCodec::random(vae_of(widths), 1), 128), 1, kTolerance);
+    const auto refined = models::RefinedCodec::random(linear_codec(), vae_of(widths), 1);
+    EXPECT_NEAR(decoding_ratio(*refined, 128), 1, kTolerance);
+  }
 }
 
 }  // namespace

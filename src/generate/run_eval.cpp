@@ -285,8 +285,7 @@ LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data
     like.device = job.device;
     ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     return tensor::require_memory(
-        device, memory_demands(like, configs, canvas, codec.scale_factor(), job.num_frames, matrices),
-        kMemoryAdvice);
+        device, memory_demands(like, configs, canvas, codec, job.num_frames, matrices), kMemoryAdvice);
   };
   return load;
 }

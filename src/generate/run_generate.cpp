@@ -112,9 +112,8 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
                              at::ScalarType matrices) -> Status {
     ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
     ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
-    ZT_TRY(tensor::require_memory(
-        device, memory_demands(job, configs, canvas, codec.scale_factor(), num_frames, matrices),
-        kMemoryAdvice));
+    ZT_TRY(tensor::require_memory(device, memory_demands(job, configs, canvas, codec, num_frames, matrices),
+                                  kMemoryAdvice));
     return resources::require_disk(files::whole_path(paths.bare), disk_demands(job, canvas, num_frames),
                                    kDiskAdvice);
   };

@@ -32,7 +32,9 @@ class LatentCodec {
   virtual at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const = 0;
   virtual int64_t scale_factor() const = 0;  ///< pixels per latent pixel
   virtual int64_t channels() const = 0;      ///< of a latent
-  virtual double scaling() const = 0;        ///< what latents are multiplied with for the UNets (0.18215)
+  /// Channels of numbers at picture size that decoding one picture holds at once: for estimates of memory.
+  virtual int64_t decoding_channels() const = 0;
+  virtual double scaling() const = 0;  ///< what latents are multiplied with for the UNets (0.18215)
   /// Identifies the weights: part of a cache key.
   virtual std::string digest() const = 0;
   /// Writes a folder that open_latent_codec reads.

@@ -86,7 +86,7 @@ Result<std::string> data_uri(const fs::path& file, uint64_t limit_bytes) {
   if (type.empty())
     return fail(ErrorCode::Unsupported,
                 fmt::format("{} is no mp4, png or jpg: it can't be embedded", file.string()));
-  ZT_TRY_ASSIGN(const std::string bytes, files::read(file, limit_bytes));
+  ZT_TRY_ASSIGN(const std::string bytes, files::read_regular(file, limit_bytes));
   return fmt::format("data:{};base64,{}", type, base64(bytes));
 }
 

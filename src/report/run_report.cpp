@@ -168,7 +168,7 @@ std::string happenings(const contract::EventLog& log) {
 }
 
 std::string configuration(const contract::RunFolder& run) {
-  const auto yaml = files::read(run.run_yaml());
+  const auto yaml = files::read_regular(run.run_yaml());
   const auto& id = run.identity();
   std::vector<std::pair<std::string, std::string>> about(id.environment.begin(), id.environment.end());
   about.emplace_back("code", id.code_version);

@@ -34,8 +34,9 @@ prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal
   options.share = {of_step, static_cast<uint64_t>(lanes.begin) * of_lane,
                    static_cast<uint64_t>(lanes.size()) * of_lane};
   const models::LatentCodec& codec = *setup.encoders.codec;
-  options.prefetch = prefetched_samples(
-      setup.job, {.channels = codec.channels(), .scale_factor = codec.scale_factor()}, options.share.size);
+  const int64_t bytes_each =
+      sample_bytes(setup.job, {.channels = codec.channels(), .scale_factor = codec.scale_factor()});
+  options.prefetch = prefetched_samples(setup.job, bytes_each, options.share.size);
   options.left_out = setup.cursor.clips.left_out;
   // Several ranks stop between steps, all at the same one.
   if (setup.ranks.size() == 1) options.should_stop = should_stop;

@@ -30,7 +30,7 @@ Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1
 
 /// The same for a file that no user pipes in, since it has its name in a folder. Errors: also
 /// InvalidArgument, at once, unless it is a regular file.
-Result<std::string> read_regular(const fs::path& path, uint64_t limit_bytes);
+Result<std::string> read_regular(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
 
 /// Adds the bytes of a whole file to a sum, part by part: a mapping would count as memory of the process,
 /// which a run that has just saved all it holds may not have. Errors: InvalidArgument unless it is a regular

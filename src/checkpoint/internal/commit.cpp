@@ -95,7 +95,7 @@ Result<std::string> unless_failed(std::string text, std::string_view who) {
 fs::path part_file(const fs::path& folder, int rank) { return folder / fmt::format("rank-{:05}.json", rank); }
 
 Result<contract::ManifestPart> take_part(const fs::path& file) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(file, kMaxPartBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(file, kMaxPartBytes));
   ZT_TRY_ASSIGN(contract::ManifestPart part, contract::parse_manifest_part(text));
   std::error_code ec;
   if (!fs::remove(file, ec)) return fail(files::errno_error("remove", file, ec.value()));

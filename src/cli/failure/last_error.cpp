@@ -17,7 +17,7 @@ constexpr uint64_t kMaxLogBytes = uint64_t{64} << 20;
 }  // namespace
 
 std::string last_error(const std::filesystem::path& log) {
-  const auto text = files::read(log, kMaxLogBytes);
+  const auto text = files::read_regular(log, kMaxLogBytes);
   const size_t said = text ? text->rfind(kErrorMark) : std::string::npos;
   if (said == std::string::npos) return {};
   const size_t begin = said + kErrorMark.size();

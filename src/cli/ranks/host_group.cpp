@@ -23,7 +23,7 @@ constexpr int kLostConnection = 255;  ///< of ssh
 constexpr uint64_t kMaxHostLogBytes = uint64_t{1} << 20;
 
 std::string last_line(const std::filesystem::path& file) {
-  std::string text = files::read(file, kMaxHostLogBytes).value_or("");
+  std::string text = files::read_regular(file, kMaxHostLogBytes).value_or("");
   while (!text.empty() && text.back() == '\n') text.pop_back();
   const size_t begin = text.rfind('\n');
   return begin == std::string::npos ? text : text.substr(begin + 1);

@@ -126,7 +126,9 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_
   if (!session.others.empty()) {
     note("zoetrope: error: " +
          text(FirstCause{end.rank, host_of(call), exit, progress, words_of(session, end), log}));
-    const std::string evidence = progress ? flight_evidence(session, progress->generation) : "";
+    const bool was_waiting = !has_said || *error == ErrorCode::PeerLost || *error == ErrorCode::Timeout;
+    const std::string evidence =
+        was_waiting && progress ? flight_evidence(session, progress->generation) : "";
     if (!evidence.empty()) note("zoetrope: evidence: " + evidence);
     return {exit.shell_code(), has_said};
   }

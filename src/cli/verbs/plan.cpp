@@ -33,7 +33,7 @@ std::string size(const json& bytes) { return size(bytes.get<double>()); }
 
 std::string seconds(const json& s) { return text::duration(std::chrono::duration<double>(s.get<double>())); }
 
-/// What optimizer.offload moves to the host of a GPU.
+/// What optimizer.offload moves to the host of a GPU, and the samples that are made there.
 std::string host_memory_text(const json& memory) {
   if (memory["host_total"].get<int64_t>() == 0) return "";
   Table table({{"OF ITS HOST'S MEMORY"}, {"", Table::Align::Right}});
@@ -43,6 +43,7 @@ std::string host_memory_text(const json& memory) {
   add("optimizer state", "host_optimizer_state");
   add("averages", "host_averages");
   add("buffers", "host_buffers");
+  add("samples made ahead", "host_ahead");
   add("total", "host_total");
   return "\n" + table.text(table_width());
 }
@@ -60,6 +61,7 @@ std::string memory_text(const json& plan) {
   add("averages", "averages");
   add("activations", "activations");
   add("samples of a step", "batches");
+  add("samples made ahead", "ahead");
   add("slabs of whole units", "slabs");
   add("communication", "communication");
   add("encoders", "encoders");

@@ -119,10 +119,20 @@ struct Frozen {
   config::TrainJob job;
 };
 
+// Errors: also those of check_run_yaml(); Corrupt if an earlier resume can't have written what it goes on
+// with.
 Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
   Frozen own{run.config_file(generation), {run.identity().folder, run.path()}, {}};
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
-  if (own.file == run.run_yaml()) ZT_TRY(run.check_run_yaml());
+  ZT_TRY(run.check_run_yaml());
+  if (own.file == run.run_yaml()) return own;
+  ZT_TRY_ASSIGN(const config::TrainJob first, config::thaw_run(run.run_yaml(), own.places));
+  if (const Status change = config::check_resume(first, own.job); !change)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} is not a configuration of the run {}: put back the one that was there, or "
+                            "remove it to go on with {}; {}",
+                            own.file.string(), run.identity().run_id, run.run_yaml().string(),
+                            change.error().message));
   return own;
 }
 

@@ -36,8 +36,16 @@ TEST(BatchTriangle, RefusesWhatDoesNotAgree) {
     const auto batch = complete_batch(keys, 4);
     ASSERT_FALSE(batch) << *keys.total;
     EXPECT_EQ(batch.error().code, ErrorCode::InvalidConfig);
-    EXPECT_THAT(batch.error().message, testing::HasSubstr("micro batch x accumulation x ranks"));
+    EXPECT_THAT(batch.error().message, testing::HasSubstr("must be train_micro_batch_size_per_gpu x "));
   }
+}
+
+TEST(BatchTriangle, NamesTheNumbersThatAreGiven) {
+  const auto words = [](const BatchKeys& keys) { return complete_batch(keys, 2).error().message; };
+  EXPECT_THAT(words({5, nullopt, nullopt}), testing::EndsWith(": 5 is not a multiple of 2 ranks"));
+  EXPECT_THAT(words({5, 2, nullopt}), testing::EndsWith(": 5 is not a multiple of 2 x 2 ranks"));
+  EXPECT_THAT(words({5, nullopt, 3}), testing::EndsWith(": 5 is not a multiple of 3 x 2 ranks"));
+  EXPECT_THAT(words({5, 1, 1}), testing::EndsWith(": 5 is not 1 x 1 x 2"));
 }
 
 TEST(BatchTriangle, WantsABatchSize) {

@@ -86,7 +86,7 @@ Status write_flight(const std::filesystem::path& path, const Flight& flight) {
 }
 
 Result<Flight> read_flight(const std::filesystem::path& path) {
-  ZT_TRY_ASSIGN(const std::string text, files::read(path, kMaxFileBytes));
+  ZT_TRY_ASSIGN(const std::string text, files::read_regular(path, kMaxFileBytes));
   const std::vector<std::string> lines = text::split(text, '\n');
   const std::optional<json> head = lines.empty() ? std::nullopt : shallow_object(lines.front());
   Flight flight;

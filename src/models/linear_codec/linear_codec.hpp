@@ -33,6 +33,8 @@ class LinearCodec final : public LatentCodec {
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 64) const override;
   int64_t scale_factor() const override { return patch_size_; }
   int64_t channels() const override { return encoder_CP_.size(0); }
+  /// The patches, and the picture they are put together to.
+  int64_t decoding_channels() const override { return 6; }
   double scaling() const override { return 1.0; }
   std::string digest() const override;
   Status save(const std::filesystem::path& folder) const override;

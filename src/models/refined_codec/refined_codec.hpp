@@ -42,6 +42,8 @@ class RefinedCodec final : public LatentCodec {
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 16) const override;
   int64_t scale_factor() const override { return linear_.scale_factor(); }
   int64_t channels() const override { return linear_.channels(); }
+  /// The linear codec's picture waits for the refiner's.
+  int64_t decoding_channels() const override { return 3 + models::decoding_channels(config_); }
   double scaling() const override { return linear_.scaling(); }
   std::string digest() const override { return digest_; }
   Status save(const std::filesystem::path& folder) const override;

@@ -31,6 +31,7 @@ class VaeCodec final : public LatentCodec {
   at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const override;
   int64_t scale_factor() const override { return net_.config().scale_factor(); }
   int64_t channels() const override { return net_.config().latent_channels; }
+  int64_t decoding_channels() const override { return models::decoding_channels(net_.config()); }
   double scaling() const override { return net_.config().scaling_factor; }
   std::string digest() const override { return digest_; }
   Status save(const std::filesystem::path& folder) const override;

@@ -94,4 +94,10 @@ Status validate(const VaeConfig& config) {
   return {};
 }
 
+int64_t decoding_channels(const VaeConfig& config) {
+  const std::vector<int64_t>& widths = config.block_out_channels;
+  const int64_t out = widths.front(), in = widths.size() > 1 ? widths[1] : out;
+  return 3 * in + 2 * out;
+}
+
 }  // namespace zt::models

@@ -26,5 +26,9 @@ struct VaeConfig {
 Result<VaeConfig> parse_vae_config(std::string_view json);
 std::string to_json(const VaeConfig& config);
 Status validate(const VaeConfig& config);
+/// Channels at picture size that the decoder holds at once: where the first resnet of its last level
+/// convolves what comes from the level below: input, its activation and output, the latter two once more as
+/// the convolution lays them out.
+int64_t decoding_channels(const VaeConfig& config);
 
 }  // namespace zt::models

@@ -29,6 +29,7 @@ json memory_json(const RankMemory& memory) {
           {"averages", whole(memory.averages)},
           {"activations", whole(memory.activations)},
           {"batches", whole(memory.batches)},
+          {"ahead", whole(memory.ahead)},
           {"slabs", whole(memory.slabs)},
           {"communication", whole(memory.communication)},
           {"encoders", whole(memory.encoders)},
@@ -40,6 +41,7 @@ json memory_json(const RankMemory& memory) {
           {"host_optimizer_state", whole(memory.host.optimizer_state)},
           {"host_averages", whole(memory.host.averages)},
           {"host_buffers", whole(memory.host.buffers)},
+          {"host_ahead", whole(memory.host.ahead)},
           {"host_total", whole(memory.host.total())}};
 }
 

@@ -73,15 +73,15 @@ Result<std::vector<resources::Demand>> require_training_memory(const Setup& setu
   if (setup.device.is_cpu()) {
     std::vector<resources::Demand> demands =
         with_encoders(memory_demands(job, configs, latents.scale_factor, crowd));
-    demands.push_back(ahead_demand(job, latents, crowd));
     ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
     return demands;
   }
   ZT_TRY(tensor::require_memory(
       setup.device, with_encoders(gpu_demands(job, configs, latents.scale_factor, ranks)), kMemoryAdvice));
-  const HostMemory of_rank = rank_memory(job, state_costs(job, table), ranks, Place::Gpu).host;
-  std::vector<resources::Demand> demands = host_demands(of_rank, crowd.here);
-  demands.push_back(ahead_demand(job, latents, crowd));
+  ModelCosts costs = state_costs(job, table);
+  costs.sample_bytes = sample_bytes(job, latents);
+  std::vector<resources::Demand> demands =
+      host_demands(rank_memory(job, costs, ranks, Place::Gpu).host, crowd.here);
   ZT_TRY(resources::require_memory(demands, kHostAdvice));
   return demands;
 }

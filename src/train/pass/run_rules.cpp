@@ -103,8 +103,8 @@ int64_t sample_bytes(const config::TrainJob& job, const models::LatentShape& lat
   return of_frame * (job.stage == 2 ? data.n_sample_frames : 1);
 }
 
-size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step) {
-  const int64_t fit = (job.data.decode_memory_mib << 20) / sample_bytes(job, latents);
+size_t prefetched_samples(const config::TrainJob& job, int64_t bytes_each, uint64_t of_step) {
+  const int64_t fit = (job.data.decode_memory_mib << 20) / bytes_each;
   const int64_t asked = job.data.prefetch_batches * static_cast<int64_t>(of_step);
   return static_cast<size_t>(std::max<int64_t>(1, std::min(asked, fit)));
 }

@@ -44,9 +44,9 @@ int64_t samples_per_step(const config::TrainJob& job);
 /// Bytes of a sample that is ready: poses and moments of latents.
 int64_t sample_bytes(const config::TrainJob& job, const models::LatentShape& latents);
 
-/// Samples that may be ready before their step, for a rank that takes `of_step` of them each: as many batches
-/// as the job asks for, as far as data.decode_memory_mib goes, and one in any case.
-size_t prefetched_samples(const config::TrainJob& job, const models::LatentShape& latents, uint64_t of_step);
+/// Samples of so many bytes that may be ready before their step, for a rank that takes `of_step` of them
+/// each: as many batches as the job asks for, as far as data.decode_memory_mib goes, and one in any case.
+size_t prefetched_samples(const config::TrainJob& job, int64_t bytes_each, uint64_t of_step);
 
 /// Threads of libtorch: `wanted`, or an equal share of the cores. Ranks of other hosts are not told apart.
 size_t threads_of_rank(int64_t wanted, int64_t ranks);

@@ -82,16 +82,19 @@ TEST(RunRules, SamplesMadeAheadKeepToTheirMemory) {
   job.data.prefetch_batches = 2;
   job.data.decode_memory_mib = 16;
   constexpr size_t kOfFrame = 3 * 4096 + 8 * 4 * 65, kMemory = size_t{16} << 20;
-  EXPECT_EQ(prefetched_samples(job, {}, 5), 10U) << "two steps of five, which take 140 KiB";
-  EXPECT_EQ(prefetched_samples(job, {}, 65536), kMemory / kOfFrame);
+  EXPECT_EQ(prefetched_samples(job, sample_bytes(job, {}), 5), 10U)
+      << "two steps of five, which take 140 KiB";
+  EXPECT_EQ(prefetched_samples(job, sample_bytes(job, {}), 65536), kMemory / kOfFrame);
 
   job.stage = 2;
   job.data.n_sample_frames = 24;
-  EXPECT_EQ(prefetched_samples(job, {}, 65536), kMemory / (24 * kOfFrame));
+  EXPECT_EQ(prefetched_samples(job, sample_bytes(job, {}), 65536), kMemory / (24 * kOfFrame));
   job.data.n_sample_frames = 1 << 16;
-  EXPECT_EQ(prefetched_samples(job, {}, 65536), 1U) << "a sample that is larger than the bound is still made";
+  EXPECT_EQ(prefetched_samples(job, sample_bytes(job, {}), 65536), 1U)
+      << "a sample that is larger than the bound is still made";
   job.data.prefetch_batches = 0;
-  EXPECT_EQ(prefetched_samples(job, {}, 4), 1U) << "none ahead of its time, but the one that is waited for";
+  EXPECT_EQ(prefetched_samples(job, sample_bytes(job, {}), 4), 1U)
+      << "none ahead of its time, but the one that is waited for";
 }
 
 TEST(RunRules, LearningRateScalesWithTheWholeBatch) {

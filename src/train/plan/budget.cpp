@@ -42,6 +42,7 @@ std::vector<resources::Demand> demands_of(const config::TrainJob& job, const Mod
   add("activations (estimate)", memory.activations);
   add(fmt::format("samples of a step ({} micro batches)", job.optimizer.gradient_accumulation_steps),
       memory.batches);
+  add("samples made ahead of their steps", memory.ahead);
   add("units being gathered and reduced", memory.slabs);
   add("exchange", memory.communication);
   return demands;
@@ -108,21 +109,14 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
   std::vector<resources::Demand> demands;
   const auto add = [&](const char* what, double bytes) {
     if (bytes > 0)
-      demands.push_back({fmt::format("{}, offloaded x {} ranks", what, ranks),
+      demands.push_back({fmt::format("{} x {} ranks", what, ranks),
                          static_cast<uint64_t>(bytes * static_cast<double>(ranks))});
   };
-  add("optimizer state", of_rank.optimizer_state);
-  add("averaged weights", of_rank.averages);
-  add("buffers of the update", of_rank.buffers);
+  add("optimizer state, offloaded", of_rank.optimizer_state);
+  add("averaged weights, offloaded", of_rank.averages);
+  add("buffers of the update, offloaded", of_rank.buffers);
+  add("samples made ahead of their steps", of_rank.ahead);
   return demands;
-}
-
-resources::Demand ahead_demand(const config::TrainJob& job, const models::LatentShape& latents, Crowd crowd) {
-  const int64_t lanes = (job.lanes + crowd.ranks - 1) / crowd.ranks;  // of the rank with the most
-  const auto of_step = static_cast<uint64_t>(samples_per_step(job) / job.lanes * lanes);
-  const auto samples = prefetched_samples(job, latents, of_step) * static_cast<size_t>(crowd.here);
-  return {fmt::format("{} samples ahead of their steps", samples),
-          samples * static_cast<uint64_t>(sample_bytes(job, latents))};
 }
 
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {

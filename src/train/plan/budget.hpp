@@ -31,11 +31,8 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
 /// What one of several ranks on GPUs takes: what its own GPU must hold.
 std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
                                            int64_t scale_factor, int64_t ranks);
-/// What the host of so many such ranks must hold of their state; nothing where that is not offloaded.
+/// What the host of so many such ranks must hold: state that is offloaded, samples made ahead.
 std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks);
-/// What samples take that the ranks here have ready before their steps, of the host's memory.
-resources::Demand ahead_demand(const config::TrainJob& job, const models::LatentShape& latents,
-                               Crowd crowd = {});
 /// What snapshots of the shards of the ranks here take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
                                   Crowd crowd = {});

@@ -37,19 +37,25 @@ TEST(Budget, TrainingStateOfStageOneIsTheArithmeticPeopleRunInto) {
   EXPECT_EQ(bytes_of(demands, "averaged weights"), 0U);
 }
 
-TEST(Budget, SamplesAheadAreThoseOfAllRanksHere) {
+TEST(Budget, SamplesAheadAreThoseOfAllLanesOfARank) {
   config::TrainJob job;
   job.data.width = job.data.height = 64;
   job.data.train_bs = 3;
   job.lanes = 3;
   job.data.prefetch_batches = 2;
   constexpr uint64_t kSample = 3 * 64 * 64 + 8 * 4 * (8 * 8 + 1);  // poses; mean and variance of 4 channels
-  EXPECT_EQ(ahead_demand(job, {}).bytes, 2 * 9 * kSample);
-  EXPECT_EQ(ahead_demand(job, {}, {.ranks = 2, .here = 2}).bytes, 2 * 2 * 6 * kSample);
-  EXPECT_EQ(ahead_demand(job, {}, {.ranks = 3, .here = 1}).bytes, 2 * 3 * kSample);
+  const ModelCosts costs = model_costs(job, published(1), 8);
+  EXPECT_EQ(rank_memory(job, costs, 1).ahead, 2 * 9 * kSample);
+  EXPECT_EQ(rank_memory(job, costs, 2).ahead, 2 * 6 * kSample);
+  EXPECT_EQ(rank_memory(job, costs, 3).ahead, 2 * 3 * kSample);
+  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, {.ranks = 2, .here = 2}), "samples made ahead"),
+            2 * 2 * 6 * kSample);
+  const RankMemory on_gpu = rank_memory(job, costs, 2, Place::Gpu);
+  EXPECT_EQ(on_gpu.ahead, 0);
+  EXPECT_EQ(bytes_of(host_demands(on_gpu.host, /*ranks=*/2), "samples made ahead"), 2 * 2 * 6 * kSample);
   job.data.prefetch_batches = 1024;
   job.data.decode_memory_mib = 16;  // as far as it goes
-  EXPECT_EQ(ahead_demand(job, {}).bytes, (16ULL << 20) / kSample * kSample);
+  EXPECT_EQ(rank_memory(job, costs, 1).ahead, (16ULL << 20) / kSample * kSample);
 }
 
 TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {

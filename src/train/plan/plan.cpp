@@ -294,6 +294,13 @@ double encoder_bytes(const config::ModelJob& model) {
   return shapes ? static_cast<double>(prepare::encoder_demand(*shapes).bytes) : 0;
 }
 
+double ahead_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t lanes) {
+  if (costs.sample_bytes == 0) return 0;
+  const auto of_step = static_cast<uint64_t>(samples_per_step(job) / job.lanes * lanes);
+  return static_cast<double>(prefetched_samples(job, costs.sample_bytes, of_step)) *
+         static_cast<double>(costs.sample_bytes);
+}
+
 }  // namespace
 
 ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs& configs,
@@ -301,6 +308,8 @@ ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs
   const params::ParamTable table = models::declare_networks(configs);
   ModelCosts costs = state_costs(job, table);
   costs.encoder_bytes = encoder_bytes(job.model);
+  costs.sample_bytes =
+      sample_bytes(job, {.channels = configs.denoising_unet.in_channels, .scale_factor = scale_factor});
   costs.units = unit_costs(job, table, configs, scale_factor, place);
   const auto frames = static_cast<double>(job.stage == 2 ? job.data.n_sample_frames : 1),
              pixels = static_cast<double>(job.data.width * job.data.height),
@@ -312,7 +321,7 @@ ModelCosts model_costs(const config::TrainJob& job, const models::NetworkConfigs
 
 double RankMemory::total() const {
   return trained_weights + frozen_weights + gradients + optimizer_state + averages + activations + batches +
-         slabs + communication + encoders + process;
+         ahead + slabs + communication + encoders + process;
 }
 
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
@@ -338,6 +347,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.activations = peak_activations(costs.units, copies_stand) * static_cast<double>(side_by_side);
   memory.batches = costs.item_bytes *
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
+  memory.ahead = ahead_bytes(job, costs, lanes);
   memory.slabs = slab_bytes(job, costs, ranks);
   memory.communication = ranks > 1 ? kSegmentBytes : 0;
   memory.encoders = costs.encoder_bytes;
@@ -345,6 +355,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.staging = (costs.stored_bytes + costs.moment_bytes) * of_state + memory.averages;
   memory.snapshots = job.checkpoint.memory_every_steps > 0 ? kSnapshots * memory.staging : 0;
   memory.held = passes_snapshots(job, ranks) ? memory.snapshots : 0;
+  if (place == Place::Gpu) memory.host.ahead = std::exchange(memory.ahead, 0);
   if (is_offloaded(job, place)) {
     memory.host.optimizer_state = std::exchange(memory.optimizer_state, 0);
     memory.host.averages = std::exchange(memory.averages, 0);

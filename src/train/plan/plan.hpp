@@ -31,6 +31,7 @@ struct ModelCosts {
   double stored_bytes = 0;                     ///< of trained weights in a checkpoint
   double item_bytes = 0;                       ///< of a sample in a batch: pose pictures, latents, noise
   double encoder_bytes = 0;                    ///< codec and image encoder, fp32
+  int64_t sample_bytes = 0;                    ///< of a sample made ahead of its step; 0: not known
   std::vector<UnitCost> units;
 };
 /// Without the units: what is known of the state alone.
@@ -43,7 +44,8 @@ struct HostMemory {
   double optimizer_state = 0;
   double averages = 0;
   double buffers = 0;  ///< pinned, for what a step brings there and back
-  double total() const { return optimizer_state + averages + buffers; }
+  double ahead = 0;    ///< samples made ahead of their steps
+  double total() const { return optimizer_state + averages + buffers + ahead; }
 };
 
 /// Bytes of one rank by kind; 0 where there is none.
@@ -55,10 +57,11 @@ struct RankMemory {
   double averages = 0;
   double activations = 0;    ///< copies of weights in the short type included
   double batches = 0;        ///< a step's samples: all lanes and micro batches of it
+  double ahead = 0;          ///< samples made ahead of their steps; on a GPU the host's
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
   double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
   double encoders = 0;       ///< codec and image encoder, whole on every rank
-  double process = 0;        ///< libtorch and samples
+  double process = 0;        ///< libtorch and what it sets up
   double staging = 0;    ///< copy of the state while a checkpoint is written; left out where memory is short
   double snapshots = 0;  ///< host memory: two of this rank; left out where memory is short
   double held = 0;       ///< host memory: two of a neighbour, likewise

@@ -101,7 +101,7 @@ std::string cut_short(std::string_view what, const contract::RunFolder& run) {
 }
 
 Status write_quickstart_page(const fs::path& page, const QuickstartResults& results) {
-  ZT_TRY_ASSIGN(const std::string json, files::read(results.evaluation / "eval.json"));
+  ZT_TRY_ASSIGN(const std::string json, files::read_regular(results.evaluation / "eval.json"));
   ZT_TRY_ASSIGN(const auto evaluation, data::parse_eval_report(json));
   ZT_TRY_ASSIGN(std::string curves, stage1_curves(results.stage1));
   const std::vector<report::Section> sections{
