@@ -3,7 +3,7 @@
 #   One static library zt_NAME per folder of src/, checked against cmake/layers.cmake, and one test program
 #   zt_test_NAME from its *_test.cpp files. LINK: third-party targets its .cpp files use. Every header of the folder is
 #   compiled on its own (cmake/check_headers.cmake).
-#   Eight neighbours are compiled as one file (CMake's unity build), which saves two fifths of a cold build: most of it goes
+#   Four neighbours are compiled as one file (CMake's unity build), which saves a third of a cold build: most of it goes
 #   into headers and templates. APART: sources and tests that are compiled alone because their own names clash with a
 #   neighbour's ("redefinition", in a file of Unity/); those with compile options of their own are anyway.
 #   Tests whose name begins with "Slow" get the label slow and stay out of the default run.
@@ -31,7 +31,7 @@ function(zt_library name)
 endfunction()
 
 function(zt_compile_together target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
   # GCC takes a .cpp inside for a header, where members of file-local types would be wrong. Headers are checked apart.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)

@@ -144,6 +144,13 @@ TEST(MooreFiles, UntrainedPoseGuiderIsSmaller) {
   EXPECT_THAT(result->job.model.controlnet_openpose_path, IsEmpty());
 }
 
+TEST(MooreFiles, PretrainedPoseGuiderWantsItsFile) {
+  const auto result = load_text<TrainJob>(changed("train/stage1.yaml", "controlnet_openpose_path", "# path"));
+
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("pose_guider_pretrain: wanted controlnet_openpose_path"));
+}
+
 TEST(MooreFiles, WithoutZeroSnrTheTargetIsEpsilon) {
   const auto result =
       load_text<TrainJob>(changed("train/stage1.yaml", "enable_zero_snr: True", "enable_zero_snr: False"));

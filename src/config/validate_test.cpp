@@ -205,5 +205,25 @@ TEST(IdleSettings, AreNamedWithWhatLeavesThemIdle) {
                            "parallel.shard_ranks has no effect with parallel.zero_stage: 0"));
 }
 
+TEST(IdleSettings, OfAGenerationAreNamedToo) {
+  GenerateJob job;
+  EXPECT_TRUE(idle_settings(job).empty());
+  job.context.stride = 2;
+  job.context.closed_loop = true;
+  job.guidance_rescale = 0.7;
+  job.reference_keypoints = "anna.json";
+  job.guidance_scale = 1;
+
+  EXPECT_THAT(idle_settings(job),
+              testing::ElementsAre("context.stride: 2 has no effect with context.mode: better",
+                                   "context.closed_loop: true has no effect with context.mode: better",
+                                   "guidance_rescale has no effect with a guidance_scale of 1 or less",
+                                   "reference_keypoints has no effect with align: false"));
+  job.context.mode = ContextMode::Compat;
+  job.guidance_scale = 2;
+  job.align = true;
+  EXPECT_TRUE(idle_settings(job).empty());
+}
+
 }  // namespace
 }  // namespace zt::config

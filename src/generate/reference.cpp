@@ -8,16 +8,17 @@
 
 namespace zt::generate {
 
-EncodedReference encode_reference(const LoadedModel& model, const image::Image& picture, const Canvas& canvas,
-                                  config::ClipResize fit, at::Device device) {
+EncodedReference encode_reference(const LoadedModel& model, const image::Image& placed,
+                                  const image::Image& whole, const Canvas& canvas, config::ClipResize fit,
+                                  at::Device device) {
   const at::NoGradGuard no_grad;
-  const at::Tensor pixels_1CHW = place_photo(canvas, picture).mul_(2).sub_(1).unsqueeze(0).to(device);
+  const at::Tensor pixels_1CHW = place_photo(canvas, placed).mul_(2).sub_(1).unsqueeze(0).to(device);
   const auto size = static_cast<int>(model.image_encoder->config().image_size);
   image::ClipInputOptions options;
   options.size = size;
   options.fit = fit == config::ClipResize::Squash ? image::ClipFit::Squash : image::ClipFit::ShortestEdge;
   const at::Tensor clip_1CHW =
-      at::tensor(image::clip_input(picture, options)).reshape({1, 3, size, size}).to(device);
+      at::tensor(image::clip_input(whole, options)).reshape({1, 3, size, size}).to(device);
   return {.latents_CHW = model.codec->encode(pixels_1CHW).mean_BCHW.squeeze(0) * model.codec->scaling(),
           .embedding_D = model.image_encoder->embed(clip_1CHW).squeeze(0)};
 }

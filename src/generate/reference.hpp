@@ -16,8 +16,10 @@ struct EncodedReference {
   at::Tensor embedding_D;
 };
 
-/// The picture at the canvas's size through the codec, and the whole picture through the image encoder.
-EncodedReference encode_reference(const LoadedModel& model, const image::Image& picture, const Canvas& canvas,
-                                  config::ClipResize fit, at::Device device);
+/// `placed`, brought to the canvas's size whatever its shape, through the codec; `whole`, the picture before
+/// any crop, through the image encoder.
+EncodedReference encode_reference(const LoadedModel& model, const image::Image& placed,
+                                  const image::Image& whole, const Canvas& canvas, config::ClipResize fit,
+                                  at::Device device);
 
 }  // namespace zt::generate

@@ -95,8 +95,10 @@ std::optional<size_t> other_character(const data::ClipIndex& index, size_t clip)
   const data::ClipRecord& own = index.clips[clip];
   for (size_t step = 1; step < index.clips.size(); ++step) {
     const size_t other = (clip + step) % index.clips.size();
-    // Where characters are not numbered, another clip counts as another character.
-    if (own.character < 0 || index.clips[other].character != own.character) return other;
+    // Where characters are not numbered, another video counts as another character.
+    const bool differs = own.character < 0 ? index.clips[other].video != own.video
+                                           : index.clips[other].character != own.character;
+    if (differs) return other;
   }
   return std::nullopt;
 }
@@ -117,12 +119,13 @@ struct Generated {
   std::vector<Image> pictures;
 };
 
-/// The truth's poses with a reference of choice.
+/// The poses of `sample` with the reference of `character`, which is cropped as its clip is.
 Result<Generated> generate_clip(const Evaluation& eval, const LoadedModel& model, const data::Sample& sample,
-                                const Image& reference) {
+                                const data::Sample& character) {
   ZT_TRY_ASSIGN(const auto sampler, make_sampler(model.schedule, {.steps = eval.job.steps}));
   const EncodedReference encoded =
-      encode_reference(model, reference, eval.canvas, config::ClipResize::ShortestSide, eval.device);
+      encode_reference(model, character.reference, character.reference_whole, eval.canvas,
+                       config::ClipResize::ShortestSide, eval.device);
   const SampleInput input{.reference_latents_CHW = encoded.latents_CHW,
                           .image_embedding_D = encoded.embedding_D,
                           .pose = pose_frames(place_poses(eval.canvas, sample.poses)),
@@ -215,8 +218,7 @@ Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data:
     groups.wrong.clips.push_back(nothing);
     return {};
   }
-  ZT_TRY_ASSIGN(const Generated made,
-                generate_clip(eval, eval.model, truth.sample, stranger->sample.reference_whole));
+  ZT_TRY_ASSIGN(const Generated made, generate_clip(eval, eval.model, truth.sample, stranger->sample));
   return score(eval, truth, made.pictures, groups.wrong);
 }
 
@@ -224,7 +226,7 @@ Status evaluate_clip(const Evaluation& eval, size_t clip, const data::ClipTruth&
                      data::EvalReport& report) {
   const data::ClipRecord& record = eval.index.clips[clip];
   const data::Sample& sample = truth.sample;
-  ZT_TRY_ASSIGN(const Generated made, generate_clip(eval, eval.model, sample, sample.reference_whole));
+  ZT_TRY_ASSIGN(const Generated made, generate_clip(eval, eval.model, sample, sample));
   const std::vector<Image>& generated = made.pictures;
   ZT_TRY(score(eval, truth, generated, groups.generated));
   ZT_TRY(evaluate_wrong_reference(eval, clip, truth, groups));
@@ -232,7 +234,7 @@ Status evaluate_clip(const Evaluation& eval, size_t clip, const data::ClipTruth&
   ZT_TRY(score(eval, truth, coded_clip(eval, sample), groups.codec));
   std::vector<Image> baseline;
   if (eval.baseline) {
-    ZT_TRY_ASSIGN(Generated other, generate_clip(eval, *eval.baseline, sample, sample.reference_whole));
+    ZT_TRY_ASSIGN(Generated other, generate_clip(eval, *eval.baseline, sample, sample));
     baseline = std::move(other.pictures);
     ZT_TRY(score(eval, truth, baseline, groups.baseline));
   }

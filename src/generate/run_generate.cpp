@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -139,8 +140,8 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
       make_sampler(
           inputs.model.schedule,
           {.steps = job.steps, .eta = job.eta, .spacing = job.timestep_spacing, .betas = job.beta_schedule}));
-  const EncodedReference reference =
-      encode_reference(inputs.model, inputs.reference, inputs.canvas, job.clip_resize, device);
+  const EncodedReference reference = encode_reference(inputs.model, inputs.reference, inputs.reference,
+                                                      inputs.canvas, job.clip_resize, device);
   const SampleInput input{.reference_latents_CHW = reference.latents_CHW,
                           .image_embedding_D = reference.embedding_D,
                           .pose = inputs.pose.frames(inputs.canvas),
@@ -186,11 +187,18 @@ Result<ResultWriter> open_writer(const config::GenerateJob& job, const Inputs& i
 Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Tensor& latents_CFHW,
                     ResultWriter& writer, const Hooks& hooks) {
   const auto write = [&](int64_t first, const at::Tensor& pictures_FChw) -> Status {
-    for (int64_t i = 0; i < pictures_FChw.size(0); ++i) {
-      // An interpolated frame shows the pose before it.
-      const std::vector<int64_t> frame = {(first + i) / job.interpolation_factor};
-      ZT_TRY_ASSIGN(const auto pose, inputs.pose.pictures(frame, inputs.canvas));
-      ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i], job.pixel_rounding), pose.front()));
+    const int64_t count = pictures_FChw.size(0);
+    // An interpolated frame shows the pose before it.
+    const int64_t first_pose = first / job.interpolation_factor;
+    std::vector<int64_t> shown(
+        static_cast<size_t>((first + count - 1) / job.interpolation_factor - first_pose + 1));
+    std::iota(shown.begin(), shown.end(), first_pose);
+    std::vector<image::Image> poses;
+    if (job.write_panels) ZT_TRY_ASSIGN(poses, inputs.pose.pictures(shown, inputs.canvas));
+    for (int64_t i = 0; i < count; ++i) {
+      const auto pose = static_cast<size_t>((first + i) / job.interpolation_factor - first_pose);
+      ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i], job.pixel_rounding),
+                          job.write_panels ? &poses[pose] : nullptr));
     }
     return {};
   };

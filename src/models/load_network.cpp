@@ -76,6 +76,14 @@ void copy_tensors(params::ParamStore& store, std::span<const weights::TensorEntr
   }
 }
 
+/// " (a, b, c, ...)"; nothing for no names.
+std::string first_names(const std::vector<std::string>& names) {
+  constexpr size_t kNamed = 3;
+  if (names.empty()) return "";
+  const auto end = names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kNamed));
+  return fmt::format(" ({}{})", fmt::join(names.begin(), end, ", "), names.size() > kNamed ? ", ..." : "");
+}
+
 Status check(const LoadReport& report, bool wants_motion, bool has_motion) {
   if (wants_motion && !has_motion) {
     return fail(
@@ -107,8 +115,11 @@ Status check(const LoadReport& report, bool wants_motion, bool has_motion) {
 bool is_motion(std::string_view name) { return name.find("motion_modules.") != std::string_view::npos; }
 
 std::string LoadReport::summary() const {
-  return fmt::format("{} from {}: {} loaded, {} missing, {} unexpected, {} of another shape", network, file,
-                     loaded.size(), missing.size(), unexpected.size(), wrong_shape.size());
+  std::string text = fmt::format("{} from {}: {} loaded, {} missing, {} unexpected{}, {} of another shape",
+                                 network, file, loaded.size(), missing.size(), unexpected.size(),
+                                 first_names(unexpected), wrong_shape.size());
+  if (!skipped.empty()) text += fmt::format(", {} objects skipped{}", skipped.size(), first_names(skipped));
+  return text;
 }
 
 Result<LoadReport> load_network(params::ParamStore& store, std::string_view network,
@@ -120,6 +131,7 @@ Result<LoadReport> load_network(params::ParamStore& store, std::string_view netw
   LoadReport report;
   report.network = network;
   report.file = file.files().empty() ? "memory" : file.files().front().string();
+  report.skipped = file.skipped();
   copy_tensors(store, entries, rules, report);
 
   Names in_file;

@@ -42,7 +42,9 @@ struct LoadReport {
   std::string network, file;
   std::vector<std::string> loaded, missing, unexpected, wrong_shape;
   std::vector<std::string> not_finite;  ///< of the loaded
-  /// One line: "denoising_unet from x.pth: 686 loaded, 0 missing, 0 unexpected, 0 of another shape".
+  std::vector<std::string> skipped;     ///< objects of a pickle that are no tensors
+  /// One line: "denoising_unet from x.pth: 686 loaded, 0 missing, 2 unexpected (a.weight, a.bias), 0 of
+  /// another shape"; names the first three that are unexpected or skipped.
   std::string summary() const;
 };
 

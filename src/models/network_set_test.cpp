@@ -172,6 +172,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
   EXPECT_EQ(set.store->digest("denoising_unet."), source.store->digest("denoising_unet."));
   ASSERT_EQ(set.reports.size(), 2u);
   EXPECT_EQ(set.reports[0].unexpected.size(), 4u) << "ReferenceNet has no head";
+  EXPECT_THAT(set.reports[0].summary(), HasSubstr("4 unexpected (conv_"));
   EXPECT_TRUE(set.reports[0].missing.empty());
 
   const auto wide = build_networks(job, 16, {});

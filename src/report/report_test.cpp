@@ -89,6 +89,7 @@ TEST(RunCharts, SayUnitsAndWhereTheTimeGoes) {
   series.by_name["time/step_s"] = {{.step = 1, .value = 0.1}, {.step = 2, .value = 0.3}};
   series.by_name["time/forward_s"] = {{.step = 1, .value = 0.04}, {.step = 2, .value = 0.08}};
   series.by_name["time/backward_s"] = {{.step = 1, .value = 0.05}, {.step = 2, .value = 0.15}};
+  series.by_name["time/save_s"] = {{.step = 1, .value = 0}, {.step = 2, .value = 0.02}};
 
   const auto charts = charts_of(series);
   const auto shares = time_of_a_step(series);
@@ -99,10 +100,12 @@ TEST(RunCharts, SayUnitsAndWhereTheTimeGoes) {
   EXPECT_EQ(charts[1].unit, "MiB");
   EXPECT_EQ(charts[1].lines[0].name, "resident");
   EXPECT_EQ(charts[1].lines[0].points[0].y, 3);
-  ASSERT_EQ(shares.size(), 5U);
+  ASSERT_EQ(shares.size(), 6U);
   EXPECT_EQ(shares[1].name, "forward");
   EXPECT_NEAR(shares[1].seconds, 0.06, 1e-12);
-  EXPECT_NEAR(shares[4].seconds, 0.2 - 0.06 - 0.1, 1e-12);
+  EXPECT_EQ(shares[4].name, "saving");
+  EXPECT_NEAR(shares[4].seconds, 0.01, 1e-12);
+  EXPECT_NEAR(shares[5].seconds, 0.2 - 0.06 - 0.1, 1e-12);
   EXPECT_TRUE(time_of_a_step({}).empty());
 }
 

@@ -89,15 +89,17 @@ std::vector<Chart> charts_of(const contract::MetricSeries& series) {
 }
 
 std::vector<TimeShare> time_of_a_step(const contract::MetricSeries& series) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kParts{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kParts{
       {{"time/data_s", "waiting for data"},
        {"time/forward_s", "forward"},
        {"time/backward_s", "backward"},
-       {"time/optimizer_s", "optimizer"}}};
+       {"time/optimizer_s", "optimizer"},
+       {"time/save_s", "saving"}}};
   const auto steps = series.by_name.find("time/step_s");
   if (steps == series.by_name.end() || steps->second.empty()) return {};
   const auto count = static_cast<double>(steps->second.size());
-  double rest = sum_of(series, "time/step_s") / count;
+  // Most of a save's stall falls between two steps.
+  double rest = (sum_of(series, "time/step_s") + sum_of(series, "time/save_s")) / count;
   std::vector<TimeShare> shares;
   for (const auto& [key, name] : kParts) {
     const double seconds = sum_of(series, key) / count;

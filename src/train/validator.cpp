@@ -2,6 +2,8 @@
 // See validator.hpp.
 #include "train/validator.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
@@ -34,6 +36,12 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
     journal.event(contract::Warning{"validation", std::to_string(set.num_unreadable()) + " of " +
                                                       std::to_string(job.num_loss_samples) +
                                                       " samples can't be read: the loss is of the others"});
+  if (setup.validates_on_training_clips)
+    journal.event(contract::Warning{
+        "validation",
+        fmt::format("no clips of the split '{}': the validation loss, and the best checkpoint by "
+                    "it, are of training clips",
+                    setup.job.validation.split)});
   if (!set.is_empty()) validator.set_ = std::move(set);
   return validator;
 }

@@ -245,6 +245,20 @@ def memory_files(root):
     return held
 
 
+def stop_at_once(runs):
+    """Ctrl-C twice ends the ranks within seconds, one that cannot listen included."""
+    launcher = runs.train("stopped_at_once", 2)
+    at_step(runs, "stopped_at_once", 2)
+    os.kill(at_step(runs, "stopped_at_once", 2, rank=1), signal.SIGSTOP)
+    for _ in range(2):
+        launcher.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # two of the same signal at once are one
+    began = time.monotonic()
+    assert launcher.wait(DEADLINE_S) == 130, runs.log()
+    assert time.monotonic() - began < 8, "the second Ctrl-C took longer than its limit of 5 s"
+    assert "stopping now" in runs.log(), runs.log()
+
+
 def main():
     segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
@@ -265,6 +279,7 @@ def main():
         be_taken_over(runs, "taken_later", "forming", kills=1)
         use_up_the_budget(runs)
         die_at_the_same_step(runs)
+        stop_at_once(runs)
         for victim in (0, 1):
             stop_while_they_form(runs, f"stopped{victim}", victim, wanted)
         assert not processes_on(root), f"processes left: {processes_on(root)}"

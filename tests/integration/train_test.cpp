@@ -174,6 +174,24 @@ TEST(Train, WritesValidationPicturesWithoutLossSamplesToo) {
   EXPECT_FALSE(test::value_of(contract::read_metrics(run.run().metrics())).by_name.contains("val/loss"));
 }
 
+std::string warnings_of(const test::TinyRun& run) {
+  std::string text;
+  for (const auto& event : test::value_of(contract::read_events(run.run().events())).events)
+    if (const auto* warning = std::get_if<contract::Warning>(&event.body)) text += warning->message;
+  return text;
+}
+
+TEST(Train, SaysThatItValidatesOnTrainingClips) {
+  test::TinyRun run(clips_folder(), "no_split",
+                    {"validation.every_steps=2", "max_train_steps=2", "validation.split=absent"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+
+  EXPECT_EQ(
+      warnings_of(run),
+      "no clips of the split 'absent': the validation loss, and the best checkpoint by it, are of training "
+      "clips");
+}
+
 TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
   const Settings settings = {"validation.every_steps=2", "max_train_steps=2", "cache.enable=false"};
   const test::TempFolder folder;
@@ -185,14 +203,8 @@ TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
   test::TinyRun none(folder.path(), "none", settings);
   ASSERT_EQ(none.finish(), 0) << none.log();
 
-  const auto warnings = [](const test::TinyRun& run) {
-    std::string text;
-    for (const auto& event : test::value_of(contract::read_events(run.run().events())).events)
-      if (const auto* warning = std::get_if<contract::Warning>(&event.body)) text += warning->message;
-    return text;
-  };
-  EXPECT_EQ(warnings(half), "1 of 2 samples can't be read: the loss is of the others");
-  EXPECT_EQ(warnings(none), "2 of 2 samples can't be read: the loss is of the others");
+  EXPECT_EQ(warnings_of(half), "1 of 2 samples can't be read: the loss is of the others");
+  EXPECT_EQ(warnings_of(none), "2 of 2 samples can't be read: the loss is of the others");
   EXPECT_NE(half.log().find("clip7.mp4"), std::string::npos) << half.log();
   const auto has_loss = [](const test::TinyRun& run) {
     return test::value_of(contract::read_metrics(run.run().metrics())).by_name.contains("val/loss");

@@ -13,6 +13,7 @@
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
+#include "config/meaning/idle_settings.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
 
@@ -35,8 +36,13 @@ std::string results_for_people(const json& r) {
   return out;
 }
 
-/// Of all jobs before the first one: the last would fail after the minutes of the others.
+/// Of all jobs before the first one: the last would fail after the minutes of the others, or replace theirs.
 Status require_outputs(const std::vector<config::Resolved<config::GenerateJob>>& jobs) {
+  if (jobs.size() > 1 && !jobs.front().job.output.empty())
+    return fail(ErrorCode::InvalidConfig,
+                fmt::format("the {} test cases would all be written to {}: leave out --out (output), which "
+                            "names them after their inputs in output_dir",
+                            jobs.size(), jobs.front().job.output));
   for (const auto& resolved : jobs)
     if (!resolved.job.output.empty()) ZT_TRY(files::require_writable(resolved.job.output));
   return {};
@@ -48,6 +54,7 @@ Result<int> generate(const GenerateOptions& options, const config::LoadRequest& 
   for (auto& resolved : jobs) {
     config::fit_weight_dtype(resolved);
     if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
+    for (const std::string& line : config::idle_settings(resolved.job)) note("zoetrope: note: " + line);
     if (!resolved.job.run.empty()) {
       ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
     }

@@ -77,7 +77,7 @@ void add_precision(const YamlNode& root, Batch& batch) {
   batch.settings.push_back(std::move(setting));
 }
 
-void add_pose_guider(const YamlNode& root, Batch& batch) {
+Status add_pose_guider(const YamlNode& root, Batch& batch) {
   const YamlNode* pretrain = root.find("pose_guider_pretrain");
   const YamlNode* path = root.find("controlnet_openpose_path");
   if (pretrain && is_false(*pretrain)) {
@@ -87,7 +87,12 @@ void add_pose_guider(const YamlNode& root, Batch& batch) {
     Setting setting{"model.controlnet_openpose_path", *path, origin_of(batch.source, path->key_at)};
     setting.node.text = find_file(batch.source, path->text);
     batch.settings.push_back(std::move(setting));
+  } else if (pretrain) {
+    return fail(batch.source.error(pretrain->at,
+                                   "pose_guider_pretrain: wanted controlnet_openpose_path as well, the file "
+                                   "that it starts from, or False"));
   }
+  return {};
 }
 
 /// Stage 2 is known by what only its file has.
@@ -113,7 +118,7 @@ Effect left_open(const Source& source) {
 Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root) {
   ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kTable));
   add_precision(root, file.batch);
-  add_pose_guider(root, file.batch);
+  ZT_TRY(add_pose_guider(root, file.batch));
   add_stage(root, file.batch);
   if (const YamlNode* zero_snr = root.find("enable_zero_snr"); zero_snr && is_false(*zero_snr)) {
     file.batch.settings.push_back(derived(source, *zero_snr, "schedule.prediction_type", "epsilon"));

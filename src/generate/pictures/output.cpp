@@ -91,10 +91,10 @@ Result<ResultWriter> ResultWriter::open(const OutputPaths& paths, const Options&
   return ResultWriter(std::move(bare), std::move(panels), std::move(reference));
 }
 
-Status ResultWriter::write(const image::Image& result, const image::Image& pose) {
+Status ResultWriter::write(const image::Image& result, const image::Image* pose) {
   ZT_TRY(bare_.write(result));
   if (!panels_) return {};
-  const std::array<image::Image, kPanels> row = {reference_, pose, result};
+  const std::array<image::Image, kPanels> row = {reference_, *pose, result};
   return panels_->write(image::grid(row, {.columns = kPanels, .padding = kPanelBorder}));
 }
 

@@ -49,8 +49,8 @@ class ResultWriter {
   };
   /// Makes the folders. Errors: those of media::VideoWriter.
   static Result<ResultWriter> open(const OutputPaths& paths, const Options& options, image::Image reference);
-  /// Reference and pose are panels of the canvas's result size.
-  Status write(const image::Image& result, const image::Image& pose);
+  /// `pose`: a panel of the canvas's result size, or null where no panels are written.
+  Status write(const image::Image& result, const image::Image* pose);
   Status finish();
 
  private:

@@ -48,9 +48,12 @@ class ReferenceRun : public ::testing::Test {
 
   ReferenceRun() {
     canvas_ = make_canvas(64, 64, model_->codec->scale_factor(), config::Compat::Moore).value();
-    reference_ = encode_reference(*model_, picture_of(file_["inp_ref_u8"]), canvas_,
-                                  config::ClipResize::Squash, at::kCPU);
+    reference_ = encode(picture_of(file_["inp_ref_u8"]), picture_of(file_["inp_ref_u8"]));
     options_.context = {.frames = 12, .overlap = 4, .mode = config::ContextMode::Compat, .closed_loop = true};
+  }
+
+  EncodedReference encode(const image::Image& placed, const image::Image& whole) const {
+    return encode_reference(*model_, placed, whole, canvas_, config::ClipResize::Squash, at::kCPU);
   }
 
   SampleInput input(int64_t num_frames) const {
@@ -89,6 +92,16 @@ TEST_F(ReferenceRun, GivesItsLatentsAfterEveryStepAndItsFrames) {
   const at::Tensor every_4th = at::arange(0, 24, 4);
   const at::Tensor pictures_FChw = decode_clip(*model_->codec, latents_CFHW.index_select(1, every_4th), 4);
   EXPECT_TRUE(all_close(pictures_FChw.transpose(0, 1), file_["video"][0], 3e-5));
+}
+
+TEST_F(ReferenceRun, TakesLatentsFromThePlacedPictureAndTheEmbeddingFromTheWhole) {
+  const image::Image whole = picture_of(file_["inp_ref_u8"]), placed = picture_of(file_["inp_pose_u8"][0]);
+
+  const EncodedReference mixed = encode(placed, whole);
+
+  EXPECT_TRUE(at::equal(mixed.latents_CHW, encode(placed, placed).latents_CHW));
+  EXPECT_TRUE(at::equal(mixed.embedding_D, encode(whole, whole).embedding_D));
+  EXPECT_FALSE(at::equal(mixed.latents_CHW, reference_.latents_CHW));
 }
 
 TEST_F(ReferenceRun, StartsFromTorchsNoise) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files/files.hpp"
+#include "base/log.hpp"
 #include "models/load_network.hpp"
 #include "tensor/device_memory.hpp"
 #include "tensor/from_entry.hpp"
@@ -60,7 +61,8 @@ Result<std::unique_ptr<params::ParamStore>> load_frozen_store(const params::Para
   auto store = make_store(table, /*seed=*/0, /*initialize=*/false, device);
   LoadRules rules;
   rules.rename = rename;
-  ZT_TRY(load_network(*store, network, file, rules));
+  ZT_TRY_ASSIGN(const LoadReport report, load_network(*store, network, file, rules));
+  log::info("models", report.summary());
   return store;
 }
 

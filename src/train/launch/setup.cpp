@@ -47,7 +47,9 @@ Status let_others_work(Ranks& ranks) {
 Status open_data(Setup& setup) {
   const config::TrainJob& job = setup.job;
   ZT_TRY_ASSIGN(setup.clips, data::open_clips(job.data));
-  ZT_TRY_ASSIGN(setup.validation_clips, validation_clips(job, setup.clips));
+  ZT_TRY_ASSIGN(std::optional<data::ClipIndex> held_out, validation_clips(job));
+  setup.validates_on_training_clips = !held_out;
+  setup.validation_clips = std::move(held_out).value_or(setup.clips);
   setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
   setup.load = data::load_options(job.data, setup.plan);
   if (!job.cache.enable) return {};

@@ -51,7 +51,8 @@ struct Setup {
   data::PlanOptions plan;
   data::LoadOptions load;  ///< of all that reads pictures: one memory bound
   data::ClipIndex clips, validation_clips;
-  std::unique_ptr<data::CacheStore> cache;  ///< null: no cache
+  bool validates_on_training_clips = false;  ///< the data set has no clips of the validation split
+  std::unique_ptr<data::CacheStore> cache;   ///< null: no cache
   prepare::Encoders encoders;
   std::unique_ptr<prepare::SampleEncoder> encoder, validation_encoder;
   BatchRules batch_rules;

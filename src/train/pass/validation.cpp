@@ -14,11 +14,11 @@
 
 namespace zt::train {
 
-Result<data::ClipIndex> validation_clips(const config::TrainJob& job, const data::ClipIndex& training_clips) {
-  if (job.data.index.empty()) return training_clips;
+Result<std::optional<data::ClipIndex>> validation_clips(const config::TrainJob& job) {
+  if (job.data.index.empty()) return std::nullopt;
   ZT_TRY_ASSIGN(const data::ClipIndex all, data::read_index(job.data.index));
   data::ClipIndex chosen = data::select_split(all, job.validation.split);
-  return chosen.clips.empty() ? training_clips : chosen;
+  return chosen.clips.empty() ? std::nullopt : std::optional(std::move(chosen));
 }
 
 data::PlanOptions validation_plan(const config::TrainJob& job) {

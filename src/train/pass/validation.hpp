@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
@@ -17,8 +18,8 @@
 
 namespace zt::train {
 
-/// Clips of the validation split; the training clips where the index has no such split.
-Result<data::ClipIndex> validation_clips(const config::TrainJob& job, const data::ClipIndex& training_clips);
+/// Clips of the validation split; nothing if the data set has none, as lists given by data.meta_paths.
+Result<std::optional<data::ClipIndex>> validation_clips(const config::TrainJob& job);
 
 /// How validation samples are planned: as training, but the whole picture, and with validation's own seed.
 data::PlanOptions validation_plan(const config::TrainJob& job);
