@@ -3,7 +3,8 @@
 # developer presets' build (ZT_WERROR), without the sanitizers', which would prove it again; the objects are thrown away,
 # only their compiling counts.
 # That a .cpp includes its header first proves nothing: neighbours are compiled together (cmake/zt_library.cmake), and in the
-# compute plane behind a precompiled header. Those that reach ATen/core/Tensor.h have that header, and nothing else, precompiled.
+# compute plane behind a precompiled header. Here the standard headers are precompiled, which halves the time (that each header
+# includes those that it uses is scripts/check_layers.py's to prove), and ATen/core/Tensor.h for those that reach it.
 function(zt_check_headers)
   get_property(_headers GLOBAL PROPERTY ZT_ALL_HEADERS)
   foreach(_header IN LISTS _headers)
@@ -31,15 +32,17 @@ function(zt_check_headers)
     target_include_directories(${_target} PRIVATE "${CMAKE_SOURCE_DIR}/src")
     target_link_libraries(${_target} PRIVATE zt::expected zt::flags)
     target_compile_definitions(${_target} PRIVATE ZT_SOURCE_DIR="")  # as zt_test() gives it
-    target_compile_options(${_target} PRIVATE -O0)
+    target_compile_options(${_target} PRIVATE -O0 -fpch-preprocess)
+    set(_precompiled <chrono> <condition_variable> <filesystem> <functional> <future> <map> <memory> <mutex> <optional> <set>
+                     <span> <sstream> <string> <thread> <unordered_map> <utility> <variant> <vector>)
+    if(_kind STREQUAL "tensor")
+      list(PREPEND _precompiled <ATen/core/Tensor.h>)
+    endif()
+    target_precompile_headers(${_target} PRIVATE ${_precompiled})
     if(NOT _kind STREQUAL "torch_free")
       target_link_libraries(${_target} PRIVATE zt::torch zt::nccl_header)
     endif()
   endforeach()
-  if(TARGET zt_headers_tensor)
-    target_compile_options(zt_headers_tensor PRIVATE -fpch-preprocess)
-    target_precompile_headers(zt_headers_tensor PRIVATE <ATen/core/Tensor.h>)
-  endif()
 endfunction()
 
 # Whether a header of src/ includes ATen/core/Tensor.h, itself or through headers of ours.

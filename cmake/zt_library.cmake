@@ -38,6 +38,12 @@ function(zt_compile_together target)
   endif()
 endfunction()
 
+# zt_compile_small(TARGET): for code that waits for people, files and processes, where optimizing the templates of JSON, YAML
+# and command lines takes more time than it can gain.
+function(zt_compile_small target)
+  target_compile_options(${target} PRIVATE -O1)
+endfunction()
+
 # zt_test(NAME SOURCES file... [LINK target...]): program zt_test_NAME and its ctest entries.
 function(zt_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

@@ -8,7 +8,8 @@
 - No file over 500 lines (tests 600), no function over 60 (tests may hold longer tables), an SPDX line first, no torch/torch.h, no file called
   utils, helper, manager or common.
 - at::parallel_for is serial in a file compiled without OpenMP: tensor/parallel.hpp is the one that is not.
-- x.cpp includes x.hpp before anything else. (That x.hpp compiles alone is cmake/check_headers.cmake's to prove.)
+- x.cpp includes x.hpp before anything else, and x.hpp includes the standard headers whose names it uses. (That it compiles
+  alone is cmake/check_headers.cmake's to prove, where the standard headers are precompiled.)
 Prints one line per finding, "path:line: what"; exit code 1 if there is any. Usage: check_layers.py [ROOT]
 """
 import re
@@ -17,6 +18,21 @@ from pathlib import Path
 
 MAX_LINES, MAX_TEST_LINES, MAX_FUNCTION, MAX_FILES = 500, 600, 60, 25
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+STANDARD = {  # header: names of namespace std that the headers of src/ use
+    "algorithm": "clamp max min", "array": "array", "atomic": "atomic memory_order_relaxed", "bit": "bit_cast endian",
+    "chrono": "chrono", "cmath": "ceil cos floor log lround sin sqrt", "concepts": "integral", "cstddef": "byte size_t",
+    "condition_variable": "condition_variable", "cstdint": "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t",
+    "cstring": "memcpy", "ctime": "tm", "deque": "deque", "exception": "exception", "filesystem": "filesystem",
+    "fstream": "ifstream ofstream", "functional": "function less", "future": "future",
+    "initializer_list": "initializer_list", "ios": "streamoff", "iterator": "ssize", "limits": "numeric_limits", "map": "map",
+    "memory": "enable_shared_from_this make_shared make_unique shared_ptr unique_ptr", "mutex": "mutex once_flag",
+    "numbers": "numbers", "optional": "nullopt optional", "set": "set", "span": "as_bytes span", "sstream": "ostringstream",
+    "stdexcept": "invalid_argument logic_error runtime_error", "string": "string", "string_view": "string_view",
+    "thread": "this_thread thread", "tuple": "tuple", "type_traits": "is_enum_v is_same_v is_trivially_copyable_v",
+    "unordered_map": "unordered_map", "utility": "exchange forward in_range move pair", "variant": "variant",
+    "vector": "vector"}
+HEADER_OF = {name: header for header, names in STANDARD.items() for name in names.split()}
+STANDARD_NAME = re.compile(r"\bstd::(\w+)|(?<!:)\b(u?int(?:8|16|32|64)_t|size_t)\b")
 BANNED_NAMES = re.compile(r"(utils?|helpers?|manager|common)\b")
 
 
@@ -75,6 +91,21 @@ def check_includes(path, folder, root, lines, layers, deps):
             yield number, f"{name} is internal to {owner}"
 
 
+def check_standard_headers(path, lines):
+    """A header names what it uses: one that leaned on another's includes would compile behind the precompiled ones."""
+    if path.suffix != ".hpp":
+        return
+    included = {match.group(2) for match in map(INCLUDE.match, lines) if match}
+    for number, line in enumerate(lines, 1):
+        for match in STANDARD_NAME.finditer(line.split("//")[0]):
+            name = match.group(1) or match.group(2)
+            if name not in HEADER_OF:
+                yield number, f"which header has std::{name}? Add it to STANDARD in scripts/check_layers.py"
+            elif HEADER_OF[name] not in included:
+                included.add(HEADER_OF[name])
+                yield number, f"{name} wants #include <{HEADER_OF[name]}>"
+
+
 def check_own_header(path, root, lines):
     own = path.with_suffix(".hpp")
     if path.suffix != ".cpp" or not own.exists():
@@ -116,6 +147,7 @@ def check_file(path, folder, root, layers, deps):
             if "at::parallel_for(" in line:
                 yield number, "at::parallel_for is serial here: call tensor::parallel_for (tensor/parallel.hpp)"
     yield from check_own_header(path, root, lines)
+    yield from check_standard_headers(path, lines)
     yield from check_includes(path, folder, root, lines, layers, deps)
     if not path.name.endswith("_test.cpp"):
         yield from check_functions(lines)

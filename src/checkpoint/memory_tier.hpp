@@ -4,6 +4,7 @@
 // from the newest checkpoint on disk. What the run leaves frozen is not in it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>

@@ -7,6 +7,7 @@
 //   step-00001200/manifest.json                written last, after every data file is synced
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>

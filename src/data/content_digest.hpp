@@ -2,6 +2,7 @@
 // The name that a clip's footage has in the cache: a digest of its bytes.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <mutex>
 #include <set>

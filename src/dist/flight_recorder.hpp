@@ -2,6 +2,7 @@
 // A rank's last operations, for the person or program that asks after a failure who was where.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>

@@ -7,6 +7,8 @@
 // pictures made by Pillow.
 #pragma once
 
+#include <cstdint>
+
 #include "image/image.hpp"
 
 namespace zt::image {

@@ -5,6 +5,7 @@
 // declaration. On a GPU the device adds up each block in an order of its own.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>

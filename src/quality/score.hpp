@@ -3,6 +3,7 @@
 // prints.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string_view>

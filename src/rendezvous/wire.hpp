@@ -4,6 +4,7 @@
 // bytes. Requests and replies have the same form; what number and strings mean stands beside each kind.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -3,6 +3,7 @@
 // page's CSS variables give the colours).
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 

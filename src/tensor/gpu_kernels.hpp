@@ -6,6 +6,8 @@
 
 #include <c10/core/Device.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>

@@ -3,8 +3,10 @@
 // Nothing here reads files, clocks apart, or knows what comes next.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 

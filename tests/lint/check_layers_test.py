@@ -69,6 +69,14 @@ class CheckLayers(unittest.TestCase):
         self.assertIn("a.cpp:1: the first include", self.findings({"src/base/a.cpp": SPDX + "int x;\n"}))
         self.assertEqual(self.findings({"src/base/a.cpp": SPDX + '#include "base/a.hpp"\n#include <vector>\n'}), "")
 
+    def test_standard_headers_of_a_header(self):
+        header = SPDX + "#include <vector>\nstd::vector<std::string> names(size_t count);  // std::map\n"
+        found = self.findings({"src/base/a.hpp": header})
+        self.assertEqual([line.split(": ")[1] for line in found.splitlines()],
+                         ["string wants #include <string>", "size_t wants #include <cstddef>"])
+        self.assertIn("which header has std::regex?", self.findings({"src/base/a.hpp": SPDX + "std::regex r;\n"}))
+        self.assertEqual(self.findings({"src/base/b.cpp": SPDX + "std::vector<int> v;\n"}), "")
+
     def test_long_file(self):
         self.assertIn("501 lines", self.findings({"src/base/a.cpp": SPDX + '#include "base/a.hpp"\n' + "int x;\n" * 499}))
 

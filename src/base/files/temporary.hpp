@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/files/descriptor.hpp"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/error.hpp"
 #include "checkpoint/internal/save.hpp"

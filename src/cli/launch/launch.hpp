@@ -3,6 +3,7 @@
 // only traces are its results.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>

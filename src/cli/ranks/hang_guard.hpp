@@ -3,6 +3,7 @@
 // records, and kills the one: from there it is a rank that died.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <optional>

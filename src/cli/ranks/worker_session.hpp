@@ -4,6 +4,7 @@
 // signals on, and says how it ended.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>

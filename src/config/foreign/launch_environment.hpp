@@ -4,6 +4,7 @@
 // src/accelerate/utils/launch.py.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>

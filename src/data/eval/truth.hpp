@@ -3,8 +3,10 @@
 // is measured against.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/error.hpp"

@@ -3,6 +3,8 @@
 // StoreError carries ours through c10d to the code that started it.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>

@@ -2,6 +2,7 @@
 // AutoencoderKL with its own frozen weights, as a LatentCodec.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>

@@ -4,6 +4,7 @@
 // what it knows.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>

@@ -2,6 +2,8 @@
 // What the tests of this folder share.
 #pragma once
 
+#include <cstdint>
+
 #include "config/job/model_job.hpp"
 #include "models/network_set.hpp"
 

@@ -2,6 +2,7 @@
 // From the inert tree of a pickle to tensors: the fixed list of calls that mean something to us.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>

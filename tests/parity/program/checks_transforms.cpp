@@ -13,7 +13,7 @@
 namespace zt::parity {
 namespace {
 
-constexpr const char* kFile = "m_transforms";
+constexpr const char* kTransformsFile = "m_transforms";
 /// RandomResizedCrop's ranges in the reference's stage 1, and with scale 1.
 constexpr data::CropRule kStage1{0.9, 1.0, 0.9, 1.0}, kScale1{1.0, 1.0, 0.9, 1.0};
 
@@ -49,26 +49,26 @@ void compare_picture(Check& check, const std::string& name, const at::Tensor& fo
 }  // namespace
 
 void check_transforms(const FixtureFolder& folder, Report& report) {
-  if (!folder.has(kFile)) return report.add_absent("crops");
+  if (!folder.has(kTransformsFile)) return report.add_absent("crops");
   const int64_t seed = folder.manifest().at("config").at("seed");
-  const image::Image picture = picture_of(folder.get(kFile, "inp_u8"));
-  const image::Image pose = picture_of(folder.get(kFile, "inp_pose_u8"));
+  const image::Image picture = picture_of(folder.get(kTransformsFile, "inp_u8"));
+  const image::Image pose = picture_of(folder.get(kTransformsFile, "inp_pose_u8"));
   Check crops("crops"), pictures("cropped pictures");
   const auto same = [](const data::PixelCrop& found, const at::Tensor& tlhw) {
     return at::tensor({found.top, found.left, found.height, found.width}).equal(tlhw);
   };
-  const at::Tensor wanted = folder.get(kFile, "crop_tlhw_seedS100plus_i");
+  const at::Tensor wanted = folder.get(kTransformsFile, "crop_tlhw_seedS100plus_i");
   for (int64_t i = 0; i < wanted.size(0); ++i) {
     crops.require("seed S + 100 + " + std::to_string(i),
                   same(crop_of(picture, kStage1, seed + 100 + i), wanted[i]));
   }
   const data::PixelCrop whole = crop_of(picture, kScale1, seed + 77);
-  crops.require("scale 1", same(whole, folder.get(kFile, "crop_tlhw_scale1")));
+  crops.require("scale 1", same(whole, folder.get(kTransformsFile, "crop_tlhw_scale1")));
   report.add(crops);
 
   const auto compare = [&](const std::string& name, const image::Image& from, const data::CropRule& rule,
                            bool is_signed) {
-    const at::Tensor stored = folder.get(kFile, name);
+    const at::Tensor stored = folder.get(kTransformsFile, name);
     const at::Tensor found = resized(from, crop_of(from, rule, seed + 77), stored);
     compare_picture(pictures, name, is_signed ? found * 2 - 1 : found, stored,
                     is_signed ? 2.0 / 255 : 1.0 / 255);

@@ -3,6 +3,8 @@
 // those that are followed, and MediaPipe's networks for their hands and faces.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>

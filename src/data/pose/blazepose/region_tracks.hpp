@@ -2,6 +2,7 @@
 // Who is being followed, and where to look for each: the decisions of tracking, without networks or pictures.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

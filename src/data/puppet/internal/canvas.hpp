@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 
 #include "data/puppet/internal/geometry.hpp"
 #include "data/puppet/puppet.hpp"
