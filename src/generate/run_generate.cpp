@@ -194,7 +194,9 @@ Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Te
         static_cast<size_t>((first + count - 1) / job.interpolation_factor - first_pose + 1));
     std::iota(shown.begin(), shown.end(), first_pose);
     std::vector<image::Image> poses;
-    if (job.write_panels) ZT_TRY_ASSIGN(poses, inputs.pose.pictures(shown, inputs.canvas));
+    if (job.write_panels) {
+      ZT_TRY_ASSIGN(poses, inputs.pose.pictures(shown, inputs.canvas));
+    }
     for (int64_t i = 0; i < count; ++i) {
       const auto pose = static_cast<size_t>((first + i) / job.interpolation_factor - first_pose);
       ZT_TRY(writer.write(cut_out(inputs.canvas, pictures_FChw[i], job.pixel_rounding),
