@@ -121,7 +121,7 @@ Result<int> launch(const WorkerCall& call, const std::string& part) {
 constexpr const char* kPlan =
     R"({"ranks":%ld,"machine":"%s","zero_stage":3,"lanes_per_rank":1,"micro_batches":2,"trained":10,"frozen":20,)"
     R"("memory":{"trained_weights":4096,"frozen_weights":0,"gradients":4096,"optimizer_state":8192,"averages":0,)"
-    R"("activations":1048576,"batches":0,"slabs":0,"communication":0,"encoders":0,"process":0,"total":1064960,"staging":2048,)"
+    R"("activations":1048576,"batches":0,"ahead":0,"slabs":0,"communication":0,"encoders":0,"process":0,"total":1064960,"staging":2048,)"
     R"("snapshots":4096,"held_snapshots":4096,)"
     R"("host_optimizer_state":%ld,"host_averages":0,"host_buffers":0,"host_total":%ld},)"
     R"("available":1073741824,"fits":true,"smallest_ranks":2,)"

@@ -92,7 +92,7 @@ TEST_F(ForeignFilesTest, BatchThatCantBeIsRefusedAtItsLine) {
 
   EXPECT_THAT(message(none),
               HasSubstr("ds.json:1:33: train_batch_size or train_micro_batch_size_per_gpu must be given"));
-  EXPECT_THAT(message(unequal), HasSubstr("9 is not 2 x 2 x 2"));
+  EXPECT_THAT(message(unequal), HasSubstr("9 is not a multiple of 2 x 2 ranks"));
   EXPECT_THAT(message(lanes), HasSubstr("6 samples per forward of 2 ranks do not divide into 4 lanes"));
   EXPECT_THAT(message(never), HasSubstr("ds.json:2:32: gradient_accumulation_steps: wanted 1 to 1073741824"));
 }

@@ -260,10 +260,12 @@ TEST(Plan, OffloadedStateIsOfTheHostsMemory) {
   EXPECT_EQ(on_gpu.host.optimizer_state, 2 * kStage1);
   EXPECT_EQ(on_gpu.host.averages, kStage1);
   EXPECT_EQ(on_gpu.host.buffers, 32 << 20);  // two of values, two of gradients, 2 Mi fp32 numbers each
-  EXPECT_NEAR(on_gpu.total(), on_cpu.total() - 3 * kStage1, 1);
+  EXPECT_NEAR(on_gpu.total(), on_cpu.total() - 3 * kStage1 - on_cpu.ahead, 1);
   // Without a GPU there is nowhere to move it to.
   EXPECT_EQ(on_cpu.optimizer_state, 2 * kStage1);
   EXPECT_EQ(on_cpu.host.total(), 0);
+  EXPECT_GT(on_cpu.ahead, 0);
+  EXPECT_EQ(on_gpu.host.ahead, on_cpu.ahead);
 }
 
 TEST(Plan, OffloadedStateCostsTheBusAndTheHostsMemory) {
