@@ -175,6 +175,60 @@ TEST_F(Discover, ReadsCsvWithQuotes) {
   EXPECT_EQ(found.rejects[1].what, "list.csv:6");
 }
 
+// It was found as "1.mp4", and the clip trained on itself as its pose.
+TEST_F(Discover, ALostPoseIsNotFoundInTheVideosPlace) {
+  touch("1.mp4");
+  touch("list.csv", "video,pose\n1.mp4,poses/1.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].pose, path("poses/1.mp4"));
+}
+
+TEST_F(Discover, InAMovedSetAPoseLostAsManyPartsAsItsVideo) {
+  touch("clips/1.mp4");
+  touch("poses/1.mp4");
+  touch("1.mp4");
+  touch("list.csv",
+        "video,pose,mask\n/old/set/clips/1.mp4,/old/set/poses/1.mp4,/old/set/masks/1.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].video, path("clips/1.mp4"));
+  EXPECT_EQ(found.candidates[0].pose, path("poses/1.mp4"));
+  EXPECT_EQ(found.candidates[0].mask, "/old/set/masks/1.mp4");
+}
+
+TEST_F(Discover, AVideoIsNotItsOwnPose) {
+  touch("1.mp4");
+  fs::create_symlink("1.mp4", path("same.mp4"));
+  touch("list.csv", "video,pose,mask\n1.mp4,1.mp4,\n1.mp4,,same.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  EXPECT_TRUE(found.candidates.empty());
+  ASSERT_EQ(found.rejects.size(), 2U);
+  EXPECT_EQ(found.rejects[0], (Finding{"list.csv:2", "bad-entry", "its pose is the video itself"}));
+  EXPECT_EQ(found.rejects[1], (Finding{"list.csv:3", "bad-entry", "its mask is the video itself"}));
+}
+
+TEST_F(Discover, TwoEntriesThatWouldBecomeOneVideoAreMissing) {
+  touch("0.mp4");
+  touch("list.csv", "video\na/0.mp4\nb/0.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].video, path("a/0.mp4"));
+  EXPECT_EQ(found.candidates[1].video, path("b/0.mp4"));
+}
+
 TEST_F(Discover, ReadsJsonLinesAndPassesOverBadOnes) {
   touch("list.jsonl", "{\"video\": \"a.mp4\"}\n[1]\n{\"film\": \"a.mp4\"}\n{\n");
   job_.input = path("list.jsonl").string();

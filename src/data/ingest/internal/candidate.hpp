@@ -35,9 +35,10 @@ struct Discovery {
 Result<Discovery> discover(const config::IngestJob& job);
 
 /// A list: CSV with a header line, JSON Lines, or a JSON list as Moore's *_meta.json; by the file's ending.
-/// Relative paths are tried below the list's folder, then the working folder, then without their leading
-/// parts below the list's folder (a data set that was moved). Errors: Corrupt if it is no such list at all;
-/// single bad entries are rejects.
+/// Relative paths are tried below the list's folder, then the working folder. A video that is at neither
+/// place, or no longer at its absolute path, is looked for below the list's folder without its leading parts
+/// (a data set that was moved), and what belongs to it without as many. Errors: Corrupt if it is no such list
+/// at all; single bad entries are rejects.
 Result<Discovery> read_list(const std::filesystem::path& path);
 
 }  // namespace zt::data::ingest_internal
