@@ -123,6 +123,10 @@ Status check_disk(const Discovery& found, const std::vector<std::string>& ids, c
   return resources::require_disk(folder, {&demand, 1}, "free space, or name another output folder (-o)");
 }
 
+Error strict_error(const Finding& reject) {
+  return {ErrorCode::Corrupt, fmt::format("{}: {}: {}", reject.what, reject.reason, reject.detail), {}};
+}
+
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
                        std::vector<ClipRecord>& clips) {
   IngestReport report;
@@ -158,6 +162,7 @@ fs::path ingest_folder(const config::IngestJob& job) {
 Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator,
                             const IngestProgress& progress) {
   ZT_TRY_ASSIGN(Discovery found, ingest_internal::discover(job));
+  if (job.strict && !found.rejects.empty()) return fail(strict_error(found.rejects.front()));
   const fs::path folder = ingest_folder(job);
   ZT_TRY(files::make_folders(folder));
   ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));
@@ -172,10 +177,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   std::vector<ClipRecord> clips;
   IngestReport report = summarise(job, std::move(found), std::move(examined), clips);
   report.index = folder / "index.jsonl";
-  if (job.strict && !report.rejects.empty()) {
-    const Finding& first = report.rejects.front();
-    return fail(ErrorCode::Corrupt, fmt::format("{}: {}: {}", first.what, first.reason, first.detail));
-  }
+  if (job.strict && !report.rejects.empty()) return fail(strict_error(report.rejects.front()));
   if (clips.empty())
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} holds no usable clip\n{}", job.input, report.text()));

@@ -73,6 +73,20 @@ TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
   EXPECT_THAT(report.error().message, HasSubstr("too-short"));
 }
 
+TEST_F(IngestTest, StrictFailsOnABadEntryBeforeAnyVideoIsLookedAt) {
+  write_pair("good.mp4");
+  std::ofstream(path("list.csv")) << "video,pose\nset/good.mp4,set_dwpose/good.mp4\n,x\n";
+  job_.input = path("list.csv").string();
+  job_.strict = true;
+  int64_t looked_at = 0;
+
+  const auto report = ingest(job_, {}, [&](int64_t, int64_t, const std::string&) { ++looked_at; });
+
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("list.csv:3: bad-entry"));
+  EXPECT_EQ(looked_at, 0);
+}
+
 TEST_F(IngestTest, AnInputWithoutAUsableClipIsAnErrorWithTheReasons) {
   write_pair("short.mp4", 3);
 
