@@ -229,6 +229,23 @@ TEST_F(Discover, TwoEntriesThatWouldBecomeOneVideoAreMissing) {
   EXPECT_EQ(found.candidates[1].video, path("b/0.mp4"));
 }
 
+// It swallowed every line to the next quote, and all of them counted as one bad entry.
+TEST_F(Discover, AStrayQuoteCostsItsOwnLine) {
+  touch("list.csv",
+        "video,split\n\"a.mp4,train\nb.mp4,train\n\"c.mp4\"x,train\n5\" d.mp4,train\n\"e\nf.mp4\",train\n\"g.mp4,");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  std::vector<std::string> where, rejected;
+  for (const Candidate& candidate : found.candidates) where.push_back(candidate.where);
+  for (const Finding& reject : found.rejects) rejected.push_back(reject.what);
+  EXPECT_EQ(where, (Names{"list.csv:3", "list.csv:5", "list.csv:6"}));
+  EXPECT_EQ(rejected, (Names{"list.csv:2", "list.csv:4", "list.csv:8"}));
+  EXPECT_EQ(found.candidates[1].video, path("5\" d.mp4"));
+  EXPECT_EQ(found.candidates[2].video, path("e\nf.mp4"));
+}
+
 TEST_F(Discover, ReadsJsonLinesAndPassesOverBadOnes) {
   touch("list.jsonl", "{\"video\": \"a.mp4\"}\n[1]\n{\"film\": \"a.mp4\"}\n{\n");
   job_.input = path("list.jsonl").string();

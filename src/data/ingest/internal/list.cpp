@@ -32,50 +32,83 @@ struct Rows {
   std::vector<Finding> rejects;
 };
 
-// CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled.
+// CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled. A quote within a
+// field that has none around it is a character as any other.
 
 struct CsvLine {
   size_t number = 0;  // of its first line
-  std::vector<std::string> cells;
+  std::vector<std::string> cells = {""};
+  bool is_sound = true;  // else a quote is not closed, or something follows one that is
 };
+
+struct CsvSpan {
+  CsvLine line;
+  size_t end = 0;  // where the next one starts
+};
+
+bool is_blank(std::string_view text) { return text::trim(text).empty(); }
+
+CsvSpan read_csv_line(std::string_view text, size_t begin, size_t number) {
+  enum class Field { Plain, Quoted, Closed };
+  CsvSpan out{{.number = number}, begin};
+  Field state = Field::Plain;
+  for (; out.end < text.size(); ++out.end) {
+    const char c = text[out.end];
+    std::string& cell = out.line.cells.back();
+    if (state == Field::Quoted) {
+      const bool is_doubled = c == '"' && text.substr(out.end + 1).starts_with('"');
+      if (is_doubled) ++out.end;
+      if (c == '"' && !is_doubled) {
+        state = Field::Closed;
+      } else {
+        cell += c;
+      }
+    } else if (c == ',' || c == '\n') {
+      state = Field::Plain;
+      if (c == '\n') break;
+      out.line.cells.emplace_back();
+    } else if (state == Field::Closed) {
+      if (!is_blank(text.substr(out.end, 1))) break;
+    } else if (c == '"' && is_blank(cell)) {
+      cell.clear();
+      state = Field::Quoted;
+    } else if (c != '\r') {
+      cell += c;
+    }
+  }
+  // A stray quote costs the line that it is in, and none of those after it.
+  out.line.is_sound = state == Field::Plain || (state == Field::Closed && out.end == text.size());
+  if (!out.line.is_sound) out.end = std::min(text.find('\n', begin), text.size());
+  out.end = std::min(out.end + 1, text.size());
+  return out;
+}
 
 std::vector<CsvLine> split_csv(std::string_view text) {
   std::vector<CsvLine> lines;
   size_t number = 1;
-  CsvLine line{number, {""}};
-  bool is_quoted = false;
-  const auto finish = [&] {
-    const bool is_blank = line.cells.size() == 1 && text::trim(line.cells[0]).empty();
-    if (!is_blank) lines.push_back(std::move(line));
-    line = {number, {""}};
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\n') ++number;
-    if (c == '"') {
-      const bool is_doubled = is_quoted && i + 1 < text.size() && text[i + 1] == '"';
-      if (is_doubled) line.cells.back() += text[++i];
-      if (!is_doubled) is_quoted = !is_quoted;
-    } else if (c == ',' && !is_quoted) {
-      line.cells.emplace_back();
-    } else if (c == '\n' && !is_quoted) {
-      finish();
-    } else if (c != '\r' || is_quoted) {
-      line.cells.back() += c;
-    }
+  for (size_t begin = 0; begin < text.size();) {
+    CsvSpan span = read_csv_line(text, begin, number);
+    number += static_cast<size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                                             text.begin() + static_cast<std::ptrdiff_t>(span.end), '\n'));
+    begin = span.end;
+    const bool is_empty = span.line.is_sound && span.line.cells.size() == 1 && is_blank(span.line.cells[0]);
+    if (!is_empty) lines.push_back(std::move(span.line));
   }
-  finish();
   return lines;
 }
 
 Result<Rows> parse_csv(std::string_view text, const std::string& name) {
   std::vector<CsvLine> lines = split_csv(text);
-  if (lines.empty()) return fail(ErrorCode::Corrupt, name + " has no header line");
+  if (lines.empty() || !lines[0].is_sound) return fail(ErrorCode::Corrupt, name + " has no header line");
   for (std::string& title : lines[0].cells) title = std::string(text::trim(title));
   const std::vector<std::string>& titles = lines[0].cells;
   Rows out;
   for (size_t i = 1; i < lines.size(); ++i) {
     Row row{fmt::format("{}:{}", name, lines[i].number), {}};
+    if (!lines[i].is_sound) {
+      out.rejects.push_back({row.where, "bad-entry", "a quote that is not closed, or not before a comma"});
+      continue;
+    }
     if (lines[i].cells.size() != titles.size()) {
       out.rejects.push_back(
           {row.where, "bad-entry",
