@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/fsuid.h>
+
 #include <fstream>
 
 #include "base/counter_rng.hpp"
@@ -102,7 +104,58 @@ TEST_F(Discover, FindsChampsFolders) {
   touch("x/one/dwpose/0.png");
   touch("x/two/images/0.png");
 
-  EXPECT_EQ(names(), Names{"x/one"});
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].name, "x/one");
+  // Its pose is missing: it stays named, so that it can be told.
+  EXPECT_EQ(found.candidates[1].name, "x/two");
+  EXPECT_EQ(found.candidates[1].pose, path("x/two/dwpose"));
+}
+
+TEST_F(Discover, FollowsLinksToFolders) {
+  touch("far/1.mp4");
+  touch("footage/2.mp4");
+  fs::create_directory_symlink(path("far"), path("footage/a"));
+  fs::create_directory_symlink(path("footage"), path("footage/round"));
+  job_.input = path("footage").string();
+
+  EXPECT_EQ(names(), (Names{"2", "a/1"}));
+}
+
+// As somebody who may not read everything: root may, and tests are often run by root.
+TEST_F(Discover, NamesFoldersThatCannotBeRead) {
+  touch("1.mp4");
+  touch("closed/2.mp4");
+  constexpr uid_t kNobody = 65534;
+  constexpr auto kOpenToAll = static_cast<fs::perms>(0755);
+  fs::permissions(folder_.path(), kOpenToAll);
+  fs::permissions(path("closed"), fs::perms::none);
+  const auto own = static_cast<uid_t>(::setfsuid(kNobody));
+  std::error_code error;
+  const bool may_read = fs::directory_iterator(path("closed"), error) != fs::directory_iterator();
+  const Discovery found = may_read ? Discovery() : discover();
+  ::setfsuid(own);
+  fs::permissions(path("closed"), fs::perms::owner_all);
+  if (may_read) GTEST_SKIP() << "nothing can be closed to this process";
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.unread.size(), 1U);
+  EXPECT_EQ(found.unread[0].what, path("closed"));
+  EXPECT_EQ(found.unread[0].reason, "no-permission");
+}
+
+TEST_F(Discover, NamesAPoseWithoutItsVideo) {
+  touch("walk.mov");
+  touch("walk_kps.mp4");
+  touch("lost_kps.mp4");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.rejects.size(), 1U);
+  EXPECT_EQ(found.rejects[0].what, path("lost_kps.mp4"));
+  EXPECT_EQ(found.rejects[0].reason, "missing-video");
 }
 
 TEST_F(Discover, ElseTakesAllVideosAsFootage) {

@@ -132,7 +132,8 @@ IngestReport summarise(const config::IngestJob& job, Discovery found, Examined e
   IngestReport report;
   report.found = static_cast<int64_t>(found.candidates.size() + found.rejects.size());
   report.resumed = examined.resumed;
-  report.rejects = std::move(found.rejects);
+  report.rejects = std::move(found.unread);
+  std::move(found.rejects.begin(), found.rejects.end(), std::back_inserter(report.rejects));
   for (size_t i = 0; i < examined.outcomes.size(); ++i) {
     Outcome& outcome = examined.outcomes[i];
     report.probed += outcome.is_probed ? 1 : 0;
@@ -162,7 +163,8 @@ fs::path ingest_folder(const config::IngestJob& job) {
 Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator,
                             const IngestProgress& progress) {
   ZT_TRY_ASSIGN(Discovery found, ingest_internal::discover(job));
-  if (job.strict && !found.rejects.empty()) return fail(strict_error(found.rejects.front()));
+  for (const auto* findings : {&found.unread, &found.rejects})
+    if (job.strict && !findings->empty()) return fail(strict_error(findings->front()));
   const fs::path folder = ingest_folder(job);
   ZT_TRY(files::make_folders(folder));
   ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));

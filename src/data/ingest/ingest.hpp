@@ -36,7 +36,9 @@ struct IngestReport {
   int64_t resumed = 0;    ///< taken over from an earlier call
   int64_t clips = 0;      ///< in the index; shots count
   int64_t frames = 0;
-  std::vector<Finding> rejects;  ///< videos and shots that are not in the index, in the layout's order
+  /// Folders and lists that can't be read, then videos and shots that are not in the index, in the layout's
+  /// order.
+  std::vector<Finding> rejects;
   std::vector<Finding> remarks;  ///< about clips that are
 
   std::map<std::string, int64_t> reasons() const;  ///< rejects per reason

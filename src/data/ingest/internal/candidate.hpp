@@ -27,7 +27,8 @@ struct Candidate {
 
 struct Discovery {
   std::vector<Candidate> candidates;  ///< sorted by name, lists in their own order
-  std::vector<Finding> rejects;       ///< list entries that name no video
+  std::vector<Finding> rejects;       ///< entries and files that should be a video's, and are not
+  std::vector<Finding> unread;        ///< folders and lists that can't be read: rejects of unknown number
 };
 
 /// Errors: NotFound if there is no such input; InvalidArgument if it does not have the layout that the job
