@@ -99,6 +99,33 @@ TEST_F(Discover, PrefersMooresLists) {
   EXPECT_EQ(found.candidates[0].pose, path("set_dwpose/1.mp4"));
 }
 
+// Everything stopped, beside however many good clips.
+TEST_F(Discover, ADamagedListTakesNothingFromTheOthers) {
+  touch("a_meta.json", R"([{"video_path": "1.mp4"}])");
+  touch("b_meta.json", R"([{"video_path": "2.m)");
+  touch("camera_meta.json", R"({"iso": 200})");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.unread.size(), 2U);
+  EXPECT_EQ(found.unread[0].what, path("b_meta.json"));
+  EXPECT_EQ(found.unread[0].reason, "bad-list");
+  EXPECT_EQ(found.unread[1].what, path("camera_meta.json"));
+}
+
+TEST_F(Discover, AFileThatIsNamedAsMooresListsLeavesFootageFootage) {
+  touch("1.mp4");
+  touch("camera_meta.json", R"({"iso": 200})");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.unread.size(), 1U);
+  job_.layout = IngestLayout::Moore;
+  EXPECT_FALSE(ingest_internal::discover(job_));
+}
+
 TEST_F(Discover, FindsChampsFolders) {
   touch("x/one/images/0.png");
   touch("x/one/dwpose/0.png");

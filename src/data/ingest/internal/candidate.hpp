@@ -32,7 +32,7 @@ struct Discovery {
 };
 
 /// Errors: NotFound if there is no such input; InvalidArgument if it does not have the layout that the job
-/// names.
+/// names; the first list's error if the job says Moore and no list can be read.
 Result<Discovery> discover(const config::IngestJob& job);
 
 /// A list: CSV with a header line, JSON Lines, or a JSON list as Moore's *_meta.json; by the file's ending.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -127,23 +129,49 @@ std::vector<fs::path> find_roots(const fs::path& folder) {
   return roots;
 }
 
-Result<Discovery> discover_moore(const fs::path& folder) {
+struct MetaLists {
   Discovery found;
-  const std::vector<fs::path> lists = find_meta_lists(folder);
-  for (const fs::path& list : lists) {
-    ZT_TRY_ASSIGN(Discovery part, read_list(list));
-    std::move(part.candidates.begin(), part.candidates.end(), std::back_inserter(found.candidates));
-    std::move(part.rejects.begin(), part.rejects.end(), std::back_inserter(found.rejects));
+  size_t num_read = 0;
+  std::optional<Error> first_error;
+};
+
+// One list that is damaged, or is something else by that name, takes nothing from the others.
+MetaLists read_meta_lists(const fs::path& folder) {
+  MetaLists lists;
+  for (const fs::path& path : find_meta_lists(folder)) {
+    auto part = read_list(path);
+    if (!part) {
+      const bool is_damaged = part.error().code == ErrorCode::Corrupt;
+      lists.found.unread.push_back({path.string(), is_damaged ? "bad-list" : reason_of(part.error().code),
+                                    part.error().text()});
+      if (!lists.first_error) lists.first_error = std::move(part).error();
+      continue;
+    }
+    ++lists.num_read;
+    auto& [candidates, rejects, unread] = lists.found;
+    std::move(part->candidates.begin(), part->candidates.end(), std::back_inserter(candidates));
+    std::move(part->rejects.begin(), part->rejects.end(), std::back_inserter(rejects));
   }
-  if (!lists.empty()) return found;
+  return lists;
+}
+
+Result<Discovery> find_pairs(const fs::path& folder) {
   const std::vector<fs::path> roots = find_roots(folder);
   if (roots.empty())
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("{} has neither a *_meta.json nor folders NAME with NAME_dwpose or NAME_keypoints",
                     folder.string()));
+  Discovery found;
   for (const fs::path& root : roots) add_pairs(root, roots.size() == 1 ? root : folder, found);
   return found;
+}
+
+Result<Discovery> discover_moore(const fs::path& folder) {
+  MetaLists lists = read_meta_lists(folder);
+  if (lists.num_read > 0) return std::move(lists.found);
+  if (lists.first_error) return fail(*std::move(lists.first_error));
+  return find_pairs(folder);
 }
 
 // A folder of pictures without poses stays named, to be a reject.
@@ -190,12 +218,21 @@ Discovery find_footage(const fs::path& folder) {
   return found;
 }
 
-IngestLayout layout_of(const fs::path& folder) {
-  if (!find_meta_lists(folder).empty() || !find_roots(folder).empty()) return IngestLayout::Moore;
-  const Discovery champ = find_champ(folder);
-  const bool is_champ = std::any_of(champ.candidates.begin(), champ.candidates.end(),
-                                    [](const Candidate& candidate) { return is_folder(candidate.pose); });
-  return is_champ ? IngestLayout::Champ : IngestLayout::Footage;
+// The first layout that fits. Lists of which none can be read are somebody else's, and are said.
+Result<Discovery> discover_by_looking(const fs::path& folder) {
+  MetaLists lists = read_meta_lists(folder);
+  if (lists.num_read > 0) return std::move(lists.found);
+  Discovery found;
+  if (!find_roots(folder).empty()) {
+    ZT_TRY_ASSIGN(found, find_pairs(folder));
+  } else {
+    found = find_champ(folder);
+    const bool is_champ = std::any_of(found.candidates.begin(), found.candidates.end(),
+                                      [](const Candidate& candidate) { return is_folder(candidate.pose); });
+    if (!is_champ) found = find_footage(folder);
+  }
+  found.unread.insert(found.unread.begin(), lists.found.unread.begin(), lists.found.unread.end());
+  return found;
 }
 
 }  // namespace
@@ -218,8 +255,9 @@ Result<Discovery> discover(const config::IngestJob& job) {
     return fail(ErrorCode::InvalidArgument, fmt::format("{} is a file; the layout {} is a folder",
                                                         input.string(), config::name(job.layout)));
   }
-  const IngestLayout layout = job.layout == IngestLayout::Auto ? layout_of(input) : job.layout;
-  switch (layout) {
+  switch (job.layout) {
+    case IngestLayout::Auto:
+      return discover_by_looking(input);
     case IngestLayout::Moore:
       return discover_moore(input);
     case IngestLayout::Champ:
@@ -227,7 +265,6 @@ Result<Discovery> discover(const config::IngestJob& job) {
     case IngestLayout::Manifest:
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("{} is a folder; name the manifest file", input.string()));
-    case IngestLayout::Auto:
     case IngestLayout::Footage:
       break;
   }
