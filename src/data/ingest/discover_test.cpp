@@ -271,8 +271,7 @@ TEST_F(Discover, InAMovedSetAPoseLostAsManyPartsAsItsVideo) {
   touch("clips/1.mp4");
   touch("poses/1.mp4");
   touch("1.mp4");
-  touch("list.csv",
-        "video,pose,mask\n/old/set/clips/1.mp4,/old/set/poses/1.mp4,/old/set/masks/1.mp4\n");
+  touch("list.csv", "video,pose,mask\n/old/set/clips/1.mp4,/old/set/poses/1.mp4,/old/set/masks/1.mp4\n");
   job_.input = path("list.csv").string();
 
   const Discovery found = discover();
@@ -312,7 +311,8 @@ TEST_F(Discover, TwoEntriesThatWouldBecomeOneVideoAreMissing) {
 // It swallowed every line to the next quote, and all of them counted as one bad entry.
 TEST_F(Discover, AStrayQuoteCostsItsOwnLine) {
   touch("list.csv",
-        "video,split\n\"a.mp4,train\nb.mp4,train\n\"c.mp4\"x,train\n5\" d.mp4,train\n\"e\nf.mp4\",train\n\"g.mp4,");
+        "video,split\n\"a.mp4,train\nb.mp4,train\n\"c.mp4\"x,train\n5\" "
+        "d.mp4,train\n\"e\nf.mp4\",train\n\"g.mp4,");
   job_.input = path("list.csv").string();
 
   const Discovery found = discover();

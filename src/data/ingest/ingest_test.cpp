@@ -61,6 +61,17 @@ TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
   EXPECT_THAT(report.json(), HasSubstr(R"("reason":"empty-file")"));
 }
 
+TEST_F(IngestTest, TellsWhatOpensFromWhatDecodes) {
+  write_pair("good.mp4");
+  write_pair("short.mp4", 20);
+  fs::resize_file(path("set/short.mp4"), fs::file_size(path("set/short.mp4")) * 6 / 10);
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.probed, 2);
+  EXPECT_EQ(report.decoded, 1);
+}
+
 TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
   write_pair("good.mp4");
   write_pair("short.mp4", 3);

@@ -142,8 +142,8 @@ MetaLists read_meta_lists(const fs::path& folder) {
     auto part = read_list(path);
     if (!part) {
       const bool is_damaged = part.error().code == ErrorCode::Corrupt;
-      lists.found.unread.push_back({path.string(), is_damaged ? "bad-list" : reason_of(part.error().code),
-                                    part.error().text()});
+      lists.found.unread.push_back(
+          {path.string(), is_damaged ? "bad-list" : reason_of(part.error().code), part.error().text()});
       if (!lists.first_error) lists.first_error = std::move(part).error();
       continue;
     }
@@ -208,9 +208,10 @@ Discovery find_footage(const fs::path& folder) {
   }
   for (const fs::path& pose : poses) {
     const std::string stem = fs::path(pose).replace_extension().string();
-    const bool has_video = std::any_of(kPoseEndings.begin(), kPoseEndings.end(), [&](std::string_view ending) {
-      return stem.ends_with(ending) && stems.contains(stem.substr(0, stem.size() - ending.size()));
-    });
+    const bool has_video =
+        std::any_of(kPoseEndings.begin(), kPoseEndings.end(), [&](std::string_view ending) {
+          return stem.ends_with(ending) && stems.contains(stem.substr(0, stem.size() - ending.size()));
+        });
     if (!has_video)
       found.rejects.push_back(
           {pose.string(), "missing-video", "its name is a pose video's, and there is no video beside it"});

@@ -56,11 +56,11 @@ class Examiner {
   Checked<ClipRecord> check() {
     if (!text::is_utf8(candidate_.video.string()))
       return reject("bad-name", "the path is not UTF-8, which the index can't hold; rename the file");
-    ZT_TRY_ASSIGN(facts_,
-                  measure(candidate_.video, {.decode = job_.verify_frames,
-                                             .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));
+    ZT_TRY_ASSIGN(Footage footage, Footage::open(candidate_.video));
     outcome_.is_probed = true;
-    outcome_.is_decoded = job_.verify_frames;
+    ZT_TRY_ASSIGN(facts_, footage.measure({.decode = job_.verify_frames,
+                                           .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));
+    outcome_.is_decoded = facts_.is_decoded;
     if (std::min(facts_.width, facts_.height) < job_.min_side_px)
       return reject("too-small", fmt::format("{} x {} pixels, and the shorter side must have {}",
                                              facts_.width, facts_.height, job_.min_side_px));

@@ -14,7 +14,6 @@
 #include "data/ingest/internal/shots.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
-#include "media/video_reader.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {
@@ -89,17 +88,18 @@ class Pace {
   double longest_ = 0;
 };
 
-Checked<Facts> measure_folder(const fs::path& path, const MeasureOptions& options) {
-  const auto files = list_frames(path);
-  if (!files)
-    return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
-                  files.error().text());
+bool must_decode(const MeasureOptions& options) {
+  return options.decode || options.cut_threshold > 0 || options.find_figure;
+}
+
+Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const MeasureOptions& options) {
   Facts facts;
-  facts.num_frames = static_cast<int64_t>(files->size());
+  facts.num_frames = static_cast<int64_t>(files.size());
+  facts.is_decoded = options.decode;
   Observer observer(options);
-  const size_t to_read = options.decode ? files->size() : 1;
+  const size_t to_read = facts.is_decoded ? files.size() : 1;
   for (size_t i = 0; i < to_read; ++i) {
-    const fs::path& file = (*files)[i];
+    const fs::path& file = files[i];
     const auto picture = image::read(file);
     if (!picture) return reject(file, "corrupt-frames", picture.error().text());
     if (i == 0) {
@@ -139,6 +139,7 @@ Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, co
                   fmt::format("{} of {} frames are damaged", report.corrupt_frames,
                               report.frames + report.corrupt_frames));
   facts.num_frames = report.frames;
+  facts.is_decoded = true;
   facts.is_variable_rate = pace.is_variable();
   observer.finish(facts);
   return facts;
@@ -163,21 +164,37 @@ std::string reason_of(ErrorCode code) {
   }
 }
 
-Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
+Checked<Footage> Footage::open(const fs::path& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return measure_folder(path, options);
+  if (fs::is_directory(path, error)) {
+    auto files = list_frames(path);
+    if (!files)
+      return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
+                    files.error().text());
+    return Footage(path, *std::move(files));
+  }
   if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0 && !error)
     return reject(path, "empty-file", "0 bytes");
   auto reader = media::VideoReader::open(path);
   if (!reader) return reject(path, reader.error());
+  return Footage(path, *std::move(reader));
+}
+
+Checked<Facts> Footage::measure(const MeasureOptions& options) {
+  if (const auto* files = std::get_if<Files>(&source_)) return measure_pictures(*files, options);
+  auto& reader = std::get<media::VideoReader>(source_);
   Facts facts;
-  facts.width = reader->info().width;
-  facts.height = reader->info().height;
-  facts.fps = reader->info().fps;
-  facts.num_frames = reader->info().num_frames;
-  const bool is_known = facts.num_frames > 0 && options.cut_threshold == 0 && !options.find_figure;
-  if (!options.decode && is_known) return facts;
-  return decode_video(path, *reader, options, std::move(facts));
+  facts.width = reader.info().width;
+  facts.height = reader.info().height;
+  facts.fps = reader.info().fps;
+  facts.num_frames = reader.info().num_frames;
+  if (!must_decode(options) && facts.num_frames > 0) return facts;
+  return decode_video(path_, reader, options, std::move(facts));
+}
+
+Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
+  ZT_TRY_ASSIGN(Footage footage, Footage::open(path));
+  return footage.measure(options);
 }
 
 Checked<std::string> digest(const fs::path& path) {

@@ -7,11 +7,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/error.hpp"
 #include "data/ingest/ingest.hpp"
 #include "media/video_info.hpp"
+#include "media/video_reader.hpp"
 
 namespace zt::data::ingest_internal {
 
@@ -30,14 +33,31 @@ struct Facts {
   int height = 0;
   media::Rational fps{0, 1};  ///< 0 = unknown (pictures)
   int64_t num_frames = 0;
+  bool is_decoded = false;  ///< every frame was, and none is damaged
   bool is_variable_rate = false;
   std::vector<int64_t> cuts;
   int64_t frames_with_figure = 0;
   std::array<double, 4> figure_box{0, 0, 1, 1};  ///< normalised, over all frames; whole if nothing was drawn
 };
 
-/// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames,
-/// corrupt-frames, truncated, size-changes.
+/// A video or folder of pictures that could be opened.
+class Footage {
+ public:
+  /// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames.
+  static Checked<Footage> open(const std::filesystem::path& path);
+  /// Once only. Reasons: corrupt-frames, truncated,
+  /// size-changes, too-large.
+  Checked<Facts> measure(const MeasureOptions& options);
+
+ private:
+  using Files = std::vector<std::filesystem::path>;
+  Footage(std::filesystem::path path, std::variant<media::VideoReader, Files> source)
+      : path_(std::move(path)), source_(std::move(source)) {}
+  std::filesystem::path path_;
+  std::variant<media::VideoReader, Files> source_;
+};
+
+/// Footage::open() and Footage::measure().
 Checked<Facts> measure(const std::filesystem::path& path, const MeasureOptions& options);
 
 /// Digest of a file's bytes, or of all pictures of a folder. Reasons as above.
