@@ -58,6 +58,8 @@ Result<int> ingest(const config::IngestJob& job, bool as_json) {
     ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(job.pose)));
     estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(job.pose));
   }
+  if (!job.verify_frames && job.split_shots)
+    note("verify_frames: false leaves out pose videos only: split_shots decodes every frame of the others");
   const signals::EndAtOnce interruptible;  // the journal has what was found out
   CountBar bar("looking at");
   ZT_TRY_ASSIGN(const auto report,

@@ -36,10 +36,13 @@ void describe(Listing& l, IngestJob& j) {
            .max = kMaxFrames});
   l.field("min_side_px", j.min_side_px,
           {.help = "smaller pictures are rejected", .unit = "pixels", .min = 1, .max = kMaxSide});
-  l.field("split_shots", j.split_shots, {.help = "cut clips at shot changes"});
+  l.field("split_shots", j.split_shots,
+          {.help = "cut clips at shot changes; decodes every frame of a video"});
   l.field("shot_threshold", j.shot_threshold,
           {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
-  l.field("verify_frames", j.verify_frames, {.help = "decode every frame once"});
+  l.field(
+      "verify_frames", j.verify_frames,
+      {.help = "decode every frame once; false counts only for pose videos unless split_shots is false too"});
   l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
   l.field("min_pose_share", j.min_pose_share,
           {.help = "share of the frames in which a person must be seen", .min = 0, .max = 1});

@@ -175,6 +175,19 @@ TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {
   EXPECT_EQ(run().resumed, 1) << "nobody looks";
 }
 
+TEST_F(IngestTest, FindsShotsInFoldersOfPicturesThatAreNotVerified) {
+  auto pictures = drifting_clip(64, 48, 10);
+  for (int i = 0; i < 10; ++i) pictures.push_back(image::filled(64, 48, {200, 30, 20}));
+  write_pictures("one/images", pictures);
+  write_pictures("one/dwpose", poses(20));
+  job_.verify_frames = false;
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.clips, 2);
+  EXPECT_EQ(report.decoded, 1);
+}
+
 TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {
   auto pictures = drifting_clip(64, 48, 12);
   for (int i = 0; i < 20; ++i)

@@ -95,7 +95,7 @@ bool must_decode(const MeasureOptions& options) {
 Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const MeasureOptions& options) {
   Facts facts;
   facts.num_frames = static_cast<int64_t>(files.size());
-  facts.is_decoded = options.decode;
+  facts.is_decoded = must_decode(options);
   Observer observer(options);
   const size_t to_read = facts.is_decoded ? files.size() : 1;
   for (size_t i = 0; i < to_read; ++i) {

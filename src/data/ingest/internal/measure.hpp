@@ -45,7 +45,7 @@ class Footage {
  public:
   /// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames.
   static Checked<Footage> open(const std::filesystem::path& path);
-  /// Once only. Reasons: corrupt-frames, truncated,
+  /// Looking for cuts or figures decodes every frame, too. Once only. Reasons: corrupt-frames, truncated,
   /// size-changes, too-large.
   Checked<Facts> measure(const MeasureOptions& options);
 
