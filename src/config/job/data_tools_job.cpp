@@ -45,7 +45,7 @@ void describe(Listing& l, IngestJob& j) {
       {.help = "decode every frame once; false counts only for pose videos unless split_shots is false too"});
   l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
   l.field("min_pose_share", j.min_pose_share,
-          {.help = "share of the frames in which a person must be seen", .min = 0, .max = 1});
+          {.help = "share of a clip's frames in which a person must be seen", .min = 0, .max = 1});
   l.field("max_people", j.max_people,
           {.help = "more people in one frame reject the clip; 0 = any number",
            .unit = "people",

@@ -268,6 +268,60 @@ TEST_F(IngestTest, RejectsByWhoIsSeen) {
   EXPECT_EQ(report.clips, 1);
 }
 
+// Two shots of 12 frames each.
+std::vector<image::Image> two_shots() {
+  auto pictures = drifting_clip(64, 48, 12);
+  for (int i = 0; i < 12; ++i) pictures.push_back(image::filled(64, 48, {200, 30, 20}));
+  return pictures;
+}
+
+KeypointClip standing(size_t first, size_t last, size_t num_frames) {
+  KeypointClip clip{.width = 64, .height = 48, .fps_num = 25, .source = "test", .frames = {}};
+  clip.frames.resize(num_frames);
+  for (size_t f = first; f < last; ++f) clip.frames[f] = Puppet({}, 1, 1).keypoints(0);
+  return clip;
+}
+
+TEST_F(IngestTest, TellsThePoseExtractorWhereShotsBegin) {
+  write_video("film.mov", two_shots());
+  std::vector<int64_t> cuts;
+
+  run([&](const PoseRequest& request) -> Result<KeypointClip> {
+    cuts = request.cuts;
+    return standing(0, 24, 24);
+  });
+
+  EXPECT_EQ(cuts, std::vector<int64_t>{12});
+}
+
+// The whole film was rejected for the shot without anybody, or the empty shot was kept for the others.
+TEST_F(IngestTest, JudgesEveryShotByItsOwnPeople) {
+  write_video("film.mov", two_shots());
+
+  const IngestReport report =
+      run([](const PoseRequest&) -> Result<KeypointClip> { return standing(12, 24, 24); });
+
+  ASSERT_EQ(report.clips, 1);
+  const ClipRecord clip = clips().at(0);
+  EXPECT_EQ(clip.id, "film-001");
+  EXPECT_EQ(clip.person_box, bounding_box(Puppet({}, 1, 1).keypoints(0).people[0]));
+  EXPECT_EQ(reason(report.rejects, "film.mov frames 0..11"), "no-person");
+  EXPECT_EQ(report.with_pose, 1);
+}
+
+TEST_F(IngestTest, LooksForFiguresInAPoseVideoShotByShot) {
+  write_video("set/film.mp4", two_shots());
+  Pictures drawn = poses(24);
+  for (size_t f = 0; f < 12; ++f) drawn[f] = image::Image(64, 48);
+  write_video("set_dwpose/film.mp4", drawn);
+
+  const IngestReport report = run();
+
+  ASSERT_EQ(report.clips, 1);
+  EXPECT_EQ(clips().at(0).first_frame, 12);
+  EXPECT_EQ(reason(report.rejects, "film.mp4 frames 0..11"), "no-person");
+}
+
 TEST_F(IngestTest, SplitsByNameOnlyAndKeepsTheRestWhereItWas) {
   for (int i = 0; i < 12; ++i) write_pair("clip" + std::to_string(i) + ".mp4");
   job_.val_fraction = 0.4;

@@ -246,6 +246,11 @@ std::array<double, 4> bounding_box(const Person& person) {
   return box[0] <= box[2] ? box : std::array<double, 4>{};
 }
 
+bool is_seen(const Person& person) {
+  return std::any_of(person.body.begin(), person.body.end(),
+                     [](const Keypoint& point) { return point.present(); });
+}
+
 Keypoints crop_keypoints(const Keypoints& keypoints, const NormBox& box) {
   const auto move = [&](std::span<Keypoint> points) {
     for (Keypoint& p : points) {

@@ -115,6 +115,9 @@ Status write_keypoints(const std::filesystem::path& path, const KeypointClip& cl
 /// if none.
 std::array<double, 4> bounding_box(const Person& person);
 
+/// Whether any point of the body is present: a Person without one holds the place of somebody who is absent.
+bool is_seen(const Person& person);
+
 /// Key-points as seen in the crop: (x - left) / (right - left), and the same for y. Requires a box with area.
 Keypoints crop_keypoints(const Keypoints& keypoints, const NormBox& box);
 

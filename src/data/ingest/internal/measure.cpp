@@ -35,38 +35,37 @@ class Observer {
 
   void add(const image::Image& frame) {
     if (options_.cut_threshold > 0) shots_.add(frame);
-    if (options_.find_figure) find_figure(frame);
+    if (options_.find_figure) figures_.push_back(find_figure(frame));
   }
 
-  void finish(Facts& facts) const {
+  void finish(Facts& facts) {
     facts.cuts = shots_.cuts();
-    facts.frames_with_figure = frames_with_figure_;
-    if (frames_with_figure_ > 0) facts.figure_box = box_;
+    facts.figures = std::move(figures_);
   }
 
  private:
   // Brighter than the noise that H.264 leaves on black.
   static constexpr uint8_t kDrawn = 48;
 
-  void find_figure(const image::Image& frame) {
+  static std::optional<Box> find_figure(const image::Image& frame) {
     bool is_drawn = false;
+    Box box{1, 1, 0, 0};
     for (int y = 0; y < frame.height; ++y) {
       for (int x = 0; x < frame.width; ++x) {
         const uint8_t* pixel = frame.at(x, y);
         if (std::max({pixel[0], pixel[1], pixel[2]}) < kDrawn) continue;
         is_drawn = true;
         const double w = frame.width, h = frame.height;
-        box_ = {std::min(box_[0], x / w), std::min(box_[1], y / h), std::max(box_[2], (x + 1) / w),
-                std::max(box_[3], (y + 1) / h)};
+        box = {std::min(box[0], x / w), std::min(box[1], y / h), std::max(box[2], (x + 1) / w),
+               std::max(box[3], (y + 1) / h)};
       }
     }
-    frames_with_figure_ += is_drawn ? 1 : 0;
+    return is_drawn ? std::optional(box) : std::nullopt;
   }
 
   const MeasureOptions& options_;
   ShotDetector shots_;
-  int64_t frames_with_figure_ = 0;
-  std::array<double, 4> box_{1, 1, 0, 0};
+  std::vector<std::optional<Box>> figures_;
 };
 
 // Shortest and longest time from one frame to the next.

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -28,6 +29,9 @@ struct MeasureOptions {
   bool find_figure = false;  ///< of a pose video: where anything is drawn on the black
 };
 
+/// Left, top, right, bottom; normalised.
+using Box = std::array<double, 4>;
+
 struct Facts {
   int width = 0;
   int height = 0;
@@ -36,8 +40,7 @@ struct Facts {
   bool is_decoded = false;  ///< every frame was, and none is damaged
   bool is_variable_rate = false;
   std::vector<int64_t> cuts;
-  int64_t frames_with_figure = 0;
-  std::array<double, 4> figure_box{0, 0, 1, 1};  ///< normalised, over all frames; whole if nothing was drawn
+  std::vector<std::optional<Box>> figures;  ///< if asked for: by frame, around what is drawn in it
 };
 
 /// A video or folder of pictures that could be opened.
