@@ -55,8 +55,9 @@ Result<int> ingest(const config::IngestJob& job, bool as_json) {
   const auto networks = data::find_blazepose(job.pose.models_dir);
   if (!networks && job.extract_pose && !job.pose.models_dir.empty()) return fail(networks.error());
   if (networks && job.extract_pose) {
-    ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(job.pose)));
-    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(job.pose));
+    const config::PoseSearch search = data::pose_search(job);
+    ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(search)));
+    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(search));
   }
   if (!job.verify_frames && job.split_shots)
     note("verify_frames: false leaves out pose videos only: split_shots decodes every frame of the others");

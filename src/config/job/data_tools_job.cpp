@@ -47,7 +47,7 @@ void describe(Listing& l, IngestJob& j) {
   l.field("min_pose_share", j.min_pose_share,
           {.help = "share of a clip's frames in which a person must be seen", .min = 0, .max = 1});
   l.field("max_people", j.max_people,
-          {.help = "more people in one frame reject the clip; 0 = any number",
+          {.help = "more people in one frame reject the clip, where key-points tell; 0 = any number",
            .unit = "people",
            .min = 0,
            .max = 100});

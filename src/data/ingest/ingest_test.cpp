@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <memory>
 
 #include "base/files/files.hpp"
 #include "data/keypoints/keypoints.hpp"
+#include "data/pose/extract_poses.hpp"
 #include "data/puppet/synth.hpp"
 #include "support/ingest_fixture.hpp"
 
@@ -266,6 +268,43 @@ TEST_F(IngestTest, RejectsByWhoIsSeen) {
   EXPECT_EQ(reason(report.rejects, "crowd"), "too-many-people");
   EXPECT_EQ(reason(report.rejects, "empty"), "no-person");
   EXPECT_EQ(report.clips, 1);
+}
+
+// Sees two people everywhere, the second one smaller.
+class PairEstimator final : public FrameEstimator {
+ public:
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    std::vector<TrackedPerson> pair(2);
+    for (size_t i = 0; i < 2; ++i) {
+      pair[i].track = static_cast<int64_t>(i);
+      pair[i].person.at(BodyPart::Neck) = {i == 0 ? 0.3F : 0.7F, 0.2F, 0.9F};
+      pair[i].person.at(BodyPart::RHip) = {i == 0 ? 0.5F : 0.75F, i == 0 ? 0.9F : 0.4F, 0.9F};
+    }
+    return pair;
+  }
+  std::string name() const override { return "pair"; }
+};
+
+// The extractor kept pose.max_people, one at default, and the limit could never be exceeded.
+TEST_F(IngestTest, TheRealExtractorSeesOneMoreThanAreAllowed) {
+  write_video("pair.mov", drifting_clip(64, 48, 10));
+  const FrameEstimatorFactory factory = [](int) -> Result<std::unique_ptr<FrameEstimator>> {
+    return std::make_unique<PairEstimator>();
+  };
+  const auto extractor = [&] { return clip_pose_estimator(factory, clip_pose_options(pose_search(job_))); };
+  job_.max_people = 1;
+
+  const auto refused = ingest(job_, extractor());
+  job_.max_people = 2;
+  const IngestReport report = run(extractor());
+
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("too-many-people"));
+  EXPECT_EQ(report.clips, 1);
+  EXPECT_EQ(clips().at(0).num_people, 2);
+  const auto stored = read_keypoints(path(".zoetrope/keypoints/pair.jsonl"));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->frames[0].people.size(), 1U) << "as pose.max_people says";
 }
 
 // Two shots of 12 frames each.

@@ -175,6 +175,12 @@ Error all_failures(const PoseReport& report) {
 
 }  // namespace
 
+config::PoseSearch pose_search(const config::IngestJob& job) {
+  config::PoseSearch search = job.pose;
+  if (job.max_people > 0) search.max_people = std::max(search.max_people, job.max_people + 1);
+  return search;
+}
+
 ClipPoseOptions clip_pose_options(const config::PoseSearch& search) {
   ClipPoseOptions options;
   options.min_confidence = search.min_confidence;

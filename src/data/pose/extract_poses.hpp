@@ -53,6 +53,10 @@ struct PoseProgress {
 /// Called after every picture, from any thread, never concurrently.
 using PoseProgressCall = std::function<void(const PoseProgress&)>;
 
+/// How ingest's extractor must look: where the job limits the number of people, for one more than it allows,
+/// as nobody could tell otherwise that there are too many. ingest() keeps job.pose.max_people of them.
+config::PoseSearch pose_search(const config::IngestJob& job);
+
 ClipPoseOptions clip_pose_options(const config::PoseSearch& search);
 /// More people are followed than are kept, so that the largest can be told; small ones are looked for if
 /// several are wanted.

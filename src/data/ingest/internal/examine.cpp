@@ -60,6 +60,14 @@ FramePose pose_of(const Keypoints& frame) {
   return pose;
 }
 
+// Of everybody who was looked for, those who are wanted: the largest come first.
+void keep_first(KeypointClip& clip, size_t num_people) {
+  for (Keypoints& frame : clip.frames) {
+    frame.people.resize(std::min(frame.people.size(), num_people));
+    while (!frame.people.empty() && !is_seen(frame.people.back())) frame.people.pop_back();
+  }
+}
+
 class Examiner {
  public:
   Examiner(const Candidate& candidate, const std::string& id, const Examination& how)
@@ -192,8 +200,9 @@ class Examiner {
       return reject("missing-pose",
                     "no pose is given, and there is no pose extractor (scripts/setup fetches its "
                     "models); extract_pose: false keeps clips without poses");
-    const auto found = how_.estimator({candidate_.video, 0, facts_.num_frames, facts_.cuts});
+    auto found = how_.estimator({candidate_.video, 0, facts_.num_frames, facts_.cuts});
     ZT_TRY_ASSIGN(FramePoses poses, check_keypoints(found, "pose-failed"));
+    keep_first(*found, static_cast<size_t>(job_.pose.max_people));
     const fs::path path = how_.folder / "keypoints" / (id_ + ".jsonl");
     auto written = files::make_folders(path.parent_path());
     if (written) written = write_keypoints(path, *found);
