@@ -84,10 +84,14 @@ Result<int> pose(const config::PoseJob& job) {
   bar.clear();
   for (const auto& failure : report.failures)
     note(fmt::format("left out: {}: {}", failure.video.string(), failure.error.text()));
-  print(
-      fmt::format("{} videos ({} had key-points already, {} can't be used), {} frames, a person in {}, {}\n",
-                  report.videos, report.kept, report.failures.size(), report.frames,
-                  report.frames_with_person, text::duration(std::chrono::duration<double>(report.seconds))));
+  const std::string made_again =
+      report.made_again > 0
+          ? fmt::format("{} had those of other settings or of another video, ", report.made_again)
+          : "";
+  print(fmt::format(
+      "{} videos ({} had key-points already, {}{} can't be used), {} frames, a person in {}, {}\n",
+      report.videos, report.kept, made_again, report.failures.size(), report.frames,
+      report.frames_with_person, text::duration(std::chrono::duration<double>(report.seconds))));
   return 0;
 }
 

@@ -63,7 +63,7 @@ void describe(Listing& l, PoseJob& j) {
   l.field("output_dir", j.output_dir, {.help = "'' = beside each video, in NAME_dwpose"});
   describe(l, static_cast<PoseSearch&>(j));
   l.field("preview", j.preview, {.help = "also write a video of the poses"});
-  l.field("resume", j.resume, {.help = "skip videos whose key-points are complete"});
+  l.field("resume", j.resume, {.help = "skip videos whose key-points are complete and of these settings"});
   l.field("strict", j.strict, {.help = "the first video that can't be used is an error"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
 }

@@ -136,6 +136,8 @@ Result<Header> parse_clip_header(Lines& lines) {
   header.clip.fps_num = *fps_num;
   header.clip.fps_den = *fps_den;
   if (const auto it = object.find("source"); it != object.end() && it->is_string()) header.clip.source = *it;
+  if (const auto it = object.find("made_from"); it != object.end() && it->is_string())
+    header.clip.made_from = *it;
   header.num_frames = *frames;
   return header;
 }
@@ -161,6 +163,7 @@ std::string format_keypoints(const KeypointClip& clip) {
   header["fps_den"] = clip.fps_den;
   header["frames"] = clip.frames.size();
   if (!clip.source.empty()) header["source"] = clip.source;
+  if (!clip.made_from.empty()) header["made_from"] = clip.made_from;
   std::string out = header.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   for (size_t f = 0; f < clip.frames.size(); ++f) {
     out += fmt::format("{{\"frame\":{},\"people\":[", f);

@@ -86,6 +86,7 @@ struct KeypointClip {
   int64_t fps_den = 1;
   std::string source;  ///< who made them, e.g. "blazepose-heavy 0.5"; for people
   std::vector<Keypoints> frames;
+  std::string made_from = {};  ///< digest of the video and of how it was searched; "" = not known
 
   double aspect() const { return height > 0 ? static_cast<double>(width) / height : 1.0; }
   bool operator==(const KeypointClip&) const = default;

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/files/files.hpp"
+#include "base/hash.hpp"
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
@@ -67,6 +69,28 @@ Result<std::vector<PoseTask>> tasks_of(const fs::path& input, const fs::path& st
   return tasks;
 }
 
+void add_file(std::string& text, const fs::path& path) {
+  std::error_code size_error, time_error;
+  const auto size = fs::file_size(path, size_error);
+  const auto changed = fs::last_write_time(path, time_error);
+  text += fmt::format("{} {}\n", size_error ? 0 : size, time_error ? 0 : changed.time_since_epoch().count());
+}
+
+// Of what the key-points of a video depend on. A video that was moved is the same one.
+std::string digest_of(const fs::path& video, const config::PoseSearch& search) {
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {}\n", search.models_dir, search.min_confidence, search.max_people,
+                  search.max_gap_frames, search.smoothing, search.hands, search.face);
+  std::error_code ignored;
+  if (fs::is_directory(video, ignored)) {
+    if (const auto pictures = list_frames(video))
+      for (const fs::path& picture : *pictures) add_file(text, picture);
+  } else {
+    add_file(text, video);
+  }
+  return hash::xxh128_hex(std::as_bytes(std::span(text)));
+}
+
 Status write_preview(const KeypointClip& clip, const config::PoseJob& job, const fs::path& path) {
   media::VideoWriterOptions options;
   options.width = clip.width;
@@ -112,20 +136,29 @@ class Extraction {
   Status make(const PoseTask& task, int num_threads) {
     files::remove_leftovers_of(task.keypoints);
     files::remove_leftovers_of(task.preview);
+    const std::string digest = digest_of(task.video, job_);
     KeypointClip clip;
     auto existing = job_.resume ? read_keypoints(task.keypoints) : fail(ErrorCode::NotFound, "not wanted");
+    const bool is_outdated = existing && !existing->made_from.empty() && existing->made_from != digest;
+    if (is_outdated) existing = fail(ErrorCode::NotFound, "made with other settings");
     if (existing) {
       clip = std::move(*existing);
-      const std::lock_guard lock(mutex_);
-      report_.kept += 1;
     } else {
       ZT_TRY_ASSIGN(clip, estimate(task, num_threads));
+      clip.made_from = digest;
       ZT_TRY(files::make_folders(task.keypoints.parent_path()));
       ZT_TRY(write_keypoints(task.keypoints, clip));
     }
+    count(existing.has_value(), is_outdated);
     std::error_code ignored;
     if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
     return write_preview(clip, job_, task.preview);
+  }
+
+  void count(bool is_kept, bool is_made_again) {
+    const std::lock_guard lock(mutex_);
+    report_.kept += is_kept ? 1 : 0;
+    report_.made_again += is_made_again ? 1 : 0;
   }
 
   Result<KeypointClip> estimate(const PoseTask& task, int num_threads) {

@@ -38,7 +38,8 @@ struct PoseFailure {
 
 struct PoseReport {
   int64_t videos = 0;
-  int64_t kept = 0;                ///< had complete key-points already, whoever made them
+  int64_t kept = 0;                ///< had complete key-points already
+  int64_t made_again = 0;          ///< had those of other settings or of another video
   int64_t frames = 0;              ///< looked at in this call
   int64_t frames_with_person = 0;  ///< of those, with the primary person
   std::vector<PoseFailure> failures;
@@ -64,7 +65,9 @@ BlazePoseOptions blazepose_options(const config::PoseSearch& search);
 
 /// Works on several videos at a time, each on its own thread. A video that can't be used is reported and
 /// passed over (job.strict: ends the work). Each result appears whole or not at all, and what is complete is
-/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Errors: those of
+/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Key-points that
+/// say they were made with other settings, or from a video that has changed, are made again; those that don't
+/// say (KeypointClip::made_from), because somebody else made them, are kept. Errors: those of
 /// plan_poses(); Cancelled after Ctrl-C; every failure, with the code of the first, if no video could be used
 /// or the job is strict.
 Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,

@@ -94,6 +94,49 @@ TEST_F(ExtractPoses, KeepsWhatIsCompleteAndMakesWhatIsMissing) {
   EXPECT_TRUE(fs::exists(folder_ / "films_dwpose/a.mp4"));
 }
 
+// They were kept, and the option did nothing.
+TEST_F(ExtractPoses, MakesKeypointsOfOtherSettingsAgain) {
+  add_video("a.mp4");
+  ASSERT_TRUE(extract_poses(job(), factory()));
+  auto other = job();
+  other.smoothing = 0;
+  made_ = 0;
+
+  const auto report = extract_poses(other, factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(made_, 1);
+  EXPECT_EQ(report->kept, 0);
+  EXPECT_EQ(report->made_again, 1);
+  EXPECT_EQ(extract_poses(other, factory())->kept, 1);
+}
+
+TEST_F(ExtractPoses, MakesKeypointsOfAVideoThatWasReplacedAgain) {
+  add_video("a.mp4", 6);
+  ASSERT_TRUE(extract_poses(job(), factory()));
+  add_video("a.mp4", 8);
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->made_again, 1);
+  EXPECT_EQ(read_keypoints(folder_ / "films_keypoints/a.jsonl")->frames.size(), 8U);
+  EXPECT_EQ(media::probe(folder_ / "films_dwpose/a.mp4", {.count_frames = true})->num_frames, 8);
+}
+
+TEST_F(ExtractPoses, KeepsKeypointsThatSomebodyElseMade) {
+  add_video("a.mp4");
+  KeypointClip clip{.width = 48, .height = 32, .source = "by hand", .frames = std::vector<Keypoints>(6)};
+  ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
+  ASSERT_TRUE(write_keypoints(folder_ / "films_keypoints/a.jsonl", clip));
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kept, 1);
+  EXPECT_EQ(made_, 0);
+}
+
 TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
   add_video("a.mp4");
   ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
