@@ -235,6 +235,19 @@ Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path&
   return result;
 }
 
+Result<int64_t> count_keypoint_frames(const std::filesystem::path& path) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(path));
+  const auto count = [&]() -> Result<int64_t> {
+    Lines lines(text);
+    ZT_TRY_ASSIGN(const Header header, parse_clip_header(lines));
+    const int64_t last = header.num_frames - 1;
+    if (last >= 0) ZT_TRY(parse_keypoint_frames(text, {&last, 1}));
+    return header.num_frames;
+  }();
+  if (!count) return fail(Error(count.error()).with("while reading key-points " + path.string()));
+  return count;
+}
+
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip) {
   return files::write_atomic(path, format_keypoints(clip));
 }

@@ -110,6 +110,9 @@ Result<std::vector<Keypoints>> parse_keypoint_frames(std::string_view text, std:
 Result<KeypointClip> read_keypoints(const std::filesystem::path& path);
 Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path& path,
                                                     std::span<const int64_t> frames);
+/// How many frames a file has: as its header says, if its last frame is there and sound. The lines before are
+/// not looked at. Errors: as read_keypoints().
+Result<int64_t> count_keypoint_frames(const std::filesystem::path& path);
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip);
 
 /// The smallest box around the present points of a person, normalised {left, top, right, bottom}; {0,0,0,0}
