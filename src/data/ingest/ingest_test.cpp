@@ -10,6 +10,7 @@
 #include "data/keypoints/keypoints.hpp"
 #include "data/pose/extract_poses.hpp"
 #include "data/puppet/synth.hpp"
+#include "support/huge_videos.hpp"
 #include "support/ingest_fixture.hpp"
 
 namespace zt::data {
@@ -381,6 +382,20 @@ TEST_F(IngestTest, SplitsByNameOnlyAndKeepsTheRestWhereItWas) {
   }
   EXPECT_GT(val, 1);
   EXPECT_LT(val, 10);
+}
+
+TEST_F(IngestTest, SaysThatItsThreadsDoNotFitIntoMemoryBeforeItDecodes) {
+  test::make_huge_videos(path(""), 512);
+  job_.extract_pose = false;
+  job_.threads = 512;
+  int64_t looked_at = 0;
+
+  const auto report = ingest(job_, {}, [&](int64_t, int64_t, const std::string&) { ++looked_at; });
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(report.error().message, HasSubstr("8192 x 8192 on 512 threads"));
+  EXPECT_EQ(looked_at, 0);
 }
 
 TEST_F(IngestTest, TakesTheSyntheticSetWithAllItsParts) {

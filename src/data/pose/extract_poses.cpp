@@ -16,6 +16,7 @@
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
+#include "data/internal/footage_demand.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
 #include "data/sample/frame_source.hpp"
@@ -185,15 +186,23 @@ class Extraction {
   PoseReport report_;
 };
 
-/// Room for what is still to be made.
-Status check_disk(const std::vector<PoseTask>& tasks, const config::PoseJob& job) {
+std::vector<fs::path> videos_without_keypoints(const std::vector<PoseTask>& tasks, bool resume) {
   std::vector<fs::path> videos;
   std::error_code ignored;
   for (const PoseTask& task : tasks)
-    if (!job.resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+    if (!resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+  return videos;
+}
+
+/// Room for what is still to be made.
+Status check_resources(const std::vector<PoseTask>& tasks, const config::PoseJob& job, size_t at_a_time) {
+  const std::vector<fs::path> videos = videos_without_keypoints(tasks, job.resume);
   if (videos.empty()) return {};
-  const resources::Demand demand = pose_demand(videos, job.max_people, job.preview);
-  return resources::require_disk(files::whole_path(tasks.front().keypoints), {&demand, 1},
+  const auto memory =
+      internal::footage_demands({.videos = videos, .num_threads = at_a_time, .num_people = job.max_people});
+  ZT_TRY(resources::require_memory(memory, "work on fewer videos at a time: --set threads=1"));
+  const resources::Demand disk = pose_demand(videos, job.max_people, job.preview);
+  return resources::require_disk(files::whole_path(tasks.front().keypoints), {&disk, 1},
                                  "free space, name another output_dir (-o), or set preview=false");
 }
 
@@ -264,10 +273,10 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
                                  const PoseProgressCall& progress) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const auto tasks, plan_poses(job));
-  ZT_TRY(check_disk(tasks, job));
   const size_t threads =
       job.threads > 0 ? static_cast<size_t>(job.threads) : static_cast<size_t>(resources::cores());
   const size_t at_a_time = std::clamp<size_t>(tasks.size(), 1, threads);
+  ZT_TRY(check_resources(tasks, job, at_a_time));
   Extraction extraction(job, factory, progress, tasks.size());
   parallel_for(tasks.size(), at_a_time,
                [&](size_t i) { extraction.run(tasks[i], static_cast<int>(threads / at_a_time)); });

@@ -12,6 +12,7 @@
 #include "media/video_info.hpp"
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
+#include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -134,6 +135,20 @@ TEST_F(ExtractPoses, KeepsKeypointsThatSomebodyElseMade) {
 
   ASSERT_TRUE(report);
   EXPECT_EQ(report->kept, 1);
+  EXPECT_EQ(made_, 0);
+}
+
+TEST_F(ExtractPoses, SaysThatItsThreadsDoNotFitIntoMemoryBeforeItStarts) {
+  test::make_huge_videos(root(), 512);
+  auto wide = job();
+  wide.threads = 512;
+
+  const auto report = extract_poses(wide, factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(report.error().message,
+              AllOf(HasSubstr("8192 x 8192 on 512 threads"), HasSubstr("the pose networks on 512 threads")));
   EXPECT_EQ(made_, 0);
 }
 
