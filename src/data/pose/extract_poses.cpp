@@ -16,6 +16,7 @@
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
+#include "data/internal/folder_walk.hpp"
 #include "data/internal/footage_demand.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
@@ -29,23 +30,17 @@ namespace fs = std::filesystem;
 
 constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
 
-// Videos under a folder, relative to it, in order of name.
+// Videos under a folder, relative to it, in order of name. A link that leads nowhere or round in a circle, a
+// pipe or a device counts: opening it makes it a failure with a name.
 Result<std::vector<fs::path>> videos_under(const fs::path& root) {
+  internal::FolderWalk walk = internal::walk(root);
+  if (!walk.unread.empty()) return fail(std::move(walk.unread.front().error));
   std::vector<fs::path> found;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(root, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const bool is_hidden = entry->path().filename().string().starts_with('.');
+  for (const fs::directory_entry& entry : walk.entries) {
     std::error_code unreadable;
-    const fs::file_status status = entry->status(unreadable);
-    if (fs::is_directory(status) && is_hidden) entry.disable_recursion_pending();
-    // A link that leads nowhere or round in a circle, a pipe or a device counts: opening it makes it a
-    // failure with a name.
-    if (!fs::is_directory(status) && !is_hidden && is_video_name(entry->path()))
-      found.push_back(entry->path().lexically_relative(root));
+    if (!entry.is_directory(unreadable) && is_video_name(entry.path()))
+      found.push_back(entry.path().lexically_relative(root));
   }
-  if (error) return fail(files::errno_error("list", root, error.value()));
-  std::sort(found.begin(), found.end());
   return found;
 }
 

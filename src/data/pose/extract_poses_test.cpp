@@ -187,6 +187,19 @@ TEST_F(ExtractPoses, NamesALinkThatLeadsRoundInACircleAndGoesOn) {
   EXPECT_EQ(report->failures[0].video, root() / "loop.mp4");
 }
 
+TEST_F(ExtractPoses, FollowsLinksToFoldersAsIngestDoes) {
+  add_video("a.mp4");
+  ASSERT_TRUE(files::make_folders(folder_ / "far"));
+  fs::rename(root() / "a.mp4", folder_ / "far/b.mp4");
+  fs::create_directory_symlink(folder_ / "far", root() / "near");
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->videos, 1);
+  EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/near/b.jsonl"));
+}
+
 TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {
   ASSERT_TRUE(files::make_folders(root()));
   std::ofstream(root() / "bad.mp4") << "no video";
