@@ -62,6 +62,12 @@ void describe(Listing& l, PoseJob& j) {
   l.field("inputs", j.inputs, {.help = "videos or folders of videos"});
   l.field("output_dir", j.output_dir, {.help = "'' = beside each video, in NAME_dwpose"});
   describe(l, static_cast<PoseSearch&>(j));
+  l.field(
+      "shot_threshold", j.shot_threshold,
+      {.help = "colour-histogram distance of neighbours that makes a shot change: nobody is followed, and no "
+               "motion smoothed, across it; 0 = the video is one shot",
+       .min = 0,
+       .max = 1});
   l.field("preview", j.preview, {.help = "also write a video of the poses"});
   l.field("resume", j.resume, {.help = "skip videos whose key-points are complete and of these settings"});
   l.field("strict", j.strict, {.help = "the first video that can't be used is an error"});

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/signals.hpp"
+#include "data/internal/shots.hpp"
 #include "data/pose/clean_track.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -105,11 +106,15 @@ PersonTrack take_track(std::vector<std::vector<TrackedPerson>>& pictures, int64_
 class ShotCollector {
  public:
   ShotCollector(const PoseRequest& request, const ClipPoseOptions& options)
-      : request_(request), options_(options) {}
+      : request_(request), options_(options), detector_(options.shot_threshold) {}
 
-  bool starts_shot(int64_t frame) const {
-    return frame > request_.first_frame &&
-           std::binary_search(request_.cuts.begin(), request_.cuts.end(), frame);
+  // Of the request's pictures, in order.
+  bool starts_shot(int64_t frame, const image::Image& picture) {
+    const size_t num_cuts = detector_.cuts().size();
+    if (options_.shot_threshold > 0) detector_.add(picture);
+    return detector_.cuts().size() > num_cuts ||
+           (frame > request_.first_frame &&
+            std::binary_search(request_.cuts.begin(), request_.cuts.end(), frame));
   }
   void end_shot() {
     std::vector<Keypoints> shot = keep_people(std::exchange(pictures_, {}), options_);
@@ -125,6 +130,7 @@ class ShotCollector {
  private:
   const PoseRequest& request_;
   const ClipPoseOptions& options_;
+  internal::ShotDetector detector_;
   std::vector<std::vector<TrackedPerson>> pictures_;  // of the shot that goes on
   std::vector<Keypoints> frames_;
 };
@@ -161,7 +167,7 @@ Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest&
     ZT_TRY_ASSIGN(const auto picture, stream.next());
     if (!picture) break;
     if (frame < request.first_frame) continue;
-    if (shots.starts_shot(frame)) {
+    if (shots.starts_shot(frame, *picture)) {
       shots.end_shot();
       estimator.begin_shot();
     }

@@ -20,6 +20,7 @@ struct ClipPoseOptions {
   int64_t min_track_frames = 5;  ///< shorter tracks in longer clips are mistakes
   int64_t max_gap_frames = 8;    ///< clean_track.hpp, fill_gaps()
   double smoothing = 0.5;        ///< clean_track.hpp, smooth()
+  double shot_threshold = 0;     ///< finds cuts beside the request's, as ingest does; 0 = doesn't
 };
 
 /// Everybody's tracks as key-points, picture by picture. Tracks are ordered by the sum of their boxes' areas,

@@ -73,10 +73,10 @@ void add_file(std::string& text, const fs::path& path) {
 }
 
 // Of what the key-points of a video depend on. A video that was moved is the same one.
-std::string digest_of(const fs::path& video, const config::PoseSearch& search) {
+std::string digest_of(const fs::path& video, const config::PoseJob& job) {
   std::string text =
-      fmt::format("{} {} {} {} {} {} {}\n", search.models_dir, search.min_confidence, search.max_people,
-                  search.max_gap_frames, search.smoothing, search.hands, search.face);
+      fmt::format("{} {} {} {} {} {} {} {}\n", job.models_dir, job.min_confidence, job.max_people,
+                  job.max_gap_frames, job.smoothing, job.hands, job.face, job.shot_threshold);
   std::error_code ignored;
   if (fs::is_directory(video, ignored)) {
     if (const auto pictures = list_frames(video))
@@ -159,8 +159,9 @@ class Extraction {
 
   Result<KeypointClip> estimate(const PoseTask& task, int num_threads) {
     ZT_TRY_ASSIGN(const auto estimator, factory_(num_threads));
-    ZT_TRY_ASSIGN(auto clip,
-                  estimate_clip(*estimator, {task.video, 0, 0}, clip_pose_options(job_), [&](int64_t) {
+    ClipPoseOptions options = clip_pose_options(job_);
+    options.shot_threshold = job_.shot_threshold;
+    ZT_TRY_ASSIGN(auto clip, estimate_clip(*estimator, {task.video, 0, 0}, options, [&](int64_t) {
                     const std::lock_guard lock(mutex_);
                     state_.frames_done += 1;
                     if (progress_) progress_(state_);

@@ -162,6 +162,39 @@ TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
   EXPECT_TRUE(read_keypoints(folder_ / "films_keypoints/a.jsonl"));
 }
 
+// Stands still to the left until a shot begins, and to the right from then on.
+class JumpingEstimator final : public FrameEstimator {
+ public:
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    TrackedPerson seen;
+    seen.person.at(BodyPart::Neck) = {x_, 0.2F, 0.9F};
+    seen.person.at(BodyPart::RHip) = {x_, 0.8F, 0.9F};
+    return std::vector{seen};
+  }
+  void begin_shot() override { x_ = 0.75F; }
+  std::string name() const override { return "jumping"; }
+
+ private:
+  float x_ = 0.25F;
+};
+
+TEST_F(ExtractPoses, DoesNotSmoothAcrossTheCutsThatItFinds) {
+  auto pictures = test::drifting_clip(48, 32, 8);
+  for (int i = 0; i < 8; ++i) pictures.push_back(image::filled(48, 32, {200, 30, 20}));
+  ASSERT_TRUE(files::make_folders(root()));
+  ASSERT_TRUE(media::write_video(root() / "a.mp4", pictures, {.width = 48, .height = 32}));
+
+  const auto report = extract_poses(job(), [](int) -> Result<std::unique_ptr<FrameEstimator>> {
+    return std::make_unique<JumpingEstimator>();
+  });
+
+  ASSERT_TRUE(report) << report.error().text();
+  const auto clip = read_keypoints(folder_ / "films_keypoints/a.jsonl");
+  ASSERT_TRUE(clip);
+  for (size_t f = 0; f < 16; ++f)
+    EXPECT_FLOAT_EQ(clip->frames.at(f).people.at(0).at(BodyPart::Neck).x, f < 8 ? 0.25F : 0.75F) << f;
+}
+
 TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
   add_video("good.mp4");
   std::ofstream(root() / "bad.mp4") << "no video";

@@ -9,13 +9,14 @@
 #include "base/files/files.hpp"
 #include "base/text/text.hpp"
 #include "data/ingest/internal/measure.hpp"
-#include "data/ingest/internal/shots.hpp"
+#include "data/internal/shots.hpp"
 #include "data/keypoints/keypoints.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {
 
 namespace fs = std::filesystem;
+using internal::FrameRange;
 
 // Who is seen in one frame.
 struct FramePose {
@@ -212,7 +213,8 @@ class Examiner {
   }
 
   void cut_into_clips(const ClipRecord& whole) {
-    const std::vector<FrameRange> ranges = split_frames(facts_.num_frames, facts_.cuts, job_.max_frames);
+    const std::vector<FrameRange> ranges =
+        internal::split_frames(facts_.num_frames, facts_.cuts, job_.max_frames);
     for (size_t i = 0; i < ranges.size(); ++i) {
       ClipRecord clip = whole;
       clip.id = ranges.size() == 1 ? id_ : fmt::format("{}-{:03}", id_, i);

@@ -11,7 +11,7 @@
 
 #include "base/hash.hpp"
 #include "data/content_digest.hpp"
-#include "data/ingest/internal/shots.hpp"
+#include "data/internal/shots.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 
@@ -64,7 +64,7 @@ class Observer {
   }
 
   const MeasureOptions& options_;
-  ShotDetector shots_;
+  internal::ShotDetector shots_;
   std::vector<std::optional<Box>> figures_;
 };
 
