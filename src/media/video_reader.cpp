@@ -242,8 +242,14 @@ Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> n
   State::Pictures pictures;
   s.has_jumped = true;
   ZT_TRY(s.table ? s.take_by_seeking(wanted, pictures) : s.take_from_start(wanted, pictures));
+  // The last use of a number takes its picture: a copy of each would be twice what callers make room for.
+  std::map<int64_t, size_t> uses;
+  for (const int64_t number : numbers) ++uses[number];
   result.reserve(numbers.size());
-  for (const int64_t number : numbers) result.push_back(pictures.at(number));
+  for (const int64_t number : numbers) {
+    image::Image& picture = pictures.at(number);
+    result.push_back(--uses[number] > 0 ? picture : std::move(picture));
+  }
   return result;
 }
 

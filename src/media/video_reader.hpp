@@ -63,7 +63,8 @@ class VideoReader {
   /// allowed. Seeks to keyframes where that saves decoding, and gives exactly what next() would have given at
   /// those places. Afterwards next() starts again from the first picture. Errors: InvalidArgument if a number
   /// is negative or beyond the last picture (the message says how many there are); Corrupt if a wanted
-  /// picture does not decode. Cost: the frames between the nearest keyframe and each run of wanted numbers.
+  /// picture does not decode. Cost: the frames between the nearest keyframe and each run of wanted numbers;
+  /// memory for the result and the decoder's own pictures.
   Result<std::vector<image::Image>> frames(std::span<const int64_t> numbers);
 
   const ReadReport& report() const;

@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <set>
+#include <string>
 
 #include "base/files/files.hpp"
 #include "media/video_writer.hpp"
@@ -273,6 +275,51 @@ TEST_F(VideoFile, DamagedBytesAreCountedAndNeverCrash) {
     if (info) most_corrupt = std::max(most_corrupt, info->corrupt_frames);
   }
   EXPECT_GT(most_corrupt, 0);
+}
+
+// From /proc/self/status, in bytes; 0 where the kernel does not say.
+uint64_t memory_line(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(name)) return std::stoull(line.substr(name.size())) * 1024;
+  return 0;
+}
+
+// Every picture was copied out of those decoded, and twice as much was alive as load_sample() makes room for.
+TEST_F(VideoFile, HoldsEachPictureOnce) {
+  constexpr int kWidth = 1280, kHeight = 720, kFrames = 24;
+  const auto path = folder_ / "large.mp4";
+  ASSERT_TRUE(media::write_video(path, std::vector(kFrames, image::filled(kWidth, kHeight, {90, 60, 30})),
+                                 {.width = kWidth, .height = kHeight}));
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < kFrames; ++i) numbers.push_back(i);
+  auto reader = VideoReader::open(path);
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE(reader->frames(std::vector<int64_t>{0}));  // the decoder has its own pictures by now
+  if (!(std::ofstream("/proc/self/clear_refs") << 5 << std::flush) || memory_line("VmHWM:") == 0)
+    GTEST_SKIP() << "the kernel does not let the peak of memory start anew";
+  const uint64_t before = memory_line("VmRSS:");
+
+  const auto pictures = reader->frames(numbers);
+
+  ASSERT_TRUE(pictures);
+  const uint64_t taken = memory_line("VmHWM:") - std::min(before, memory_line("VmHWM:"));
+  EXPECT_LT(taken, uint64_t{3} * kWidth * kHeight * kFrames * 3 / 2);
+}
+
+TEST_F(VideoFile, GivesARepeatedNumberAsOftenAsAskedFor) {
+  const auto pictures = test::drifting_clip(64, 48, 3);
+  const auto path = folder_ / "short.mp4";
+  ASSERT_TRUE(media::write_video(path, pictures, {.width = 64, .height = 48}));
+  auto reader = VideoReader::open(path);
+  ASSERT_TRUE(reader);
+
+  const auto found = reader->frames(std::vector<int64_t>{1, 2, 1, 1});
+
+  ASSERT_TRUE(found);
+  EXPECT_EQ((*found)[0].pixels.size(), 64U * 48 * 3);
+  EXPECT_EQ((*found)[2].pixels, (*found)[0].pixels);
+  EXPECT_EQ((*found)[3].pixels, (*found)[0].pixels);
 }
 
 TEST_F(VideoFile, SoundWithoutPictureIsRefused) {

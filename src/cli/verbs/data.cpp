@@ -68,7 +68,7 @@ Result<int> inspect(const std::string& index_file, const std::string& sheet, boo
   const data::IndexSummary summary = data::summarise(index);
   print(as_json ? summary.json + "\n" : summary.text);
   if (sheet.empty()) return 0;
-  const auto picture = data::contact_sheet(index);
+  ZT_TRY_ASSIGN(const auto picture, data::contact_sheet(index));
   files::remove_leftovers_of(sheet);
   ZT_TRY(image::write_png(sheet, picture));
   note("contact sheet: " + sheet);

@@ -55,9 +55,12 @@ Result<int> ingest(const config::IngestJob& job, bool as_json) {
   const auto networks = data::find_blazepose(job.pose.models_dir);
   if (!networks && job.extract_pose && !job.pose.models_dir.empty()) return fail(networks.error());
   if (networks && job.extract_pose) {
-    ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(job.pose)));
-    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(job.pose));
+    const config::PoseSearch search = data::pose_search(job);
+    ZT_TRY_ASSIGN(auto factory, data::blazepose_factory(*networks, data::blazepose_options(search)));
+    estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(search));
   }
+  if (!job.verify_frames && job.split_shots)
+    note("verify_frames: false leaves out pose videos only: split_shots decodes every frame of the others");
   const signals::EndAtOnce interruptible;  // the journal has what was found out
   CountBar bar("looking at");
   ZT_TRY_ASSIGN(const auto report,
@@ -81,10 +84,14 @@ Result<int> pose(const config::PoseJob& job) {
   bar.clear();
   for (const auto& failure : report.failures)
     note(fmt::format("left out: {}: {}", failure.video.string(), failure.error.text()));
-  print(
-      fmt::format("{} videos ({} had key-points already, {} can't be used), {} frames, a person in {}, {}\n",
-                  report.videos, report.kept, report.failures.size(), report.frames,
-                  report.frames_with_person, text::duration(std::chrono::duration<double>(report.seconds))));
+  const std::string made_again =
+      report.made_again > 0
+          ? fmt::format("{} had those of other settings or of another video, ", report.made_again)
+          : "";
+  print(fmt::format(
+      "{} videos ({} had key-points already, {}{} can't be used), {} frames, a person in {}, {}\n",
+      report.videos, report.kept, made_again, report.failures.size(), report.frames,
+      report.frames_with_person, text::duration(std::chrono::duration<double>(report.seconds))));
   return 0;
 }
 

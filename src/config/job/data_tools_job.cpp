@@ -36,15 +36,18 @@ void describe(Listing& l, IngestJob& j) {
            .max = kMaxFrames});
   l.field("min_side_px", j.min_side_px,
           {.help = "smaller pictures are rejected", .unit = "pixels", .min = 1, .max = kMaxSide});
-  l.field("split_shots", j.split_shots, {.help = "cut clips at shot changes"});
+  l.field("split_shots", j.split_shots,
+          {.help = "cut clips at shot changes; decodes every frame of a video"});
   l.field("shot_threshold", j.shot_threshold,
           {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
-  l.field("verify_frames", j.verify_frames, {.help = "decode every frame once"});
+  l.field(
+      "verify_frames", j.verify_frames,
+      {.help = "decode every frame once; false counts only for pose videos unless split_shots is false too"});
   l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
   l.field("min_pose_share", j.min_pose_share,
-          {.help = "share of the frames in which a person must be seen", .min = 0, .max = 1});
+          {.help = "share of a clip's frames in which a person must be seen", .min = 0, .max = 1});
   l.field("max_people", j.max_people,
-          {.help = "more people in one frame reject the clip; 0 = any number",
+          {.help = "more people in one frame reject the clip, where key-points tell; 0 = any number",
            .unit = "people",
            .min = 0,
            .max = 100});
@@ -59,8 +62,14 @@ void describe(Listing& l, PoseJob& j) {
   l.field("inputs", j.inputs, {.help = "videos or folders of videos"});
   l.field("output_dir", j.output_dir, {.help = "'' = beside each video, in NAME_dwpose"});
   describe(l, static_cast<PoseSearch&>(j));
+  l.field(
+      "shot_threshold", j.shot_threshold,
+      {.help = "colour-histogram distance of neighbours that makes a shot change: nobody is followed, and no "
+               "motion smoothed, across it; 0 = the video is one shot",
+       .min = 0,
+       .max = 1});
   l.field("preview", j.preview, {.help = "also write a video of the poses"});
-  l.field("resume", j.resume, {.help = "skip videos whose key-points are complete"});
+  l.field("resume", j.resume, {.help = "skip videos whose key-points are complete and of these settings"});
   l.field("strict", j.strict, {.help = "the first video that can't be used is an error"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
 }

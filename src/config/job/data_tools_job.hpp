@@ -38,6 +38,7 @@ struct PoseSearch {
 struct PoseJob : PoseSearch {
   std::vector<std::string> inputs;  ///< videos or folders
   std::string output_dir;           ///< "" = beside each video, NAME_dwpose
+  double shot_threshold = 0.35;     ///< as ingest's; 0 = the video is one shot
   bool preview = true;              ///< also writes a pose mp4
   bool resume = true;               ///< skip videos whose key-points are complete
   bool strict = false;              ///< the first video that can't be used is an error

@@ -93,7 +93,9 @@ Image draw_strip(const ClipIndex& index, const ClipRecord& clip, const SheetOpti
 
 }  // namespace
 
-Image contact_sheet(const ClipIndex& index, const SheetOptions& options) {
+Result<Image> contact_sheet(const ClipIndex& index, const SheetOptions& options) {
+  if (index.clips.empty())
+    return fail(ErrorCode::InvalidArgument, "the index holds no clip: there is nothing to draw");
   std::vector<Image> strips;
   int height = 0;
   const int shown = static_cast<int>(std::min(options.max_clips, index.clips.size()));
@@ -101,7 +103,7 @@ Image contact_sheet(const ClipIndex& index, const SheetOptions& options) {
     strips.push_back(draw_strip(index, index.clips[static_cast<size_t>(i)], options));
     height += strips.back().height;
   }
-  Image sheet(strips.at(0).width, height);
+  Image sheet(strips.front().width, height);
   int top = 0;
   for (const Image& strip : strips) {
     image::paste(sheet, strip, 0, top);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/fsuid.h>
+
 #include <fstream>
 
 #include "base/counter_rng.hpp"
@@ -97,12 +99,90 @@ TEST_F(Discover, PrefersMooresLists) {
   EXPECT_EQ(found.candidates[0].pose, path("set_dwpose/1.mp4"));
 }
 
+// Everything stopped, beside however many good clips.
+TEST_F(Discover, ADamagedListTakesNothingFromTheOthers) {
+  touch("a_meta.json", R"([{"video_path": "1.mp4"}])");
+  touch("b_meta.json", R"([{"video_path": "2.m)");
+  touch("camera_meta.json", R"({"iso": 200})");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.unread.size(), 2U);
+  EXPECT_EQ(found.unread[0].what, path("b_meta.json"));
+  EXPECT_EQ(found.unread[0].reason, "bad-list");
+  EXPECT_EQ(found.unread[1].what, path("camera_meta.json"));
+}
+
+TEST_F(Discover, AFileThatIsNamedAsMooresListsLeavesFootageFootage) {
+  touch("1.mp4");
+  touch("camera_meta.json", R"({"iso": 200})");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.unread.size(), 1U);
+  job_.layout = IngestLayout::Moore;
+  EXPECT_FALSE(ingest_internal::discover(job_));
+}
+
 TEST_F(Discover, FindsChampsFolders) {
   touch("x/one/images/0.png");
   touch("x/one/dwpose/0.png");
   touch("x/two/images/0.png");
 
-  EXPECT_EQ(names(), Names{"x/one"});
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].name, "x/one");
+  // Its pose is missing: it stays named, so that it can be told.
+  EXPECT_EQ(found.candidates[1].name, "x/two");
+  EXPECT_EQ(found.candidates[1].pose, path("x/two/dwpose"));
+}
+
+TEST_F(Discover, FollowsLinksToFolders) {
+  touch("far/1.mp4");
+  touch("footage/2.mp4");
+  fs::create_directory_symlink(path("far"), path("footage/a"));
+  fs::create_directory_symlink(path("footage"), path("footage/round"));
+  job_.input = path("footage").string();
+
+  EXPECT_EQ(names(), (Names{"2", "a/1"}));
+}
+
+// As somebody who may not read everything: root may, and tests are often run by root.
+TEST_F(Discover, NamesFoldersThatCannotBeRead) {
+  touch("1.mp4");
+  touch("closed/2.mp4");
+  constexpr uid_t kNobody = 65534;
+  constexpr auto kOpenToAll = static_cast<fs::perms>(0755);
+  fs::permissions(folder_.path(), kOpenToAll);
+  fs::permissions(path("closed"), fs::perms::none);
+  const auto own = static_cast<uid_t>(::setfsuid(kNobody));
+  std::error_code error;
+  const bool may_read = fs::directory_iterator(path("closed"), error) != fs::directory_iterator();
+  const Discovery found = may_read ? Discovery() : discover();
+  ::setfsuid(own);
+  fs::permissions(path("closed"), fs::perms::owner_all);
+  if (may_read) GTEST_SKIP() << "nothing can be closed to this process";
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.unread.size(), 1U);
+  EXPECT_EQ(found.unread[0].what, path("closed"));
+  EXPECT_EQ(found.unread[0].reason, "no-permission");
+}
+
+TEST_F(Discover, NamesAPoseWithoutItsVideo) {
+  touch("walk.mov");
+  touch("walk_kps.mp4");
+  touch("lost_kps.mp4");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.rejects.size(), 1U);
+  EXPECT_EQ(found.rejects[0].what, path("lost_kps.mp4"));
+  EXPECT_EQ(found.rejects[0].reason, "missing-video");
 }
 
 TEST_F(Discover, ElseTakesAllVideosAsFootage) {
@@ -173,6 +253,77 @@ TEST_F(Discover, ReadsCsvWithQuotes) {
   ASSERT_EQ(found.rejects.size(), 2U);
   EXPECT_EQ(found.rejects[0], (Finding{"list.csv:4", "bad-entry", "2 fields, and the header has 3"}));
   EXPECT_EQ(found.rejects[1].what, "list.csv:6");
+}
+
+// It was found as "1.mp4", and the clip trained on itself as its pose.
+TEST_F(Discover, ALostPoseIsNotFoundInTheVideosPlace) {
+  touch("1.mp4");
+  touch("list.csv", "video,pose\n1.mp4,poses/1.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].pose, path("poses/1.mp4"));
+}
+
+TEST_F(Discover, InAMovedSetAPoseLostAsManyPartsAsItsVideo) {
+  touch("clips/1.mp4");
+  touch("poses/1.mp4");
+  touch("1.mp4");
+  touch("list.csv", "video,pose,mask\n/old/set/clips/1.mp4,/old/set/poses/1.mp4,/old/set/masks/1.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].video, path("clips/1.mp4"));
+  EXPECT_EQ(found.candidates[0].pose, path("poses/1.mp4"));
+  EXPECT_EQ(found.candidates[0].mask, "/old/set/masks/1.mp4");
+}
+
+TEST_F(Discover, AVideoIsNotItsOwnPose) {
+  touch("1.mp4");
+  fs::create_symlink("1.mp4", path("same.mp4"));
+  touch("list.csv", "video,pose,mask\n1.mp4,1.mp4,\n1.mp4,,same.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  EXPECT_TRUE(found.candidates.empty());
+  ASSERT_EQ(found.rejects.size(), 2U);
+  EXPECT_EQ(found.rejects[0], (Finding{"list.csv:2", "bad-entry", "its pose is the video itself"}));
+  EXPECT_EQ(found.rejects[1], (Finding{"list.csv:3", "bad-entry", "its mask is the video itself"}));
+}
+
+TEST_F(Discover, TwoEntriesThatWouldBecomeOneVideoAreMissing) {
+  touch("0.mp4");
+  touch("list.csv", "video\na/0.mp4\nb/0.mp4\n");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].video, path("a/0.mp4"));
+  EXPECT_EQ(found.candidates[1].video, path("b/0.mp4"));
+}
+
+// It swallowed every line to the next quote, and all of them counted as one bad entry.
+TEST_F(Discover, AStrayQuoteCostsItsOwnLine) {
+  touch("list.csv",
+        "video,split\n\"a.mp4,train\nb.mp4,train\n\"c.mp4\"x,train\n5\" "
+        "d.mp4,train\n\"e\nf.mp4\",train\n\"g.mp4,");
+  job_.input = path("list.csv").string();
+
+  const Discovery found = discover();
+
+  std::vector<std::string> where, rejected;
+  for (const Candidate& candidate : found.candidates) where.push_back(candidate.where);
+  for (const Finding& reject : found.rejects) rejected.push_back(reject.what);
+  EXPECT_EQ(where, (Names{"list.csv:3", "list.csv:5", "list.csv:6"}));
+  EXPECT_EQ(rejected, (Names{"list.csv:2", "list.csv:4", "list.csv:8"}));
+  EXPECT_EQ(found.candidates[1].video, path("5\" d.mp4"));
+  EXPECT_EQ(found.candidates[2].video, path("e\nf.mp4"));
 }
 
 TEST_F(Discover, ReadsJsonLinesAndPassesOverBadOnes) {

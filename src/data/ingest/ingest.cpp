@@ -18,6 +18,7 @@
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
 #include "data/ingest/internal/journal.hpp"
+#include "data/internal/footage_demand.hpp"
 #include "data/keypoints/pose_demand.hpp"
 
 namespace zt::data {
@@ -76,9 +77,13 @@ struct Examined {
   int64_t resumed = 0;
 };
 
+size_t threads_of(const config::IngestJob& job) {
+  return static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+}
+
 Result<Examined> examine_all(const Discovery& found, const std::vector<std::string>& ids,
                              const Examination& how, Journal& journal, const IngestProgress& progress) {
-  const auto threads = static_cast<size_t>(how.job.threads > 0 ? how.job.threads : resources::cores());
+  const size_t threads = threads_of(how.job);
   const size_t total = found.candidates.size();
   Examined examined;
   examined.outcomes.resize(total);
@@ -108,6 +113,20 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
   return examined;
 }
 
+// Room for what an earlier call has not looked at.
+Status check_memory(const Discovery& found, const std::vector<std::string>& ids, const config::IngestJob& job,
+                    const Journal& journal, bool has_estimator) {
+  std::vector<fs::path> videos;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Candidate& candidate = found.candidates[i];
+    if (!journal.find(ids[i], stamp_of(candidate))) videos.push_back(candidate.video);
+  }
+  const int64_t num_people = std::max(job.pose.max_people, job.max_people > 0 ? job.max_people + 1 : 0);
+  const auto demands = internal::footage_demands(
+      {.videos = videos, .num_threads = threads_of(job), .num_people = has_estimator ? num_people : 0});
+  return resources::require_memory(demands, "look at fewer videos at a time: --set threads=1");
+}
+
 // Room for the key-points that will be found in footage without, unless an earlier call found them.
 Status check_disk(const Discovery& found, const std::vector<std::string>& ids, const config::IngestJob& job,
                   const fs::path& folder) {
@@ -123,12 +142,17 @@ Status check_disk(const Discovery& found, const std::vector<std::string>& ids, c
   return resources::require_disk(folder, {&demand, 1}, "free space, or name another output folder (-o)");
 }
 
+Error strict_error(const Finding& reject) {
+  return {ErrorCode::Corrupt, fmt::format("{}: {}: {}", reject.what, reject.reason, reject.detail), {}};
+}
+
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
                        std::vector<ClipRecord>& clips) {
   IngestReport report;
   report.found = static_cast<int64_t>(found.candidates.size() + found.rejects.size());
   report.resumed = examined.resumed;
-  report.rejects = std::move(found.rejects);
+  report.rejects = std::move(found.unread);
+  std::move(found.rejects.begin(), found.rejects.end(), std::back_inserter(report.rejects));
   for (size_t i = 0; i < examined.outcomes.size(); ++i) {
     Outcome& outcome = examined.outcomes[i];
     report.probed += outcome.is_probed ? 1 : 0;
@@ -158,6 +182,8 @@ fs::path ingest_folder(const config::IngestJob& job) {
 Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator,
                             const IngestProgress& progress) {
   ZT_TRY_ASSIGN(Discovery found, ingest_internal::discover(job));
+  for (const auto* findings : {&found.unread, &found.rejects})
+    if (job.strict && !findings->empty()) return fail(strict_error(findings->front()));
   const fs::path folder = ingest_folder(job);
   ZT_TRY(files::make_folders(folder));
   ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));
@@ -165,6 +191,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   ZT_TRY_ASSIGN(Journal journal,
                 Journal::open(folder / "journal.jsonl", digest_of(job, estimator != nullptr)));
   const std::vector<std::string> ids = make_ids(found.candidates);
+  ZT_TRY(check_memory(found, ids, job, journal, estimator != nullptr));
   if (estimator) ZT_TRY(check_disk(found, ids, job, folder));
   const Examination how{job, folder, estimator};
   ZT_TRY_ASSIGN(Examined examined, examine_all(found, ids, how, journal, progress));
@@ -172,10 +199,7 @@ Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& e
   std::vector<ClipRecord> clips;
   IngestReport report = summarise(job, std::move(found), std::move(examined), clips);
   report.index = folder / "index.jsonl";
-  if (job.strict && !report.rejects.empty()) {
-    const Finding& first = report.rejects.front();
-    return fail(ErrorCode::Corrupt, fmt::format("{}: {}: {}", first.what, first.reason, first.detail));
-  }
+  if (job.strict && !report.rejects.empty()) return fail(strict_error(report.rejects.front()));
   if (clips.empty())
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} holds no usable clip\n{}", job.input, report.text()));

@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <memory>
 
 #include "base/files/files.hpp"
 #include "data/keypoints/keypoints.hpp"
+#include "data/pose/extract_poses.hpp"
 #include "data/puppet/synth.hpp"
+#include "support/huge_videos.hpp"
 #include "support/ingest_fixture.hpp"
 
 namespace zt::data {
@@ -61,6 +64,17 @@ TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
   EXPECT_THAT(report.json(), HasSubstr(R"("reason":"empty-file")"));
 }
 
+TEST_F(IngestTest, TellsWhatOpensFromWhatDecodes) {
+  write_pair("good.mp4");
+  write_pair("short.mp4", 20);
+  fs::resize_file(path("set/short.mp4"), fs::file_size(path("set/short.mp4")) * 6 / 10);
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.probed, 2);
+  EXPECT_EQ(report.decoded, 1);
+}
+
 TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
   write_pair("good.mp4");
   write_pair("short.mp4", 3);
@@ -71,6 +85,20 @@ TEST_F(IngestTest, StrictMakesAnyRejectAnError) {
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::Corrupt);
   EXPECT_THAT(report.error().message, HasSubstr("too-short"));
+}
+
+TEST_F(IngestTest, StrictFailsOnABadEntryBeforeAnyVideoIsLookedAt) {
+  write_pair("good.mp4");
+  std::ofstream(path("list.csv")) << "video,pose\nset/good.mp4,set_dwpose/good.mp4\n,x\n";
+  job_.input = path("list.csv").string();
+  job_.strict = true;
+  int64_t looked_at = 0;
+
+  const auto report = ingest(job_, {}, [&](int64_t, int64_t, const std::string&) { ++looked_at; });
+
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("list.csv:3: bad-entry"));
+  EXPECT_EQ(looked_at, 0);
 }
 
 TEST_F(IngestTest, AnInputWithoutAUsableClipIsAnErrorWithTheReasons) {
@@ -148,6 +176,19 @@ TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {
   run();
   job_.pose.smoothing = 1;
   EXPECT_EQ(run().resumed, 1) << "nobody looks";
+}
+
+TEST_F(IngestTest, FindsShotsInFoldersOfPicturesThatAreNotVerified) {
+  auto pictures = drifting_clip(64, 48, 10);
+  for (int i = 0; i < 10; ++i) pictures.push_back(image::filled(64, 48, {200, 30, 20}));
+  write_pictures("one/images", pictures);
+  write_pictures("one/dwpose", poses(20));
+  job_.verify_frames = false;
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.clips, 2);
+  EXPECT_EQ(report.decoded, 1);
 }
 
 TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {
@@ -230,6 +271,97 @@ TEST_F(IngestTest, RejectsByWhoIsSeen) {
   EXPECT_EQ(report.clips, 1);
 }
 
+// Sees two people everywhere, the second one smaller.
+class PairEstimator final : public FrameEstimator {
+ public:
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    std::vector<TrackedPerson> pair(2);
+    for (size_t i = 0; i < 2; ++i) {
+      pair[i].track = static_cast<int64_t>(i);
+      pair[i].person.at(BodyPart::Neck) = {i == 0 ? 0.3F : 0.7F, 0.2F, 0.9F};
+      pair[i].person.at(BodyPart::RHip) = {i == 0 ? 0.5F : 0.75F, i == 0 ? 0.9F : 0.4F, 0.9F};
+    }
+    return pair;
+  }
+  std::string name() const override { return "pair"; }
+};
+
+// The extractor kept pose.max_people, one at default, and the limit could never be exceeded.
+TEST_F(IngestTest, TheRealExtractorSeesOneMoreThanAreAllowed) {
+  write_video("pair.mov", drifting_clip(64, 48, 10));
+  const FrameEstimatorFactory factory = [](int) -> Result<std::unique_ptr<FrameEstimator>> {
+    return std::make_unique<PairEstimator>();
+  };
+  const auto extractor = [&] { return clip_pose_estimator(factory, clip_pose_options(pose_search(job_))); };
+  job_.max_people = 1;
+
+  const auto refused = ingest(job_, extractor());
+  job_.max_people = 2;
+  const IngestReport report = run(extractor());
+
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("too-many-people"));
+  EXPECT_EQ(report.clips, 1);
+  EXPECT_EQ(clips().at(0).num_people, 2);
+  const auto stored = read_keypoints(path(".zoetrope/keypoints/pair.jsonl"));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->frames[0].people.size(), 1U) << "as pose.max_people says";
+}
+
+// Two shots of 12 frames each.
+std::vector<image::Image> two_shots() {
+  auto pictures = drifting_clip(64, 48, 12);
+  for (int i = 0; i < 12; ++i) pictures.push_back(image::filled(64, 48, {200, 30, 20}));
+  return pictures;
+}
+
+KeypointClip standing(size_t first, size_t last, size_t num_frames) {
+  KeypointClip clip{.width = 64, .height = 48, .fps_num = 25, .source = "test", .frames = {}};
+  clip.frames.resize(num_frames);
+  for (size_t f = first; f < last; ++f) clip.frames[f] = Puppet({}, 1, 1).keypoints(0);
+  return clip;
+}
+
+TEST_F(IngestTest, TellsThePoseExtractorWhereShotsBegin) {
+  write_video("film.mov", two_shots());
+  std::vector<int64_t> cuts;
+
+  run([&](const PoseRequest& request) -> Result<KeypointClip> {
+    cuts = request.cuts;
+    return standing(0, 24, 24);
+  });
+
+  EXPECT_EQ(cuts, std::vector<int64_t>{12});
+}
+
+// The whole film was rejected for the shot without anybody, or the empty shot was kept for the others.
+TEST_F(IngestTest, JudgesEveryShotByItsOwnPeople) {
+  write_video("film.mov", two_shots());
+
+  const IngestReport report =
+      run([](const PoseRequest&) -> Result<KeypointClip> { return standing(12, 24, 24); });
+
+  ASSERT_EQ(report.clips, 1);
+  const ClipRecord clip = clips().at(0);
+  EXPECT_EQ(clip.id, "film-001");
+  EXPECT_EQ(clip.person_box, bounding_box(Puppet({}, 1, 1).keypoints(0).people[0]));
+  EXPECT_EQ(reason(report.rejects, "film.mov frames 0..11"), "no-person");
+  EXPECT_EQ(report.with_pose, 1);
+}
+
+TEST_F(IngestTest, LooksForFiguresInAPoseVideoShotByShot) {
+  write_video("set/film.mp4", two_shots());
+  Pictures drawn = poses(24);
+  for (size_t f = 0; f < 12; ++f) drawn[f] = image::Image(64, 48);
+  write_video("set_dwpose/film.mp4", drawn);
+
+  const IngestReport report = run();
+
+  ASSERT_EQ(report.clips, 1);
+  EXPECT_EQ(clips().at(0).first_frame, 12);
+  EXPECT_EQ(reason(report.rejects, "film.mp4 frames 0..11"), "no-person");
+}
+
 TEST_F(IngestTest, SplitsByNameOnlyAndKeepsTheRestWhereItWas) {
   for (int i = 0; i < 12; ++i) write_pair("clip" + std::to_string(i) + ".mp4");
   job_.val_fraction = 0.4;
@@ -250,6 +382,20 @@ TEST_F(IngestTest, SplitsByNameOnlyAndKeepsTheRestWhereItWas) {
   }
   EXPECT_GT(val, 1);
   EXPECT_LT(val, 10);
+}
+
+TEST_F(IngestTest, SaysThatItsThreadsDoNotFitIntoMemoryBeforeItDecodes) {
+  test::make_huge_videos(path(""), 512);
+  job_.extract_pose = false;
+  job_.threads = 512;
+  int64_t looked_at = 0;
+
+  const auto report = ingest(job_, {}, [&](int64_t, int64_t, const std::string&) { ++looked_at; });
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(report.error().message, HasSubstr("8192 x 8192 on 512 threads"));
+  EXPECT_EQ(looked_at, 0);
 }
 
 TEST_F(IngestTest, TakesTheSyntheticSetWithAllItsParts) {

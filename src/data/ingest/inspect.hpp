@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/error.hpp"
 #include "data/clip_index.hpp"
 #include "image/image.hpp"
 
@@ -29,7 +30,7 @@ struct SheetOptions {
 
 /// Per clip a line of text, its frames, and below them their poses (drawn from key-points where there are
 /// any, else from the pose video). A clip that can't be read has the reason in place of its pictures.
-/// Requires: at least one clip, positive options.
-image::Image contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
+/// Requires: positive options. Errors: InvalidArgument if the index holds no clip.
+Result<image::Image> contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
 
 }  // namespace zt::data

@@ -17,6 +17,7 @@ class Inspect : public IngestTest {
     run();
   }
   ClipIndex index() const { return read_index(path(".zoetrope/index.jsonl")).value(); }
+  image::Image draw(const SheetOptions& options) const { return contact_sheet(index(), options).value(); }
 };
 
 TEST_F(Inspect, SumsUpTheIndex) {
@@ -34,8 +35,16 @@ TEST_F(Inspect, SumsUpTheIndex) {
 
 TEST_F(Inspect, AnEmptyIndexHasASummaryToo) { EXPECT_EQ(summarise({}).clips, 0); }
 
+// It ended the program as a bug of ours.
+TEST_F(Inspect, AnEmptyIndexHasNoSheet) {
+  const auto sheet = contact_sheet({});
+
+  ASSERT_FALSE(sheet);
+  EXPECT_EQ(sheet.error().code, ErrorCode::InvalidArgument);
+}
+
 TEST_F(Inspect, DrawsFramesAbovePoses) {
-  const image::Image sheet = contact_sheet(index(), {.max_clips = 1, .frames = 3, .tile = 64});
+  const image::Image sheet = draw({.max_clips = 1, .frames = 3, .tile = 64});
 
   // One strip: 4 + 12 above, pictures of 48, a gap of 4, poses of 48 and a gap; tiles of 64 with gaps of 4.
   ASSERT_EQ(sheet.width, 3 * 68 + 4);
@@ -49,10 +58,10 @@ TEST_F(Inspect, DrawsFramesAbovePoses) {
 }
 
 TEST_F(Inspect, AClipThatCannotBeReadSaysSo) {
-  const int whole = contact_sheet(index(), {.max_clips = 3, .frames = 2, .tile = 48}).height;
+  const int whole = draw({.max_clips = 3, .frames = 2, .tile = 48}).height;
   std::filesystem::remove(path("set/b.mp4"));
 
-  const image::Image sheet = contact_sheet(index(), {.max_clips = 3, .frames = 2, .tile = 48});
+  const image::Image sheet = draw({.max_clips = 3, .frames = 2, .tile = 48});
 
   EXPECT_LT(sheet.height, whole);
 }

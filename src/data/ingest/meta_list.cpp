@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "data/ingest/internal/candidate.hpp"
+#include "data/keypoints/keypoints.hpp"
+#include "data/sample/frame_source.hpp"
+#include "image/file.hpp"
 #include "media/video_info.hpp"
 
 namespace zt::data {
@@ -23,41 +27,87 @@ namespace {
 
 using ingest_internal::Candidate;
 
-// The frames as the container says, or by counting where it does not.
-Result<media::VideoInfo> probe_counted(const std::filesystem::path& path) {
+struct Look {
+  int width = 0;
+  int height = 0;
+  int64_t num_frames = 0;
+  media::Rational fps{0, 1};
+};
+
+// Of a video, frames as the container says, or by counting where it does not; of a folder of pictures, the
+// first one.
+Result<Look> look_at(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    ZT_TRY_ASSIGN(const auto files, list_frames(path));
+    ZT_TRY_ASSIGN(const image::Image first, image::read(files.front()));
+    return Look{first.width, first.height, static_cast<int64_t>(files.size())};
+  }
   ZT_TRY_ASSIGN(media::VideoInfo info, media::probe(path));
-  if (info.num_frames > 0) return info;
-  media::ProbeOptions options;
-  options.count_frames = true;
-  return media::probe(path, options);
+  if (info.num_frames <= 0) {
+    media::ProbeOptions options;
+    options.count_frames = true;
+    ZT_TRY_ASSIGN(info, media::probe(path, options));
+  }
+  return Look{info.width, info.height, info.num_frames, info.fps};
+}
+
+Status add_facts(std::string& text, const std::filesystem::path& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return fail(files::errno_error("look at", path, errno));
+  text += fmt::format("{}\n{}\n{}.{:09}\n", path.string(), facts.st_size, facts.st_mtim.tv_sec,
+                      facts.st_mtim.tv_nsec);
+  return {};
 }
 
 Result<std::string> quick_digest(const std::filesystem::path& path) {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return fail(files::errno_error("look at", path, errno));
-  const std::string text = fmt::format("{}\n{}\n{}.{:09}", path.string(), facts.st_size, facts.st_mtim.tv_sec,
-                                       facts.st_mtim.tv_nsec);
+  std::string text;
+  ZT_TRY(add_facts(text, path));
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    ZT_TRY_ASSIGN(const auto files, list_frames(path));
+    for (const auto& file : files) ZT_TRY(add_facts(text, file));
+  }
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
-Status add_pose_video(ClipRecord& clip, const std::filesystem::path& path) {
-  ZT_TRY_ASSIGN(const media::VideoInfo pose, probe_counted(path));
-  if (pose.num_frames != clip.num_frames)
-    return fail(ErrorCode::Corrupt, fmt::format("the video has {} frames, its pose video {} has {}",
-                                                clip.num_frames, path.string(), pose.num_frames));
-  clip.pose_video = path.string();
-  clip.pose_width = pose.width;
-  clip.pose_height = pose.height;
+Status need_equal_length(const ClipRecord& clip, std::string_view kind, const std::filesystem::path& path,
+                         int64_t num_frames) {
+  if (num_frames == clip.num_frames) return {};
+  return fail(ErrorCode::Corrupt, fmt::format("the video has {} frames, its {} {} has {}", clip.num_frames,
+                                              kind, path.string(), num_frames));
+}
+
+Result<Look> look_at_companion(const ClipRecord& clip, std::string_view kind,
+                               const std::filesystem::path& path) {
+  ZT_TRY_ASSIGN(const Look look, look_at(path));
+  ZT_TRY(need_equal_length(clip, kind, path, look.num_frames));
+  return look;
+}
+
+Status add_poses(ClipRecord& clip, const Candidate& candidate) {
+  if (!candidate.pose.empty()) {
+    ZT_TRY_ASSIGN(const Look pose, look_at_companion(clip, "pose video", candidate.pose));
+    clip.pose_video = candidate.pose.string();
+    clip.pose_width = pose.width;
+    clip.pose_height = pose.height;
+  }
+  if (!candidate.keypoints.empty()) {
+    ZT_TRY_ASSIGN(const int64_t num_frames, count_keypoint_frames(candidate.keypoints));
+    ZT_TRY(need_equal_length(clip, "key-points", candidate.keypoints, num_frames));
+    clip.keypoints = candidate.keypoints.string();
+  }
+  if (clip.pose_video.empty() && clip.keypoints.empty())
+    return fail(ErrorCode::NotFound, "the entry names neither a pose video (kps_path) nor key-points");
   return {};
 }
 
 Result<ClipRecord> probe_clip(const Candidate& candidate, size_t number) {
-  ZT_TRY_ASSIGN(const media::VideoInfo video, probe_counted(candidate.video));
+  ZT_TRY_ASSIGN(const Look video, look_at(candidate.video));
   ClipRecord clip;
   clip.id = fmt::format("clip-{:06}", number);
   ZT_TRY_ASSIGN(clip.content, quick_digest(candidate.video));
   clip.video = candidate.video.string();
-  clip.keypoints = candidate.keypoints.string();
   clip.mask = candidate.mask.string();
   clip.labels = candidate.labels.string();
   clip.background = candidate.background.string();
@@ -68,10 +118,13 @@ Result<ClipRecord> probe_clip(const Candidate& candidate, size_t number) {
   clip.width = video.width;
   clip.height = video.height;
   clip.fps_num = video.fps.num;
-  clip.fps_den = video.fps.den;
-  if (!candidate.pose.empty()) ZT_TRY(add_pose_video(clip, candidate.pose));
-  if (clip.pose_video.empty() && clip.keypoints.empty())
-    return fail(ErrorCode::NotFound, "the entry names neither a pose video (kps_path) nor key-points");
+  clip.fps_den = std::max<int64_t>(1, video.fps.den);
+  ZT_TRY(add_poses(clip, candidate));
+  if (!candidate.mask.empty()) ZT_TRY(look_at_companion(clip, "mask", candidate.mask));
+  if (!candidate.labels.empty()) ZT_TRY(look_at_companion(clip, "labels", candidate.labels));
+  std::error_code ignored;
+  if (!candidate.background.empty() && !std::filesystem::exists(candidate.background, ignored))
+    return fail(ErrorCode::NotFound, "there is no background " + candidate.background.string());
   return clip;
 }
 

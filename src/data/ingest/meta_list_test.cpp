@@ -11,6 +11,8 @@
 
 #include "base/files/files.hpp"
 #include "data/from_job.hpp"
+#include "data/keypoints/keypoints.hpp"
+#include "image/file.hpp"
 #include "support/clip_set.hpp"
 #include "support/temp_folder.hpp"
 
@@ -74,6 +76,59 @@ TEST_F(MetaListTest, KeepsWhatOurOwnListsSayBeyondMoores) {
   EXPECT_EQ(index->clips[0].split, "val_a");
   EXPECT_EQ(index->clips[0].motion, 7);
   EXPECT_EQ(index->clips[0].pose_width, 0);
+}
+
+// They were taken unseen, and the training failed at the first sample that drew them.
+TEST_F(MetaListTest, LeavesOutKeypointsThatAreMissingShortOrDamaged) {
+  lists_.clear();
+  KeypointClip keypoints = test::moving_keypoints(32, 32, 8);
+  ASSERT_TRUE(write_keypoints(folder_ / "short.jsonl", keypoints));
+  keypoints.frames.resize(9);
+  ASSERT_TRUE(write_keypoints(folder_ / "good.jsonl", keypoints));
+  ASSERT_TRUE(write_keypoints(folder_ / "torn.jsonl", keypoints));
+  std::filesystem::resize_file(folder_ / "torn.jsonl",
+                               std::filesystem::file_size(folder_ / "torn.jsonl") - 5);
+  std::string entries;
+  for (const char* name : {"missing", "short", "torn", "good"})
+    entries += (entries.empty() ? "" : ",") +
+               std::string(R"({"video_path": "clip-0.mp4", "keypoints_path": ")") + name + R"(.jsonl"})";
+  write("c_meta.json", "[" + entries + "]");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  ASSERT_EQ(index->clips.size(), 1U);
+  EXPECT_EQ(index->path(index->clips[0].keypoints), folder_ / "good.jsonl");
+}
+
+TEST_F(MetaListTest, TakesFoldersOfPictures) {
+  lists_.clear();
+  for (const char* name : {"frames", "poses", "fewer"}) {
+    std::filesystem::create_directory(folder_ / name);
+    for (int i = 0; i < (std::string(name) == "fewer" ? 4 : 5); ++i)
+      ASSERT_TRUE(image::write_png(folder_ / name / (std::to_string(i) + ".png"), image::Image(32, 24)));
+  }
+  write("c_meta.json", "[" + entry("frames", "poses") + "," + entry("frames", "fewer") + "]");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  ASSERT_EQ(index->clips.size(), 1U);
+  EXPECT_EQ(index->clips[0].num_frames, 5);
+  EXPECT_EQ(index->clips[0].height, 24);
+  EXPECT_EQ(index->clips[0].pose_width, 32);
+}
+
+TEST_F(MetaListTest, LeavesOutAMaskOfAnotherLength) {
+  lists_.clear();
+  write("c_meta.json",
+        R"([{"video_path": "clip-0.mp4", "kps_path": "clip-0_pose.mp4", "mask_path": "longer/clip-0.mp4"},
+            {"video_path": "clip-1.mp4", "kps_path": "clip-1_pose.mp4"}])");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  EXPECT_EQ(index->clips.size(), 1U);
 }
 
 TEST_F(MetaListTest, WithoutAUsablePairIsAnError) {

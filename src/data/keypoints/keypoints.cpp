@@ -136,6 +136,8 @@ Result<Header> parse_clip_header(Lines& lines) {
   header.clip.fps_num = *fps_num;
   header.clip.fps_den = *fps_den;
   if (const auto it = object.find("source"); it != object.end() && it->is_string()) header.clip.source = *it;
+  if (const auto it = object.find("made_from"); it != object.end() && it->is_string())
+    header.clip.made_from = *it;
   header.num_frames = *frames;
   return header;
 }
@@ -161,6 +163,7 @@ std::string format_keypoints(const KeypointClip& clip) {
   header["fps_den"] = clip.fps_den;
   header["frames"] = clip.frames.size();
   if (!clip.source.empty()) header["source"] = clip.source;
+  if (!clip.made_from.empty()) header["made_from"] = clip.made_from;
   std::string out = header.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   for (size_t f = 0; f < clip.frames.size(); ++f) {
     out += fmt::format("{{\"frame\":{},\"people\":[", f);
@@ -232,6 +235,19 @@ Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path&
   return result;
 }
 
+Result<int64_t> count_keypoint_frames(const std::filesystem::path& path) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(path));
+  const auto count = [&]() -> Result<int64_t> {
+    Lines lines(text);
+    ZT_TRY_ASSIGN(const Header header, parse_clip_header(lines));
+    const int64_t last = header.num_frames - 1;
+    if (last >= 0) ZT_TRY(parse_keypoint_frames(text, {&last, 1}));
+    return header.num_frames;
+  }();
+  if (!count) return fail(Error(count.error()).with("while reading key-points " + path.string()));
+  return count;
+}
+
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip) {
   return files::write_atomic(path, format_keypoints(clip));
 }
@@ -244,6 +260,11 @@ std::array<double, 4> bounding_box(const Person& person) {
   include(box, person.right_hand);
   include(box, person.face);
   return box[0] <= box[2] ? box : std::array<double, 4>{};
+}
+
+bool is_seen(const Person& person) {
+  return std::any_of(person.body.begin(), person.body.end(),
+                     [](const Keypoint& point) { return point.present(); });
 }
 
 Keypoints crop_keypoints(const Keypoints& keypoints, const NormBox& box) {

@@ -87,6 +87,7 @@ struct KeypointClip {
   int64_t fps_den = 1;
   std::string source;  ///< who made them, e.g. "blazepose-heavy 0.5"; for people
   std::vector<Keypoints> frames;
+  std::string made_from = {};  ///< digest of the video and of how it was searched; "" = not known
 
   double aspect() const { return height > 0 ? static_cast<double>(width) / height : 1.0; }
   bool operator==(const KeypointClip&) const = default;
@@ -110,11 +111,17 @@ Result<std::vector<Keypoints>> parse_keypoint_frames(std::string_view text, std:
 Result<KeypointClip> read_keypoints(const std::filesystem::path& path);
 Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path& path,
                                                     std::span<const int64_t> frames);
+/// How many frames a file has: as its header says, if its last frame is there and sound. The lines before are
+/// not looked at. Errors: as read_keypoints().
+Result<int64_t> count_keypoint_frames(const std::filesystem::path& path);
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip);
 
 /// The smallest box around the present points of a person, normalised {left, top, right, bottom}; {0,0,0,0}
 /// if none.
 std::array<double, 4> bounding_box(const Person& person);
+
+/// Whether any point of the body is present: a Person without one holds the place of somebody who is absent.
+bool is_seen(const Person& person);
 
 /// Key-points as seen in the crop: (x - left) / (right - left), and the same for y. Requires a box with area.
 Keypoints crop_keypoints(const Keypoints& keypoints, const NormBox& box);

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "base/signals.hpp"
+#include "data/internal/shots.hpp"
 #include "data/pose/clean_track.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -100,10 +102,38 @@ PersonTrack take_track(std::vector<std::vector<TrackedPerson>>& pictures, int64_
   return track;
 }
 
-bool is_seen(const Person& person) {
-  return std::any_of(person.body.begin(), person.body.end(),
-                     [](const Keypoint& point) { return point.present(); });
-}
+// Takes the pictures' people shot by shot.
+class ShotCollector {
+ public:
+  ShotCollector(const PoseRequest& request, const ClipPoseOptions& options)
+      : request_(request), options_(options), detector_(options.shot_threshold) {}
+
+  // Of the request's pictures, in order.
+  bool starts_shot(int64_t frame, const image::Image& picture) {
+    const size_t num_cuts = detector_.cuts().size();
+    if (options_.shot_threshold > 0) detector_.add(picture);
+    return detector_.cuts().size() > num_cuts ||
+           (frame > request_.first_frame &&
+            std::binary_search(request_.cuts.begin(), request_.cuts.end(), frame));
+  }
+  void end_shot() {
+    std::vector<Keypoints> shot = keep_people(std::exchange(pictures_, {}), options_);
+    std::move(shot.begin(), shot.end(), std::back_inserter(frames_));
+  }
+  void add(std::vector<TrackedPerson> people) { pictures_.push_back(std::move(people)); }
+  int64_t num_frames() const { return static_cast<int64_t>(frames_.size() + pictures_.size()); }
+  std::vector<Keypoints> finish() {
+    end_shot();
+    return std::move(frames_);
+  }
+
+ private:
+  const PoseRequest& request_;
+  const ClipPoseOptions& options_;
+  internal::ShotDetector detector_;
+  std::vector<std::vector<TrackedPerson>> pictures_;  // of the shot that goes on
+  std::vector<Keypoints> frames_;
+};
 
 }  // namespace
 
@@ -131,27 +161,31 @@ Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest&
   ZT_TRY_ASSIGN(auto stream, PictureStream::open(request.video));
   const int64_t end = request.num_frames > 0 ? request.first_frame + request.num_frames : INT64_MAX;
   KeypointClip clip;
-  std::vector<std::vector<TrackedPerson>> pictures;
+  ShotCollector shots(request, options);
   for (int64_t frame = 0; frame < end; ++frame) {
     if (signals::stop() != signals::Stop::None) return fail(ErrorCode::Cancelled, "stopped on request");
     ZT_TRY_ASSIGN(const auto picture, stream.next());
     if (!picture) break;
     if (frame < request.first_frame) continue;
+    if (shots.starts_shot(frame, *picture)) {
+      shots.end_shot();
+      estimator.begin_shot();
+    }
     ZT_TRY_ASSIGN(auto people, estimator.next(*picture));
-    pictures.push_back(std::move(people));
+    shots.add(std::move(people));
     clip.width = picture->width;
     clip.height = picture->height;
-    if (progress) progress(static_cast<int64_t>(pictures.size()));
+    if (progress) progress(shots.num_frames());
   }
-  if (pictures.empty() || (request.num_frames > 0 && std::cmp_less(pictures.size(), request.num_frames))) {
+  if (shots.num_frames() == 0 || shots.num_frames() < request.num_frames) {
     return fail(ErrorCode::Corrupt,
                 fmt::format("{} has only {} of the frames from {} on", request.video.string(),
-                            pictures.size(), request.first_frame));
+                            shots.num_frames(), request.first_frame));
   }
   clip.fps_num = stream.rate().num;
   clip.fps_den = stream.rate().den;
   clip.source = estimator.name();
-  clip.frames = keep_people(std::move(pictures), options);
+  clip.frames = shots.finish();
   return clip;
 }
 

@@ -20,6 +20,7 @@ struct ClipPoseOptions {
   int64_t min_track_frames = 5;  ///< shorter tracks in longer clips are mistakes
   int64_t max_gap_frames = 8;    ///< clean_track.hpp, fill_gaps()
   double smoothing = 0.5;        ///< clean_track.hpp, smooth()
+  double shot_threshold = 0;     ///< finds cuts beside the request's, as ingest does; 0 = doesn't
 };
 
 /// Everybody's tracks as key-points, picture by picture. Tracks are ordered by the sum of their boxes' areas,
@@ -31,9 +32,9 @@ std::vector<Keypoints> keep_people(std::vector<std::vector<TrackedPerson>> pictu
 /// Called after every picture with how many are done.
 using FrameProgress = std::function<void(int64_t frames_done)>;
 
-/// The request's pictures in order; num_frames 0 means up to the end. Frame rate 0 for a folder of pictures.
-/// Errors: those of the media and of the estimator; Corrupt if there are fewer pictures than asked for;
-/// Cancelled after Ctrl-C.
+/// The request's pictures in order, shot by shot: the tracks that are kept are each shot's own. num_frames 0
+/// means up to the end. Frame rate 0 for a folder of pictures. Errors: those of the media and of the
+/// estimator; Corrupt if there are fewer pictures than asked for; Cancelled after Ctrl-C.
 Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest& request,
                                    const ClipPoseOptions& options, const FrameProgress& progress = {});
 

@@ -128,5 +128,50 @@ TEST(EstimateClip, SaysWhenThereAreFewerFramesThanAskedFor) {
   EXPECT_EQ(clip.error().code, ErrorCode::Corrupt);
 }
 
+// A large person in shot 1 and a small one in shot 2, who move differently and have numbers of their own, or
+// one and the same number.
+class TwoShotEstimator final : public FrameEstimator {
+ public:
+  explicit TwoShotEstimator(bool is_one_number) : is_one_number_(is_one_number) {}
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    const float size = shot_ == 0 ? 0.3F : 0.1F;
+    return std::vector{person(is_one_number_ ? 0 : shot_, shot_ == 0 ? 0.1F : 0.7F, size)};
+  }
+  void begin_shot() override { ++shot_; }
+  std::string name() const override { return "two shots"; }
+
+ private:
+  bool is_one_number_;
+  int64_t shot_ = 0;
+};
+
+KeypointClip two_shot_clip(bool is_one_number) {
+  const test::TempFolder folder;
+  const std::filesystem::path film = folder / "film.mp4";
+  EXPECT_TRUE(media::write_video(film, std::vector(12, grey(90)), {.width = 32, .height = 16}));
+  TwoShotEstimator estimator(is_one_number);
+  auto clip = estimate_clip(estimator, {film, 0, 12, {6}}, {});
+  if (!clip) return ADD_FAILURE() << clip.error().text(), KeypointClip();
+  return *std::move(clip);
+}
+
+// Only the track that was the largest of the whole film was kept: nobody was left in the other shots.
+TEST(EstimateClip, KeepsTheLargestTrackOfEveryShot) {
+  const KeypointClip clip = two_shot_clip(/*is_one_number=*/false);
+
+  ASSERT_EQ(clip.frames.size(), 12U);
+  EXPECT_FLOAT_EQ(clip.frames[5].people.at(0).at(kNose).x, 0.1F);
+  ASSERT_EQ(clip.frames[6].people.size(), 1U);
+  EXPECT_FLOAT_EQ(clip.frames[6].people[0].at(kNose).x, 0.7F);
+}
+
+TEST(EstimateClip, DoesNotSmoothAcrossACut) {
+  const KeypointClip clip = two_shot_clip(/*is_one_number=*/true);
+
+  ASSERT_EQ(clip.frames.size(), 12U);
+  for (size_t f = 0; f < 12; ++f)
+    EXPECT_NEAR(clip.frames[f].people.at(0).at(kNose).x, f < 6 ? 0.1F : 0.7F, 1e-6F) << f;
+}
+
 }  // namespace
 }  // namespace zt::data

@@ -8,12 +8,16 @@
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/files/files.hpp"
+#include "base/hash.hpp"
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
+#include "data/internal/folder_walk.hpp"
+#include "data/internal/footage_demand.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
 #include "data/sample/frame_source.hpp"
@@ -26,23 +30,17 @@ namespace fs = std::filesystem;
 
 constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
 
-// Videos under a folder, relative to it, in order of name.
+// Videos under a folder, relative to it, in order of name. A link that leads nowhere or round in a circle, a
+// pipe or a device counts: opening it makes it a failure with a name.
 Result<std::vector<fs::path>> videos_under(const fs::path& root) {
+  internal::FolderWalk walk = internal::walk(root);
+  if (!walk.unread.empty()) return fail(std::move(walk.unread.front().error));
   std::vector<fs::path> found;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(root, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const bool is_hidden = entry->path().filename().string().starts_with('.');
+  for (const fs::directory_entry& entry : walk.entries) {
     std::error_code unreadable;
-    const fs::file_status status = entry->status(unreadable);
-    if (fs::is_directory(status) && is_hidden) entry.disable_recursion_pending();
-    // A link that leads nowhere or round in a circle, a pipe or a device counts: opening it makes it a
-    // failure with a name.
-    if (!fs::is_directory(status) && !is_hidden && is_video_name(entry->path()))
-      found.push_back(entry->path().lexically_relative(root));
+    if (!entry.is_directory(unreadable) && is_video_name(entry.path()))
+      found.push_back(entry.path().lexically_relative(root));
   }
-  if (error) return fail(files::errno_error("list", root, error.value()));
-  std::sort(found.begin(), found.end());
   return found;
 }
 
@@ -65,6 +63,28 @@ Result<std::vector<PoseTask>> tasks_of(const fs::path& input, const fs::path& st
                      (preview / video).replace_extension(".mp4")});
   }
   return tasks;
+}
+
+void add_file(std::string& text, const fs::path& path) {
+  std::error_code size_error, time_error;
+  const auto size = fs::file_size(path, size_error);
+  const auto changed = fs::last_write_time(path, time_error);
+  text += fmt::format("{} {}\n", size_error ? 0 : size, time_error ? 0 : changed.time_since_epoch().count());
+}
+
+// Of what the key-points of a video depend on. A video that was moved is the same one.
+std::string digest_of(const fs::path& video, const config::PoseJob& job) {
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {} {}\n", job.models_dir, job.min_confidence, job.max_people,
+                  job.max_gap_frames, job.smoothing, job.hands, job.face, job.shot_threshold);
+  std::error_code ignored;
+  if (fs::is_directory(video, ignored)) {
+    if (const auto pictures = list_frames(video))
+      for (const fs::path& picture : *pictures) add_file(text, picture);
+  } else {
+    add_file(text, video);
+  }
+  return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
 Status write_preview(const KeypointClip& clip, const config::PoseJob& job, const fs::path& path) {
@@ -112,26 +132,36 @@ class Extraction {
   Status make(const PoseTask& task, int num_threads) {
     files::remove_leftovers_of(task.keypoints);
     files::remove_leftovers_of(task.preview);
+    const std::string digest = digest_of(task.video, job_);
     KeypointClip clip;
     auto existing = job_.resume ? read_keypoints(task.keypoints) : fail(ErrorCode::NotFound, "not wanted");
+    const bool is_outdated = existing && !existing->made_from.empty() && existing->made_from != digest;
+    if (is_outdated) existing = fail(ErrorCode::NotFound, "made with other settings");
     if (existing) {
       clip = std::move(*existing);
-      const std::lock_guard lock(mutex_);
-      report_.kept += 1;
     } else {
       ZT_TRY_ASSIGN(clip, estimate(task, num_threads));
+      clip.made_from = digest;
       ZT_TRY(files::make_folders(task.keypoints.parent_path()));
       ZT_TRY(write_keypoints(task.keypoints, clip));
     }
+    count(existing.has_value(), is_outdated);
     std::error_code ignored;
     if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
     return write_preview(clip, job_, task.preview);
   }
 
+  void count(bool is_kept, bool is_made_again) {
+    const std::lock_guard lock(mutex_);
+    report_.kept += is_kept ? 1 : 0;
+    report_.made_again += is_made_again ? 1 : 0;
+  }
+
   Result<KeypointClip> estimate(const PoseTask& task, int num_threads) {
     ZT_TRY_ASSIGN(const auto estimator, factory_(num_threads));
-    ZT_TRY_ASSIGN(auto clip,
-                  estimate_clip(*estimator, {task.video, 0, 0}, clip_pose_options(job_), [&](int64_t) {
+    ClipPoseOptions options = clip_pose_options(job_);
+    options.shot_threshold = job_.shot_threshold;
+    ZT_TRY_ASSIGN(auto clip, estimate_clip(*estimator, {task.video, 0, 0}, options, [&](int64_t) {
                     const std::lock_guard lock(mutex_);
                     state_.frames_done += 1;
                     if (progress_) progress_(state_);
@@ -152,15 +182,23 @@ class Extraction {
   PoseReport report_;
 };
 
-/// Room for what is still to be made.
-Status check_disk(const std::vector<PoseTask>& tasks, const config::PoseJob& job) {
+std::vector<fs::path> videos_without_keypoints(const std::vector<PoseTask>& tasks, bool resume) {
   std::vector<fs::path> videos;
   std::error_code ignored;
   for (const PoseTask& task : tasks)
-    if (!job.resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+    if (!resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+  return videos;
+}
+
+/// Room for what is still to be made.
+Status check_resources(const std::vector<PoseTask>& tasks, const config::PoseJob& job, size_t at_a_time) {
+  const std::vector<fs::path> videos = videos_without_keypoints(tasks, job.resume);
   if (videos.empty()) return {};
-  const resources::Demand demand = pose_demand(videos, job.max_people, job.preview);
-  return resources::require_disk(files::whole_path(tasks.front().keypoints), {&demand, 1},
+  const auto memory =
+      internal::footage_demands({.videos = videos, .num_threads = at_a_time, .num_people = job.max_people});
+  ZT_TRY(resources::require_memory(memory, "work on fewer videos at a time: --set threads=1"));
+  const resources::Demand disk = pose_demand(videos, job.max_people, job.preview);
+  return resources::require_disk(files::whole_path(tasks.front().keypoints), {&disk, 1},
                                  "free space, name another output_dir (-o), or set preview=false");
 }
 
@@ -174,6 +212,12 @@ Error all_failures(const PoseReport& report) {
 }
 
 }  // namespace
+
+config::PoseSearch pose_search(const config::IngestJob& job) {
+  config::PoseSearch search = job.pose;
+  if (job.max_people > 0) search.max_people = std::max(search.max_people, job.max_people + 1);
+  return search;
+}
 
 ClipPoseOptions clip_pose_options(const config::PoseSearch& search) {
   ClipPoseOptions options;
@@ -225,10 +269,10 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
                                  const PoseProgressCall& progress) {
   const auto start = std::chrono::steady_clock::now();
   ZT_TRY_ASSIGN(const auto tasks, plan_poses(job));
-  ZT_TRY(check_disk(tasks, job));
   const size_t threads =
       job.threads > 0 ? static_cast<size_t>(job.threads) : static_cast<size_t>(resources::cores());
   const size_t at_a_time = std::clamp<size_t>(tasks.size(), 1, threads);
+  ZT_TRY(check_resources(tasks, job, at_a_time));
   Extraction extraction(job, factory, progress, tasks.size());
   parallel_for(tasks.size(), at_a_time,
                [&](size_t i) { extraction.run(tasks[i], static_cast<int>(threads / at_a_time)); });

@@ -26,9 +26,9 @@ struct PoseTask {
 /// The videos of the inputs, in the order of inputs and names. A folder with videos somewhere in it, ROOT,
 /// gives ROOT_keypoints/REST.jsonl and ROOT_dwpose/REST.mp4 for each ROOT/REST.mp4, the layout that ingest
 /// reads; a video or a folder of pictures, NAME, gives NAME_keypoints.jsonl and NAME_dwpose.mp4. They lie
-/// beside the input, or in the job's output_dir. Hidden files and folders are passed over. Errors: NotFound
-/// for an input that is not there or holds neither videos nor pictures; InvalidArgument if two videos would
-/// share a result.
+/// beside the input, or in the job's output_dir. Hidden files and folders are passed over, links to folders
+/// followed, into every folder once. Errors: those of listing a folder; NotFound for an input that is not
+/// there or holds neither videos nor pictures; InvalidArgument if two videos would share a result.
 Result<std::vector<PoseTask>> plan_poses(const config::PoseJob& job);
 
 struct PoseFailure {
@@ -38,7 +38,8 @@ struct PoseFailure {
 
 struct PoseReport {
   int64_t videos = 0;
-  int64_t kept = 0;                ///< had complete key-points already, whoever made them
+  int64_t kept = 0;                ///< had complete key-points already
+  int64_t made_again = 0;          ///< had those of other settings or of another video
   int64_t frames = 0;              ///< looked at in this call
   int64_t frames_with_person = 0;  ///< of those, with the primary person
   std::vector<PoseFailure> failures;
@@ -53,6 +54,10 @@ struct PoseProgress {
 /// Called after every picture, from any thread, never concurrently.
 using PoseProgressCall = std::function<void(const PoseProgress&)>;
 
+/// How ingest's extractor must look: where the job limits the number of people, for one more than it allows,
+/// as nobody could tell otherwise that there are too many. ingest() keeps job.pose.max_people of them.
+config::PoseSearch pose_search(const config::IngestJob& job);
+
 ClipPoseOptions clip_pose_options(const config::PoseSearch& search);
 /// More people are followed than are kept, so that the largest can be told; small ones are looked for if
 /// several are wanted.
@@ -60,7 +65,9 @@ BlazePoseOptions blazepose_options(const config::PoseSearch& search);
 
 /// Works on several videos at a time, each on its own thread. A video that can't be used is reported and
 /// passed over (job.strict: ends the work). Each result appears whole or not at all, and what is complete is
-/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Errors: those of
+/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Key-points that
+/// say they were made with other settings, or from a video that has changed, are made again; those that don't
+/// say (KeypointClip::made_from), because somebody else made them, are kept. Errors: those of
 /// plan_poses(); Cancelled after Ctrl-C; every failure, with the code of the first, if no video could be used
 /// or the job is strict.
 Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,

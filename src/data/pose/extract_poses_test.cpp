@@ -12,6 +12,7 @@
 #include "media/video_info.hpp"
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
+#include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -94,6 +95,63 @@ TEST_F(ExtractPoses, KeepsWhatIsCompleteAndMakesWhatIsMissing) {
   EXPECT_TRUE(fs::exists(folder_ / "films_dwpose/a.mp4"));
 }
 
+// They were kept, and the option did nothing.
+TEST_F(ExtractPoses, MakesKeypointsOfOtherSettingsAgain) {
+  add_video("a.mp4");
+  ASSERT_TRUE(extract_poses(job(), factory()));
+  auto other = job();
+  other.smoothing = 0;
+  made_ = 0;
+
+  const auto report = extract_poses(other, factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(made_, 1);
+  EXPECT_EQ(report->kept, 0);
+  EXPECT_EQ(report->made_again, 1);
+  EXPECT_EQ(extract_poses(other, factory())->kept, 1);
+}
+
+TEST_F(ExtractPoses, MakesKeypointsOfAVideoThatWasReplacedAgain) {
+  add_video("a.mp4", 6);
+  ASSERT_TRUE(extract_poses(job(), factory()));
+  add_video("a.mp4", 8);
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->made_again, 1);
+  EXPECT_EQ(read_keypoints(folder_ / "films_keypoints/a.jsonl")->frames.size(), 8U);
+  EXPECT_EQ(media::probe(folder_ / "films_dwpose/a.mp4", {.count_frames = true})->num_frames, 8);
+}
+
+TEST_F(ExtractPoses, KeepsKeypointsThatSomebodyElseMade) {
+  add_video("a.mp4");
+  KeypointClip clip{.width = 48, .height = 32, .source = "by hand", .frames = std::vector<Keypoints>(6)};
+  ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
+  ASSERT_TRUE(write_keypoints(folder_ / "films_keypoints/a.jsonl", clip));
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kept, 1);
+  EXPECT_EQ(made_, 0);
+}
+
+TEST_F(ExtractPoses, SaysThatItsThreadsDoNotFitIntoMemoryBeforeItStarts) {
+  test::make_huge_videos(root(), 512);
+  auto wide = job();
+  wide.threads = 512;
+
+  const auto report = extract_poses(wide, factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(report.error().message,
+              AllOf(HasSubstr("8192 x 8192 on 512 threads"), HasSubstr("the pose networks on 512 threads")));
+  EXPECT_EQ(made_, 0);
+}
+
 TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
   add_video("a.mp4");
   ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
@@ -102,6 +160,39 @@ TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
   ASSERT_TRUE(extract_poses(job(), factory()));
 
   EXPECT_TRUE(read_keypoints(folder_ / "films_keypoints/a.jsonl"));
+}
+
+// Stands still to the left until a shot begins, and to the right from then on.
+class JumpingEstimator final : public FrameEstimator {
+ public:
+  Result<std::vector<TrackedPerson>> next(const image::Image&) override {
+    TrackedPerson seen;
+    seen.person.at(BodyPart::Neck) = {x_, 0.2F, 0.9F};
+    seen.person.at(BodyPart::RHip) = {x_, 0.8F, 0.9F};
+    return std::vector{seen};
+  }
+  void begin_shot() override { x_ = 0.75F; }
+  std::string name() const override { return "jumping"; }
+
+ private:
+  float x_ = 0.25F;
+};
+
+TEST_F(ExtractPoses, DoesNotSmoothAcrossTheCutsThatItFinds) {
+  auto pictures = test::drifting_clip(48, 32, 8);
+  for (int i = 0; i < 8; ++i) pictures.push_back(image::filled(48, 32, {200, 30, 20}));
+  ASSERT_TRUE(files::make_folders(root()));
+  ASSERT_TRUE(media::write_video(root() / "a.mp4", pictures, {.width = 48, .height = 32}));
+
+  const auto report = extract_poses(job(), [](int) -> Result<std::unique_ptr<FrameEstimator>> {
+    return std::make_unique<JumpingEstimator>();
+  });
+
+  ASSERT_TRUE(report) << report.error().text();
+  const auto clip = read_keypoints(folder_ / "films_keypoints/a.jsonl");
+  ASSERT_TRUE(clip);
+  for (size_t f = 0; f < 16; ++f)
+    EXPECT_FLOAT_EQ(clip->frames.at(f).people.at(0).at(BodyPart::Neck).x, f < 8 ? 0.25F : 0.75F) << f;
 }
 
 TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
@@ -127,6 +218,19 @@ TEST_F(ExtractPoses, NamesALinkThatLeadsRoundInACircleAndGoesOn) {
   EXPECT_EQ(report->videos, 2);
   ASSERT_EQ(report->failures.size(), 1U);
   EXPECT_EQ(report->failures[0].video, root() / "loop.mp4");
+}
+
+TEST_F(ExtractPoses, FollowsLinksToFoldersAsIngestDoes) {
+  add_video("a.mp4");
+  ASSERT_TRUE(files::make_folders(folder_ / "far"));
+  fs::rename(root() / "a.mp4", folder_ / "far/b.mp4");
+  fs::create_directory_symlink(folder_ / "far", root() / "near");
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->videos, 1);
+  EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/near/b.jsonl"));
 }
 
 TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {

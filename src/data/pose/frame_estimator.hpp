@@ -15,7 +15,7 @@
 
 namespace zt::data {
 
-/// Somebody in one picture. Equal track numbers in different pictures of a clip mean the same person.
+/// Somebody in one picture. Equal track numbers in different pictures of a shot mean the same person.
 struct TrackedPerson {
   int64_t track = 0;
   Person person;
@@ -28,6 +28,8 @@ class FrameEstimator {
   /// Everybody in the next picture of the clip, all key-points with their confidence. Requires: RGB. Errors:
   /// Internal if the network's runtime fails.
   virtual Result<std::vector<TrackedPerson>> next(const image::Image& picture) = 0;
+  /// The next picture begins another shot: nobody is where they were.
+  virtual void begin_shot() {}
   /// For KeypointClip::source.
   virtual std::string name() const = 0;
 };

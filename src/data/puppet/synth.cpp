@@ -65,6 +65,28 @@ Status check_space(const config::SynthJob& job, size_t num_clips) {
                                  "free space, name another folder (-o), or make fewer or smaller clips");
 }
 
+size_t threads_of(const config::SynthJob& job) {
+  return static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
+}
+
+// All pictures of a clip at once on every thread, and those that the encoder holds: x264 looks 40 ahead.
+Status check_memory(const config::SynthJob& job, size_t num_clips) {
+  constexpr uint64_t kRgbBytes = 3, kEncoderPictures = 64;
+  const auto threads = static_cast<uint64_t>(std::min(threads_of(job), num_clips));
+  const auto pixels = static_cast<uint64_t>(job.width * job.height);
+  const auto frames = static_cast<uint64_t>(job.num_frames);
+  const uint64_t streams = job.masks ? 4 : 2;  // pictures, poses, masks, labels
+  const std::string where = threads == 1 ? "1 thread" : fmt::format("{} threads", threads);
+  const resources::Demand demands[] = {{fmt::format("{} streams of {} frames of {} x {} on {} (3 B a pixel)",
+                                                    streams, frames, job.width, job.height, where),
+                                        threads * streams * frames * pixels * kRgbBytes},
+                                       {fmt::format("encoding on {} ({} pictures of 1.5 B a pixel, estimate)",
+                                                    where, std::min(frames, kEncoderPictures)),
+                                        threads * std::min(frames, kEncoderPictures) * pixels * 3 / 2}};
+  return resources::require_memory(demands,
+                                   "make shorter or smaller clips, or fewer at a time: --set threads=1");
+}
+
 image::Image as_rgb(const image::Image& grey, int factor) {
   image::Image picture(grey.width, grey.height);
   for (size_t i = 0; i < grey.pixels.size(); ++i)
@@ -141,12 +163,11 @@ Status make_clip_folders(const fs::path& root, const std::vector<SynthClip>& cli
 // Makes what is missing on several threads; the first error ends it.
 Result<int64_t> write_clips(const config::SynthJob& job, const std::vector<SynthClip>& clips,
                             const SynthProgress& progress) {
-  const auto threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
   std::mutex mutex;
   std::optional<Error> first_error;
   std::atomic<bool> has_failed = false;
   int64_t done = 0, kept = 0;
-  parallel_for(clips.size(), threads, [&](size_t i) {
+  parallel_for(clips.size(), threads_of(job), [&](size_t i) {
     if (has_failed) return;
     const bool is_there = is_complete(job.output, clips[i]);
     Status status = is_there ? Status{} : write_clip(job, clips[i]);
@@ -171,6 +192,7 @@ Result<SynthReport> synth(const config::SynthJob& job, const SynthProgress& prog
   const std::vector<SynthClip> clips = internal::plan_synth(job);
   const auto missing = std::count_if(clips.begin(), clips.end(),
                                      [&](const SynthClip& clip) { return !is_complete(job.output, clip); });
+  ZT_TRY(check_memory(job, static_cast<size_t>(missing)));
   ZT_TRY(check_space(job, static_cast<size_t>(missing)));
   ZT_TRY(claim_folder(job.output, internal::synth_identity(job)));
   files::remove_leftovers(job.output);

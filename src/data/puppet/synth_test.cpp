@@ -138,16 +138,39 @@ TEST(Synth, SaysWhatHasNoRoomBeforeItWritesAnything) {
   const test::TempFolder folder;
   config::SynthJob job;
   job.output = (folder / "puppets").string();
-  job.num_train = 1000;
+  job.num_train = 400000;
   job.width = job.height = 4096;
-  job.num_frames = 10000;
+  job.num_frames = 2;
+  job.threads = 1;
 
   const auto report = synth(job);
 
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
-  EXPECT_NE(report.error().text().find("1048 clips that are not there yet"), std::string::npos)
+  EXPECT_NE(report.error().text().find("400048 clips that are not there yet"), std::string::npos)
       << report.error().text();
+  EXPECT_FALSE(std::filesystem::exists(job.output));
+}
+
+TEST(Synth, SaysThatAClipDoesNotFitIntoMemoryBeforeItWritesAnything) {
+  const test::TempFolder folder;
+  config::SynthJob job;
+  job.output = (folder / "puppets").string();
+  job.num_train = 1;
+  job.num_val_a = job.num_val_b = job.num_val_c = 0;
+  job.width = job.height = 4096;
+  job.num_frames = 10000;
+  job.threads = 64;
+
+  const auto report = synth(job);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  // One clip is on one thread: 4 streams x 10000 x 4096 x 4096 x 3 B.
+  EXPECT_NE(report.error().text().find("4 streams of 10000 frames of 4096 x 4096 on 1 thread"),
+            std::string::npos)
+      << report.error().text();
+  EXPECT_NE(report.error().text().find("1.83 TiB"), std::string::npos) << report.error().text();
   EXPECT_FALSE(std::filesystem::exists(job.output));
 }
 

@@ -27,17 +27,19 @@ struct Candidate {
 
 struct Discovery {
   std::vector<Candidate> candidates;  ///< sorted by name, lists in their own order
-  std::vector<Finding> rejects;       ///< list entries that name no video
+  std::vector<Finding> rejects;       ///< entries and files that should be a video's, and are not
+  std::vector<Finding> unread;        ///< folders and lists that can't be read: rejects of unknown number
 };
 
 /// Errors: NotFound if there is no such input; InvalidArgument if it does not have the layout that the job
-/// names.
+/// names; the first list's error if the job says Moore and no list can be read.
 Result<Discovery> discover(const config::IngestJob& job);
 
 /// A list: CSV with a header line, JSON Lines, or a JSON list as Moore's *_meta.json; by the file's ending.
-/// Relative paths are tried below the list's folder, then the working folder, then without their leading
-/// parts below the list's folder (a data set that was moved). Errors: Corrupt if it is no such list at all;
-/// single bad entries are rejects.
+/// Relative paths are tried below the list's folder, then the working folder. A video that is at neither
+/// place, or no longer at its absolute path, is looked for below the list's folder without its leading parts
+/// (a data set that was moved), and what belongs to it without as many. Errors: Corrupt if it is no such list
+/// at all; single bad entries are rejects.
 Result<Discovery> read_list(const std::filesystem::path& path);
 
 }  // namespace zt::data::ingest_internal

@@ -4,11 +4,16 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "base/files/files.hpp"
 #include "data/ingest/internal/candidate.hpp"
+#include "data/ingest/internal/measure.hpp"
+#include "data/internal/folder_walk.hpp"
 #include "data/sample/frame_source.hpp"
 
 namespace zt::data::ingest_internal {
@@ -20,23 +25,6 @@ using config::IngestLayout;
 constexpr std::string_view kPoseSuffix = "_dwpose", kKeypointsSuffix = "_keypoints";
 constexpr std::array<std::string_view, 2> kPoseEndings = {"_dwpose", "_kps"};
 constexpr std::string_view kMetaEnding = "_meta.json";
-
-// Everything below a folder, sorted; hidden folders (our own .zoetrope too) and what can't be read are left
-// out.
-std::vector<fs::directory_entry> walk(const fs::path& folder) {
-  std::vector<fs::directory_entry> entries;
-  std::error_code error;
-  auto it = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it->path().filename().string().starts_with(".")) {
-      it.disable_recursion_pending();
-      continue;
-    }
-    entries.push_back(*it);
-  }
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
 
 /// A file by a video's name. A link that leads nowhere or round in a circle, a pipe or a device counts, so
 /// that opening it makes it a reject with a name and a reason.
@@ -85,9 +73,17 @@ bool is_pose_name(const fs::path& path) {
                      [&](std::string_view ending) { return stem.ends_with(ending); });
 }
 
+// Everything below a folder; what can't be listed is said.
+std::vector<fs::directory_entry> entries_below(const fs::path& folder, Discovery& found) {
+  internal::FolderWalk walk = internal::walk(folder);
+  for (const internal::UnreadFolder& unread : walk.unread)
+    found.unread.push_back({unread.path.string(), reason_of(unread.error.code), unread.error.text()});
+  return std::move(walk.entries);
+}
+
 // ROOT and its neighbours ROOT_dwpose, ROOT_keypoints, ...: same relative paths.
-void add_pairs(const fs::path& root, const fs::path& names_start, std::vector<Candidate>& candidates) {
-  for (const fs::directory_entry& entry : walk(root)) {
+void add_pairs(const fs::path& root, const fs::path& names_start, Discovery& found) {
+  for (const fs::directory_entry& entry : entries_below(root, found)) {
     if (!is_video(entry)) continue;
     const fs::path relative = entry.path().lexically_relative(root);
     const auto beside = [&](std::string_view suffix, const char* ending) {
@@ -103,7 +99,7 @@ void add_pairs(const fs::path& root, const fs::path& names_start, std::vector<Ca
     candidate.mask = if_there(beside("_mask", ""));
     candidate.labels = if_there(beside("_labels", ""));
     candidate.background = if_there(beside("_background", ".png"));
-    candidates.push_back(std::move(candidate));
+    found.candidates.push_back(std::move(candidate));
   }
 }
 
@@ -133,31 +129,58 @@ std::vector<fs::path> find_roots(const fs::path& folder) {
   return roots;
 }
 
-Result<Discovery> discover_moore(const fs::path& folder) {
+struct MetaLists {
   Discovery found;
-  const std::vector<fs::path> lists = find_meta_lists(folder);
-  for (const fs::path& list : lists) {
-    ZT_TRY_ASSIGN(Discovery part, read_list(list));
-    std::move(part.candidates.begin(), part.candidates.end(), std::back_inserter(found.candidates));
-    std::move(part.rejects.begin(), part.rejects.end(), std::back_inserter(found.rejects));
+  size_t num_read = 0;
+  std::optional<Error> first_error;
+};
+
+// One list that is damaged, or is something else by that name, takes nothing from the others.
+MetaLists read_meta_lists(const fs::path& folder) {
+  MetaLists lists;
+  for (const fs::path& path : find_meta_lists(folder)) {
+    auto part = read_list(path);
+    if (!part) {
+      const bool is_damaged = part.error().code == ErrorCode::Corrupt;
+      lists.found.unread.push_back(
+          {path.string(), is_damaged ? "bad-list" : reason_of(part.error().code), part.error().text()});
+      if (!lists.first_error) lists.first_error = std::move(part).error();
+      continue;
+    }
+    ++lists.num_read;
+    auto& [candidates, rejects, unread] = lists.found;
+    std::move(part->candidates.begin(), part->candidates.end(), std::back_inserter(candidates));
+    std::move(part->rejects.begin(), part->rejects.end(), std::back_inserter(rejects));
   }
-  if (!lists.empty()) return found;
+  return lists;
+}
+
+Result<Discovery> find_pairs(const fs::path& folder) {
   const std::vector<fs::path> roots = find_roots(folder);
   if (roots.empty())
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("{} has neither a *_meta.json nor folders NAME with NAME_dwpose or NAME_keypoints",
                     folder.string()));
-  for (const fs::path& root : roots) add_pairs(root, roots.size() == 1 ? root : folder, found.candidates);
+  Discovery found;
+  for (const fs::path& root : roots) add_pairs(root, roots.size() == 1 ? root : folder, found);
   return found;
 }
 
-std::vector<Candidate> find_champ(const fs::path& folder) {
-  std::vector<Candidate> candidates;
-  std::vector<fs::directory_entry> entries = walk(folder);
+Result<Discovery> discover_moore(const fs::path& folder) {
+  MetaLists lists = read_meta_lists(folder);
+  if (lists.num_read > 0) return std::move(lists.found);
+  if (lists.first_error) return fail(*std::move(lists.first_error));
+  return find_pairs(folder);
+}
+
+// A folder of pictures without poses stays named, to be a reject.
+Discovery find_champ(const fs::path& folder) {
+  Discovery found;
+  std::vector<fs::directory_entry> entries = entries_below(folder, found);
   entries.emplace_back(folder);
   for (const fs::directory_entry& entry : entries) {
-    if (!is_folder(entry.path() / "images") || !is_folder(entry.path() / "dwpose")) continue;
+    if (!is_folder(entry.path() / "images")) continue;
     Candidate candidate;
     candidate.video = entry.path() / "images";
     candidate.pose = entry.path() / "dwpose";
@@ -165,23 +188,52 @@ std::vector<Candidate> find_champ(const fs::path& folder) {
     candidate.where = entry.path().string();
     candidate.name = entry.path() == folder ? folder.filename().string()
                                             : entry.path().lexically_relative(folder).generic_string();
-    candidates.push_back(std::move(candidate));
+    found.candidates.push_back(std::move(candidate));
   }
-  return candidates;
+  return found;
 }
 
-std::vector<Candidate> find_footage(const fs::path& folder) {
-  std::vector<Candidate> candidates;
-  for (const fs::directory_entry& entry : walk(folder)) {
-    if (!is_video(entry) || is_pose_name(entry.path())) continue;
-    candidates.push_back(one_video(entry.path(), folder));
+Discovery find_footage(const fs::path& folder) {
+  Discovery found;
+  std::set<std::string> stems;
+  std::vector<fs::path> poses;
+  for (const fs::directory_entry& entry : entries_below(folder, found)) {
+    if (!is_video(entry)) continue;
+    if (is_pose_name(entry.path())) {
+      poses.push_back(entry.path());
+      continue;
+    }
+    found.candidates.push_back(one_video(entry.path(), folder));
+    stems.insert(fs::path(entry.path()).replace_extension().string());
   }
-  return candidates;
+  for (const fs::path& pose : poses) {
+    const std::string stem = fs::path(pose).replace_extension().string();
+    const bool has_video =
+        std::any_of(kPoseEndings.begin(), kPoseEndings.end(), [&](std::string_view ending) {
+          return stem.ends_with(ending) && stems.contains(stem.substr(0, stem.size() - ending.size()));
+        });
+    if (!has_video)
+      found.rejects.push_back(
+          {pose.string(), "missing-video", "its name is a pose video's, and there is no video beside it"});
+  }
+  return found;
 }
 
-IngestLayout layout_of(const fs::path& folder) {
-  if (!find_meta_lists(folder).empty() || !find_roots(folder).empty()) return IngestLayout::Moore;
-  return find_champ(folder).empty() ? IngestLayout::Footage : IngestLayout::Champ;
+// The first layout that fits. Lists of which none can be read are somebody else's, and are said.
+Result<Discovery> discover_by_looking(const fs::path& folder) {
+  MetaLists lists = read_meta_lists(folder);
+  if (lists.num_read > 0) return std::move(lists.found);
+  Discovery found;
+  if (!find_roots(folder).empty()) {
+    ZT_TRY_ASSIGN(found, find_pairs(folder));
+  } else {
+    found = find_champ(folder);
+    const bool is_champ = std::any_of(found.candidates.begin(), found.candidates.end(),
+                                      [](const Candidate& candidate) { return is_folder(candidate.pose); });
+    if (!is_champ) found = find_footage(folder);
+  }
+  found.unread.insert(found.unread.begin(), lists.found.unread.begin(), lists.found.unread.end());
+  return found;
 }
 
 }  // namespace
@@ -197,27 +249,27 @@ Result<Discovery> discover(const config::IngestJob& job) {
   if (!fs::exists(status))
     return fail(ErrorCode::NotFound, fmt::format("there is no file or folder {}", input.string()));
   if (!fs::is_directory(status)) {
-    if (is_video_name(input)) return Discovery{{one_video(input, input.parent_path())}, {}};
+    if (is_video_name(input)) return Discovery{{one_video(input, input.parent_path())}, {}, {}};
     const bool fits = job.layout == IngestLayout::Auto || job.layout == IngestLayout::Manifest ||
                       (job.layout == IngestLayout::Moore && input.extension() == ".json");
     if (fits) return read_list(input);
     return fail(ErrorCode::InvalidArgument, fmt::format("{} is a file; the layout {} is a folder",
                                                         input.string(), config::name(job.layout)));
   }
-  const IngestLayout layout = job.layout == IngestLayout::Auto ? layout_of(input) : job.layout;
-  switch (layout) {
+  switch (job.layout) {
+    case IngestLayout::Auto:
+      return discover_by_looking(input);
     case IngestLayout::Moore:
       return discover_moore(input);
     case IngestLayout::Champ:
-      return Discovery{find_champ(input), {}};
+      return find_champ(input);
     case IngestLayout::Manifest:
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("{} is a folder; name the manifest file", input.string()));
-    case IngestLayout::Auto:
     case IngestLayout::Footage:
       break;
   }
-  return Discovery{find_footage(input), {}};
+  return find_footage(input);
 }
 
 }  // namespace zt::data::ingest_internal

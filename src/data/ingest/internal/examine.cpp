@@ -9,20 +9,65 @@
 #include "base/files/files.hpp"
 #include "base/text/text.hpp"
 #include "data/ingest/internal/measure.hpp"
-#include "data/ingest/internal/shots.hpp"
+#include "data/internal/shots.hpp"
 #include "data/keypoints/keypoints.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {
 
 namespace fs = std::filesystem;
+using internal::FrameRange;
 
-// What is known about where the person is.
+// Who is seen in one frame.
+struct FramePose {
+  bool has_person = false;
+  int num_people = 0;      // 0 = unknown
+  std::optional<Box> box;  // of the primary person, or of all that is drawn
+};
+
+// By frame; empty if the pose is taken at its word.
+using FramePoses = std::vector<FramePose>;
+
+// Who is seen in a clip.
 struct PoseFacts {
   int64_t frames_with_person = 0;
-  int num_people = 0;  // 0 = unknown
-  std::array<double, 4> box{0, 0, 1, 1};
+  int num_people = 0;
+  Box box{0, 0, 1, 1};
 };
+
+PoseFacts facts_of(const FramePoses& poses, const FrameRange& range) {
+  if (poses.empty()) return {.frames_with_person = range.count};
+  PoseFacts facts;
+  Box box{1, 1, 0, 0};
+  for (int64_t f = range.first; f < range.first + range.count; ++f) {
+    const FramePose& frame = poses[static_cast<size_t>(f)];
+    facts.frames_with_person += frame.has_person ? 1 : 0;
+    facts.num_people = std::max(facts.num_people, frame.num_people);
+    if (!frame.box) continue;
+    for (size_t i = 0; i < 2; ++i) {
+      box[i] = std::min(box[i], (*frame.box)[i]);
+      box[i + 2] = std::max(box[i + 2], (*frame.box)[i + 2]);
+    }
+  }
+  if (box[0] < box[2] && box[1] < box[3]) facts.box = box;
+  return facts;
+}
+
+FramePose pose_of(const Keypoints& frame) {
+  FramePose pose;
+  pose.num_people = static_cast<int>(std::count_if(frame.people.begin(), frame.people.end(), is_seen));
+  pose.has_person = pose.num_people > 0;
+  if (pose.has_person && is_seen(frame.people.front())) pose.box = bounding_box(frame.people.front());
+  return pose;
+}
+
+// Of everybody who was looked for, those who are wanted: the largest come first.
+void keep_first(KeypointClip& clip, size_t num_people) {
+  for (Keypoints& frame : clip.frames) {
+    frame.people.resize(std::min(frame.people.size(), num_people));
+    while (!frame.people.empty() && !is_seen(frame.people.back())) frame.people.pop_back();
+  }
+}
 
 class Examiner {
  public:
@@ -56,11 +101,11 @@ class Examiner {
   Checked<ClipRecord> check() {
     if (!text::is_utf8(candidate_.video.string()))
       return reject("bad-name", "the path is not UTF-8, which the index can't hold; rename the file");
-    ZT_TRY_ASSIGN(facts_,
-                  measure(candidate_.video, {.decode = job_.verify_frames,
-                                             .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));
+    ZT_TRY_ASSIGN(Footage footage, Footage::open(candidate_.video));
     outcome_.is_probed = true;
-    outcome_.is_decoded = job_.verify_frames;
+    ZT_TRY_ASSIGN(facts_, footage.measure({.decode = job_.verify_frames,
+                                           .cut_threshold = job_.split_shots ? job_.shot_threshold : 0}));
+    outcome_.is_decoded = facts_.is_decoded;
     if (std::min(facts_.width, facts_.height) < job_.min_side_px)
       return reject("too-small", fmt::format("{} x {} pixels, and the shorter side must have {}",
                                              facts_.width, facts_.height, job_.min_side_px));
@@ -106,34 +151,22 @@ class Examiner {
     return {};
   }
 
+  // Where the pose of the whole video comes from; who is seen is each clip's matter.
   tl::expected<void, Finding> add_pose(ClipRecord& clip) {
-    std::optional<PoseFacts> pose;
     if (!candidate_.pose.empty()) {
-      ZT_TRY_ASSIGN(pose, check_pose_video(clip));
+      ZT_TRY_ASSIGN(poses_, check_pose_video(clip));
     }
     if (!candidate_.keypoints.empty()) {
-      ZT_TRY_ASSIGN(pose, check_keypoints(read_keypoints(candidate_.keypoints), "keypoints-corrupt"));
+      ZT_TRY_ASSIGN(poses_, check_keypoints(read_keypoints(candidate_.keypoints), "keypoints-corrupt"));
       clip.keypoints = stored(candidate_.keypoints);
     }
-    if (!pose && job_.extract_pose) {
-      ZT_TRY_ASSIGN(pose, estimate(clip));
+    if (!poses_ && job_.extract_pose) {
+      ZT_TRY_ASSIGN(poses_, estimate(clip));
     }
-    if (!pose) return {};
-    const double share =
-        static_cast<double>(pose->frames_with_person) / static_cast<double>(facts_.num_frames);
-    if (share < job_.min_pose_share)
-      return reject("no-person", fmt::format("a person is seen in {} of {} frames", pose->frames_with_person,
-                                             facts_.num_frames));
-    if (job_.max_people > 0 && pose->num_people > job_.max_people)
-      return reject("too-many-people", fmt::format("{} people in a frame, at most {} are wanted",
-                                                   pose->num_people, job_.max_people));
-    outcome_.has_pose = true;
-    clip.num_people = pose->num_people;
-    clip.person_box = pose->box;
     return {};
   }
 
-  Checked<PoseFacts> check_pose_video(ClipRecord& clip) {
+  Checked<FramePoses> check_pose_video(ClipRecord& clip) {
     std::error_code error;
     if (!fs::exists(candidate_.pose, error))
       return reject("missing-pose", "there is no " + candidate_.pose.string());
@@ -147,62 +180,76 @@ class Examiner {
     clip.pose_width = facts.width;
     clip.pose_height = facts.height;
     // Without a look at its pictures the pose video is taken at its word.
-    return PoseFacts{job_.verify_frames ? facts.frames_with_figure : facts.num_frames, 0, facts.figure_box};
+    FramePoses poses;
+    for (const auto& figure : facts.figures) poses.push_back({figure.has_value(), 0, figure});
+    return poses;
   }
 
-  Checked<PoseFacts> check_keypoints(const Result<KeypointClip>& clip, std::string reason) const {
+  Checked<FramePoses> check_keypoints(const Result<KeypointClip>& clip, std::string reason) const {
     if (!clip) {
       const bool is_missing = clip.error().code == ErrorCode::NotFound;
       return reject(is_missing ? "missing-pose" : std::move(reason), clip.error().text());
     }
     ZT_TRY(need_equal_length("key-points", static_cast<int64_t>(clip->frames.size())));
-    PoseFacts facts;
-    std::array<double, 4> box{1, 1, 0, 0};
-    for (const Keypoints& frame : clip->frames) {
-      facts.num_people = std::max(facts.num_people, static_cast<int>(frame.people.size()));
-      if (frame.people.empty()) continue;
-      ++facts.frames_with_person;
-      const std::array<double, 4> person = bounding_box(frame.people.front());
-      for (size_t i = 0; i < 2; ++i) {
-        box[i] = std::min(box[i], person[i]);
-        box[i + 2] = std::max(box[i + 2], person[i + 2]);
-      }
-    }
-    if (box[0] < box[2] && box[1] < box[3]) facts.box = box;
-    return facts;
+    FramePoses poses;
+    for (const Keypoints& frame : clip->frames) poses.push_back(pose_of(frame));
+    return poses;
   }
 
-  Checked<PoseFacts> estimate(ClipRecord& clip) {
+  Checked<FramePoses> estimate(ClipRecord& clip) {
     if (!how_.estimator)
       return reject("missing-pose",
                     "no pose is given, and there is no pose extractor (scripts/setup fetches its "
                     "models); extract_pose: false keeps clips without poses");
-    const auto found = how_.estimator({candidate_.video, 0, facts_.num_frames});
-    ZT_TRY_ASSIGN(const PoseFacts facts, check_keypoints(found, "pose-failed"));
+    auto found = how_.estimator({candidate_.video, 0, facts_.num_frames, facts_.cuts});
+    ZT_TRY_ASSIGN(FramePoses poses, check_keypoints(found, "pose-failed"));
+    keep_first(*found, static_cast<size_t>(job_.pose.max_people));
     const fs::path path = how_.folder / "keypoints" / (id_ + ".jsonl");
     auto written = files::make_folders(path.parent_path());
     if (written) written = write_keypoints(path, *found);
     if (!written) return reject("pose-failed", written.error().text());
     clip.keypoints = stored(path);
-    return facts;
+    return poses;
   }
 
   void cut_into_clips(const ClipRecord& whole) {
-    const std::vector<FrameRange> ranges = split_frames(facts_.num_frames, facts_.cuts, job_.max_frames);
+    const std::vector<FrameRange> ranges =
+        internal::split_frames(facts_.num_frames, facts_.cuts, job_.max_frames);
     for (size_t i = 0; i < ranges.size(); ++i) {
-      const auto [first, count] = ranges[i];
-      if (count < job_.min_frames) {
-        outcome_.rejects.push_back(
-            {fmt::format("{} frames {}..{}", candidate_.where, first, first + count - 1), "shot-too-short",
-             fmt::format("{} frames, and {} are needed", count, job_.min_frames)});
-        continue;
-      }
       ClipRecord clip = whole;
       clip.id = ranges.size() == 1 ? id_ : fmt::format("{}-{:03}", id_, i);
-      clip.first_frame = first;
-      clip.num_frames = count;
+      clip.first_frame = ranges[i].first;
+      clip.num_frames = ranges[i].count;
+      auto accepted = check_clip(clip);
+      if (!accepted) {
+        if (ranges.size() > 1)
+          accepted.error().what +=
+              fmt::format(" frames {}..{}", clip.first_frame, clip.first_frame + clip.num_frames - 1);
+        outcome_.rejects.push_back(std::move(accepted).error());
+        continue;
+      }
       outcome_.clips.push_back(std::move(clip));
     }
+  }
+
+  // Length and people of one clip of the video.
+  tl::expected<void, Finding> check_clip(ClipRecord& clip) {
+    if (clip.num_frames < job_.min_frames)
+      return reject("shot-too-short",
+                    fmt::format("{} frames, and {} are needed", clip.num_frames, job_.min_frames));
+    if (!poses_) return {};
+    const PoseFacts pose = facts_of(*poses_, {clip.first_frame, clip.num_frames});
+    const double share = static_cast<double>(pose.frames_with_person) / static_cast<double>(clip.num_frames);
+    if (share < job_.min_pose_share)
+      return reject("no-person", fmt::format("a person is seen in {} of {} frames", pose.frames_with_person,
+                                             clip.num_frames));
+    if (job_.max_people > 0 && pose.num_people > job_.max_people)
+      return reject("too-many-people", fmt::format("{} people in a frame, at most {} are wanted",
+                                                   pose.num_people, job_.max_people));
+    outcome_.has_pose = true;
+    clip.num_people = pose.num_people;
+    clip.person_box = pose.box;
+    return {};
   }
 
   const Candidate& candidate_;
@@ -210,6 +257,7 @@ class Examiner {
   const Examination& how_;
   const config::IngestJob& job_;
   Facts facts_;
+  std::optional<FramePoses> poses_;
   Outcome outcome_;
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "base/files/files.hpp"
 #include "base/text/text.hpp"
@@ -31,50 +32,83 @@ struct Rows {
   std::vector<Finding> rejects;
 };
 
-// CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled.
+// CSV (RFC 4180): quotes around fields with commas or line ends, a quote inside is doubled. A quote within a
+// field that has none around it is a character as any other.
 
 struct CsvLine {
   size_t number = 0;  // of its first line
-  std::vector<std::string> cells;
+  std::vector<std::string> cells = {""};
+  bool is_sound = true;  // else a quote is not closed, or something follows one that is
 };
+
+struct CsvSpan {
+  CsvLine line;
+  size_t end = 0;  // where the next one starts
+};
+
+bool is_blank(std::string_view text) { return text::trim(text).empty(); }
+
+CsvSpan read_csv_line(std::string_view text, size_t begin, size_t number) {
+  enum class Field { Plain, Quoted, Closed };
+  CsvSpan out{{.number = number}, begin};
+  Field state = Field::Plain;
+  for (; out.end < text.size(); ++out.end) {
+    const char c = text[out.end];
+    std::string& cell = out.line.cells.back();
+    if (state == Field::Quoted) {
+      const bool is_doubled = c == '"' && text.substr(out.end + 1).starts_with('"');
+      if (is_doubled) ++out.end;
+      if (c == '"' && !is_doubled) {
+        state = Field::Closed;
+      } else {
+        cell += c;
+      }
+    } else if (c == ',' || c == '\n') {
+      state = Field::Plain;
+      if (c == '\n') break;
+      out.line.cells.emplace_back();
+    } else if (state == Field::Closed) {
+      if (!is_blank(text.substr(out.end, 1))) break;
+    } else if (c == '"' && is_blank(cell)) {
+      cell.clear();
+      state = Field::Quoted;
+    } else if (c != '\r') {
+      cell += c;
+    }
+  }
+  // A stray quote costs the line that it is in, and none of those after it.
+  out.line.is_sound = state == Field::Plain || (state == Field::Closed && out.end == text.size());
+  if (!out.line.is_sound) out.end = std::min(text.find('\n', begin), text.size());
+  out.end = std::min(out.end + 1, text.size());
+  return out;
+}
 
 std::vector<CsvLine> split_csv(std::string_view text) {
   std::vector<CsvLine> lines;
   size_t number = 1;
-  CsvLine line{number, {""}};
-  bool is_quoted = false;
-  const auto finish = [&] {
-    const bool is_blank = line.cells.size() == 1 && text::trim(line.cells[0]).empty();
-    if (!is_blank) lines.push_back(std::move(line));
-    line = {number, {""}};
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\n') ++number;
-    if (c == '"') {
-      const bool is_doubled = is_quoted && i + 1 < text.size() && text[i + 1] == '"';
-      if (is_doubled) line.cells.back() += text[++i];
-      if (!is_doubled) is_quoted = !is_quoted;
-    } else if (c == ',' && !is_quoted) {
-      line.cells.emplace_back();
-    } else if (c == '\n' && !is_quoted) {
-      finish();
-    } else if (c != '\r' || is_quoted) {
-      line.cells.back() += c;
-    }
+  for (size_t begin = 0; begin < text.size();) {
+    CsvSpan span = read_csv_line(text, begin, number);
+    number += static_cast<size_t>(std::count(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                                             text.begin() + static_cast<std::ptrdiff_t>(span.end), '\n'));
+    begin = span.end;
+    const bool is_empty = span.line.is_sound && span.line.cells.size() == 1 && is_blank(span.line.cells[0]);
+    if (!is_empty) lines.push_back(std::move(span.line));
   }
-  finish();
   return lines;
 }
 
 Result<Rows> parse_csv(std::string_view text, const std::string& name) {
   std::vector<CsvLine> lines = split_csv(text);
-  if (lines.empty()) return fail(ErrorCode::Corrupt, name + " has no header line");
+  if (lines.empty() || !lines[0].is_sound) return fail(ErrorCode::Corrupt, name + " has no header line");
   for (std::string& title : lines[0].cells) title = std::string(text::trim(title));
   const std::vector<std::string>& titles = lines[0].cells;
   Rows out;
   for (size_t i = 1; i < lines.size(); ++i) {
     Row row{fmt::format("{}:{}", name, lines[i].number), {}};
+    if (!lines[i].is_sound) {
+      out.rejects.push_back({row.where, "bad-entry", "a quote that is not closed, or not before a comma"});
+      continue;
+    }
     if (lines[i].cells.size() != titles.size()) {
       out.rejects.push_back(
           {row.where, "bad-entry",
@@ -144,21 +178,72 @@ int64_t number(const Fields& fields, const char* key) {
   return error == std::errc() && end == text.data() + text.size() && value >= 0 ? value : -1;
 }
 
-fs::path resolve(const std::string& written, const fs::path& folder) {
-  if (written.empty()) return {};
+// The path as a list means it, if something is there.
+std::optional<fs::path> as_written(const fs::path& path, const fs::path& folder) {
   std::error_code error;
-  const fs::path path(written);
-  if (path.is_absolute() && fs::exists(path, error)) return path;
   if (path.is_relative() && fs::exists(folder / path, error)) return folder / path;
-  if (path.is_relative() && fs::exists(path, error)) return path;
-  // A moved data set: "old/place/clips/0.mp4" is looked for as "place/clips/0.mp4", "clips/0.mp4", "0.mp4".
-  for (fs::path rest = path.relative_path(); !rest.empty();) {
-    if (fs::exists(folder / rest, error)) return folder / rest;
-    fs::path shorter;
-    for (auto part = std::next(rest.begin()); part != rest.end(); ++part) shorter /= *part;
-    rest = std::move(shorter);
+  if (fs::exists(path, error)) return path;
+  return std::nullopt;
+}
+
+// Below the list's folder, without so many of its leading parts; "" if nothing is left of it.
+fs::path without_leading(const fs::path& path, size_t num_parts, const fs::path& folder) {
+  const fs::path relative = path.relative_path();
+  fs::path rest;
+  for (const fs::path& part : relative) {
+    if (num_parts == 0) rest /= part;
+    if (num_parts > 0) --num_parts;
+  }
+  return rest.empty() ? fs::path() : folder / rest;
+}
+
+struct Place {
+  fs::path path;
+  // For a video of a data set that was moved: "old/place/clips/0.mp4" is looked for as "place/clips/0.mp4",
+  // "clips/0.mp4", "0.mp4".
+  std::optional<size_t> leading_parts = std::nullopt;
+};
+
+Place find_video(const fs::path& written, const fs::path& folder) {
+  if (auto found = as_written(written, folder)) return {*std::move(found)};
+  std::error_code error;
+  for (size_t n = 0;; ++n) {
+    const fs::path moved = without_leading(written, n, folder);
+    if (moved.empty()) break;
+    if (fs::exists(moved, error)) return {moved, n};
+  }
+  return {written.is_absolute() ? written : folder / written};
+}
+
+// A set is moved as a whole: what belongs to a video lost the same leading parts as the video, not any other
+// number, by which a lost "poses/0.mp4" would be found as the video "0.mp4" itself.
+fs::path find_companion(const std::string& written, const Place& video, const fs::path& folder) {
+  if (written.empty()) return {};
+  const fs::path path(written);
+  if (auto found = as_written(path, folder)) return *std::move(found);
+  std::error_code error;
+  if (video.leading_parts) {
+    const fs::path moved = without_leading(path, *video.leading_parts, folder);
+    if (!moved.empty() && fs::exists(moved, error)) return moved;
   }
   return path.is_absolute() ? path : folder / path;
+}
+
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return a == b || fs::equivalent(a, b, error);
+}
+
+// A pose, mask or the like that is the video itself; "" if none is.
+std::string_view own_companion(const Candidate& candidate) {
+  const std::pair<std::string_view, const fs::path*> companions[] = {{"pose", &candidate.pose},
+                                                                     {"keypoints", &candidate.keypoints},
+                                                                     {"mask", &candidate.mask},
+                                                                     {"labels", &candidate.labels},
+                                                                     {"background", &candidate.background}};
+  for (const auto& [name, path] : companions)
+    if (!path->empty() && is_same_file(*path, candidate.video)) return name;
+  return "";
 }
 
 std::string name_of(const fs::path& video, const fs::path& folder) {
@@ -166,6 +251,26 @@ std::string name_of(const fs::path& video, const fs::path& folder) {
   const bool is_outside = below.empty() || *below.begin() == ".." || below.is_absolute();
   fs::path name = is_outside ? video.filename() : below;
   return name.replace_extension().generic_string();
+}
+
+struct MovedEntry {
+  size_t candidate = 0;
+  std::string written;
+};
+using MovedVideos = std::map<fs::path, std::vector<MovedEntry>>;
+
+// "a/0.mp4" and "b/0.mp4" can't both be "0.mp4": then neither is, and both are missing.
+void part_twins(const MovedVideos& moved, const fs::path& folder, std::vector<Candidate>& candidates) {
+  for (const auto& [video, entries] : moved) {
+    const bool are_same = std::all_of(entries.begin(), entries.end(), [&](const MovedEntry& entry) {
+      return entry.written == entries.front().written;
+    });
+    if (are_same) continue;
+    for (const MovedEntry& entry : entries) {
+      const fs::path written(entry.written);
+      candidates[entry.candidate].video = written.is_absolute() ? written : folder / written;
+    }
+  }
 }
 
 bool is_sound(const Fields& fields) {
@@ -192,29 +297,37 @@ Result<Discovery> read_list(const fs::path& path) {
   Discovery found;
   found.rejects = std::move(rows.rejects);
   const fs::path folder = path.parent_path();
+  MovedVideos moved;
   for (const Row& row : rows.rows) {
     const std::string video = field(row.fields, {"video", "video_path"});
     if (video.empty() || !is_sound(row.fields)) {
       found.rejects.push_back({row.where, "bad-entry", "the entry names no video"});
       continue;
     }
+    const Place place = find_video(video, folder);
     const auto file = [&](std::initializer_list<const char*> keys) {
-      return resolve(field(row.fields, keys), folder);
+      return find_companion(field(row.fields, keys), place, folder);
     };
     Candidate candidate;
     candidate.where = row.where;
-    candidate.video = resolve(video, folder);
+    candidate.video = place.path;
     candidate.name = name_of(candidate.video, folder);
     candidate.pose = file({"pose", "kps_path", "pose_path"});
     candidate.keypoints = file({"keypoints", "keypoints_path"});
     candidate.mask = file({"mask", "mask_path"});
     candidate.labels = file({"labels", "labels_path"});
     candidate.background = file({"background", "background_path"});
+    if (const std::string_view own = own_companion(candidate); !own.empty()) {
+      found.rejects.push_back({row.where, "bad-entry", fmt::format("its {} is the video itself", own)});
+      continue;
+    }
     candidate.split = field(row.fields, {"split"});
     candidate.character = number(row.fields, "character");
     candidate.motion = number(row.fields, "motion");
+    if (place.leading_parts) moved[candidate.video].push_back({found.candidates.size(), video});
     found.candidates.push_back(std::move(candidate));
   }
+  part_twins(moved, folder, found.candidates);
   return found;
 }
 

@@ -11,10 +11,9 @@
 
 #include "base/hash.hpp"
 #include "data/content_digest.hpp"
-#include "data/ingest/internal/shots.hpp"
+#include "data/internal/shots.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
-#include "media/video_reader.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {
@@ -36,38 +35,37 @@ class Observer {
 
   void add(const image::Image& frame) {
     if (options_.cut_threshold > 0) shots_.add(frame);
-    if (options_.find_figure) find_figure(frame);
+    if (options_.find_figure) figures_.push_back(find_figure(frame));
   }
 
-  void finish(Facts& facts) const {
+  void finish(Facts& facts) {
     facts.cuts = shots_.cuts();
-    facts.frames_with_figure = frames_with_figure_;
-    if (frames_with_figure_ > 0) facts.figure_box = box_;
+    facts.figures = std::move(figures_);
   }
 
  private:
   // Brighter than the noise that H.264 leaves on black.
   static constexpr uint8_t kDrawn = 48;
 
-  void find_figure(const image::Image& frame) {
+  static std::optional<Box> find_figure(const image::Image& frame) {
     bool is_drawn = false;
+    Box box{1, 1, 0, 0};
     for (int y = 0; y < frame.height; ++y) {
       for (int x = 0; x < frame.width; ++x) {
         const uint8_t* pixel = frame.at(x, y);
         if (std::max({pixel[0], pixel[1], pixel[2]}) < kDrawn) continue;
         is_drawn = true;
         const double w = frame.width, h = frame.height;
-        box_ = {std::min(box_[0], x / w), std::min(box_[1], y / h), std::max(box_[2], (x + 1) / w),
-                std::max(box_[3], (y + 1) / h)};
+        box = {std::min(box[0], x / w), std::min(box[1], y / h), std::max(box[2], (x + 1) / w),
+               std::max(box[3], (y + 1) / h)};
       }
     }
-    frames_with_figure_ += is_drawn ? 1 : 0;
+    return is_drawn ? std::optional(box) : std::nullopt;
   }
 
   const MeasureOptions& options_;
-  ShotDetector shots_;
-  int64_t frames_with_figure_ = 0;
-  std::array<double, 4> box_{1, 1, 0, 0};
+  internal::ShotDetector shots_;
+  std::vector<std::optional<Box>> figures_;
 };
 
 // Shortest and longest time from one frame to the next.
@@ -89,17 +87,18 @@ class Pace {
   double longest_ = 0;
 };
 
-Checked<Facts> measure_folder(const fs::path& path, const MeasureOptions& options) {
-  const auto files = list_frames(path);
-  if (!files)
-    return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
-                  files.error().text());
+bool must_decode(const MeasureOptions& options) {
+  return options.decode || options.cut_threshold > 0 || options.find_figure;
+}
+
+Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const MeasureOptions& options) {
   Facts facts;
-  facts.num_frames = static_cast<int64_t>(files->size());
+  facts.num_frames = static_cast<int64_t>(files.size());
+  facts.is_decoded = must_decode(options);
   Observer observer(options);
-  const size_t to_read = options.decode ? files->size() : 1;
+  const size_t to_read = facts.is_decoded ? files.size() : 1;
   for (size_t i = 0; i < to_read; ++i) {
-    const fs::path& file = (*files)[i];
+    const fs::path& file = files[i];
     const auto picture = image::read(file);
     if (!picture) return reject(file, "corrupt-frames", picture.error().text());
     if (i == 0) {
@@ -139,6 +138,7 @@ Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, co
                   fmt::format("{} of {} frames are damaged", report.corrupt_frames,
                               report.frames + report.corrupt_frames));
   facts.num_frames = report.frames;
+  facts.is_decoded = true;
   facts.is_variable_rate = pace.is_variable();
   observer.finish(facts);
   return facts;
@@ -163,21 +163,37 @@ std::string reason_of(ErrorCode code) {
   }
 }
 
-Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
+Checked<Footage> Footage::open(const fs::path& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return measure_folder(path, options);
+  if (fs::is_directory(path, error)) {
+    auto files = list_frames(path);
+    if (!files)
+      return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
+                    files.error().text());
+    return Footage(path, *std::move(files));
+  }
   if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0 && !error)
     return reject(path, "empty-file", "0 bytes");
   auto reader = media::VideoReader::open(path);
   if (!reader) return reject(path, reader.error());
+  return Footage(path, *std::move(reader));
+}
+
+Checked<Facts> Footage::measure(const MeasureOptions& options) {
+  if (const auto* files = std::get_if<Files>(&source_)) return measure_pictures(*files, options);
+  auto& reader = std::get<media::VideoReader>(source_);
   Facts facts;
-  facts.width = reader->info().width;
-  facts.height = reader->info().height;
-  facts.fps = reader->info().fps;
-  facts.num_frames = reader->info().num_frames;
-  const bool is_known = facts.num_frames > 0 && options.cut_threshold == 0 && !options.find_figure;
-  if (!options.decode && is_known) return facts;
-  return decode_video(path, *reader, options, std::move(facts));
+  facts.width = reader.info().width;
+  facts.height = reader.info().height;
+  facts.fps = reader.info().fps;
+  facts.num_frames = reader.info().num_frames;
+  if (!must_decode(options) && facts.num_frames > 0) return facts;
+  return decode_video(path_, reader, options, std::move(facts));
+}
+
+Checked<Facts> measure(const fs::path& path, const MeasureOptions& options) {
+  ZT_TRY_ASSIGN(Footage footage, Footage::open(path));
+  return footage.measure(options);
 }
 
 Checked<std::string> digest(const fs::path& path) {

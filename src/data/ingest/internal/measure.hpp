@@ -6,12 +6,16 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/error.hpp"
 #include "data/ingest/ingest.hpp"
 #include "media/video_info.hpp"
+#include "media/video_reader.hpp"
 
 namespace zt::data::ingest_internal {
 
@@ -25,19 +29,38 @@ struct MeasureOptions {
   bool find_figure = false;  ///< of a pose video: where anything is drawn on the black
 };
 
+/// Left, top, right, bottom; normalised.
+using Box = std::array<double, 4>;
+
 struct Facts {
   int width = 0;
   int height = 0;
   media::Rational fps{0, 1};  ///< 0 = unknown (pictures)
   int64_t num_frames = 0;
+  bool is_decoded = false;  ///< every frame was, and none is damaged
   bool is_variable_rate = false;
   std::vector<int64_t> cuts;
-  int64_t frames_with_figure = 0;
-  std::array<double, 4> figure_box{0, 0, 1, 1};  ///< normalised, over all frames; whole if nothing was drawn
+  std::vector<std::optional<Box>> figures;  ///< if asked for: by frame, around what is drawn in it
 };
 
-/// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames,
-/// corrupt-frames, truncated, size-changes.
+/// A video or folder of pictures that could be opened.
+class Footage {
+ public:
+  /// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames.
+  static Checked<Footage> open(const std::filesystem::path& path);
+  /// Looking for cuts or figures decodes every frame, too. Once only. Reasons: corrupt-frames, truncated,
+  /// size-changes, too-large.
+  Checked<Facts> measure(const MeasureOptions& options);
+
+ private:
+  using Files = std::vector<std::filesystem::path>;
+  Footage(std::filesystem::path path, std::variant<media::VideoReader, Files> source)
+      : path_(std::move(path)), source_(std::move(source)) {}
+  std::filesystem::path path_;
+  std::variant<media::VideoReader, Files> source_;
+};
+
+/// Footage::open() and Footage::measure().
 Checked<Facts> measure(const std::filesystem::path& path, const MeasureOptions& options);
 
 /// Digest of a file's bytes, or of all pictures of a folder. Reasons as above.

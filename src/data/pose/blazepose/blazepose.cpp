@@ -54,6 +54,11 @@ bool BlazePose::is_cut(const image::Image& picture) {
   return !before.empty() && sum > kCutDifference * static_cast<double>(before.size());
 }
 
+void BlazePose::begin_shot() {
+  tracks_.lose_all();
+  thumbnail_.clear();
+}
+
 Result<std::vector<TrackedPerson>> BlazePose::next(const image::Image& picture) {
   tracks_.begin_frame();
   if (is_cut(picture)) tracks_.lose_all();

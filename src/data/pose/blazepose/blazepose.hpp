@@ -38,6 +38,7 @@ class BlazePose final : public FrameEstimator {
  public:
   BlazePose(BlazePoseNetworks networks, std::string name, const TrackingOptions& options);
   Result<std::vector<TrackedPerson>> next(const image::Image& picture) override;
+  void begin_shot() override;
   std::string name() const override { return name_; }
 
  private:

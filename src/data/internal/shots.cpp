@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/ingest/internal/shots.hpp"
+#include "data/internal/shots.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace zt::data::ingest_internal {
+namespace zt::data::internal {
 
 void ShotDetector::add(const image::Image& frame) {
   // About 100 x 100 samples say as much about the colours as all pixels do.
@@ -45,4 +45,4 @@ std::vector<FrameRange> split_frames(int64_t num_frames, const std::vector<int64
   return ranges;
 }
 
-}  // namespace zt::data::ingest_internal
+}  // namespace zt::data::internal

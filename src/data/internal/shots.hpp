@@ -9,7 +9,7 @@
 
 #include "image/image.hpp"
 
-namespace zt::data::ingest_internal {
+namespace zt::data::internal {
 
 /// Takes the frames of a clip one after another.
 class ShotDetector {
@@ -42,4 +42,4 @@ struct FrameRange {
 std::vector<FrameRange> split_frames(int64_t num_frames, const std::vector<int64_t>& cuts,
                                      int64_t max_frames);
 
-}  // namespace zt::data::ingest_internal
+}  // namespace zt::data::internal
