@@ -140,7 +140,7 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_
   } else if (const std::string words = words_of(session, end); last_error(log).empty() && !words.empty()) {
     note("zoetrope: error: " + words);
   }
-  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
+  if (error) print_hint(*error);
   return {exit.shell_code(), has_said};
 }
 
