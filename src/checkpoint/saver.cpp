@@ -179,7 +179,7 @@ Status Saver::State::commit(Job& writing) {
     ZT_TRY_ASSIGN(writing.result.bytes, internal::commit({options, checkpoints, writing.number, written}));
     return {};
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
-    const Error why{ErrorCode::Internal, e.what(), {}};
+    const Error why{ErrorCode::Internal, e.what()};
     internal::call_off({options, checkpoints, writing.number, writing.snapshot}, why);
     return fail(why);
   }

@@ -54,7 +54,7 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
 }
 
 Result<std::unique_ptr<Backend>> make_backend(const GroupOptions& options, const Meeting& meeting) {
-  Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend), {}};
+  Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend)};
   for (const BackendRow& row : backend_table()) {
     if (options.backend == "auto" ? options.device.type() != row.device : options.backend != row.name)
       continue;

@@ -38,8 +38,7 @@ uint64_t check_of(std::span<const std::byte> bytes, int64_t step) {
 
 Error no_memory(size_t bytes, int error) {
   return {ErrorCode::Exhausted,
-          fmt::format("cannot get {} bytes of memory for snapshots: {}", bytes, std::strerror(error)),
-          {}};
+          fmt::format("cannot get {} bytes of memory for snapshots: {}", bytes, std::strerror(error))};
 }
 
 }  // namespace
