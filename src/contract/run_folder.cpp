@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -261,11 +260,8 @@ std::vector<Attempt> RunFolder::attempts() const {
   std::error_code ec;
   for (fs::directory_iterator item(path_ / "attempts", ec), last; !ec && item != last; item.increment(ec)) {
     const std::string name = item->path().filename().string();
-    Attempt attempt{0, item->path()};
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
-    const bool is_whole = error == std::errc() && end == name.data() + name.size();
-    if (is_whole && attempt.generation > 0 && attempt.generation <= internal::kMaxGeneration)
-      out.push_back(attempt);
+    const int64_t generation = text::to_number<int64_t>(name).value_or(0);
+    if (generation > 0 && generation <= internal::kMaxGeneration) out.push_back({generation, item->path()});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
   return out;

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
+
+#include "base/text/text.hpp"
 
 namespace zt::contract {
 namespace {
@@ -13,8 +14,11 @@ constexpr std::array<std::string_view, 7> kVerbs = {"train", "import", "generate
                                                     "eval",  "export", "plan"};
 
 Status assign_number(int64_t& number, std::string_view option, std::string_view text) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return {};
+  const auto found = text::to_number<int64_t>(text);
+  if (found && *found >= 0) {
+    number = *found;
+    return {};
+  }
   return fail(ErrorCode::InvalidArgument, fmt::format("{} wants a number from 0, found '{}'", option, text));
 }
 

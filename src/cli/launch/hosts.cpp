@@ -5,9 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 #include <optional>
+
+#include "base/text/text.hpp"
 
 namespace zt::cli {
 namespace {
@@ -16,11 +17,8 @@ constexpr int64_t kMaxSlots = 1024;
 
 /// A number of ranks; none for any other text.
 std::optional<int64_t> slots_of(std::string_view text) {
-  int64_t slots = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), slots);
-  const bool is_good =
-      error == std::errc() && end == text.data() + text.size() && slots >= 1 && slots <= kMaxSlots;
-  return is_good ? std::optional(slots) : std::nullopt;
+  const auto slots = text::to_number<int64_t>(text);
+  return slots && *slots >= 1 && *slots <= kMaxSlots ? slots : std::nullopt;
 }
 
 /// A name that begins with a dash would be an option of ssh.
@@ -35,13 +33,6 @@ Status append(std::vector<HostSlots>& hosts, std::string_view name, int64_t slot
   return {};
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
 /// "a slots=4" -> {a, 4}; the name is empty if it is no such line.
 HostSlots parse_line(std::string_view line) {
   const size_t name_end = line.find_first_of(" \t");
@@ -49,7 +40,7 @@ HostSlots parse_line(std::string_view line) {
   if (!is_host_name(name)) return {};
   if (name_end == std::string_view::npos) return {std::string(name), 1};
   constexpr std::string_view kSlots = "slots=";
-  const std::string_view rest = trimmed(line.substr(name_end));
+  const std::string_view rest = text::trim(line.substr(name_end));
   const auto slots = rest.starts_with(kSlots) ? slots_of(rest.substr(kSlots.size())) : std::nullopt;
   return slots ? HostSlots{std::string(name), *slots} : HostSlots{};
 }
@@ -104,7 +95,7 @@ Result<std::vector<HostSlots>> parse_hostfile(std::string_view text) {
     const std::string_view raw = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     ++number;
-    const std::string_view line = trimmed(raw.substr(0, raw.find('#')));
+    const std::string_view line = text::trim(raw.substr(0, raw.find('#')));
     if (line.empty()) continue;
     const HostSlots host = parse_line(line);
     if (host.name.empty())

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/limits.hpp"
 #include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"

@@ -5,12 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <variant>
 
 #include "base/files/files.hpp"
+#include "base/limits.hpp"
+#include "base/text/text.hpp"
 #include "cli/launch/hosts.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
@@ -44,10 +45,8 @@ struct TrainOptions {
 };
 
 std::string is_rank_count(const std::string& text) {
-  int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool is_good =
-      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= kMaxRanks;
+  const int64_t count = text::to_number<int64_t>(text).value_or(0);
+  const bool is_good = count >= 1 && count <= kMaxRanks;
   return is_good ? "" : fmt::format("wanted a whole number from 1 to {}, found '{}'", kMaxRanks, text);
 }
 

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 #include <utility>
 
+#include "base/text/text.hpp"
 #include "config/foreign/deepspeed.hpp"
 #include "config/internal/foreign.hpp"
 
@@ -17,11 +17,7 @@ namespace {
 constexpr std::string_view kRate = "optimizer.learning_rate";
 
 /// Of an entry whose type is Type::Number or Type::Int.
-double number(const Entry& entry) {
-  double value = 0;
-  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
-  return value;
-}
+double number(const Entry& entry) { return text::to_number<double>(entry.value).value_or(0); }
 
 struct Default {
   std::string_view theirs, ours, value;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.hpp"
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
 #include "config/internal/limits.hpp"
@@ -166,7 +167,7 @@ void describe(Listing& l, TrainJob& j) {
            .max = kMaxSteps,
            .resume = Resume::Allow});
   l.field("lanes", j.lanes,
-          {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = 4096});
+          {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = kMaxRanks});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1", .resume = Resume::Allow});
   l.field(
       "threads", j.threads,

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "archive/reshard.hpp"
+#include "base/limits.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/ckpt/checkpoint_target.hpp"
