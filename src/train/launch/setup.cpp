@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,8 @@
 
 namespace zt::train {
 namespace {
+
+constexpr std::string_view kSnapshotsWait = "whether to keep snapshots";
 
 /// Runs `work` on the first rank, where it may take long if it calls keep_waiting(), then on the others. An
 /// error of the first reaches them as the end of its group.
@@ -199,12 +202,6 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
   return false;
 }
 
-/// Whether all ranks keep them.
-Result<bool> agree_on_snapshots(Ranks& ranks, bool keeps) {
-  ZT_TRY_ASSIGN(const auto told, ranks.gather({keeps ? 1.0 : 0.0}, 1, "whether to keep snapshots"));
-  return std::ranges::all_of(told, [](const auto& of_rank) { return of_rank.front() != 0; });
-}
-
 /// With the encoders in memory, the first rank of each host checks again what all there need together, and
 /// whether there is room for snapshots: none are kept unless there is on all hosts.
 Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
@@ -214,7 +211,7 @@ Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const O
   if (setup.ranks.is_first_here() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
   }
-  ZT_TRY_ASSIGN(setup.keeps_snapshots, agree_on_snapshots(setup.ranks, keeps));
+  ZT_TRY_ASSIGN(setup.keeps_snapshots, setup.ranks.all_agree(keeps, kSnapshotsWait));
   return {};
 }
 
@@ -310,8 +307,8 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
   setup.ranks.share_units(*setup.state.networks.store);
-  ZT_TRY(let_others_work(setup.ranks));           // encoders and cache
-  ZT_TRY(agree_on_snapshots(setup.ranks, true));  // there is one to go back to
+  ZT_TRY(let_others_work(setup.ranks));                 // encoders and cache
+  ZT_TRY(setup.ranks.all_agree(true, kSnapshotsWait));  // there is one to go back to
   return restore_from_memory(setup, origin, journal);
 }
 
