@@ -24,6 +24,10 @@
 #include "checkpoint/retention.hpp"
 #include "params/state.hpp"
 
+namespace zt::contract {
+struct CheckpointSaved;
+}
+
 namespace zt::checkpoint {
 
 /// What one save stores. Names are unique: "param/<name>", "ema/<name>", "optimizer.exp_avg/<name>"... With
@@ -33,7 +37,7 @@ struct Snapshot {
   int64_t step = 0;  ///< optimizer steps done
   std::vector<params::StateTensor> tensors;
   std::vector<params::StateScalar> scalars;
-  std::map<std::string, double> metrics;  ///< "val_loss" where the weights were validated
+  std::map<std::string, double> metrics;  ///< contract::kValidationLoss where the weights were validated
   /// Tensors that the whole run leaves as they are. Checkpoints of the same bytes share one file.
   std::vector<params::StateTensor> frozen = {};
 };
@@ -64,6 +68,8 @@ struct SaveResult {
   double write_s = 0;  ///< from the end of the copy until the checkpoint was durable and verified
   std::vector<int64_t> removed_steps;  ///< by retention
 };
+/// What the run's events say of a save that succeeded.
+contract::CheckpointSaved event_of(const SaveResult& result);
 
 /// Threads: one caller; it owns one writer thread.
 class Saver {

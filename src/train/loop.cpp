@@ -362,7 +362,8 @@ void Loop::save(bool is_last) {
   const clock::Stopwatch watch;
   journal_.progress(contract::Phase::Saving);
   checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.rank());
-  if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
+  if (const auto loss = validator_->loss_at(snapshot.step))
+    snapshot.metrics[contract::kValidationLoss] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync_later();
   saved_step_ = setup_.cursor.step;
@@ -382,8 +383,7 @@ Status Loop::take_saves(bool is_last) {
         return fail(done.status.error());
       continue;
     }
-    journal_.event(contract::CheckpointSaved{done.step, done.name, static_cast<int64_t>(done.bytes),
-                                             done.stall_s, done.write_s});
+    journal_.event(checkpoint::event_of(done));
     for (const int64_t step : done.removed_steps)
       journal_.event(contract::CheckpointRemoved{step, contract::checkpoint_name(step)});
   }
