@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,8 +103,7 @@ Result<Outcome> Loop::train() {
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
   open_stream();
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  journal_.progress_step(setup_.cursor.step, end_step(), kUnknown, /*samples_per_s=*/0, kUnknown);
+  journal_.progress_step({.step = setup_.cursor.step, .total_steps = end_step()});
   if (setup_.resumed_from != kFromMemory) {
     ZT_TRY(snapshots_.keep());
   } else {
@@ -234,17 +232,22 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
     journal_.metrics(cursor.step, values);
   }
   const double step_s = watch_.seconds() / static_cast<double>(cursor.step - first_step_);
-  journal_.progress_step(cursor.step, end_step(), cursor.loss.average(0).value_or(report.loss),
-                         static_cast<double>(cost.samples) / step_s,
-                         step_s * static_cast<double>(end_step() - cursor.step));
+  journal_.progress_step({.step = cursor.step,
+                          .total_steps = end_step(),
+                          .loss = cursor.loss.average(0).value_or(report.loss),
+                          .samples_per_s = static_cast<double>(cost.samples) / step_s,
+                          .eta_s = step_s * static_cast<double>(end_step() - cursor.step)});
 }
 
 void Loop::note_corruption() {
   const std::optional<Corruption>& found = stepper_.corruption();
   if (!found) return;
   const int64_t rank = found->is_undecided ? -1 : found->ranks.front();
-  journal_.event(contract::FaultFound{setup_.cursor.step + 1, rank, "", "hardware", text_of(*found),
-                                      "the ranks that it names end"});
+  journal_.event(contract::FaultFound{.step = setup_.cursor.step + 1,
+                                      .rank = rank,
+                                      .cause = "hardware",
+                                      .what = text_of(*found),
+                                      .action = "the named ranks were stopped"});
 }
 
 Status Loop::note_numbers(const StepReport& report) {
@@ -278,7 +281,7 @@ Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
 Status Loop::act_on(const NumericJudgement& judgement) {
   const int64_t step = setup_.cursor.step;
   const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
-    journal_.event(contract::FaultFound{step, -1, "", cause, what, action});
+    journal_.event(contract::FaultFound{.step = step, .cause = cause, .what = what, .action = action});
     log::warn("train",
               "step " + std::to_string(step) + ": a fault of the " + cause + ": " + what + "; " + action);
   };
