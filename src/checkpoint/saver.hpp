@@ -86,9 +86,8 @@ class Saver {
   /// error and comes out of take_results(); the next save tries afresh. A step that was saved before is
   /// replaced. Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
-  /// Waits until the tensors of the newest save are copied, a matter of memory alone (saver.cpp has the
-  /// exception). Returns the seconds that it
-  /// took: 0 where nothing was to wait for.
+  /// Waits until the tensors of the newest save are copied; where memory for the copy ran out, until they are
+  /// written. It has no time limit. Returns the seconds waited.
   double await_copy();
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.
