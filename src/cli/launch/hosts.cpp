@@ -118,8 +118,7 @@ Result<std::vector<HostSlots>> hosts_of_slurm(const contract::Environment& envir
   if (list.empty())
     return fail(ErrorCode::InvalidArgument,
                 "--hosts slurm: SLURM_JOB_NODELIST is not set, so this is no job of Slurm's; call it from a "
-                "script that "
-                "sbatch runs, or inside salloc");
+                "script that sbatch runs, or inside salloc");
   auto names = contract::expand_node_list(list);
   if (!names) return fail(std::move(names.error()).with("while reading SLURM_JOB_NODELIST"));
   ZT_TRY_ASSIGN(std::vector<int64_t> tasks, tasks_per_node(text("SLURM_TASKS_PER_NODE")));

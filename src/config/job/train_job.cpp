@@ -166,8 +166,9 @@ void describe(Listing& l, TrainJob& j) {
            .min = 1,
            .max = kMaxSteps,
            .resume = Resume::Allow});
-  l.field("lanes", j.lanes,
-          {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = kMaxRanks});
+  l.field(
+      "lanes", j.lanes,
+      {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = kMaxRanks});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1", .resume = Resume::Allow});
   l.field(
       "threads", j.threads,
