@@ -2,6 +2,8 @@
 // See loop.hpp.
 #include "train/loop.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -254,7 +256,7 @@ Status Loop::note_numbers(const StepReport& report) {
   if (report.is_skipped) {
     skip_reason_ = "the gradient of " + report.norms.first_nonfinite + " is not finite";
     journal_.event(contract::StepSkipped{setup_.cursor.step, skip_reason_, report.loss_scale});
-    log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + skip_reason_);
+    log::warn("train", fmt::format("step {} left out: {}", setup_.cursor.step, skip_reason_));
   }
   ZT_TRY_ASSIGN(const StepNumbers numbers, numbers_of(report));
   return act_on(guard_.judge(numbers, setup_.cursor.clips));
@@ -282,13 +284,12 @@ Status Loop::act_on(const NumericJudgement& judgement) {
   const int64_t step = setup_.cursor.step;
   const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
     journal_.event(contract::FaultFound{.step = step, .cause = cause, .what = what, .action = action});
-    log::warn("train",
-              "step " + std::to_string(step) + ": a fault of the " + cause + ": " + what + "; " + action);
+    log::warn("train", fmt::format("step {}: a fault of the {}: {}; {}", step, cause, what, action));
   };
   for (const int64_t clip : judgement.left_out)
     note("data",
-         "the loss of clip " + std::to_string(clip) + " (" +
-             setup_.clips.clips[static_cast<size_t>(clip)].video + ") was not finite in two steps",
+         fmt::format("the loss of clip {} ({}) was not finite in two steps", clip,
+                     setup_.clips.clips[static_cast<size_t>(clip)].video),
          "no more samples are taken from it");
   if (judgement.cause == NumericJudgement::Cause::Hardware)
     note("hardware",
@@ -303,9 +304,9 @@ Status Loop::act_on(const NumericJudgement& judgement) {
     case NumericJudgement::Next::Fail:
       break;
   }
-  const std::string what = std::to_string(job_.optimizer.max_skipped_steps) +
-                           " steps in a row had no finite gradient, twice the same (" + skip_reason_ +
-                           "), and no sample is to blame";
+  const std::string what =
+      fmt::format("{} steps in a row had no finite gradient, twice the same ({}), and no sample is to blame",
+                  job_.optimizer.max_skipped_steps, skip_reason_);
   note("model", what, "the run ends");
   return fail(ErrorCode::Numeric,
               what + "; go back to an earlier checkpoint with a lower optimizer.learning_rate");
@@ -316,17 +317,16 @@ Status Loop::roll_back() {
   const ClipRecord clips = setup_.cursor.clips;
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   if (const Status back = go_back(setup_, run_, journal_); !back)
-    return fail(ErrorCode::Numeric, std::to_string(guard_.skipped_in_a_row()) +
-                                        " steps in a row had no finite gradient, and " + back.error().text());
+    return fail(ErrorCode::Numeric, fmt::format("{} steps in a row had no finite gradient; {}",
+                                                guard_.skipped_in_a_row(), back.error().text()));
   setup_.cursor.clips = clips;
   first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
   saved_step_ = setup_.cursor.step;
   snapshots_.drop_later();
   stepper_.went_to(setup_.cursor.step);
   open_stream();
-  const std::string reason = "steps " + std::to_string(setup_.cursor.step + 1) + " to " +
-                             std::to_string(from) +
-                             " are made again: the last of them had no finite gradient";
+  const std::string reason = fmt::format(
+      "steps {} to {} are made again: the last of them had no finite gradient", setup_.cursor.step + 1, from);
   journal_.event(contract::ScheduleChanged{setup_.cursor.step, end_step(), reason});
   log::warn("train", reason);
   return {};
@@ -353,9 +353,9 @@ void Loop::look_at_clock() {
   cursor.early_decay = plan_early_decay(time_cap(), pace);
   if (!cursor.early_decay) return;
   cursor.decay_cap_s = job_.time_cap_s;
-  const std::string reason = "at this pace the time cap ends the run at step " +
-                             std::to_string(cursor.early_decay->end) + " of " +
-                             std::to_string(job_.max_train_steps) + ": the learning rate decays from here";
+  const std::string reason = fmt::format(
+      "at this pace the time cap ends the run at step {} of {}: the learning rate decays from here",
+      cursor.early_decay->end, job_.max_train_steps);
   journal_.event(contract::ScheduleChanged{cursor.step, cursor.early_decay->end, reason});
   log::info("train", reason);
 }
@@ -376,8 +376,8 @@ void Loop::save(bool is_last) {
 Status Loop::take_saves(bool is_last) {
   for (const checkpoint::SaveResult& done : saver_.take_results()) {
     if (!done.status) {
-      journal_.event(contract::Warning{
-          "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
+      journal_.event(
+          contract::Warning{"checkpoint", fmt::format("step {}: {}", done.step, done.status.error().text())});
       if (done.step == saved_step_) saved_step_ = -1;
       // A later launch owns the folder, or a newer generation the group.
       if (done.status.error().code == ErrorCode::Superseded) return fail(done.status.error());

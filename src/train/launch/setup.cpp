@@ -107,8 +107,7 @@ Status fill_cache(Setup& setup, Journal& journal) {
   const auto report = prepare::build_cache(*setup.encoder, setup.plan, options);
   ZT_TRY(others_wait);
   if (!report) return fail(report.error());
-  log::info("train", "cache filled: clips=" + std::to_string(report->clips) +
-                         " encoded=" + std::to_string(report->encoded));
+  log::info("train", fmt::format("cache filled: {} clips, {} encoded", report->clips, report->encoded));
   return {};
 }
 
@@ -122,8 +121,8 @@ Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
                                                 name +
                                                 "; the model section must describe the networks of that run");
   }
-  log::info("train", "start weights from " + weights.checkpoint.string() +
-                         " step=" + std::to_string(weights.step) + (weights.is_ema ? " (EMA)" : ""));
+  log::info("train", fmt::format("start weights from {}, step {}{}", weights.checkpoint.string(),
+                                 weights.step, weights.is_ema ? " (EMA)" : ""));
   return {};
 }
 
@@ -148,7 +147,7 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   setup.resumed_from = found.reader.folder().filename().string();
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
     log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
-  log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
+  log::info("train", fmt::format("restored step {} from {}", setup.cursor.step, setup.resumed_from));
   journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")",
                                         since_opened.seconds()});
   return {};
@@ -316,9 +315,14 @@ Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
   ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
   const clock::Stopwatch since_opened;
   ZT_TRY_ASSIGN(const auto found, open_together(setup.ranks, run.checkpoints()));
-  if (!found) return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
+  if (!found)
+    return fail(ErrorCode::NotFound,
+                "cannot roll back: the run has no checkpoint yet; restart with a lower learning rate, or set "
+                "checkpoint.every_steps lower");
   if (found->reader.manifest().step >= setup.cursor.step)
-    return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
+    return fail(ErrorCode::NotFound,
+                "cannot roll back: the run has no checkpoint of an earlier step; restart with a lower "
+                "learning rate, or set checkpoint.every_steps lower");
   return resume(setup, run, *found, since_opened, journal);
 }
 
