@@ -48,9 +48,10 @@ Error unknown_word(const CLI::App& verb, const std::string& word) {
   const std::string name = word.substr(0, is_option ? word.find('=') : std::string::npos);
   const std::string near = text::nearest(name, known_words(verb, is_option));
   const std::string place = full_name(verb);
-  std::string message = fmt::format("unknown {} '{}' of '{}'", is_option ? "option" : "word", name, place);
-  message += near.empty() ? fmt::format(": `{} --help` lists what there is", place)
-                          : fmt::format(": did you mean {}?", near);
+  const bool has_verbs = !verb.get_subcommands([](const CLI::App*) { return true; }).empty();
+  const char* kind = is_option ? "option" : has_verbs ? "command" : "argument";
+  std::string message = fmt::format("unknown {} '{}' of '{}'", kind, name, place);
+  message += near.empty() ? fmt::format(": see `{} --help`", place) : fmt::format(": did you mean {}?", near);
   return {ErrorCode::InvalidArgument, std::move(message)};
 }
 

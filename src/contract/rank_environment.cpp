@@ -137,7 +137,7 @@ Result<std::optional<EnvironmentPlace>> place_of_slurm(const Variables& variable
 
 Error no_list(std::string_view list) {
   return {ErrorCode::InvalidArgument,
-          fmt::format("'{}' is no list of hosts of the form n[01-03,7],m2 with at most {} hosts", list,
+          fmt::format("'{}' is not a list of hosts of the form n[01-03,7],m2 with at most {} hosts", list,
                       kMaxHosts)};
 }
 

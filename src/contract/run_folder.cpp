@@ -146,8 +146,8 @@ fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{
 
 Result<RunFolder> RunFolder::create(const CreateRun& options) {
   if (!is_run_name(options.name))
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} is no name for a run: use {}", text::quoted(options.name), kRunNameRule));
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} can't be the name of a run: use {}",
+                                                        text::quoted(options.name), kRunNameRule));
   Identity identity{.run_id = options.name + "-" + random_hex(8),
                     .name = options.name,
                     .kind = options.kind,
@@ -171,7 +171,7 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
                 fmt::format("the run {} has lost its {}: {}", folder.string(), kIdentityFile, kAdvice));
   if (!is_run_folder(folder)) {
     return fail(ErrorCode::NotFound,
-                fmt::format("{} is no run folder: it has no {}", folder.string(), kIdentityFile));
+                fmt::format("{} is not a run folder: it has no {}", folder.string(), kIdentityFile));
   }
   ZT_TRY_ASSIGN(const std::string text, files::read_regular(folder / kIdentityFile, kMaxIdentityBytes));
   auto identity = parse_identity(text);

@@ -36,7 +36,7 @@ bool is_count(std::string_view name) {
 bool is_time(std::string_view name) { return std::ranges::find(kTimes, name) != kTimes.end(); }
 
 Error no_such(std::string_view name, std::string_view text, std::string_view wanted) {
-  return Error{ErrorCode::Corrupt, fmt::format("scalar {} is {}, which is no {}", text::quoted(name),
+  return Error{ErrorCode::Corrupt, fmt::format("scalar {} is {}, which is not a {}", text::quoted(name),
                                                text::quoted(text), wanted)};
 }
 

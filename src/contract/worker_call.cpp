@@ -97,7 +97,7 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
   while (number < kVerbs.size() && kVerbs[number] != verb) ++number;
   if (number == kVerbs.size()) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("'{}' is no verb of zoetrope-worker; it is started by zoetrope", verb));
+                fmt::format("'{}' is not a verb of zoetrope-worker, which zoetrope starts", verb));
   }
   call.verb = static_cast<WorkerVerb>(number);
   for (size_t i = 1; i < args.size(); i += 2) {

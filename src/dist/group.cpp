@@ -46,7 +46,8 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
     const size_t first = text.find('\n');
     const size_t second = first == std::string::npos ? first : text.find('\n', first + 1);
     if (second == std::string::npos)
-      return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is no introduction", keys[rank]));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("'{}' in the rendezvous is not an introduction", keys[rank]));
     meeting.members[rank] = {std::atoi(text.c_str()), text.substr(first + 1, second - first - 1)};
     meeting.host_identities.push_back(text.substr(second + 1));
   }

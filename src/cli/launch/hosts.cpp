@@ -79,8 +79,8 @@ Result<std::vector<HostSlots>> parse_hosts(std::string_view text) {
         colon == std::string_view::npos ? std::optional<int64_t>(1) : slots_of(part.substr(colon + 1));
     if (!is_host_name(name) || !slots)
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("'{}' in '{}' is no host: wanted HOST or HOST:RANKS with 1 to {} ranks", part,
-                              text, kMaxSlots));
+                  fmt::format("'{}' in '{}' is not a host: wanted HOST or HOST:RANKS with 1 to {} ranks",
+                              part, text, kMaxSlots));
     ZT_TRY(append(hosts, name, *slots));
     if (comma == std::string_view::npos) return hosts;
     rest.remove_prefix(comma + 1);
@@ -117,7 +117,7 @@ Result<std::vector<HostSlots>> hosts_of_slurm(const contract::Environment& envir
   const std::string list = text("SLURM_JOB_NODELIST");
   if (list.empty())
     return fail(ErrorCode::InvalidArgument,
-                "--hosts slurm: SLURM_JOB_NODELIST is not set, so this is no job of Slurm's; call it from a "
+                "--hosts slurm: SLURM_JOB_NODELIST is not set, so this is not a Slurm job: call it from a "
                 "script that sbatch runs, or inside salloc");
   auto names = contract::expand_node_list(list);
   if (!names) return fail(std::move(names.error()).with("while reading SLURM_JOB_NODELIST"));

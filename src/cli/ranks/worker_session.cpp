@@ -166,7 +166,9 @@ std::string host_of(const contract::WorkerCall& call) {
 Result<fs::path> find_worker() {
   if (const char* named = std::getenv("ZT_WORKER"); named && *named) {
     if (::access(named, X_OK) == 0) return fs::path(named);
-    return fail(ErrorCode::NotFound, fmt::format("ZT_WORKER names {}, which is no program", named));
+    return fail(
+        ErrorCode::NotFound,
+        fmt::format("ZT_WORKER is set to {}, which is not an executable file: correct or unset it", named));
   }
   return find_sibling("zoetrope-worker");
 }

@@ -83,7 +83,7 @@ Status check_scheduler_keys(const KeyFile& file, const std::string& type) {
     const bool is_ratio = key.ends_with(".warmup_min_ratio") || key.ends_with(".cos_min_ratio");
     const bool is_total = key.ends_with(".total_num_steps") && type == "warmuplr";
     if ((is_cosine && is_rate) || (!is_cosine && is_ratio) || is_total)
-      return fail(file.source.error(entry.key_at, fmt::format("{} is no key of {}", key, type)));
+      return fail(file.source.error(entry.key_at, fmt::format("unknown {} key {}", type, key)));
     if (key.ends_with(".warmup_num_steps") && !entry.is_auto && number(entry) < 1)
       return fail(file.error(entry, fmt::format("{}: wanted at least 1, found {}", key, entry.value)));
   }

@@ -133,7 +133,7 @@ class Reader {
     std::vector<std::string> known;
     for (const KeyRow& row : file_.table->rows) known.emplace_back(row.key);
     const std::string near = text::nearest(key, known);
-    return fmt::format("{} is no key of {}'s that is known here{}", text::quoted(key), file_.table->program,
+    return fmt::format("unknown {} key {}{}", file_.table->program, text::quoted(key),
                        near.empty() ? "" : fmt::format("; did you mean {}?", near));
   }
 
