@@ -142,12 +142,14 @@ uint64_t size_of(const contract::Manifest& manifest) {
 
 Status reshard(const StoredCheckpoint& from, int64_t ranks, const fs::path& to) {
   std::error_code ec;
-  if (fs::exists(to, ec)) return fail(ErrorCode::AlreadyExists, to.string() + " is there already");
+  if (fs::exists(to, ec))
+    return fail(ErrorCode::AlreadyExists,
+                to.string() + " already exists: choose another with -o, or remove it");
   if (!contract::check_name(to, from.manifest().step))
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("{} is the name of another step's checkpoint, this one is of step {}: call it {}, or "
-                    "anything that is no step's name",
+                    "anything that is not a step's name",
                     to.string(), from.manifest().step, contract::checkpoint_name(from.manifest().step)));
   ZT_TRY(files::make_folders(files::whole_path(to).parent_path()));
   files::remove_leftovers_of(to);

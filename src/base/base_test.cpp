@@ -33,6 +33,23 @@ TEST(RandomHex, HasTheDigitsAskedForAndDiffersEachTime) {
   EXPECT_NE(one, other);
 }
 
+TEST(Text, ANumberIsTheWholeText) {
+  EXPECT_EQ(text::to_number<int64_t>("-12"), -12);
+  EXPECT_EQ(text::to_number<double>("1e-3"), 1e-3);
+  for (const std::string_view other : {"", " 12", "12 ", "12x", "+12", "x", "1.5", "0x10"})
+    EXPECT_EQ(text::to_number<int64_t>(other), std::nullopt) << other;
+  for (const std::string_view other : {"", " 1.5", "1.5x", "+1.5", "."})
+    EXPECT_EQ(text::to_number<double>(other), std::nullopt) << other;
+}
+
+TEST(Text, ANumberThatDoesNotFitIsNone) {
+  EXPECT_EQ(text::to_number<uint16_t>("65535"), 65535);
+  EXPECT_EQ(text::to_number<uint16_t>("65536"), std::nullopt);
+  EXPECT_EQ(text::to_number<uint64_t>("-1"), std::nullopt);
+  EXPECT_EQ(text::to_number<int64_t>("9223372036854775808"), std::nullopt);
+  EXPECT_EQ(text::to_number<double>("1e400"), std::nullopt);
+}
+
 TEST(ErrorPolicy, HasOneRowPerCodeInOrder) {
   const auto rows = error_policies();
   for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(static_cast<size_t>(rows[i].code), i);
@@ -138,7 +155,7 @@ TEST(Files, FolderInPlaceOfAFileIsNothingToWaitFor) {
   EXPECT_EQ(bytes.error().code, ErrorCode::InvalidArgument);
 }
 
-// They "may be back later", said the error's advice, and a job was started again for them.
+// Advice to try again later would start a job again for nothing.
 TEST(Files, PathsThatNoFileCanHaveAreTheUsersMistake) {
   const test::TempFolder folder;
   std::filesystem::create_symlink("loop", folder / "loop");

@@ -12,8 +12,8 @@
 
 namespace zt {
 
-/// The closed set of failure kinds. What each one means for retries, exit codes and the operator stands in
-/// one table, base/error_policy.hpp.
+/// The closed set of failure kinds. What each one means for restarts, exit codes and the operator is in one
+/// table, base/error_policy.hpp.
 enum class ErrorCode {
   InvalidArgument,  ///< a command line or call that can't be right
   InvalidConfig,    ///< a configuration file or value
@@ -29,7 +29,7 @@ enum class ErrorCode {
   PeerLost,
   Superseded,  ///< a newer generation of the run has taken over
   Unsupported,
-  Internal,  ///< our own bug
+  Internal,  ///< a bug in Zoetrope
 };
 
 /// The code's name as written in this file, e.g. "NotFound".
@@ -40,7 +40,7 @@ std::string_view name(ErrorCode code);
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::Internal;
   std::string message;
-  std::vector<std::string> contexts;
+  std::vector<std::string> contexts = {};
 
   /// Adds what the caller was doing, e.g. "while loading shard 3 of step 1200".
   Error with(std::string context) && {
@@ -56,7 +56,7 @@ using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
 inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
-  return tl::make_unexpected(Error{code, std::move(message), {}});
+  return tl::make_unexpected(Error{code, std::move(message)});
 }
 inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std::move(error)); }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table that says what each error code means for retries, restarts, the exit code and the operator.
+// The one table that says what each error code means for restarts, the exit code and the operator.
 // docs/errors.md is generated from it; recovery decides from exit codes by the same rows.
 #pragma once
 
@@ -11,14 +11,10 @@
 
 namespace zt {
 
-/// What is started again when the error is not handled in place.
-enum class RestartScope { Step, Worker, Job, Stop };
-
 struct ErrorPolicy {
   ErrorCode code;
   std::string_view name;
-  bool retry_here;  ///< worth trying again in the same place, with back-off
-  RestartScope restart;
+  bool restarts_worker;  ///< the launcher starts a rank that ended so again (cli/failure/restart_policy.hpp)
   int exit_code;
   std::string_view operator_text;
 };
@@ -26,7 +22,6 @@ struct ErrorPolicy {
 /// The rows, in the order of ErrorCode.
 std::span<const ErrorPolicy> error_policies();
 const ErrorPolicy& policy(ErrorCode code);
-std::string_view name(RestartScope scope);
 /// docs/errors.md.
 std::string errors_page();
 

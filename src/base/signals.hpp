@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and SIGTERM as a state that loops poll. SIGINT or SIGTERM once asks to finish the step, save and
 // leave with kExitResumable, and so does SIGHUP (the terminal is gone) unless it is ignored, as under nohup;
-// SIGINT after that means leave now. Repeated SIGTERM stays one request:
-// schedulers send it to every process of a job, and a launcher passes its own on as well.
+// SIGINT after that means leave now. Repeated SIGTERM stays one request: schedulers send it to every process
+// of a job, and a launcher passes its own on as well.
 #pragma once
 
 #include <signal.h>

@@ -12,14 +12,13 @@
 #include <tuple>
 
 #include "base/files/files.hpp"
+#include "contract/manifest.hpp"
 
 namespace zt::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 using contract::CheckpointEntry;
-
-constexpr const char* kBestMetric = "val_loss";
 
 Status remove_folder(const fs::path& folder) {
   std::error_code ec;
@@ -39,9 +38,9 @@ std::vector<CheckpointEntry> newest_first(std::vector<CheckpointEntry> entries) 
 }
 
 std::vector<CheckpointEntry> best_first(std::vector<CheckpointEntry> entries) {
-  const auto loss = [](const CheckpointEntry& e) { return e.metrics.at(kBestMetric); };
+  const auto loss = [](const CheckpointEntry& e) { return e.metrics.at(contract::kValidationLoss); };
   std::erase_if(entries, [&](const CheckpointEntry& e) {
-    return e.defect || !e.metrics.count(kBestMetric) || !std::isfinite(loss(e));
+    return e.defect || !e.metrics.count(contract::kValidationLoss) || !std::isfinite(loss(e));
   });
   entries = newest_first(std::move(entries));
   std::stable_sort(entries.begin(), entries.end(),

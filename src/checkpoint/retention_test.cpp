@@ -26,7 +26,7 @@ CheckpointEntry entry(int64_t step, double val_loss = std::numeric_limits<double
 
 CheckpointEntry defective(int64_t step) {
   CheckpointEntry e = entry(step, 0.0, 0);
-  e.defect = Error{ErrorCode::Corrupt, "torn", {}};
+  e.defect = Error{ErrorCode::Corrupt, "torn"};
   return e;
 }
 

@@ -15,6 +15,7 @@
 #include "checkpoint/internal/commit.hpp"
 #include "checkpoint/internal/staging.hpp"
 #include "contract/checkpoint_folder.hpp"
+#include "contract/events.hpp"
 
 namespace zt::checkpoint {
 namespace {
@@ -179,7 +180,7 @@ Status Saver::State::commit(Job& writing) {
     ZT_TRY_ASSIGN(writing.result.bytes, internal::commit({options, checkpoints, writing.number, written}));
     return {};
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
-    const Error why{ErrorCode::Internal, e.what(), {}};
+    const Error why{ErrorCode::Internal, e.what()};
     internal::call_off({options, checkpoints, writing.number, writing.snapshot}, why);
     return fail(why);
   }
@@ -193,6 +194,14 @@ void Saver::State::write(Job& writing) {
   if (!result.status) return say_failed(result);
   if (!options.meeting || options.meeting->rank() == 0)
     result.removed_steps = internal::prune(checkpoints, options.retention, result.step);
+}
+
+contract::CheckpointSaved event_of(const SaveResult& result) {
+  return {.step = result.step,
+          .name = result.name,
+          .bytes = static_cast<int64_t>(result.bytes),
+          .stall_s = result.stall_s,
+          .write_s = result.write_s};
 }
 
 }  // namespace zt::checkpoint

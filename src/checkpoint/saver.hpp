@@ -24,6 +24,10 @@
 #include "checkpoint/retention.hpp"
 #include "params/state.hpp"
 
+namespace zt::contract {
+struct CheckpointSaved;
+}
+
 namespace zt::checkpoint {
 
 /// What one save stores. Names are unique: "param/<name>", "ema/<name>", "optimizer.exp_avg/<name>"... With
@@ -33,7 +37,7 @@ struct Snapshot {
   int64_t step = 0;  ///< optimizer steps done
   std::vector<params::StateTensor> tensors;
   std::vector<params::StateScalar> scalars;
-  std::map<std::string, double> metrics;  ///< "val_loss" where the weights were validated
+  std::map<std::string, double> metrics;  ///< contract::kValidationLoss where the weights were validated
   /// Tensors that the whole run leaves as they are. Checkpoints of the same bytes share one file.
   std::vector<params::StateTensor> frozen = {};
 };
@@ -64,6 +68,8 @@ struct SaveResult {
   double write_s = 0;  ///< from the end of the copy until the checkpoint was durable and verified
   std::vector<int64_t> removed_steps;  ///< by retention
 };
+/// What the run's events say of a save that succeeded.
+contract::CheckpointSaved event_of(const SaveResult& result);
 
 /// Threads: one caller; it owns one writer thread.
 class Saver {
@@ -80,9 +86,8 @@ class Saver {
   /// error and comes out of take_results(); the next save tries afresh. A step that was saved before is
   /// replaced. Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
-  /// Waits until the tensors of the newest save are copied, a matter of memory alone (saver.cpp has the
-  /// exception). Returns the seconds that it
-  /// took: 0 where nothing was to wait for.
+  /// Waits until the tensors of the newest save are copied; where memory for the copy ran out, until they are
+  /// written. It has no time limit. Returns the seconds waited.
   double await_copy();
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.

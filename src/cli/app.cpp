@@ -48,10 +48,11 @@ Error unknown_word(const CLI::App& verb, const std::string& word) {
   const std::string name = word.substr(0, is_option ? word.find('=') : std::string::npos);
   const std::string near = text::nearest(name, known_words(verb, is_option));
   const std::string place = full_name(verb);
-  std::string message = fmt::format("unknown {} '{}' of '{}'", is_option ? "option" : "word", name, place);
-  message += near.empty() ? fmt::format(": `{} --help` lists what there is", place)
-                          : fmt::format(": did you mean {}?", near);
-  return {ErrorCode::InvalidArgument, std::move(message), {}};
+  const bool has_verbs = !verb.get_subcommands([](const CLI::App*) { return true; }).empty();
+  const char* kind = is_option ? "option" : has_verbs ? "command" : "argument";
+  std::string message = fmt::format("unknown {} '{}' of '{}'", kind, name, place);
+  message += near.empty() ? fmt::format(": see `{} --help`", place) : fmt::format(": did you mean {}?", near);
+  return {ErrorCode::InvalidArgument, std::move(message)};
 }
 
 int report_usage(const CLI::App& app, const CLI::ParseError& error) {
@@ -67,8 +68,7 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
     if (what.size() > 1 && !std::isupper(static_cast<unsigned char>(what[1])))
       what.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(what.front())));
     print_error({ErrorCode::InvalidArgument,
-                 fmt::format("{} (`{} --help` shows the options)", what, full_name(verb)),
-                 {}});
+                 fmt::format("{} (`{} --help` shows the options)", what, full_name(verb))});
   }
   return contract::kExitUsage;
 }
@@ -80,7 +80,7 @@ int perform(const Action& action) {
     print_error(done.error());
     return contract::exit_code(done.error());
   } catch (const std::exception& e) {  // nothing below is meant to throw but std::bad_alloc and our own bugs
-    print_error({ErrorCode::Internal, e.what(), {}});
+    print_error({ErrorCode::Internal, e.what()});
     return policy(ErrorCode::Internal).exit_code;
   }
 }

@@ -17,8 +17,8 @@ Result<fs::path> find_sibling(const std::string& name) {
   return fail(
       ErrorCode::NotFound,
       fmt::format(
-          "{} is not in {}: build it with `cmake --workflow --preset dev` (the preset 'control' leaves out "
-          "what needs libtorch)",
+          "{} is neither in {} nor in ../libexec/zoetrope: reinstall Zoetrope, or in a source tree run "
+          "`cmake --workflow --preset dev` (the preset 'control' leaves out what needs libtorch)",
           name, here.string()));
 }
 

@@ -33,8 +33,8 @@ template <class Job>
 struct Resolved {
   Job job;
   Origins origins;  ///< of every key
-  std::vector<Effect> effects =
-      {};  ///< what became of every key of Moore's file; what `compat: moore` changed
+  /// What became of every key of Moore's file; what `compat: moore` changed.
+  std::vector<Effect> effects = {};
 };
 
 struct LoadRequest {

@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <system_error>
+
+#include "base/text/text.hpp"
 
 namespace zt::contract {
 namespace {
@@ -20,10 +21,7 @@ constexpr std::string_view kPrefix = "step-";
 std::optional<int64_t> step_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
   name.remove_prefix(kPrefix.size());
-  int64_t step = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return step;
+  return text::to_number<int64_t>(name);
 }
 
 CheckpointEntry read_entry(const fs::path& folder, int64_t step) {

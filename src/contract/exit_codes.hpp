@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exit codes of both programs. 0 is success, 1 an unspecified failure, 2 usage or configuration; the others
+// Exit codes of all programs. 0 is success, 1 an unspecified failure, 2 usage or configuration; the others
 // are the rows of base/error_policy.hpp, so that whoever started a process knows what to do next without
 // reading text.
 #pragma once

@@ -330,7 +330,7 @@ namespace {
 Result<uint64_t> size_of_file(const std::filesystem::path& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return fail(files::errno_error("open", path, errno));
-  if (!S_ISREG(st.st_mode)) return fail(ErrorCode::Corrupt, path.string() + " is no regular file");
+  if (!S_ISREG(st.st_mode)) return fail(ErrorCode::Corrupt, path.string() + " is not a regular file");
   return static_cast<uint64_t>(st.st_size);
 }
 

@@ -52,6 +52,9 @@ struct ManifestPart {
   std::vector<ManifestTensor> tensors;  ///< chunks of this rank only
 };
 
+/// The metric of a checkpoint whose weights were validated.
+inline constexpr const char* kValidationLoss = "val_loss";
+
 struct Manifest {
   static constexpr int kVersion = 1;
   int64_t version = kVersion;
@@ -62,7 +65,7 @@ struct Manifest {
   std::string written_at;  ///< UTC, ISO 8601
   int world_size = 1;
   std::map<std::string, std::string> scalars;  ///< counters and states that are not tensors, by name
-  std::map<std::string, double> metrics;       ///< e.g. "val_loss"; empty before the first validation
+  std::map<std::string, double> metrics;       ///< e.g. kValidationLoss; empty before the first validation
   std::vector<ManifestFile> files;
   std::vector<ManifestTensor> tensors;
 };

@@ -5,22 +5,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <limits>
+
+#include "base/limits.hpp"
+#include "base/text/text.hpp"
 
 namespace zt::contract {
 namespace {
 
 constexpr size_t kMaxHosts = 65536;
-constexpr int64_t kMaxRanks = 65536;
 constexpr const char* kExplicit = "or say --rank R --ranks N --rendezvous HOST:PORT, which count for more";
-
-std::optional<int64_t> whole_number(std::string_view text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 class Variables {
  public:
@@ -34,7 +28,7 @@ class Variables {
   /// None if it is not set. Errors: InvalidArgument unless it is a number in [least, most].
   Result<std::optional<int64_t>> number(std::string_view name, int64_t least, int64_t most) const {
     if (!has(name)) return std::optional<int64_t>{};
-    const std::optional<int64_t> number = whole_number(text(name));
+    const std::optional<int64_t> number = text::to_number<int64_t>(text(name));
     if (number && *number >= least && *number <= most) return number;
     return fail(
         ErrorCode::InvalidArgument,
@@ -143,9 +137,8 @@ Result<std::optional<EnvironmentPlace>> place_of_slurm(const Variables& variable
 
 Error no_list(std::string_view list) {
   return {ErrorCode::InvalidArgument,
-          fmt::format("'{}' is no list of hosts of the form n[01-03,7],m2 with at most {} hosts", list,
-                      kMaxHosts),
-          {}};
+          fmt::format("'{}' is not a list of hosts of the form n[01-03,7],m2 with at most {} hosts", list,
+                      kMaxHosts)};
 }
 
 /// "01-03" behind `prefix`: appended to `hosts`. False if it is no range, or too long.
@@ -153,8 +146,8 @@ bool append_range(std::string_view prefix, std::string_view range, std::vector<s
   const size_t dash = range.find('-');
   const std::string_view first = range.substr(0, dash);
   const std::string_view last = dash == std::string_view::npos ? first : range.substr(dash + 1);
-  const auto begin = whole_number(first);
-  const auto end = whole_number(last);
+  const auto begin = text::to_number<int64_t>(first);
+  const auto end = text::to_number<int64_t>(last);
   if (!begin || !end || *begin < 0 || *end < *begin ||
       static_cast<uint64_t>(*end - *begin) >= kMaxHosts - hosts.size())
     return false;

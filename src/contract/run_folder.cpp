@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -147,8 +146,8 @@ fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{
 
 Result<RunFolder> RunFolder::create(const CreateRun& options) {
   if (!is_run_name(options.name))
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} is no name for a run: use {}", text::quoted(options.name), kRunNameRule));
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} can't be the name of a run: use {}",
+                                                        text::quoted(options.name), kRunNameRule));
   Identity identity{.run_id = options.name + "-" + random_hex(8),
                     .name = options.name,
                     .kind = options.kind,
@@ -172,7 +171,7 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
                 fmt::format("the run {} has lost its {}: {}", folder.string(), kIdentityFile, kAdvice));
   if (!is_run_folder(folder)) {
     return fail(ErrorCode::NotFound,
-                fmt::format("{} is no run folder: it has no {}", folder.string(), kIdentityFile));
+                fmt::format("{} is not a run folder: it has no {}", folder.string(), kIdentityFile));
   }
   ZT_TRY_ASSIGN(const std::string text, files::read_regular(folder / kIdentityFile, kMaxIdentityBytes));
   auto identity = parse_identity(text);
@@ -261,11 +260,8 @@ std::vector<Attempt> RunFolder::attempts() const {
   std::error_code ec;
   for (fs::directory_iterator item(path_ / "attempts", ec), last; !ec && item != last; item.increment(ec)) {
     const std::string name = item->path().filename().string();
-    Attempt attempt{0, item->path()};
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), attempt.generation);
-    const bool is_whole = error == std::errc() && end == name.data() + name.size();
-    if (is_whole && attempt.generation > 0 && attempt.generation <= internal::kMaxGeneration)
-      out.push_back(attempt);
+    const int64_t generation = text::to_number<int64_t>(name).value_or(0);
+    if (generation > 0 && generation <= internal::kMaxGeneration) out.push_back({generation, item->path()});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
   return out;

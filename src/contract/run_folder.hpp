@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run folder: everything a run is, in files that both programs read. Format: docs/formats/run-folder.md.
+// The run folder: everything a run is, in files that all programs read. Format: docs/formats/run-folder.md.
 //
 //   runs/<run-id>/run.yaml        resolved configuration, frozen
 //   runs/<run-id>/identity.json   ids, parent, digest, code version, environment

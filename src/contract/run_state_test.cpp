@@ -136,7 +136,7 @@ TEST(WorkerCall, ARankKnowsItsPlaceAndMemory) {
 }
 
 TEST(WorkerCall, WhatIsMissingOrUnknownIsNamed) {
-  EXPECT_NE(parse({}).error().message.find("no verb"), std::string::npos);
+  EXPECT_NE(parse({}).error().message.find("not a verb"), std::string::npos);
   EXPECT_NE(parse({"dance"}).error().message.find("'dance'"), std::string::npos);
   EXPECT_NE(parse({"train"}).error().message.find("--run-dir"), std::string::npos);
   EXPECT_NE(parse({"generate", "--run-dir", "x"}).error().message.find("--job"), std::string::npos);

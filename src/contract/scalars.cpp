@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "base/text/text.hpp"
@@ -37,9 +36,8 @@ bool is_count(std::string_view name) {
 bool is_time(std::string_view name) { return std::ranges::find(kTimes, name) != kTimes.end(); }
 
 Error no_such(std::string_view name, std::string_view text, std::string_view wanted) {
-  return Error{ErrorCode::Corrupt,
-               fmt::format("scalar {} is {}, which is no {}", text::quoted(name), text::quoted(text), wanted),
-               {}};
+  return Error{ErrorCode::Corrupt, fmt::format("scalar {} is {}, which is not a {}", text::quoted(name),
+                                               text::quoted(text), wanted)};
 }
 
 }  // namespace
@@ -51,13 +49,8 @@ std::string scalar_text(const Scalar& scalar) {
 }
 
 Result<Scalar> parse_scalar(std::string_view name, std::string_view text) {
-  const char* const end = text.data() + text.size();
-  int64_t whole = 0;
-  if (const auto r = std::from_chars(text.data(), end, whole); r.ec == std::errc() && r.ptr == end)
-    return whole;
-  double number = 0;
-  if (const auto r = std::from_chars(text.data(), end, number); r.ec == std::errc() && r.ptr == end)
-    return number;
+  if (const auto whole = text::to_number<int64_t>(text)) return *whole;
+  if (const auto number = text::to_number<double>(text)) return *number;
   return fail(no_such(name, text, "number"));
 }
 

@@ -90,7 +90,7 @@ TEST(Scalars, ThatCannotBeMakeAManifestNone) {
   const auto read = parse_manifest(to_json(manifest));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::Corrupt);
-  EXPECT_THAT(read.error().message, HasSubstr("\"train.next_sample\" is \"-12\", which is no count"));
+  EXPECT_THAT(read.error().message, HasSubstr("\"train.next_sample\" is \"-12\", which is not a count"));
 }
 
 }  // namespace

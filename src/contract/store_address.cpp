@@ -32,7 +32,7 @@ Result<StoreAddress> parse_store_address(std::string_view text) {
     address.ranks = internal::whole<int64_t>(json.at("ranks"));
     address.hosts = json.at("hosts").get<std::vector<std::string>>();
     address.port = internal::whole<uint16_t>(json.at("port"));
-    if (address.port == 0) return fail(ErrorCode::Corrupt, "not a store's address: 0 is no port");
+    if (address.port == 0) return fail(ErrorCode::Corrupt, "not a store's address: 0 is not a port");
     address.token = json.at("token");
     return address;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws

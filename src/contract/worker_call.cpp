@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
+
+#include "base/text/text.hpp"
 
 namespace zt::contract {
 namespace {
@@ -13,8 +14,11 @@ constexpr std::array<std::string_view, 7> kVerbs = {"train", "import", "generate
                                                     "eval",  "export", "plan"};
 
 Status assign_number(int64_t& number, std::string_view option, std::string_view text) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return {};
+  const auto found = text::to_number<int64_t>(text);
+  if (found && *found >= 0) {
+    number = *found;
+    return {};
+  }
   return fail(ErrorCode::InvalidArgument, fmt::format("{} wants a number from 0, found '{}'", option, text));
 }
 
@@ -93,7 +97,7 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
   while (number < kVerbs.size() && kVerbs[number] != verb) ++number;
   if (number == kVerbs.size()) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("'{}' is no verb of zoetrope-worker; it is started by zoetrope", verb));
+                fmt::format("'{}' is not a verb of zoetrope-worker, which zoetrope starts", verb));
   }
   call.verb = static_cast<WorkerVerb>(number);
   for (size_t i = 1; i < args.size(); i += 2) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How `zoetrope` (or torchrun, srun) starts `zoetrope-worker`: one verb and three paths. Everything else the
+// How `zoetrope` (or torchrun, srun) starts `zoetrope-worker`: its verb and options. Everything else the
 // worker needs is in the run folder or in the job file. A train that is told neither its attempt nor its
 // place looks in the environment for who it is (contract/rank_environment.hpp).
 //
@@ -29,7 +29,7 @@ namespace zt::contract {
 enum class WorkerVerb { Train, Import, Generate, Cache, Eval, Export, Plan };
 std::string_view name(WorkerVerb verb);
 /// Whether the call names a run folder, where the others name a job file.
-inline bool has_run(WorkerVerb verb) { return verb <= WorkerVerb::Import; }
+inline bool has_run(WorkerVerb verb) { return verb == WorkerVerb::Train || verb == WorkerVerb::Import; }
 
 /// Where this worker stands among those that train one run together.
 struct RankPlace {

@@ -52,6 +52,7 @@ class NoiseSchedule {
 
   const NoiseScheduleConfig& config() const { return config_; }
   int64_t num_timesteps() const { return config_.num_timesteps; }
+  /// The whole table, for comparison with a reference's.
   std::span<const float> alphas_cumprod() const { return alphas_cumprod_; }
   float alpha_cumprod(int64_t timestep) const { return alphas_cumprod_[static_cast<size_t>(timestep)]; }
   /// sqrt(alpha_bar) and sqrt(1 - alpha_bar): x_t = signal_scale x0 + noise_scale eps.

@@ -179,21 +179,19 @@ Status Communicator::fail_group(const Outcome& outcome, double waited_s) {
   switch (outcome.kind) {
     case Outcome::Kind::Done:
     case Outcome::Kind::PeerLost:
-      failure.error = {
-          ErrorCode::PeerLost, fmt::format("{} is gone: {} can't finish {}", them, who, what), {}};
+      failure.error = {ErrorCode::PeerLost, fmt::format("{} is gone: {} can't finish {}", them, who, what)};
       break;
     case Outcome::Kind::Timeout:
-      failure.error = {
-          ErrorCode::Timeout, fmt::format("{} waited {:.1f} s for {} in {}", who, waited_s, them, what), {}};
+      failure.error = {ErrorCode::Timeout,
+                       fmt::format("{} waited {:.1f} s for {} in {}", who, waited_s, them, what)};
       break;
     case Outcome::Kind::Cancelled:
-      failure.error = {ErrorCode::Cancelled, fmt::format("{} was told to give up {}", who, what), {}};
+      failure.error = {ErrorCode::Cancelled, fmt::format("{} was told to give up {}", who, what)};
       break;
     case Outcome::Kind::Diverged:
       failure.error = {
           ErrorCode::Internal,
-          fmt::format("{} does not do what {} does in {}: their schedules differ", them, who, what),
-          {}};
+          fmt::format("{} does not do what {} does in {}: their schedules differ", them, who, what)};
       break;
   }
   if (!outcome.detail.empty()) failure.error.contexts.push_back(outcome.detail);

@@ -79,9 +79,9 @@ class WaitObserver {
   virtual void wait_ends() = 0;
 };
 
-/// Buffers are contiguous tensors on device_type() that stay alive, and unchanged by
-/// others, until the operation is waited for; the communicator keeps a reference. Any type can be gathered
-/// and broadcast; sums take floating-point and int64 tensors. A wrong shape or type throws ContractError.
+/// Buffers are contiguous tensors on device_type() that stay alive, and unchanged by others, until the
+/// operation is waited for; the communicator keeps a reference. Any type can be gathered and broadcast; sums
+/// take floating-point and int64 tensors. A wrong shape or type throws ContractError.
 /// Threads: one caller at a time, except for abort() and traffic().
 class Communicator {
  public:

@@ -46,7 +46,8 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
     const size_t first = text.find('\n');
     const size_t second = first == std::string::npos ? first : text.find('\n', first + 1);
     if (second == std::string::npos)
-      return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is no introduction", keys[rank]));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("'{}' in the rendezvous is not an introduction", keys[rank]));
     meeting.members[rank] = {std::atoi(text.c_str()), text.substr(first + 1, second - first - 1)};
     meeting.host_identities.push_back(text.substr(second + 1));
   }
@@ -54,7 +55,7 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
 }
 
 Result<std::unique_ptr<Backend>> make_backend(const GroupOptions& options, const Meeting& meeting) {
-  Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend), {}};
+  Error reason{ErrorCode::InvalidArgument, fmt::format("there is no backend '{}'", options.backend)};
   for (const BackendRow& row : backend_table()) {
     if (options.backend == "auto" ? options.device.type() != row.device : options.backend != row.name)
       continue;

@@ -5,9 +5,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <bit>
+#include <iterator>
 #include <vector>
 
+#include "params/left_half.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::dist {
@@ -24,7 +25,7 @@ class BlockSum {
 
   /// out = the sum of parts [begin, end). Writes `out` last, so that it may be one of them.
   void operator()(const at::Tensor& out, std::span<const at::Tensor> parts) {
-    const auto middle = static_cast<size_t>(std::bit_floor(parts.size() - 1));
+    const auto middle = static_cast<size_t>(params::left_half(std::ssize(parts)));
     const at::Tensor left = subtree(parts.first(middle));
     const at::Tensor right = subtree(parts.subspan(middle));
     at::add_out(const_cast<at::Tensor&>(out), left, right);
@@ -34,7 +35,7 @@ class BlockSum {
  private:
   at::Tensor subtree(std::span<const at::Tensor> parts) {
     if (parts.size() == 1) return parts.front();
-    const auto middle = static_cast<size_t>(std::bit_floor(parts.size() - 1));
+    const auto middle = static_cast<size_t>(params::left_half(std::ssize(parts)));
     const at::Tensor left = subtree(parts.first(middle));
     const at::Tensor right = subtree(parts.subspan(middle));
     at::Tensor sum = scratch(parts.front().numel());

@@ -38,8 +38,7 @@ uint64_t check_of(std::span<const std::byte> bytes, int64_t step) {
 
 Error no_memory(size_t bytes, int error) {
   return {ErrorCode::Exhausted,
-          fmt::format("cannot get {} bytes of memory for snapshots: {}", bytes, std::strerror(error)),
-          {}};
+          fmt::format("cannot get {} bytes of memory for snapshots: {}", bytes, std::strerror(error))};
 }
 
 }  // namespace
@@ -66,7 +65,7 @@ Result<files::Descriptor> SnapshotFile::make() {
 Result<SnapshotFile> SnapshotFile::open(int fd) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_nlink != 0)
-    return fail(ErrorCode::InvalidArgument, fmt::format("descriptor {} is no file in memory", fd));
+    return fail(ErrorCode::InvalidArgument, fmt::format("descriptor {} is not a file in memory", fd));
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   SnapshotFile file(fd);
   const auto size = static_cast<size_t>(facts.st_size);

@@ -61,8 +61,8 @@ struct RunWeights {
   std::filesystem::path checkpoint;
   int64_t step = 0;
   bool is_ema = false;
-  std::vector<std::string>
-      missing;  ///< parameters of the store that the checkpoint does not hold; left as they were
+  /// Parameters of the store that the checkpoint does not hold; left as they were.
+  std::vector<std::string> missing;
 };
 /// Copies a checkpoint of the run over the parameters of `store` that it holds. Errors: NotFound if the run
 /// has no such checkpoint, InvalidConfig if a parameter has another shape, Corrupt (says why each was

@@ -52,9 +52,10 @@ Result<internal::Decoded> decode_any(std::span<const std::byte> bytes, std::stri
   if (internal::is_jpeg(bytes)) return internal::decode_jpeg(bytes, name, options);
   if (internal::is_webp(bytes)) return internal::decode_webp(bytes, name, options);
   if (bytes.empty()) return fail(ErrorCode::Corrupt, fmt::format("picture {} is an empty file", name));
-  return fail(ErrorCode::Unsupported,
-              fmt::format("{} is no PNG, JPEG or WebP picture: convert it, as in `ffmpeg -i {} picture.png`",
-                          name, name));
+  return fail(
+      ErrorCode::Unsupported,
+      fmt::format("{} is not a PNG, JPEG or WebP picture: convert it, as in `ffmpeg -i {} picture.png`", name,
+                  name));
 }
 
 }  // namespace

@@ -81,8 +81,7 @@ Status write_motion_adapter(const NetworkSet& set, const fs::path& folder) {
   if (!is_motion_adapter(config)) {
     return fail(ErrorCode::Unsupported,
                 "diffusers' MotionAdapter has motion modules on every level, each of one block with two "
-                "attentions and "
-                "positions; these have another form. Export in Moore's layout.");
+                "attentions and positions; these have another form. Export in Moore's layout.");
   }
   std::vector<NamedTensor> renamed;
   for (NamedTensor& tensor : network_tensors(*set.store, kDenoisingUNet, Contents::MotionOnly)) {

@@ -28,8 +28,8 @@ enum class Contents {
 struct LoadRules {
   Contents contents = Contents::Whole;
   bool allow_missing_mid_motion = true;  ///< AnimateDiff v1 and v3 have none: they stay at their start values
-  bool zero_motion_output =
-      false;  ///< leave the motion modules' proj_out at its start value (mm_zero_proj_out)
+  /// Leave the motion modules' proj_out at its start value (mm_zero_proj_out).
+  bool zero_motion_output = false;
   /// From the file's names to the reference's (weights::vae_name, motion_name, ...); empty = names stay.
   /// Wrappers such as "module." are always taken off first.
   weights::NameRule rename = {};

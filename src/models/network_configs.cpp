@@ -157,8 +157,7 @@ Status check_together(const NetworkConfigs& configs, int64_t latent_channels) {
       reference.cross_attention_dim != denoising.cross_attention_dim) {
     return fail(ErrorCode::InvalidConfig,
                 "the config.json files of reference_unet and denoising_unet differ in widths, layers, "
-                "attention levels or "
-                "context width; a reference bank only fits a network of the same tree");
+                "attention levels or context width; a reference bank only fits a network of the same tree");
   }
   return {};
 }

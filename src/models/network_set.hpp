@@ -67,8 +67,8 @@ NetworkSet make_networks(const NetworkConfigs& configs, const BuildOptions& opti
 /// network_configs, make_networks, then each network from the first of: stage1_ckpt_dir, its own path, the
 /// base model (pose guider: controlnet_openpose_path). Motion modules come from mm_path, or from
 /// denoising_unet_path if that file holds some. A denoising UNet without a file starts as denoiser_init says.
-/// `stage1_run` is not read here. Errors: those of network_configs and
-/// load_network; InvalidConfig names the key that is missing or wrong.
+/// `stage1_run` is not read here. Errors: those of network_configs and load_network; InvalidConfig names the
+/// key that is missing or wrong.
 Result<NetworkSet> build_networks(const config::ModelJob& job, int64_t latent_channels,
                                   const BuildOptions& options);
 

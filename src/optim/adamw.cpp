@@ -17,7 +17,6 @@
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/gpu/gpu_step.hpp"
 #include "optim/internal/host_staging.hpp"
-#include "optim/internal/scalar_lookup.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
 #include "tensor/memory.hpp"
@@ -311,7 +310,7 @@ std::vector<params::StateScalar> AdamW::scalars() const {
 Status AdamW::set_scalars(const std::vector<params::StateScalar>& scalars) {
   std::map<std::string, int64_t> steps;
   for (const auto& [group, count] : steps_) {
-    ZT_TRY_ASSIGN(steps[group], internal::find_count(scalars, "optimizer.step/" + group));
+    ZT_TRY_ASSIGN(steps[group], params::find_count(scalars, "optimizer.step/" + group));
   }
   steps_ = std::move(steps);
   return {};

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "optim/internal/adamw_kernels.hpp"
-#include "optim/internal/scalar_lookup.hpp"
 #include "params/param_store.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
@@ -93,7 +92,7 @@ void Ema::visit_state(const params::StateVisitor& visitor) const {
 std::vector<params::StateScalar> Ema::scalars() const { return {{kUpdates, num_updates_}}; }
 
 Status Ema::set_scalars(const std::vector<params::StateScalar>& scalars) {
-  ZT_TRY_ASSIGN(num_updates_, internal::find_count(scalars, kUpdates));
+  ZT_TRY_ASSIGN(num_updates_, params::find_count(scalars, kUpdates));
   return {};
 }
 

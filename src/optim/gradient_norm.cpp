@@ -6,14 +6,15 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <bit>
 #include <cctype>
 #include <cmath>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/bf16_kernels.hpp"
+#include "params/left_half.hpp"
 #include "params/param_store.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
@@ -66,15 +67,10 @@ Range blocks_of(const params::StoredParam& param) {
   return {first, first + (param.info.numel() + kBlock - 1) / kBlock};
 }
 
-/// Where tree_sum() of `count` values cuts: the left part's length.
-int64_t left_of(int64_t count) {
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(count)) / 2);
-}
-
 void add_nodes_inside(Range node, Range held, std::vector<Range>& out) {
   if (params::intersect(node, held).size() == 0) return;
   if (node.begin >= held.begin && node.end <= held.end) return out.push_back(node);
-  const int64_t middle = node.begin + left_of(node.size());
+  const int64_t middle = node.begin + params::left_half(node.size());
   add_nodes_inside({node.begin, middle}, held, out);
   add_nodes_inside({middle, node.end}, held, out);
 }
@@ -92,7 +88,7 @@ using KnownNodes = std::map<std::pair<int64_t, int64_t>, double>;
 /// The sum at a node of the tree, from nodes below it that cover it.
 double sum_of(Range node, const KnownNodes& known) {
   if (const auto found = known.find({node.begin, node.end}); found != known.end()) return found->second;
-  const int64_t middle = node.begin + left_of(node.size());
+  const int64_t middle = node.begin + params::left_half(node.size());
   return sum_of({node.begin, middle}, known) + sum_of({middle, node.end}, known);
 }
 
@@ -137,7 +133,7 @@ std::vector<double> square_sums_on_device(const params::ParamStore& store) {
 double tree_sum(std::span<const double> values) {
   if (values.empty()) return 0;
   if (values.size() == 1) return values[0];
-  const size_t left = std::bit_ceil(values.size()) / 2;
+  const auto left = static_cast<size_t>(params::left_half(std::ssize(values)));
   return tree_sum(values.first(left)) + tree_sum(values.subspan(left));
 }
 

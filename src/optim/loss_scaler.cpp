@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "optim/internal/scalar_lookup.hpp"
-
 namespace zt::optim {
 namespace {
 
@@ -37,8 +35,8 @@ std::vector<params::StateScalar> LossScaler::scalars() const {
 }
 
 Status LossScaler::set_scalars(const std::vector<params::StateScalar>& scalars) {
-  ZT_TRY_ASSIGN(const double scale, internal::find_positive(scalars, kScale));
-  ZT_TRY_ASSIGN(good_steps_, internal::find_count(scalars, kGoodSteps));
+  ZT_TRY_ASSIGN(const double scale, params::find_positive(scalars, kScale));
+  ZT_TRY_ASSIGN(good_steps_, params::find_count(scalars, kGoodSteps));
   scale_ = scale;
   return {};
 }

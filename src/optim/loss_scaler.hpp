@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dynamic loss scale for fp16: multiply the loss by scale(), divide gradients by it, skip the optimizer step
-// when a gradient is not finite. Rules and defaults of torch.amp.GradScaler, except that its first scale is
-// 2^16 here as there, not DeepSpeed's 2^32, which costs 16 skipped steps.
+// when a gradient is not finite. Rules and defaults of torch.amp.GradScaler, with a floor: the scale never
+// falls below `least_scale`. The first scale is 2^16 as there, not DeepSpeed's 2^32, which costs 16 skipped
+// steps.
 #pragma once
 
 #include <cstdint>

@@ -25,8 +25,8 @@ struct LrSchedule {
   double lr_end = 1e-7;     ///< Polynomial: where it ends; base_lr below it is used as it is
   std::vector<config::StepRule> rules = {};  ///< PiecewiseConstant, by until_step
   double final_factor = 1;                   ///< PiecewiseConstant: after the last rule
-  double flat_fraction =
-      0.3;              ///< FlatCosine: share of total_steps before the decay (not before warm-up ends)
+  /// FlatCosine: share of total_steps before the decay (not before warm-up ends).
+  double flat_fraction = 0.3;
   double floor = 0.02;  ///< FlatCosine, DeepspeedWarmupCosine and EarlyDecay: where the decay ends, as a
                         ///< share of base_lr
 };

@@ -4,11 +4,21 @@
 
 #include <cmath>
 
+#include "params/left_half.hpp"
 #include "params/param_store.hpp"
 #include "tensor/require.hpp"
 
 namespace zt::params {
 namespace {
+
+// As strides double over a row of numbers, each adding its right neighbour to the left one.
+TEST(LeftHalf, IsTheLastStrideOfASumInPlace) {
+  for (int64_t count = 2; count <= 70; ++count) {
+    int64_t last = 0;
+    for (int64_t stride = 1; stride < count; stride *= 2) last = stride;
+    EXPECT_EQ(left_half(count), last) << count;
+  }
+}
 
 /// A network of two units: one linear layer each, and a buffer.
 struct TinyNet {

@@ -28,8 +28,7 @@ inline Range intersect(Range a, Range b) {
   return {a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
 }
 
-/// The shard's part of a segment of `elements`, which ParamStore made a multiple of
-/// 256 * shard.count.
+/// The shard's part of a segment of `elements`, which ParamStore made a multiple of 256 * shard.count.
 inline Range part_of(Shard shard, int64_t elements) {
   const int64_t part = elements / shard.count;
   return {shard.index * part, (shard.index + 1) * part};

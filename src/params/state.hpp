@@ -11,9 +11,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/error.hpp"
 #include "params/shard.hpp"
 
 namespace zt::params {
@@ -42,5 +44,12 @@ struct StateScalar {
   std::string name;
   std::variant<int64_t, double> value;
 };
+
+/// The number of that name. Errors: Corrupt if there is none.
+Result<double> find_number(const std::vector<StateScalar>& scalars, std::string_view name);
+/// The same; also Corrupt if it is not an integer >= 0.
+Result<int64_t> find_count(const std::vector<StateScalar>& scalars, std::string_view name);
+/// The same; also Corrupt if it is not finite and > 0.
+Result<double> find_positive(const std::vector<StateScalar>& scalars, std::string_view name);
 
 }  // namespace zt::params

@@ -7,7 +7,7 @@
 namespace zt::params {
 
 /// What a ParamStore may be given; nn/unit.hpp calls it around the work of every unit whose layers are bound
-/// to the store. Calls nest never: a unit's end comes before another's beginning, but for a backward pass
+/// to the store. Calls never nest: a unit's end comes before another's beginning, but for a backward pass
 /// whose unit has no input that wants a gradient: its end is not told. Calls may throw, which ends the pass.
 class UnitGate {
  public:

@@ -104,8 +104,8 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   if (source.model.vae_model_path.empty() || source.model.image_encoder_path.empty())
     return fail(ErrorCode::InvalidConfig,
                 "model.vae_model_path and model.image_encoder_path must be set: a codec or encoder that a "
-                "training run makes "
-                "itself is only known there; set cache.build_ahead: true in its configuration instead");
+                "training run makes itself is only known there; set cache.build_ahead: true in its "
+                "configuration instead");
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
   source.data = job.data;

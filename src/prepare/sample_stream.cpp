@@ -38,7 +38,7 @@ struct SampleStream::State {
 
   /// One sample; a clip that can't be read is replaced by the plan's next attempt.
   Result<EncodedSample> make(uint64_t sample) {
-    Error last{ErrorCode::NotFound, "all clips that were tried are left out", {}};
+    Error last{ErrorCode::NotFound, "all clips that were tried are left out"};
     // What is left out costs nothing to try.
     const size_t limit = options.max_attempts * (1 + options.left_out.size());
     uint32_t tried = 0;

@@ -33,8 +33,8 @@ std::optional<Position> find_joint(const image::Image& picture, const ColouredJo
                                    const JointSearch& search);
 
 struct JointErrors {
-  double mean_px =
-      0;  ///< over found and missed joints; a missed one counts as the search radius. NaN if there is none
+  /// Over found and missed joints; a missed one counts as the search radius. NaN if there is none.
+  double mean_px = 0;
   int found = 0;   ///< in both pictures
   int missed = 0;  ///< in the truth, but not in the generated picture
   int hidden = 0;  ///< not even in the truth (covered by another part): not counted

@@ -30,8 +30,7 @@ constexpr std::array<MetricInfo, 11> kMetrics{{
      "PSNR over the pixels of the true mask"},
     {MaskIou, "mask_iou", "mask IoU", "", true,
      "pixels that differ from the true background by more than the threshold (25 levels unless said "
-     "otherwise) in "
-     "some channel, against the true mask"},
+     "otherwise) in some channel, against the true mask"},
     {Flicker, "flicker", "flicker", "levels", false,
      "mean absolute change between frames on pixels that are background in both true masks"},
     {TemporalError, "temporal_error", "temporal error", "levels", false,

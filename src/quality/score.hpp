@@ -48,8 +48,8 @@ const MetricInfo& metric_info(Metric metric);
 struct ClipPair {
   std::span<const image::Image> generated{};
   std::span<const image::Image> truth{};
-  std::span<const image::Image>
-      truth_masks{};  ///< one channel each: foreground PSNR, IoU, flicker, temporal error
+  /// One channel each: foreground PSNR, IoU, flicker, temporal error.
+  std::span<const image::Image> truth_masks{};
   std::optional<image::Image> background = std::nullopt;  ///< the true, still background: IoU
   int foreground_threshold = kForegroundThreshold;  ///< grey levels: what differs from it by more is figure
   /// Like truth_masks, of the part that lags behind the motion (a puppet's scarf or pony-tail): its temporal

@@ -30,8 +30,8 @@
 namespace zt::rendezvous {
 namespace {
 
-constexpr size_t kMaxConnections =
-    16384;  ///< of 4096 ranks: themselves, their saves, their news, a group's watch
+/// Of 4096 ranks: themselves, their saves, their news, a group's watch.
+constexpr size_t kMaxConnections = 16384;
 constexpr size_t kMaxGreetingBytes = 4096;  ///< strangers get no larger buffer
 constexpr int kBacklog = 1024;
 

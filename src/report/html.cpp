@@ -85,7 +85,7 @@ Result<std::string> data_uri(const fs::path& file, uint64_t limit_bytes) {
   const std::string_view type = media_type(file);
   if (type.empty())
     return fail(ErrorCode::Unsupported,
-                fmt::format("{} is no mp4, png or jpg: it can't be embedded", file.string()));
+                fmt::format("{} is not an mp4, png or jpg: it can't be embedded", file.string()));
   ZT_TRY_ASSIGN(const std::string bytes, files::read_regular(file, limit_bytes));
   return fmt::format("data:{};base64,{}", type, base64(bytes));
 }

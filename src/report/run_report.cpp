@@ -13,6 +13,7 @@
 #include "config/load.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
+#include "contract/manifest.hpp"
 #include "contract/run_state.hpp"
 #include "report/happenings.hpp"
 #include "report/html.hpp"
@@ -144,7 +145,7 @@ std::string samples(const fs::path& folder) {
 std::string checkpoints(const contract::RunFolder& run) {
   std::vector<std::vector<std::string>> rows{{"checkpoint", "size", "written (UTC)", "validation loss", ""}};
   for (const auto& entry : contract::list_checkpoints(run.checkpoints())) {
-    const auto loss = entry.metrics.find("val_loss");
+    const auto loss = entry.metrics.find(contract::kValidationLoss);
     rows.push_back({entry.folder.filename().string(), text::bytes(entry.size_bytes()),
                     text_of_time(entry.written_at),
                     loss == entry.metrics.end() ? "-" : fmt::format("{:.5g}", loss->second),

@@ -6,10 +6,10 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdlib>
 #include <optional>
 
+#include "base/text/text.hpp"
 #include "tensor/internal/cuda_functions.hpp"
 
 namespace zt::tensor {
@@ -38,9 +38,8 @@ Result<at::Device> open_device(const std::string& name, int64_t place) {
   std::optional<int> index;
   const std::string prefix = "cuda:";
   if (name.starts_with(prefix)) {
-    const char* first = name.data() + prefix.size();
-    const auto [end, error] = std::from_chars(first, name.data() + name.size(), index.emplace());
-    if (error != std::errc() || end != name.data() + name.size() || *index < 0)
+    index = text::to_number<int>(std::string_view(name).substr(prefix.size()));
+    if (!index || *index < 0)
       return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);
   } else if (name != "cuda") {
     return fail(ErrorCode::InvalidConfig, "device: wanted cpu, cuda or cuda:N, found " + name);

@@ -2,9 +2,10 @@
 // See loop.hpp.
 #include "train/loop.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,8 +105,7 @@ Result<Outcome> Loop::train() {
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
   open_stream();
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  journal_.progress_step(setup_.cursor.step, end_step(), kUnknown, /*samples_per_s=*/0, kUnknown);
+  journal_.progress_step({.step = setup_.cursor.step, .total_steps = end_step()});
   if (setup_.resumed_from != kFromMemory) {
     ZT_TRY(snapshots_.keep());
   } else {
@@ -234,24 +234,29 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
     journal_.metrics(cursor.step, values);
   }
   const double step_s = watch_.seconds() / static_cast<double>(cursor.step - first_step_);
-  journal_.progress_step(cursor.step, end_step(), cursor.loss.average(0).value_or(report.loss),
-                         static_cast<double>(cost.samples) / step_s,
-                         step_s * static_cast<double>(end_step() - cursor.step));
+  journal_.progress_step({.step = cursor.step,
+                          .total_steps = end_step(),
+                          .loss = cursor.loss.average(0).value_or(report.loss),
+                          .samples_per_s = static_cast<double>(cost.samples) / step_s,
+                          .eta_s = step_s * static_cast<double>(end_step() - cursor.step)});
 }
 
 void Loop::note_corruption() {
   const std::optional<Corruption>& found = stepper_.corruption();
   if (!found) return;
   const int64_t rank = found->is_undecided ? -1 : found->ranks.front();
-  journal_.event(contract::FaultFound{setup_.cursor.step + 1, rank, "", "hardware", text_of(*found),
-                                      "the ranks that it names end"});
+  journal_.event(contract::FaultFound{.step = setup_.cursor.step + 1,
+                                      .rank = rank,
+                                      .cause = "hardware",
+                                      .what = text_of(*found),
+                                      .action = "the named ranks were stopped"});
 }
 
 Status Loop::note_numbers(const StepReport& report) {
   if (report.is_skipped) {
     skip_reason_ = "the gradient of " + report.norms.first_nonfinite + " is not finite";
     journal_.event(contract::StepSkipped{setup_.cursor.step, skip_reason_, report.loss_scale});
-    log::warn("train", "step " + std::to_string(setup_.cursor.step) + " left out: " + skip_reason_);
+    log::warn("train", fmt::format("step {} left out: {}", setup_.cursor.step, skip_reason_));
   }
   ZT_TRY_ASSIGN(const StepNumbers numbers, numbers_of(report));
   return act_on(guard_.judge(numbers, setup_.cursor.clips));
@@ -278,14 +283,13 @@ Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
 Status Loop::act_on(const NumericJudgement& judgement) {
   const int64_t step = setup_.cursor.step;
   const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
-    journal_.event(contract::FaultFound{step, -1, "", cause, what, action});
-    log::warn("train",
-              "step " + std::to_string(step) + ": a fault of the " + cause + ": " + what + "; " + action);
+    journal_.event(contract::FaultFound{.step = step, .cause = cause, .what = what, .action = action});
+    log::warn("train", fmt::format("step {}: a fault of the {}: {}; {}", step, cause, what, action));
   };
   for (const int64_t clip : judgement.left_out)
     note("data",
-         "the loss of clip " + std::to_string(clip) + " (" +
-             setup_.clips.clips[static_cast<size_t>(clip)].video + ") was not finite in two steps",
+         fmt::format("the loss of clip {} ({}) was not finite in two steps", clip,
+                     setup_.clips.clips[static_cast<size_t>(clip)].video),
          "no more samples are taken from it");
   if (judgement.cause == NumericJudgement::Cause::Hardware)
     note("hardware",
@@ -300,9 +304,9 @@ Status Loop::act_on(const NumericJudgement& judgement) {
     case NumericJudgement::Next::Fail:
       break;
   }
-  const std::string what = std::to_string(job_.optimizer.max_skipped_steps) +
-                           " steps in a row had no finite gradient, twice the same (" + skip_reason_ +
-                           "), and no sample is to blame";
+  const std::string what =
+      fmt::format("{} steps in a row had no finite gradient, twice the same ({}), and no sample is to blame",
+                  job_.optimizer.max_skipped_steps, skip_reason_);
   note("model", what, "the run ends");
   return fail(ErrorCode::Numeric,
               what + "; go back to an earlier checkpoint with a lower optimizer.learning_rate");
@@ -313,17 +317,16 @@ Status Loop::roll_back() {
   const ClipRecord clips = setup_.cursor.clips;
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   if (const Status back = go_back(setup_, run_, journal_); !back)
-    return fail(ErrorCode::Numeric, std::to_string(guard_.skipped_in_a_row()) +
-                                        " steps in a row had no finite gradient, and " + back.error().text());
+    return fail(ErrorCode::Numeric, fmt::format("{} steps in a row had no finite gradient; {}",
+                                                guard_.skipped_in_a_row(), back.error().text()));
   setup_.cursor.clips = clips;
   first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
   saved_step_ = setup_.cursor.step;
   snapshots_.drop_later();
   stepper_.went_to(setup_.cursor.step);
   open_stream();
-  const std::string reason = "steps " + std::to_string(setup_.cursor.step + 1) + " to " +
-                             std::to_string(from) +
-                             " are made again: the last of them had no finite gradient";
+  const std::string reason = fmt::format(
+      "steps {} to {} are made again: the last of them had no finite gradient", setup_.cursor.step + 1, from);
   journal_.event(contract::ScheduleChanged{setup_.cursor.step, end_step(), reason});
   log::warn("train", reason);
   return {};
@@ -350,9 +353,9 @@ void Loop::look_at_clock() {
   cursor.early_decay = plan_early_decay(time_cap(), pace);
   if (!cursor.early_decay) return;
   cursor.decay_cap_s = job_.time_cap_s;
-  const std::string reason = "at this pace the time cap ends the run at step " +
-                             std::to_string(cursor.early_decay->end) + " of " +
-                             std::to_string(job_.max_train_steps) + ": the learning rate decays from here";
+  const std::string reason = fmt::format(
+      "at this pace the time cap ends the run at step {} of {}: the learning rate decays from here",
+      cursor.early_decay->end, job_.max_train_steps);
   journal_.event(contract::ScheduleChanged{cursor.step, cursor.early_decay->end, reason});
   log::info("train", reason);
 }
@@ -362,7 +365,8 @@ void Loop::save(bool is_last) {
   const clock::Stopwatch watch;
   journal_.progress(contract::Phase::Saving);
   checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.rank());
-  if (const auto loss = validator_->loss_at(snapshot.step)) snapshot.metrics["val_loss"] = *loss;
+  if (const auto loss = validator_->loss_at(snapshot.step))
+    snapshot.metrics[contract::kValidationLoss] = *loss;
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync_later();
   saved_step_ = setup_.cursor.step;
@@ -372,8 +376,8 @@ void Loop::save(bool is_last) {
 Status Loop::take_saves(bool is_last) {
   for (const checkpoint::SaveResult& done : saver_.take_results()) {
     if (!done.status) {
-      journal_.event(contract::Warning{
-          "checkpoint", "step " + std::to_string(done.step) + ": " + done.status.error().text()});
+      journal_.event(
+          contract::Warning{"checkpoint", fmt::format("step {}: {}", done.step, done.status.error().text())});
       if (done.step == saved_step_) saved_step_ = -1;
       // A later launch owns the folder, or a newer generation the group.
       if (done.status.error().code == ErrorCode::Superseded) return fail(done.status.error());
@@ -382,8 +386,7 @@ Status Loop::take_saves(bool is_last) {
         return fail(done.status.error());
       continue;
     }
-    journal_.event(contract::CheckpointSaved{done.step, done.name, static_cast<int64_t>(done.bytes),
-                                             done.stall_s, done.write_s});
+    journal_.event(checkpoint::event_of(done));
     for (const int64_t step : done.removed_steps)
       journal_.event(contract::CheckpointRemoved{step, contract::checkpoint_name(step)});
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One optimizer step: forward and backward of every lane's micro batches, sum over lanes, clip, update.
-// Nothing here reads files, clocks apart, or knows what comes next.
+// Nothing here reads files or knows what comes next; clocks are read only to time its parts.
 #pragma once
 
 #include <cstddef>

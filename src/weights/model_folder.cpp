@@ -26,7 +26,7 @@ Result<OrderedJson> parse_object(std::string_view text, std::string_view what) {
   OrderedJson parsed;
   if (!is_deep) parsed = OrderedJson::parse(text, watch_depth, /*allow_exceptions=*/false);
   if (is_deep || !parsed.is_object())
-    return fail(ErrorCode::Corrupt, fmt::format("{} is no JSON object", what));
+    return fail(ErrorCode::Corrupt, fmt::format("{} is not a JSON object", what));
   return parsed;
 }
 

@@ -87,7 +87,7 @@ Result<fs::path> find_weights_file(const fs::path& folder) {
 
 Result<ShardIndex> parse_shard_index(std::string_view json, std::string_view label) {
   const auto corrupt = [&](std::string_view what) {
-    return fail(ErrorCode::Corrupt, fmt::format("{} is no index of sharded weights: {}", label, what));
+    return fail(ErrorCode::Corrupt, fmt::format("{} is not an index of sharded weights: {}", label, what));
   };
   bool is_deep = false;
   const Json root = Json::parse(
@@ -102,10 +102,10 @@ Result<ShardIndex> parse_shard_index(std::string_view json, std::string_view lab
   if (map == root.end() || !map->is_object() || map->empty()) return corrupt("it has no weight_map");
   ShardIndex index;
   for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string()) return corrupt("a file name is no string");
+    if (!file.is_string()) return corrupt("a file name is not a string");
     const auto& name = file.get_ref<const std::string&>();
     if (!is_plain_file_name(name))
-      return corrupt(fmt::format("{} is no file name within the folder", text::quoted(name)));
+      return corrupt(fmt::format("{} does not name a file within the folder", text::quoted(name)));
     index[name].push_back(tensor);
   }
   return index;

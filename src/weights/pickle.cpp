@@ -273,7 +273,7 @@ Status Machine::append_to_top(const std::vector<NodeId>& items) {
         return corrupt("a dictionary has a key without a value");
       break;
     default:
-      return corrupt("it fills a value that is no container");
+      return corrupt("it fills a value that is not a container");
   }
   items_ += items.size();
   if (items_ > kMaxItems) return exhausted();
@@ -293,7 +293,7 @@ Status Machine::push_global() {
 Status Machine::push_stack_global() {
   ZT_TRY_ASSIGN(std::vector<NodeId> names, take(2));
   if (tree_[names[0]].kind != NodeKind::Text || tree_[names[1]].kind != NodeKind::Text) {
-    return corrupt("the name of a class is no text");
+    return corrupt("the name of a class is not a text");
   }
   return push({.kind = NodeKind::Global, .integer = 0, .text = {}, .items = std::move(names)});
 }
@@ -301,7 +301,7 @@ Status Machine::push_stack_global() {
 // REDUCE and NEWOBJ: callee, argument tuple.
 Status Machine::push_call() {
   ZT_TRY_ASSIGN(std::vector<NodeId> parts, take(2));
-  if (tree_[parts[1]].kind != NodeKind::Tuple) return corrupt("the arguments of a call are no tuple");
+  if (tree_[parts[1]].kind != NodeKind::Tuple) return corrupt("the arguments of a call are not a tuple");
   return push({.kind = NodeKind::Call, .integer = 0, .text = {}, .items = std::move(parts)});
 }
 
@@ -422,7 +422,7 @@ Result<PickleTree> Machine::run() {
                               "state dict again from PyTorch.",
                               label_, *code));
     } else {
-      return corrupt(fmt::format("0x{:02x} is no opcode", *code));
+      return corrupt(fmt::format("0x{:02x} is not an opcode", *code));
     }
   }
   if (stack_.size() != 1 || !marks_.empty()) return corrupt("it does not end with one value");

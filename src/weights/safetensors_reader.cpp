@@ -42,7 +42,7 @@ class HeaderWalker final : public nlohmann::json_sax<Json> {
   bool null() override { return refuse("null"); }
   bool boolean(bool) override { return refuse("a boolean"); }
   bool number_float(number_float_t, const string_t&) override {
-    return refuse("a number that is no integer");
+    return refuse("a number that is not an integer");
   }
   bool number_integer(number_integer_t) override { return refuse("a negative number"); }
   bool binary(binary_t&) override { return refuse("binary data"); }

@@ -195,12 +195,12 @@ Status Collector::visit_pairs(const std::vector<std::pair<NodeId, NodeId>>& pair
 Result<std::vector<int64_t>> Collector::read_ints(NodeId id, const std::string& name) const {
   const PickleNode& node = tree_[id];
   if ((node.kind != NodeKind::Tuple && node.kind != NodeKind::List) || node.items.size() > kMaxDims) {
-    return corrupt(name, "has a size or stride that is no short tuple");
+    return corrupt(name, "has a size or stride that is not a short tuple");
   }
   std::vector<int64_t> out;
   for (const NodeId item : node.items) {
     if (tree_[item].kind != NodeKind::Int || tree_[item].integer < 0) {
-      return corrupt(name, "has a size or stride that is negative or no integer");
+      return corrupt(name, "has a size or stride that is negative or not an integer");
     }
     out.push_back(tree_[item].integer);
   }
@@ -284,7 +284,7 @@ Result<StorageId> read_storage_id(const PickleTree& tree, NodeId persistent, std
   const auto corrupt = [&](std::string_view what) {
     return fail(ErrorCode::Corrupt, fmt::format("{}: a tensor's storage {}", label, what));
   };
-  if (tree[persistent].kind != NodeKind::Persistent) return corrupt("is no reference to the file");
+  if (tree[persistent].kind != NodeKind::Persistent) return corrupt("is not a reference to the file");
   const auto& parts = tree[tree[persistent].items[0]].items;
   if (tree[tree[persistent].items[0]].kind != NodeKind::Tuple || parts.size() < 5 ||
       tree[parts[0]].text != "storage" || tree[parts[2]].kind != NodeKind::Text ||

@@ -62,7 +62,7 @@ Result<Bytes> storage_of(const ZipArchive& archive, std::string_view root, const
 
 tl::unexpected<Error> corrupt_stream(std::string_view label, std::string_view what) {
   return fail(ErrorCode::Corrupt,
-              fmt::format("{} is no whole PyTorch file: {}. Fetch it again.", label, what));
+              fmt::format("{} is not a complete PyTorch file: {}. Fetch it again.", label, what));
 }
 
 // Reads the next pickle of a stream and moves past it.
@@ -74,7 +74,7 @@ Result<PickleTree> next_pickle(Bytes file, size_t& position, std::string_view la
 
 Status check_system_info(const PickleTree& tree, std::string_view label) {
   const PickleNode& root = tree[tree.root];
-  if (root.kind != NodeKind::Dict) return corrupt_stream(label, "its system information is no dictionary");
+  if (root.kind != NodeKind::Dict) return corrupt_stream(label, "its system information is not a dictionary");
   for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
     const PickleNode& value = tree[root.items[i + 1]];
     if (tree[root.items[i]].text == "little_endian" && value.kind == NodeKind::Bool && value.integer == 0) {
@@ -113,7 +113,8 @@ Result<std::unordered_map<std::string_view, StorageId>> storages_named(const Pic
 Result<std::unordered_map<std::string_view, Bytes>> read_storages(
     const PickleTree& keys, Bytes data, const std::unordered_map<std::string_view, StorageId>& named,
     std::string_view label) {
-  if (keys[keys.root].kind != NodeKind::List) return corrupt_stream(label, "its list of storages is no list");
+  if (keys[keys.root].kind != NodeKind::List)
+    return corrupt_stream(label, "its list of storages is not a list");
   std::unordered_map<std::string_view, Bytes> out;
   ByteReader reader(data);
   for (const NodeId key : keys[keys.root].items) {

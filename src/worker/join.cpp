@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -24,6 +23,7 @@
 #include "base/process/process.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
+#include "base/text/text.hpp"
 #include "config/foreign/foreign_files.hpp"
 #include "config/paths.hpp"
 #include "contract/rank_environment.hpp"
@@ -55,9 +55,10 @@ Result<rendezvous::ClientOptions> store_of_launcher(const contract::RankPlace& p
   const std::string_view address = place.rendezvous;
   const size_t colon = address.rfind(':');
   const std::string_view port = colon == std::string_view::npos ? "" : address.substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), store.port);
-  if (port.empty() || error != std::errc() || end != port.data() + port.size())
+  const auto number = text::to_number<decltype(store.port)>(port);
+  if (!number)
     return fail(ErrorCode::InvalidArgument, "--rendezvous wants HOST:PORT, found '" + place.rendezvous + "'");
+  store.port = *number;
   store.host = address.substr(0, colon);
   if (const char* token = std::getenv(contract::kRendezvousToken)) store.token = token;
   return store;

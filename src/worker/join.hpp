@@ -47,10 +47,10 @@ Result<std::unique_ptr<rendezvous::Client>> connect_for_saves(rendezvous::Client
                                                               clock::Deadline deadline);
 
 struct JoinRules {
-  bool keeps_memory =
-      false;  ///< a launcher keeps this rank's snapshots: neighbours are linked if the job says so
-  bool ends_on_stop =
-      true;  ///< a request to stop ends the wait: no rank has anything yet that could be saved
+  /// A launcher keeps this rank's snapshots: neighbours are linked if the job says so.
+  bool keeps_memory = false;
+  /// A request to stop ends the wait: no rank has anything yet that could be saved.
+  bool ends_on_stop = true;
 };
 
 /// The other ranks; with one rank nobody is looked for. Takes `launch.saves` and sets `launch.threads` and

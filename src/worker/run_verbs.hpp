@@ -8,7 +8,7 @@
 
 namespace zt::worker {
 
-/// Exit code 0 when the run is complete, kExitResumable when it stopped on request. How it ended stands in
+/// Exit code 0 when the run is complete, kExitResumable when it stopped on request. How it ended is in
 /// the run's events, errors included. Errors: Unavailable if another process writes the run; those of
 /// training, or of train::import_weights.
 Result<int> run_launch(const contract::WorkerCall& call);

@@ -3,6 +3,7 @@
 #include "worker/training.hpp"
 
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <string>
@@ -38,9 +39,8 @@ void say_ready(const train::Setup& setup, double seconds, train::Journal& journa
   int64_t total = 0;
   for (const params::StoredParam& param : store.params()) total += param.info.numel();
   journal.event(contract::AttemptReady{seconds, store.num_trainable(), total - store.num_trainable()});
-  log::info("train", "ready after " + std::to_string(seconds) +
-                         " s, step=" + std::to_string(setup.cursor.step) +
-                         " trainable=" + std::to_string(store.num_trainable()));
+  log::info("train", fmt::format("ready after {:.1f} s: step {}, {} trainable parameters", seconds,
+                                 setup.cursor.step, store.num_trainable()));
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ constexpr const char* kPlan =
     R"("memory":{"trained_weights":4096,"frozen_weights":0,"gradients":4096,"optimizer_state":8192,"averages":0,)"
     R"("activations":1048576,"batches":0,"ahead":0,"slabs":0,"communication":0,"encoders":0,"process":0,"total":1064960,"staging":2048,)"
     R"("snapshots":4096,"held_snapshots":4096,)"
-    R"("host_optimizer_state":%ld,"host_averages":0,"host_buffers":0,"host_total":%ld},)"
+    R"("host_optimizer_state":%ld,"host_averages":0,"host_buffers":0,"host_ahead":0,"host_total":%ld},)"
     R"("available":1073741824,"fits":true,"smallest_ranks":2,)"
     R"("changes":[{"setting":"gradient_checkpointing=true","needed":524288}],)"
     R"("traffic":{"elements":256,"element_bytes":4,"snapshot_bytes":205,"deepspeed_elements":512,"to_host_bytes":2048,"from_host_bytes":1024},)"

@@ -81,7 +81,8 @@ TEST_P(Schedule, ThatDivergesIsFoundAndBlamedOnItsRank) {
   ASSERT_TRUE(missing);
   EXPECT_EQ(missing->kind, cli::Missing::Kind::Diverged);
   EXPECT_EQ(missing->ranks, std::vector<int64_t>{2});
-  EXPECT_NE(cli::text_of(*missing).find("rank 2 does something else than reduce_scatter 'unit.7 gradients'"),
+  EXPECT_NE(cli::text_of(*missing).find(
+                "rank 2 is in a different operation than reduce_scatter 'unit.7 gradients'"),
             std::string::npos)
       << cli::text_of(*missing);
 }

@@ -133,7 +133,7 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
     default:
       break;
   }
-  return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(errno_value)), {}};
+  return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(errno_value))};
 }
 
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes) {

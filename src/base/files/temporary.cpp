@@ -116,8 +116,7 @@ Status require_place_of_a_file(const fs::path& target) {
 
 Error removed_each_time(const fs::path& target) {
   return Error{ErrorCode::Unavailable,
-               fmt::format("cannot create {}: another process removes it each time", target.string()),
-               {}};
+               fmt::format("cannot create {}: another process removes it each time", target.string())};
 }
 
 }  // namespace

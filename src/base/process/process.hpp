@@ -25,7 +25,6 @@ struct Stream {
   Kind kind = Kind::Inherit;
   std::filesystem::path file;  ///< for File: appended to, made if absent
 
-  static Stream inherit() { return {}; }
   static Stream discard() { return {Kind::Discard, {}}; }
   static Stream pipe() { return {Kind::Pipe, {}}; }
   static Stream to_file(std::filesystem::path path) { return {Kind::File, std::move(path)}; }
@@ -33,8 +32,8 @@ struct Stream {
 
 struct SpawnOptions {
   std::vector<std::string> argv;  ///< argv[0] without a slash is looked up on PATH
-  std::vector<std::pair<std::string, std::string>>
-      env;                               ///< added to the parent's environment, replacing same names
+  /// Added to the parent's environment, replacing same names.
+  std::vector<std::pair<std::string, std::string>> env;
   std::filesystem::path working_folder;  ///< empty: the parent's
   bool has_input = false;                ///< standard input is a pipe for write_in(), else /dev/null
   Stream out;

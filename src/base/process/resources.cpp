@@ -5,7 +5,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <limits>
 #include <optional>
@@ -24,11 +23,7 @@ constexpr uint64_t kSmallFile = 1 << 20;
 constexpr uint64_t kNoLimit = uint64_t{1} << 60;
 
 std::optional<uint64_t> parse_number(std::string_view text) {
-  text = text::trim(text);
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return text::to_number<uint64_t>(text::trim(text));
 }
 
 std::optional<uint64_t> number_in(const fs::path& path) {

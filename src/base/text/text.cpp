@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
 namespace zt::text {
@@ -34,6 +36,20 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
   }
   return out;
 }
+
+template <class Number>
+requires std::is_arithmetic_v<Number> std::optional<Number> to_number(std::string_view text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+template std::optional<int> to_number(std::string_view);
+template std::optional<int64_t> to_number(std::string_view);
+template std::optional<uint16_t> to_number(std::string_view);
+template std::optional<unsigned> to_number(std::string_view);
+template std::optional<uint64_t> to_number(std::string_view);
+template std::optional<double> to_number(std::string_view);
 
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);

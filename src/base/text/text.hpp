@@ -5,9 +5,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace zt::text {
@@ -15,6 +17,12 @@ namespace zt::text {
 std::vector<std::string> split(std::string_view s, char separator);
 std::string_view trim(std::string_view s);
 std::string join(std::span<const std::string> parts, std::string_view separator);
+
+/// The number that the whole text is, as std::from_chars reads it: no blanks and no '+'. Nothing for any
+/// other text, and where the number does not fit. A double may be "inf" or "nan". For int, int64_t, uint16_t,
+/// unsigned, uint64_t and double.
+template <class Number>
+requires std::is_arithmetic_v<Number> std::optional<Number> to_number(std::string_view text);
 
 /// Levenshtein distance.
 size_t edit_distance(std::string_view a, std::string_view b);

@@ -16,12 +16,11 @@ TEST(FirstCause, SaysWhoWhereWhatAndWhatToDoInOneLine) {
   cause.progress->activity = contract::Activity::Backward;
   cause.progress->unit = "unit.7";
 
-  EXPECT_EQ(text(cause),
-            "rank 3 on b failed first, after step 12, training (backward unit.7): no memory left for unit.7; "
-            "its log is "
-            "runs/r/attempts/1/rank-00003.log; Memory or disk does not suffice. The message says how much is "
-            "needed and "
-            "what to change.");
+  EXPECT_EQ(
+      text(cause),
+      "rank 3 on b failed first, after step 12, training (backward unit.7): no memory left for unit.7; "
+      "its log is runs/r/attempts/1/rank-00003.log; Not enough memory or disk space. The message says how "
+      "much is needed and what to change.");
 }
 
 TEST(FirstCause, ASignalSpeaksForARankThatHadNoTime) {
@@ -30,8 +29,7 @@ TEST(FirstCause, ASignalSpeaksForARankThatHadNoTime) {
   EXPECT_EQ(
       text(cause),
       "rank 1 on a failed first: it ended by signal 9 (Killed), most often sent by the kernel for lack of "
-      "memory; its log "
-      "is log; `zoetrope train --resume` goes on from the last checkpoint.");
+      "memory; its log is log; `zoetrope train --resume` goes on from the last checkpoint.");
 }
 
 TEST(FirstCause, AStrangeExitCodeIsACrash) {
@@ -40,8 +38,7 @@ TEST(FirstCause, AStrangeExitCodeIsACrash) {
   EXPECT_EQ(
       text(cause),
       "rank 0 on a failed first: it ended with exit code 3; its log is log; `zoetrope train --resume` goes "
-      "on from the last "
-      "checkpoint.");
+      "on from the last checkpoint.");
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ std::string text_of(const Missing& missing) {
                   missing.exchange.sequence, missing.exchange.group);
   if (missing.kind == Missing::Kind::NotEntered)
     return fmt::format("{} {} not entered {}", who, is_one ? "has" : "have", what);
-  return is_one ? fmt::format("{} does something else than {}", who, what)
+  return is_one ? fmt::format("{} is in a different operation than {}", who, what)
                 : fmt::format("{} do different things at {}", who, what);
 }
 

@@ -44,7 +44,7 @@ TEST(FirstMissing, NamesWhoLeavesTheScheduleOfTheOthers) {
   ASSERT_TRUE(missing);
   EXPECT_EQ(missing->kind, Missing::Kind::Diverged);
   EXPECT_EQ(text_of(*missing),
-            "rank 1 does something else than reduce_scatter 'unit.7' (exchange 7 of world)");
+            "rank 1 is in a different operation than reduce_scatter 'unit.7' (exchange 7 of world)");
 }
 
 TEST(FirstMissing, NamesBothOfTwoThatDiffer) {

@@ -53,8 +53,9 @@ class HangRule {
   std::vector<Hang> look(double now_s, std::span<const std::optional<RankLook>> ranks);
 
   static constexpr double kLongestLook_s = 1;
-  /// Thirty times the usual duration of an action: a rank that shares its cores with others, or has lost some
-  /// of them, gets there only if it needs thirty times the usual work.
+  /// Ten times the words' own limit, which is three times the usual duration (train/journal/silence.hpp), so
+  /// thirty times: a rank that shares its cores with others, or has lost some of them, gets there only if it
+  /// needs thirty times the usual work.
   static constexpr double kSpinTimes = 10;
 
  private:

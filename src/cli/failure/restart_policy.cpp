@@ -40,7 +40,7 @@ bool is_worth_a_restart(const process::Exit& exit) {
   if (exit.signal != 0) return true;
   if (exit.code == contract::kExitStoppedNow) return false;
   const auto error = contract::error_of_exit(exit.code);
-  return !error || policy(*error).restart == RestartScope::Worker;
+  return !error || policy(*error).restarts_worker;
 }
 
 bool is_own_doing(const RankFailure& failure) {

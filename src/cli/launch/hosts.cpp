@@ -5,9 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 #include <optional>
+
+#include "base/text/text.hpp"
 
 namespace zt::cli {
 namespace {
@@ -16,11 +17,8 @@ constexpr int64_t kMaxSlots = 1024;
 
 /// A number of ranks; none for any other text.
 std::optional<int64_t> slots_of(std::string_view text) {
-  int64_t slots = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), slots);
-  const bool is_good =
-      error == std::errc() && end == text.data() + text.size() && slots >= 1 && slots <= kMaxSlots;
-  return is_good ? std::optional(slots) : std::nullopt;
+  const auto slots = text::to_number<int64_t>(text);
+  return slots && *slots >= 1 && *slots <= kMaxSlots ? slots : std::nullopt;
 }
 
 /// A name that begins with a dash would be an option of ssh.
@@ -35,13 +33,6 @@ Status append(std::vector<HostSlots>& hosts, std::string_view name, int64_t slot
   return {};
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
 /// "a slots=4" -> {a, 4}; the name is empty if it is no such line.
 HostSlots parse_line(std::string_view line) {
   const size_t name_end = line.find_first_of(" \t");
@@ -49,7 +40,7 @@ HostSlots parse_line(std::string_view line) {
   if (!is_host_name(name)) return {};
   if (name_end == std::string_view::npos) return {std::string(name), 1};
   constexpr std::string_view kSlots = "slots=";
-  const std::string_view rest = trimmed(line.substr(name_end));
+  const std::string_view rest = text::trim(line.substr(name_end));
   const auto slots = rest.starts_with(kSlots) ? slots_of(rest.substr(kSlots.size())) : std::nullopt;
   return slots ? HostSlots{std::string(name), *slots} : HostSlots{};
 }
@@ -88,8 +79,8 @@ Result<std::vector<HostSlots>> parse_hosts(std::string_view text) {
         colon == std::string_view::npos ? std::optional<int64_t>(1) : slots_of(part.substr(colon + 1));
     if (!is_host_name(name) || !slots)
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("'{}' in '{}' is no host: wanted HOST or HOST:RANKS with 1 to {} ranks", part,
-                              text, kMaxSlots));
+                  fmt::format("'{}' in '{}' is not a host: wanted HOST or HOST:RANKS with 1 to {} ranks",
+                              part, text, kMaxSlots));
     ZT_TRY(append(hosts, name, *slots));
     if (comma == std::string_view::npos) return hosts;
     rest.remove_prefix(comma + 1);
@@ -104,7 +95,7 @@ Result<std::vector<HostSlots>> parse_hostfile(std::string_view text) {
     const std::string_view raw = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     ++number;
-    const std::string_view line = trimmed(raw.substr(0, raw.find('#')));
+    const std::string_view line = text::trim(raw.substr(0, raw.find('#')));
     if (line.empty()) continue;
     const HostSlots host = parse_line(line);
     if (host.name.empty())
@@ -126,9 +117,8 @@ Result<std::vector<HostSlots>> hosts_of_slurm(const contract::Environment& envir
   const std::string list = text("SLURM_JOB_NODELIST");
   if (list.empty())
     return fail(ErrorCode::InvalidArgument,
-                "--hosts slurm: SLURM_JOB_NODELIST is not set, so this is no job of Slurm's; call it from a "
-                "script that "
-                "sbatch runs, or inside salloc");
+                "--hosts slurm: SLURM_JOB_NODELIST is not set, so this is not a Slurm job: call it from a "
+                "script that sbatch runs, or inside salloc");
   auto names = contract::expand_node_list(list);
   if (!names) return fail(std::move(names.error()).with("while reading SLURM_JOB_NODELIST"));
   ZT_TRY_ASSIGN(std::vector<int64_t> tasks, tasks_per_node(text("SLURM_TASKS_PER_NODE")));

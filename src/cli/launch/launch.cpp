@@ -38,15 +38,15 @@ Status spread_over_hosts(WorkerSession& session, const contract::Attempt& attemp
   if (ec) return fail(ErrorCode::Unavailable, "cannot read /proc/self/exe: is /proc mounted?");
   int64_t first = 0;
   for (const HostSlots& host : options.hosts) {
-    HostCall call{fs::absolute(session.call.run_dir, ec),
-                  attempt.generation,
-                  host.name,
-                  first,
-                  host.slots,
-                  session.call.place.ranks,
-                  session.call.place.rendezvous,
-                  session.rendezvous_token,
-                  session.keeps_memory};
+    HostCall call{.run_dir = fs::absolute(session.call.run_dir, ec),
+                  .generation = attempt.generation,
+                  .host = host.name,
+                  .first_rank = first,
+                  .num_here = host.slots,
+                  .ranks = session.call.place.ranks,
+                  .rendezvous = session.call.place.rendezvous,
+                  .token = session.rendezvous_token,
+                  .keeps_memory = session.keeps_memory};
     session.hosts.push_back({std::move(call), agent_command(options, host.name, program.string()),
                              attempt.folder / fmt::format("host-{}.log", host.name)});
     for (int64_t i = 0; i < host.slots; ++i, ++first)

@@ -47,8 +47,8 @@ struct RankPlaces {
 Status check_places(const RankPlaces& places);
 
 /// One launch: begins an attempt, runs the worker, writes report.html whatever came out. Where another launch
-/// of the run was quicker nothing of this one stays. `changed_yaml`: the
-/// configuration of this and later launches, where it is not the run's own. Returns the exit code.
+/// of the run was quicker nothing of this one stays. `changed_yaml`: the configuration of this and later
+/// launches, where it is not the run's own. Returns the exit code.
 Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::string>& changed_yaml = {},
                        const RankPlaces& places = {});
 

@@ -2,6 +2,7 @@
 #include "cli/output/output.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 
@@ -20,11 +21,14 @@ void note(std::string_view line) {
 
 void print_error(const Error& error) {
   note("zoetrope: error: " + error.text());
-  // Usage and configuration messages carry their own advice.
-  const ErrorPolicy& row = policy(error.code);
-  // What this program gives up on request has saved nothing: the row's advice is about runs.
-  if (row.exit_code != 2 && error.code != ErrorCode::Cancelled)
-    note("hint: " + std::string(row.operator_text));
+  print_hint(error.code);
+}
+
+void print_hint(ErrorCode code) {
+  using enum ErrorCode;
+  constexpr std::array kMessagesLackAdvice = {Permission, Unavailable, Timeout, PeerLost, Internal};
+  if (std::ranges::find(kMessagesLackAdvice, code) != kMessagesLackAdvice.end())
+    note("hint: " + std::string(policy(code).operator_text));
 }
 
 int finish_output(int code) {

@@ -15,8 +15,10 @@ namespace zt::cli {
 void print(std::string_view text);
 /// One line for the person, to stderr.
 void note(std::string_view line);
-/// "zoetrope: error: ..." and what to do about its kind, to stderr.
+/// "zoetrope: error: ..." and its hint, to stderr.
 void print_error(const Error& error);
+/// What to do about an error of this kind, to stderr; nothing for kinds whose messages say it themselves.
+void print_hint(ErrorCode code);
 /// Flushes stdout; the exit code to leave with: `code`, or 1 if results were lost (disk full; a closed pipe
 /// is no loss).
 int finish_output(int code);

@@ -52,18 +52,22 @@ TEST(ProgressText, UnknownPartsAreLeftOut) {
   EXPECT_EQ(progress_text(p, 80), "loading  reference_unet");
 }
 
-// "Stopped after saving, go on with --resume" is about runs; a dry run has neither.
-TEST(PrintError, WhatWasGivenUpOnRequestHasNoHint) {
+std::string printed(ErrorCode code) {
   ::testing::internal::CaptureStderr();
-  print_error({ErrorCode::Cancelled, "stopped before p, a pipe, was written", {}});
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "zoetrope: error: stopped before p, a pipe, was written\n");
+  print_error({code, "there is no x"});
+  return ::testing::internal::GetCapturedStderr();
+}
 
-  ::testing::internal::CaptureStderr();
-  print_error({ErrorCode::NotFound, "there is no x", {}});
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "zoetrope: error: there is no x\nhint: " +
-                std::string(policy(ErrorCode::NotFound).operator_text) + "\n");
+TEST(PrintError, HintsOnlyWhereTheMessageHasNoAdvice) {
+  EXPECT_EQ(printed(ErrorCode::NotFound), "zoetrope: error: there is no x\n");
+  EXPECT_EQ(printed(ErrorCode::Permission), "zoetrope: error: there is no x\nhint: " +
+                                                std::string(policy(ErrorCode::Permission).operator_text) +
+                                                "\n");
+}
+
+// Its row's advice, to go on with --resume, is about runs; a dry run has neither.
+TEST(PrintError, WhatWasGivenUpOnRequestHasNoHint) {
+  EXPECT_EQ(printed(ErrorCode::Cancelled), "zoetrope: error: there is no x\n");
 }
 
 TEST(ProgressText, BarTakesTheRoomThatIsLeft) {

@@ -129,8 +129,12 @@ void HangGuard::write_event(const Found& found, const std::string& what) const {
   auto events =
       contract::EventWriter::create(run->events(), found.words.generation, fmt::format("hang-rank{}", rank));
   if (events)
-    (void)events->write(contract::FaultFound{found.words.step, rank, host_of(session_.call), "hang", what,
-                                             "the rank was killed"});
+    (void)events->write(contract::FaultFound{.step = found.words.step,
+                                             .rank = rank,
+                                             .host = host_of(session_.call),
+                                             .cause = "hang",
+                                             .what = what,
+                                             .action = "the rank was killed"});
 }
 
 }  // namespace zt::cli

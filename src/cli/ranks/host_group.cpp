@@ -116,7 +116,8 @@ void HostGroup::note_lost(Host& host, const process::Exit& exit) {
                   said.empty() ? "" : ": " + said, host.part.log.string());
   if (!host.has_served)
     words += fmt::format(
-        "; it never answered: does {} reach {} without asking, and is this program there, at the same path?",
+        "; no answer: check that `{} {}` works without a password "
+        "and that zoetrope is at the same path there",
         host.part.command.front(), call.host);
   for (int64_t i = 0; i < call.num_here; ++i) {
     const auto rank = static_cast<size_t>(call.first_rank + i);

@@ -208,9 +208,11 @@ Result<std::string> Recovery::leave_out(const DeadlySamples& deadly) const {
     lines += fmt::format("zoetrope: clip {} is left out from here on ({}): {}\n", sample.clip,
                          run.left_out().string(), why);
     if (events)
-      (void)events->write(contract::FaultFound{words ? words->step : 0, second.rank, "", "data",
-                                               fmt::format("clip {}: {}", sample.clip, why),
-                                               "no more samples are taken from it"});
+      (void)events->write(contract::FaultFound{.step = words ? words->step : 0,
+                                               .rank = second.rank,
+                                               .cause = "data",
+                                               .what = fmt::format("clip {}: {}", sample.clip, why),
+                                               .action = "no more samples are taken from it"});
   }
   ZT_TRY(files::write_atomic(run.left_out(), contract::to_json(clips)));
   return lines;

@@ -140,7 +140,7 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_
   } else if (const std::string words = words_of(session, end); last_error(log).empty() && !words.empty()) {
     note("zoetrope: error: " + words);
   }
-  if (error && exit.code != contract::kExitUsage) note("hint: " + std::string(policy(*error).operator_text));
+  if (error) print_hint(*error);
   return {exit.shell_code(), has_said};
 }
 
@@ -166,7 +166,9 @@ std::string host_of(const contract::WorkerCall& call) {
 Result<fs::path> find_worker() {
   if (const char* named = std::getenv("ZT_WORKER"); named && *named) {
     if (::access(named, X_OK) == 0) return fs::path(named);
-    return fail(ErrorCode::NotFound, fmt::format("ZT_WORKER names {}, which is no program", named));
+    return fail(
+        ErrorCode::NotFound,
+        fmt::format("ZT_WORKER is set to {}, which is not an executable file: correct or unset it", named));
   }
   return find_sibling("zoetrope-worker");
 }

@@ -52,7 +52,8 @@ Result<int> convert(const ConvertOptions& options) {
                   text::join(options.files, " "), asked.ranks, config::freeze_written(asked.resolved));
   std::error_code ignored;
   if (!options.to.empty() && std::filesystem::exists(options.to, ignored))
-    return fail(ErrorCode::AlreadyExists, fmt::format("{} is there already", options.to));
+    return fail(ErrorCode::AlreadyExists,
+                fmt::format("{} already exists: choose another with -o, or remove it", options.to));
   if (!options.to.empty()) ZT_TRY(files::write_atomic(options.to, yaml));
   if (options.as_json) {
     print(asked_json(asked));
@@ -72,8 +73,7 @@ void add_convert(CLI::App& app, Action& chosen) {
       app.add_subcommand("convert", "Files of accelerate, DeepSpeed and Moore-AnimateAnyone into a job file");
   const auto options = std::make_shared<ConvertOptions>();
   verb->add_option("FILE", options->files, "One of each kind at most, and a job's own file")->required();
-  verb->add_option("-o", options->to, "Where the job file goes; without it, to standard output")
-      ->type_name("FILE");
+  verb->add_option("-o", options->to, "Job file to write; default: standard output")->type_name("FILE");
   verb->add_flag("--json", options->as_json, "Every value and what became of every key, as JSON");
   verb->footer(
       "Example: zoetrope convert stage1.yaml ds_config.yaml -o job.yaml\ndocs/deepspeed.md lists all keys.");

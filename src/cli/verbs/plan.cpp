@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/limits.hpp"
 #include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
@@ -165,7 +166,7 @@ Result<int> plan(const PlanOptions& options, config::LoadRequest request) {
 }  // namespace
 
 void add_plan(CLI::App& app, Action& chosen) {
-  auto* verb = app.add_subcommand("plan", "What a training would take and cost on so many ranks");
+  auto* verb = app.add_subcommand("plan", "Estimate memory, traffic and time of a training");
   const auto options = std::make_shared<PlanOptions>();
   JobOptions job(*verb, config::values(config::TrainJob{}));
   verb->add_option("--ranks", options->ranks, "Ranks that train together; default 1, or accelerate's")

@@ -68,8 +68,8 @@ void add_store(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("store", "Keep the store through which the ranks of one launch meet");
   verb->group("");
   const auto options = std::make_shared<StoreOptions>();
-  verb->add_option("--file", options->file, "Where to say how it is reached")->required();
-  verb->add_option("--launch", options->launch, "Whose it is")->required();
+  verb->add_option("--file", options->file, "File to write the store's address to")->required();
+  verb->add_option("--launch", options->launch, "Launch that the store belongs to")->required();
   verb->add_option("--ranks", options->ranks, "Number of ranks")->required();
   verb->add_option("--known-as", options->known_as, "What other hosts call this one");
   verb->add_flag("--one-host", options->is_one_host, "All ranks are on this host");

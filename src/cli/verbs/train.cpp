@@ -5,12 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <variant>
 
 #include "base/files/files.hpp"
+#include "base/limits.hpp"
+#include "base/text/text.hpp"
 #include "cli/launch/hosts.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
@@ -43,11 +44,9 @@ struct TrainOptions {
   ForeignOptions foreign;
 };
 
-std::string is_rank_count(const std::string& text) {
-  int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool is_good =
-      error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= kMaxRanks;
+std::string rank_count_error(const std::string& text) {
+  const int64_t count = text::to_number<int64_t>(text).value_or(0);
+  const bool is_good = count >= 1 && count <= kMaxRanks;
   return is_good ? "" : fmt::format("wanted a whole number from 1 to {}, found '{}'", kMaxRanks, text);
 }
 
@@ -205,14 +204,15 @@ Result<int> resume(const TrainOptions& options, const config::LoadRequest& reque
 }
 
 /// A script's variable that was never set must not train here alone.
-std::string is_given(const std::string& text) { return text.empty() ? "wanted a text, found none" : ""; }
+std::string empty_value_error(const std::string& text) {
+  return text.empty() ? "wanted a value, found an empty string" : "";
+}
 
 /// Returns --ranks.
 const CLI::Option* add_places(CLI::App& verb, TrainOptions& options) {
   auto* ranks =
-      verb.add_option("--ranks", options.ranks,
-                      "Processes that train the run together on this host; --resume may use another number")
-          ->check(is_rank_count)
+      verb.add_option("--ranks", options.ranks, "Number of processes on this host; may differ at --resume")
+          ->check(rank_count_error)
           ->capture_default_str();
   auto* hosts =
       verb.add_option(
@@ -220,20 +220,20 @@ const CLI::Option* add_places(CLI::App& verb, TrainOptions& options) {
               "Hosts that train the run together, with their ranks, by ssh: a:4,b:4; or 'slurm', for\n"
               "the nodes and tasks of this Slurm job, and slurm:4 for 4 ranks on each node. They share\n"
               "the runs folder and this program's path")
-          ->check(is_given)
+          ->check(empty_value_error)
           ->excludes(ranks);
   verb.add_option("--hostfile", options.hostfile, "The same as a file: lines HOST slots=N")
-      ->check(is_given)
+      ->check(empty_value_error)
       ->excludes(ranks)
       ->excludes(hosts);
   verb.add_option("--ssh", options.elsewhere.ssh, "How to reach the hosts, e.g. \"ssh -p 2222\"")
-      ->check(is_given)
+      ->check(empty_value_error)
       ->capture_default_str();
   verb.add_option(
       "--address", options.elsewhere.address,
       "This host's numeric address, as the hosts reach it; default: the one on the route to them");
   verb.add_option("--max-restarts", options.max_restarts,
-                  "How often in an hour ranks that die, or their hosts, are started again; 0 = never")
+                  "Restarts of dead ranks or lost hosts allowed per hour; 0 = none")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   return ranks;
@@ -248,7 +248,7 @@ void add_train(CLI::App& app, Action& chosen) {
   job.add("--name", "name", "Name of the run")
       .add("--device", "device", "cpu, cuda or cuda:N")
       .add("--steps", "max_train_steps", "Optimizer steps")
-      .add("--seed", "seed", "Seed of everything random");
+      .add("--seed", "seed", "Random seed of the run");
   auto* resumes = verb->add_option("--resume", options->resume,
                                    "Go on with this run: id, unique beginning, path, or 'latest'");
   const auto* runs_dir = add_runs_folder(*verb, options->runs_folder);

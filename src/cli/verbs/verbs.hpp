@@ -14,9 +14,6 @@ class App;
 
 namespace zt::cli {
 
-/// That a command takes.
-inline constexpr int64_t kMaxRanks = 4096;
-
 /// Runs a verb; the value is the exit code.
 using Action = std::function<Result<int>()>;
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/limits.hpp"
 #include "base/text/text.hpp"
 #include "config/foreign/offload.hpp"
 #include "config/internal/foreign.hpp"
@@ -16,7 +17,6 @@ namespace zt::config::foreign {
 namespace {
 
 constexpr std::array<std::string_view, 5> kKinds = {"NO", "MULTI_CPU", "MULTI_GPU", "DEEPSPEED", "FSDP"};
-constexpr int64_t kMostRanks = 4096;
 constexpr std::string_view kStage = "parallel.zero_stage", kPrecision = "precision.mixed_precision",
                            kShardRanks = "parallel.shard_ranks";
 
@@ -228,10 +228,10 @@ Result<KeyFile> read_accelerate(Source source, const YamlNode& root) {
   ZT_TRY(check_kind(file));
   ZT_TRY(check_deepspeed_file(file));
   const int64_t processes = whole_or(file, "num_processes", -1);
-  if (processes < -1 || processes == 0 || processes > kMostRanks)
+  if (processes < -1 || processes == 0 || processes > kMaxRanks)
     return fail(
         file.error(*file.find("num_processes"),
-                   fmt::format("num_processes: wanted 1 to {}, or -1, found {}", kMostRanks, processes)));
+                   fmt::format("num_processes: wanted 1 to {}, or -1, found {}", kMaxRanks, processes)));
   return file;
 }
 

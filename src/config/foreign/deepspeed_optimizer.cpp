@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 #include <utility>
 
+#include "base/text/text.hpp"
 #include "config/foreign/deepspeed.hpp"
 #include "config/internal/foreign.hpp"
 
@@ -17,11 +17,7 @@ namespace {
 constexpr std::string_view kRate = "optimizer.learning_rate";
 
 /// Of an entry whose type is Type::Number or Type::Int.
-double number(const Entry& entry) {
-  double value = 0;
-  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
-  return value;
-}
+double number(const Entry& entry) { return text::to_number<double>(entry.value).value_or(0); }
 
 struct Default {
   std::string_view theirs, ours, value;
@@ -87,7 +83,7 @@ Status check_scheduler_keys(const KeyFile& file, const std::string& type) {
     const bool is_ratio = key.ends_with(".warmup_min_ratio") || key.ends_with(".cos_min_ratio");
     const bool is_total = key.ends_with(".total_num_steps") && type == "warmuplr";
     if ((is_cosine && is_rate) || (!is_cosine && is_ratio) || is_total)
-      return fail(file.source.error(entry.key_at, fmt::format("{} is no key of {}", key, type)));
+      return fail(file.source.error(entry.key_at, fmt::format("unknown {} key {}", type, key)));
     if (key.ends_with(".warmup_num_steps") && !entry.is_auto && number(entry) < 1)
       return fail(file.error(entry, fmt::format("{}: wanted at least 1, found {}", key, entry.value)));
   }

@@ -194,7 +194,7 @@ TEST_F(ForeignFilesTest, SchedulersThatAreNotBuiltAreRefused) {
   EXPECT_THAT(message(deepspeed(R"("scheduler": {"type": "OneCycle", "params": {"cycle_min_lr": 1}})")),
               HasSubstr("only WarmupLR, WarmupDecayLR, WarmupCosineLR are built, found \"OneCycle\""));
   EXPECT_THAT(message(deepspeed(R"("scheduler": {"type": "WarmupLR", "params": {"cos_min_ratio": 0.1}})")),
-              HasSubstr("cos_min_ratio is no key of warmuplr"));
+              HasSubstr("unknown warmuplr key scheduler.params.cos_min_ratio"));
   EXPECT_THAT(message(deepspeed(R"("scheduler": {"type": "WarmupLR", "params": {"warmup_num_steps": 0}})")),
               HasSubstr("wanted at least 1"));
   EXPECT_THAT(message(deepspeed(R"("scheduler": {"type": "WarmupLR", "params": {"warmup_min_lr": 1}})")),

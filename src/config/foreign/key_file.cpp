@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -21,18 +20,13 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kPrefixes
     {{"fsdp_config.", "fsdp_"}, {"parallelism_config.", "parallelism_config_"}}};
 
 std::optional<double> read_number(const YamlNode& node) {
-  const std::string_view text = node.text;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number = !node.is_quoted && error == std::errc() && end == text.data() + text.size();
-  return is_number && std::isfinite(value) ? std::optional(value) : std::nullopt;
+  const auto value = text::to_number<double>(node.text);
+  return value && !node.is_quoted && std::isfinite(*value) ? value : std::nullopt;
 }
 
 /// 100000000 of "1e8" too, as DeepSpeed reads it.
 std::optional<int64_t> read_whole(const YamlNode& node) {
-  int64_t whole = 0;
-  const auto [end, error] = std::from_chars(node.text.data(), node.text.data() + node.text.size(), whole);
-  if (!node.is_quoted && error == std::errc() && end == node.text.data() + node.text.size()) return whole;
+  if (const auto whole = text::to_number<int64_t>(node.text); whole && !node.is_quoted) return whole;
   const auto number = read_number(node);
   constexpr double kLimit = 9007199254740992.0;  // 2^53: beyond, not every whole number is a double
   if (!number || *number != std::floor(*number) || std::abs(*number) > kLimit) return std::nullopt;
@@ -139,7 +133,7 @@ class Reader {
     std::vector<std::string> known;
     for (const KeyRow& row : file_.table->rows) known.emplace_back(row.key);
     const std::string near = text::nearest(key, known);
-    return fmt::format("{} is no key of {}'s that is known here{}", text::quoted(key), file_.table->program,
+    return fmt::format("unknown {} key {}{}", file_.table->program, text::quoted(key),
                        near.empty() ? "" : fmt::format("; did you mean {}?", near));
   }
 
@@ -210,11 +204,7 @@ class Reader {
 
 }  // namespace
 
-int64_t whole(const Entry& entry) {
-  int64_t value = 0;
-  std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), value);
-  return value;
-}
+int64_t whole(const Entry& entry) { return text::to_number<int64_t>(entry.value).value_or(0); }
 
 const Entry* KeyFile::find(std::string_view key) const {
   const auto found = std::ranges::find(entries, key, [](const Entry& entry) { return entry.row->key; });

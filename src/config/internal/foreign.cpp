@@ -47,7 +47,7 @@ class Reader {
     std::vector<std::string> known;
     for (const ForeignKey& row : table_) known.emplace_back(row.theirs);
     const std::string near = text::nearest(key, known);
-    return fmt::format("{} is no key of this kind of file{}", text::quoted(key),
+    return fmt::format("unknown key {} in this kind of file{}", text::quoted(key),
                        near.empty() ? "" : fmt::format("; did you mean {}?", near));
   }
 

@@ -14,7 +14,6 @@ inline constexpr double kMaxClips = 1e6;          ///< also samples and pictures
 inline constexpr double kMaxFrames = 1e9;         ///< of a video: a year of it
 inline constexpr double kMaxWindowFrames = 4096;  ///< that networks see at once
 inline constexpr double kMaxKept = kMaxSteps;     ///< checkpoints: all of them
-inline constexpr double kMaxRanks = 65536;
 inline constexpr double kMaxMemoryMib = 1 << 20;  ///< 1 TiB
 inline constexpr double kMaxDiskMib = 1 << 30;    ///< 1 PiB
 inline constexpr double kMaxSide = 65536;         ///< of a picture, in pixels

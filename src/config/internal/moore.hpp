@@ -27,8 +27,8 @@ struct MooreTrain {
 Result<MooreTrain> read_moore_train(const Source& source, const YamlNode& root);
 
 struct MooreGenerate {
-  std::vector<std::vector<Batch>>
-      jobs;  ///< one per reference and pose of test_cases; one when there are none
+  /// One per reference and pose of test_cases; one when there are none.
+  std::vector<std::vector<Batch>> jobs;
   std::vector<Effect> effects;
 };
 /// Also reads the file inference_config names. Errors: NotFound when it is not there.

@@ -3,9 +3,9 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 
 #include "base/files/files.hpp"
+#include "base/text/text.hpp"
 #include "config/internal/foreign.hpp"
 #include "config/internal/moore.hpp"
 
@@ -78,11 +78,8 @@ Status add_motion_levels(const YamlNode& root, Batch& batch) {
   if (!node) return {};
   std::string levels;
   for (const YamlNode& item : node->children) {
-    unsigned resolution = 0;
-    const auto [end, error] =
-        std::from_chars(item.text.data(), item.text.data() + item.text.size(), resolution);
-    if (error != std::errc() || end != item.text.data() + item.text.size() ||
-        !std::has_single_bit(resolution))
+    const unsigned resolution = text::to_number<unsigned>(item.text).value_or(0);
+    if (!std::has_single_bit(resolution))
       return fail(batch.source.error(item.at, "motion_module_resolutions: wanted powers of two"));
     levels += fmt::format("{}{}", levels.empty() ? "" : ", ", std::countr_zero(resolution));
   }

@@ -135,8 +135,7 @@ Status validate_schedule(const ScheduleJob& schedule) {
   if (schedule.enable_zero_snr && schedule.prediction_type == PredictionType::Epsilon)
     return broken(
         "schedule.enable_zero_snr makes the last timestep pure noise, from which prediction_type: epsilon "
-        "can't find "
-        "the picture: use v_prediction or sample, or enable_zero_snr: false");
+        "can't find the picture: use v_prediction or sample, or enable_zero_snr: false");
   return {};
 }
 

@@ -93,7 +93,7 @@ Result<Batch> parse_set(const Listing& listing, const std::string& assignment) {
 Result<Batch> default_batch(const Listing& listing, std::string_view key, std::string_view text,
                             const std::string& origin) {
   const Field* field = listing.find(key);
-  if (!field) return fail(ErrorCode::Internal, fmt::format("{} changes {}, which is no key", origin, key));
+  if (!field) return fail(ErrorCode::Internal, fmt::format("{} changes {}, which is not a key", origin, key));
   ZT_TRY_ASSIGN(YamlNode node, node_of_text(*field, text));
   return Batch{{origin, ""}, {{field->key, std::move(node), origin}}};
 }
@@ -103,7 +103,7 @@ Status apply(const Listing& listing, const Batch& batch, Origins& origins) {
     const Field* field = listing.find(setting.key);
     if (!field)
       return fail(ErrorCode::Internal,
-                  fmt::format("{} sets {}, which is no key", setting.origin, setting.key));
+                  fmt::format("{} sets {}, which is not a key", setting.origin, setting.key));
     if (const auto problem = assign(*field, setting.node))
       return fail(batch.source.error(problem->at, problem->what));
     origins[setting.key] = setting.origin;

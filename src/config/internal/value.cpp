@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <type_traits>
 
@@ -50,10 +49,7 @@ std::optional<Number> read_number(const YamlNode& node) {
   if (digits.empty() || !(digits.front() == '.' || (digits.front() >= '0' && digits.front() <= '9')))
     return std::nullopt;
   if (std::is_integral_v<Number> && digits.size() > 1 && digits.front() == '0') return std::nullopt;
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return text::to_number<Number>(text);
 }
 std::optional<int64_t> read_scalar(const YamlNode& node, const int64_t*) {
   return read_number<int64_t>(node);

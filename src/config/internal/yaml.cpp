@@ -181,7 +181,7 @@ Error Source::error(Position at, const std::string& what) const {
     message += fmt::format("\n  {} | {}\n  {} | {}^", number, line.substr(0, kShownColumns),
                            std::string(number.size(), ' '), caret);
   }
-  return {ErrorCode::InvalidConfig, std::move(message), {}};
+  return {ErrorCode::InvalidConfig, std::move(message)};
 }
 
 Result<YamlNode> parse_yaml(const Source& source) {

@@ -17,7 +17,7 @@ void describe(Listing& l, CacheSettings& c) {
            .min = 0,
            .max = kMaxDiskMib,
            .resume = Resume::Allow});
-  l.field("dtype", c.dtype, {.help = "numbers stored"});
+  l.field("dtype", c.dtype, {.help = "number format of stored latents"});
   l.field("build_ahead", c.build_ahead,
           {.help = "fill it before the first step instead of on first use", .resume = Resume::Allow});
 }
@@ -33,7 +33,11 @@ void describe_loading(Listing& l, DataJob& d) {
            .max = 1024,
            .resume = Resume::Allow});
   l.field("prefetch_batches", d.prefetch_batches,
-          {.help = "made ahead", .unit = "batches", .min = 0, .max = 1024, .resume = Resume::Allow});
+          {.help = "batches prepared ahead of their step",
+           .unit = "batches",
+           .min = 0,
+           .max = 1024,
+           .resume = Resume::Allow});
   l.field("decode_memory_mib", d.decode_memory_mib,
           {.help = "bound for decoded frames and, apart, for samples made ahead",
            .unit = "MiB",

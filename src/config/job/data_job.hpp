@@ -57,8 +57,8 @@ struct CacheSettings {
 
 struct DataJob {
   std::string index;  ///< clip index written by `zoetrope data ingest`
-  std::vector<std::string>
-      meta_paths;  ///< Moore's *_meta.json lists, concatenated; used when `index` is empty
+  /// Moore's *_meta.json lists, concatenated; used when `index` is empty.
+  std::vector<std::string> meta_paths;
   std::vector<std::string> splits = {"train"};  ///< splits of the index to draw from; empty = all
   int64_t train_bs = 4;                         ///< samples per step and lane, before accumulation
   int64_t width = 512;
@@ -69,8 +69,8 @@ struct DataJob {
   std::vector<double> crop_scale = {0.9, 1.0};  ///< share of the picture's area; stage 2's default is 1, 1
   std::vector<double> crop_ratio = {0.9, 1.0};  ///< width / height, relative to the training size's own ratio
   CropMode crop_mode = CropMode::Shared;
-  int64_t crop_variants =
-      0;  ///< 0: every sample draws a crop of its own; N: one of N, whose latents are cached
+  /// 0: every sample draws a crop of its own; N: one of N, whose latents are cached.
+  int64_t crop_variants = 0;
   PoseStyle pose_style = PoseStyle::Reference;
   bool draw_hands = true;
   bool draw_face = true;

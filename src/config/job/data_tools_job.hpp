@@ -60,8 +60,8 @@ struct IngestJob {
   PoseSearch pose;               ///< with extract_pose
   double min_pose_share = 0.8;   ///< of the frames in which a person must be seen
   int64_t max_people = 0;        ///< more in one frame reject the clip; 0 = any number
-  double val_fraction =
-      0.05;          ///< share of the clips that goes to the split `val` when the input names no splits
+  /// Share of the clips that goes to the split `val` when the input names no splits.
+  double val_fraction = 0.05;
   int64_t seed = 0;  ///< of that choice
   int64_t threads = 0;
 };

@@ -52,8 +52,8 @@ struct UNetShape {
   int64_t num_heads = 8;  ///< diffusers' `attention_head_dim: 8`, which means the number of heads
   int64_t norm_num_groups = 32;
   int64_t cross_attention_dim = 768;
-  std::vector<int64_t>
-      attention_levels;  ///< levels with spatial attention; empty = all but the last, as in SD 1.5
+  /// Levels with spatial attention; empty = all but the last, as in SD 1.5.
+  std::vector<int64_t> attention_levels;
   bool use_inflated_groupnorm = true;  ///< false: ResNet norms take statistics over frames too (inference_v1)
 };
 
@@ -102,13 +102,13 @@ struct ModelJob {
   std::string denoising_unet_path;
   std::string pose_guider_path;
   std::string mm_path;  ///< motion modules: AnimateDiff or ours
-  bool mm_zero_proj_out =
-      true;                     ///< drop the file's proj_out: stage 2 then starts exactly at stage 1's output
+  /// Drop the file's proj_out: stage 2 then starts exactly at stage 1's output.
+  bool mm_zero_proj_out = true;
   std::string stage1_run;       ///< run folder: its best verified checkpoint
   std::string stage1_ckpt_dir;  ///< folder with {denoising_unet,reference_unet,pose_guider}-STEP.pth
   int64_t stage1_ckpt_step = 0;
-  bool allow_random_start =
-      false;  ///< train on random encoders, in stage 2 on random networks: for tests of speed
+  /// Train on random encoders, in stage 2 on random networks: for tests of speed.
+  bool allow_random_start = false;
   PoseInit pose_init = PoseInit::ZeroOutput;
   DenoiserInit denoiser_init = DenoiserInit::Random;
   MotionInit motion_init = MotionInit::Random;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.hpp"
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
 #include "config/internal/limits.hpp"
@@ -43,7 +44,7 @@ void describe(Listing& l, ValidationJob& v) {
           {.help = "denoising steps", .unit = "steps", .min = 1, .max = 1000, .resume = Resume::Allow});
   l.field("guidance_scale", v.guidance_scale,
           {.help = "classifier-free guidance; 1 = none", .min = 0, .max = 100, .resume = Resume::Allow});
-  l.field("seed", v.seed, {.help = "of noise and timesteps", .min = 0});
+  l.field("seed", v.seed, {.help = "seed of validation noise and timesteps", .min = 0});
   l.field("same_noise_per_frame", v.same_noise_per_frame,
           {.help = "every frame of a clip starts from the same noise", .resume = Resume::Allow});
   l.field("beta_schedule", v.beta_schedule,
@@ -135,14 +136,14 @@ void describe(Listing& l, ParallelJob& j) {
 }
 
 void describe(Listing& l, TrainJob& j) {
-  l.field("name", j.name, {.help = "the run's folder is this and 8 digits"});
+  l.field("name", j.name, {.help = "run name; the folder is NAME-xxxxxxxx (8 hexadecimal digits)"});
   l.field("stage", j.stage,
           {.help = "1: pictures, all networks; 2: clips, motion modules", .min = 1, .max = 2});
   l.field("output_dir", j.output_dir,
           {.help = "folder of runs", .names = Names::Output, .resume = Resume::Allow});
   l.field("compat", j.compat,
           {.help = "moore: defaults are those of MooreThreads/Moore-AnimateAnyone where they differ"});
-  l.field("seed", j.seed, {.help = "of everything random", .min = 0});
+  l.field("seed", j.seed, {.help = "random seed of the run", .min = 0});
   l.field("max_train_steps", j.max_train_steps,
           {.help = "optimizer steps", .unit = "steps", .min = 1, .max = kMaxSteps, .resume = Resume::Allow});
   l.field("time_cap_s", j.time_cap_s,
@@ -165,8 +166,9 @@ void describe(Listing& l, TrainJob& j) {
            .min = 1,
            .max = kMaxSteps,
            .resume = Resume::Allow});
-  l.field("lanes", j.lanes,
-          {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = 4096});
+  l.field(
+      "lanes", j.lanes,
+      {.help = "equal parts of the batch, each its own forward and backward", .min = 1, .max = kMaxRanks});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1", .resume = Resume::Allow});
   l.field(
       "threads", j.threads,

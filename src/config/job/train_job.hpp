@@ -92,8 +92,8 @@ struct TrainJob {
   int64_t seed = 12580;
   int64_t max_train_steps = 30000;
   double time_cap_s = 0.0;  ///< 0 = none; else the run ends by then, its decay moved forward
-  double time_cap_decay_start =
-      0.6;  ///< share of time_cap_s after which the learning rate decays at the latest
+  /// Share of time_cap_s after which the learning rate decays at the latest.
+  double time_cap_decay_start = 0.6;
   bool gradient_checkpointing = false;
   std::vector<std::string> freeze = {"reference_unet.up_blocks.3."};  ///< parts of parameter names
   int64_t log_every_steps = 1;

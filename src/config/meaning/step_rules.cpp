@@ -4,18 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <system_error>
+
+#include "base/text/text.hpp"
 
 namespace zt::config {
 namespace {
 
 template <class T>
 bool parse_whole(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() &&
-         std::isfinite(static_cast<double>(value));
+  const auto number = text::to_number<T>(text);
+  if (!number || !std::isfinite(static_cast<double>(*number))) return false;
+  value = *number;
+  return true;
 }
 
 }  // namespace

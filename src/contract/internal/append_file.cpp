@@ -59,7 +59,7 @@ Result<AppendFile> AppendFile::create(const fs::path& folder, int64_t generation
                                       std::string_view extension) {
   if (!is_plain_name(writer) || generation < 0) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("'{}' of generation {} is no writer's name", writer, generation));
+                fmt::format("'{}' of generation {} can't be a writer's name", writer, generation));
   }
   ZT_TRY(files::make_folders(folder));
   const fs::path path = folder / segment_name(generation, writer, extension);

@@ -22,7 +22,7 @@ T whole(const nlohmann::json& value) {
   }
   constexpr size_t kMaxShown = 40;
   const auto shown = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, kMaxShown);
-  throw std::runtime_error(shown + " is no whole number, or too large for what it counts");
+  throw std::runtime_error(shown + " is not a whole number, or too large for what it counts");
 }
 
 }  // namespace zt::contract::internal

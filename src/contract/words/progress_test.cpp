@@ -207,8 +207,8 @@ TEST(SamplesInHand, NothingIsKnownOfADamagedPage) {
 }
 
 TEST(ExitCodes, GoToAnErrorAndBack) {
-  EXPECT_EQ(exit_code(Error{ErrorCode::Cancelled, "", {}}), 75);
-  EXPECT_EQ(exit_code(Error{ErrorCode::InvalidConfig, "", {}}), 2);
+  EXPECT_EQ(exit_code(Error{ErrorCode::Cancelled, ""}), 75);
+  EXPECT_EQ(exit_code(Error{ErrorCode::InvalidConfig, ""}), 2);
   EXPECT_EQ(error_of_exit(75), ErrorCode::Cancelled);
   EXPECT_EQ(error_of_exit(2), ErrorCode::InvalidConfig);
   EXPECT_EQ(error_of_exit(72), ErrorCode::Exhausted);

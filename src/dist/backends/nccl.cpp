@@ -110,7 +110,7 @@ Result<ncclUniqueId> Nccl::agree_on_id() const {
   }
   ZT_TRY_ASSIGN(const std::string bytes, meeting_.store->get(key, meeting_.deadline));
   if (bytes.size() != sizeof id.internal)
-    return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is no NCCL identity", key));
+    return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is not an NCCL identity", key));
   std::memcpy(id.internal, bytes.data(), bytes.size());
   return id;
 }

@@ -46,7 +46,7 @@ bool StoreAdapter::check(const std::vector<std::string>& keys) {
 }
 
 int64_t StoreAdapter::getNumKeys() {
-  throw StoreError({ErrorCode::Unsupported, "the rendezvous does not count its keys", {}});
+  throw StoreError({ErrorCode::Unsupported, "the rendezvous does not count its keys"});
 }
 
 void StoreAdapter::wait(const std::vector<std::string>& keys) { wait(keys, timeout_); }

@@ -48,11 +48,11 @@ struct SampleInput {
 struct SampleOptions {
   double guidance_scale = 3.5;  ///< at most 1: no unconditional half
   double guidance_rescale = 0;
-  int64_t seed =
-      42;  ///< of the start noise and, with eta, of the steps': the numbers torch.manual_seed(seed) gives
+  /// Of the start noise and, with eta, of the steps': the numbers torch.manual_seed(seed) gives.
+  int64_t seed = 42;
   bool same_noise_per_frame = false;  ///< all frames start from one noise
-  at::ScalarType noise_dtype =
-      at::kFloat;  ///< type the start noise is drawn in (the reference: its weights' type)
+  /// Type the start noise is drawn in (the reference: its weights' type).
+  at::ScalarType noise_dtype = at::kFloat;
   config::ContextJob context;
   config::BankDtype bank_dtype = config::BankDtype::Compute;
   config::MixedPrecision dtype = config::MixedPrecision::Fp32;  ///< autocast of the networks

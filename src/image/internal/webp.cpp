@@ -21,7 +21,7 @@ std::string_view reason(VP8StatusCode status) {
     case VP8_STATUS_UNSUPPORTED_FEATURE:
       return "a feature that libwebp doesn't know";
     default:
-      return "the bytes are no WebP picture";
+      return "the bytes are not a WebP picture";
   }
 }
 

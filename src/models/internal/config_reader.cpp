@@ -29,8 +29,7 @@ struct ConfigReader::State {
     const auto found = json.find(key);
     error = Error{ErrorCode::InvalidConfig,
                   fmt::format("{}: key \"{}\" must be {}, found {}", what, key, wanted,
-                              found == json.end() ? "nothing" : found->dump().substr(0, 80)),
-                  {}};
+                              found == json.end() ? "nothing" : found->dump().substr(0, 80))};
   }
   /// The value under a key, marked as read; null if missing or JSON null.
   const Json* take(std::string_view key) {

@@ -127,7 +127,7 @@ Status LinearCodec::save_as(const char* class_name, const std::filesystem::path&
   return weights::write_model_folder(folder, config.dump(2) + "\n", entries);
 }
 
-Moments LinearCodec::encode(const at::Tensor& image_BCHW, int64_t chunk) const {
+Moments LinearCodec::encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const {
   ZT_REQUIRE(image_BCHW.dim() == 4 && image_BCHW.size(1) == 3 && image_BCHW.size(2) % patch_size_ == 0 &&
                  image_BCHW.size(3) % patch_size_ == 0,
              "wanted pictures (B, 3, H, W) with sides that are multiples of ", patch_size_, ", got ",
@@ -139,7 +139,7 @@ Moments LinearCodec::encode(const at::Tensor& image_BCHW, int64_t chunk) const {
   return {mean_BCHW, at::full_like(mean_BCHW, kDeterministicLogvar)};
 }
 
-at::Tensor LinearCodec::decode(const at::Tensor& latents_BCHW, int64_t chunk) const {
+at::Tensor LinearCodec::decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const {
   ZT_REQUIRE(latents_BCHW.dim() == 4 && latents_BCHW.size(1) == channels(), "wanted latents (B, ", channels(),
              ", H, W), got ", latents_BCHW);
   const at::Tensor kernel_PC11 = decoder_PC_.unsqueeze(-1).unsqueeze(-1);

@@ -22,8 +22,8 @@ class LinearCodec final : public LatentCodec {
   struct Options {
     int64_t patch_size = 4;
     int64_t latent_channels = 16;
-    double whitening =
-        0.5;  ///< component k is divided by sd_k to this power; 0 = plain PCA, 1 = all variances equal
+    /// Component k is divided by sd_k to this power; 0 = plain PCA, 1 = all variances equal.
+    double whitening = 0.5;
   };
   /// Fits to pictures (N, 3, H, W) in [-1, 1] whose sides are multiples of the patch. Same pictures, same
   /// codec.
@@ -31,8 +31,6 @@ class LinearCodec final : public LatentCodec {
   static LinearCodec fit(const at::Tensor& images_NCHW) { return fit(images_NCHW, Options{}); }
   static Result<std::unique_ptr<LinearCodec>> open(const std::filesystem::path& folder,
                                                    at::Device device = at::kCPU);
-  Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 64) const override;
-  at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 64) const override;
   int64_t scale_factor() const override { return patch_size_; }
   int64_t channels() const override { return encoder_CP_.size(0); }
   /// The patches, and the picture they are put together to.
@@ -44,6 +42,8 @@ class LinearCodec final : public LatentCodec {
   Status save_as(const char* class_name, const std::filesystem::path& folder) const;
 
  private:
+  Moments encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const override;
+  at::Tensor decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const override;
   LinearCodec(int64_t patch_size, at::Tensor mean_P, at::Tensor encoder_CP, at::Tensor decoder_PC);
   int64_t patch_size_;
   at::Tensor mean_P_, encoder_CP_, decoder_PC_;

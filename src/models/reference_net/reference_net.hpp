@@ -32,7 +32,7 @@ class ReferenceNet {
   }
 
   /// Paths of the transformer blocks in the bank's order, e.g.
-  /// "down_blocks.0.attentions.0.transformer_blocks.0".
+  /// "down_blocks.0.attentions.0.transformer_blocks.0": for comparison with a reference's.
   std::vector<std::string> bank_names() const { return trunk_.attention_paths(); }
   const UNetConfig& config() const { return config_; }
 

@@ -81,11 +81,11 @@ Status RefinedCodec::save(const std::filesystem::path& folder) const {
                                      "diffusion_pytorch_model");
 }
 
-Moments RefinedCodec::encode(const at::Tensor& image_BCHW, int64_t chunk) const {
+Moments RefinedCodec::encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const {
   return linear_.encode(image_BCHW, chunk);
 }
 
-at::Tensor RefinedCodec::decode(const at::Tensor& latents_BCHW, int64_t chunk) const {
+at::Tensor RefinedCodec::decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const {
   return internal::in_chunks(latents_BCHW, chunk, [&](const at::Tensor& part) {
     return linear_.decode(part, chunk) + refiner_(part);
   });

@@ -38,8 +38,6 @@ class RefinedCodec final : public LatentCodec {
   /// The refiner's parameters; its encoder does not exist.
   static params::ParamTable declare(const VaeConfig& config);
 
-  Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 64) const override;
-  at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 16) const override;
   int64_t scale_factor() const override { return linear_.scale_factor(); }
   int64_t channels() const override { return linear_.channels(); }
   /// The linear codec's picture waits for the refiner's.
@@ -49,6 +47,8 @@ class RefinedCodec final : public LatentCodec {
   Status save(const std::filesystem::path& folder) const override;
 
  private:
+  Moments encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const override;
+  at::Tensor decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const override;
   RefinedCodec(LinearCodec linear, const VaeConfig& config, std::unique_ptr<params::ParamStore> store);
   LinearCodec linear_;
   VaeConfig config_;

@@ -39,7 +39,7 @@ Status VaeCodec::save(const std::filesystem::path& folder) const {
                                      "diffusion_pytorch_model");
 }
 
-Moments VaeCodec::encode(const at::Tensor& image_BCHW, int64_t chunk) const {
+Moments VaeCodec::encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const {
   // Both halves travel as one tensor, so that the parts are joined once.
   const at::Tensor moments_BCHW = internal::in_chunks(image_BCHW, chunk, [&](const at::Tensor& part) {
     const Moments moments = net_.encode(part);
@@ -49,7 +49,7 @@ Moments VaeCodec::encode(const at::Tensor& image_BCHW, int64_t chunk) const {
   return {halves[0], halves[1]};
 }
 
-at::Tensor VaeCodec::decode(const at::Tensor& latents_BCHW, int64_t chunk) const {
+at::Tensor VaeCodec::decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const {
   return internal::in_chunks(latents_BCHW, chunk, [&](const at::Tensor& part) { return net_.decode(part); });
 }
 

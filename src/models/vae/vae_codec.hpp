@@ -28,8 +28,6 @@ class VaeCodec final : public LatentCodec {
   static Result<std::unique_ptr<VaeCodec>> open(const std::filesystem::path& folder,
                                                 at::Device device = at::kCPU);
 
-  Moments encode(const at::Tensor& image_BCHW, int64_t chunk = 8) const override;
-  at::Tensor decode(const at::Tensor& latents_BCHW, int64_t chunk = 8) const override;
   int64_t scale_factor() const override { return net_.config().scale_factor(); }
   int64_t channels() const override { return net_.config().latent_channels; }
   int64_t decoding_channels() const override { return models::decoding_channels(net_.config()); }
@@ -38,6 +36,8 @@ class VaeCodec final : public LatentCodec {
   Status save(const std::filesystem::path& folder) const override;
 
  private:
+  Moments encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const override;
+  at::Tensor decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const override;
   std::unique_ptr<params::ParamStore> store_;
   std::string network_;
   AutoencoderKL net_;

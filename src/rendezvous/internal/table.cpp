@@ -2,9 +2,9 @@
 #include "rendezvous/internal/table.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/text/text.hpp"
 #include "rendezvous/server.hpp"
 
 namespace zt::rendezvous {
@@ -12,13 +12,6 @@ namespace {
 
 Frame reply(ReplyKind kind, int64_t number = 0, std::vector<std::string> strings = {}) {
   return {static_cast<uint8_t>(kind), number, std::move(strings)};
-}
-
-std::optional<int64_t> to_number(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 /// How many strings a request of this kind has; -1 = one or more.
@@ -135,7 +128,7 @@ void Table::get(uint64_t connection, const Frame& request, clock::Deadline now, 
 
 void Table::add(uint64_t connection, const Frame& request, Answers& answers) {
   const auto found = values_.find(request.strings[0]);
-  const std::optional<int64_t> before = found == values_.end() ? 0 : to_number(found->second);
+  const std::optional<int64_t> before = found == values_.end() ? 0 : text::to_number<int64_t>(found->second);
   int64_t sum = 0;
   if (!before || __builtin_add_overflow(*before, request.number, &sum)) {
     answers.push_back({connection, reply(ReplyKind::Invalid, 0, {"the value is not a number"}), false});

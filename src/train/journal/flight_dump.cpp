@@ -86,7 +86,7 @@ void FlightDump::stand_by() {
     if (asked == answered_) continue;
     answered_ = asked;
     lock.unlock();
-    if (const Status written = write("asked by SIGUSR2"); !written)
+    if (const Status written = write("requested with SIGUSR2"); !written)
       log::warn("train", "no flight record: " + written.error().text());
     lock.lock();
   } while (!stopping_.wait_for(lock, kPeriod, [this] { return is_stopping_; }));

@@ -61,16 +61,15 @@ void Journal::progress(contract::Phase phase, std::string action) {
   });
 }
 
-void Journal::progress_step(int64_t step, int64_t total_steps, double loss, double samples_per_s,
-                            double eta_s) {
-  words_->update([&](contract::Progress& now) {
-    now.phase = contract::Phase::Training;
-    now.action.clear();
-    now.step = step;
-    now.total_steps = total_steps;
-    now.loss = loss;
-    now.samples_per_s = samples_per_s;
-    now.eta_s = eta_s;
+void Journal::progress_step(const StepProgress& now) {
+  words_->update([&](contract::Progress& published) {
+    published.phase = contract::Phase::Training;
+    published.action.clear();
+    published.step = now.step;
+    published.total_steps = now.total_steps;
+    published.loss = now.loss;
+    published.samples_per_s = now.samples_per_s;
+    published.eta_s = now.eta_s;
   });
 }
 

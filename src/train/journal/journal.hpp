@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <future>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +22,15 @@
 
 namespace zt::train {
 
+/// Where training is, between two steps.
+struct StepProgress {
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  double loss = std::numeric_limits<double>::quiet_NaN();   ///< NaN: not known yet
+  double samples_per_s = 0;                                 ///< 0: not known yet
+  double eta_s = std::numeric_limits<double>::quiet_NaN();  ///< NaN: not known yet
+};
+
 class Journal {
  public:
   /// `progress` empty = the attempt's own page of that rank. Only rank 0 writes events and metrics, which are
@@ -34,7 +44,7 @@ class Journal {
   void metrics(int64_t step, const std::map<std::string, double>& values);
   /// Publishes the state; fields that the caller leaves alone keep their value.
   void progress(contract::Phase phase, std::string action = "");
-  void progress_step(int64_t step, int64_t total_steps, double loss, double samples_per_s, double eta_s);
+  void progress_step(const StepProgress& now);
   contract::Progress last_progress() const { return words_->last(); }
   void publish(const contract::Progress& state);
   /// Where the progress words go; shared with those who publish what happens within a step.

@@ -59,8 +59,7 @@ Status import_weights(const config::TrainJob& job, const contract::RunFolder& ru
   ZT_TRY(saver.wait());
   for (const checkpoint::SaveResult& done : saver.take_results()) {
     ZT_TRY(done.status);
-    journal.event(contract::CheckpointSaved{done.step, done.name, static_cast<int64_t>(done.bytes),
-                                            done.stall_s, done.write_s});
+    journal.event(checkpoint::event_of(done));
   }
   contract::Progress end = journal.last_progress();
   end.phase = contract::Phase::Finished;

@@ -90,8 +90,8 @@ Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
   ranks.wait_beside_groups("snapshots of neighbours");
   const Status fetched = fetch(ranks, memory, origin, ranks.deadline());
   if (!fetched) log::warn("train", "no snapshot from a neighbour's memory: " + fetched.error().text());
-  ZT_TRY_ASSIGN(const auto all, ranks.gather({fetched ? 1.0 : 0.0}, 1, "snapshots of neighbours"));
-  if (std::ranges::any_of(all, [](const auto& row) { return row.front() == 0; })) {
+  ZT_TRY_ASSIGN(const bool have_all, ranks.all_agree(fetched.has_value(), "snapshots of neighbours"));
+  if (!have_all) {
     origin.memory_step.reset();
     origin.holders.clear();
   }
@@ -150,10 +150,7 @@ Result<std::optional<checkpoint::Found>> open_together(Ranks& ranks,
   if (listed.empty()) return std::nullopt;
   checkpoint::Jury jury;
   jury.share = {static_cast<size_t>(ranks.rank()), static_cast<size_t>(ranks.size())};
-  jury.all_agree = [&](bool mine) -> Result<bool> {
-    ZT_TRY_ASSIGN(const auto all, ranks.gather({mine ? 1.0 : 0.0}, /*longest=*/1, "checkpoint's files"));
-    return std::ranges::all_of(all, [](const auto& row) { return row.at(0) != 0; });
-  };
+  jury.all_agree = [&](bool mine) { return ranks.all_agree(mine, "checkpoint's files"); };
   ZT_TRY_ASSIGN(checkpoint::Found found, checkpoint::open_newest(checkpoints, jury));
   ZT_TRY(agree_on_step(ranks, found.reader.manifest().step));
   return found;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,8 @@
 
 namespace zt::train {
 namespace {
+
+constexpr std::string_view kSnapshotsWait = "whether to keep snapshots";
 
 /// Runs `work` on the first rank, where it may take long if it calls keep_waiting(), then on the others. An
 /// error of the first reaches them as the end of its group.
@@ -106,8 +109,7 @@ Status fill_cache(Setup& setup, Journal& journal) {
   const auto report = prepare::build_cache(*setup.encoder, setup.plan, options);
   ZT_TRY(others_wait);
   if (!report) return fail(report.error());
-  log::info("train", "cache filled: clips=" + std::to_string(report->clips) +
-                         " encoded=" + std::to_string(report->encoded));
+  log::info("train", fmt::format("cache filled: {} clips, {} encoded", report->clips, report->encoded));
   return {};
 }
 
@@ -121,8 +123,8 @@ Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
                                                 name +
                                                 "; the model section must describe the networks of that run");
   }
-  log::info("train", "start weights from " + weights.checkpoint.string() +
-                         " step=" + std::to_string(weights.step) + (weights.is_ema ? " (EMA)" : ""));
+  log::info("train", fmt::format("start weights from {}, step {}{}", weights.checkpoint.string(),
+                                 weights.step, weights.is_ema ? " (EMA)" : ""));
   return {};
 }
 
@@ -147,7 +149,7 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   setup.resumed_from = found.reader.folder().filename().string();
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
     log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
-  log::info("train", "restored step " + std::to_string(setup.cursor.step) + " from " + setup.resumed_from);
+  log::info("train", fmt::format("restored step {} from {}", setup.cursor.step, setup.resumed_from));
   journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")",
                                         since_opened.seconds()});
   return {};
@@ -201,12 +203,6 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
   return false;
 }
 
-/// Whether all ranks keep them.
-Result<bool> agree_on_snapshots(Ranks& ranks, bool keeps) {
-  ZT_TRY_ASSIGN(const auto told, ranks.gather({keeps ? 1.0 : 0.0}, 1, "whether to keep snapshots"));
-  return std::ranges::all_of(told, [](const auto& of_rank) { return of_rank.front() != 0; });
-}
-
 /// With the encoders in memory, the first rank of each host checks again what all there need together, and
 /// whether there is room for snapshots: none are kept unless there is on all hosts.
 Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
@@ -216,7 +212,7 @@ Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const O
   if (setup.ranks.is_first_here() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
   }
-  ZT_TRY_ASSIGN(setup.keeps_snapshots, agree_on_snapshots(setup.ranks, keeps));
+  ZT_TRY_ASSIGN(setup.keeps_snapshots, setup.ranks.all_agree(keeps, kSnapshotsWait));
   return {};
 }
 
@@ -312,8 +308,8 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
   setup.ranks.share_units(*setup.state.networks.store);
-  ZT_TRY(let_others_work(setup.ranks));           // encoders and cache
-  ZT_TRY(agree_on_snapshots(setup.ranks, true));  // there is one to go back to
+  ZT_TRY(let_others_work(setup.ranks));                 // encoders and cache
+  ZT_TRY(setup.ranks.all_agree(true, kSnapshotsWait));  // there is one to go back to
   return restore_from_memory(setup, origin, journal);
 }
 
@@ -321,9 +317,14 @@ Status go_back(Setup& setup, const contract::RunFolder& run, Journal& journal) {
   ZT_TRY(setup.ranks.barrier("going back to a checkpoint"));  // whose last save all have finished
   const clock::Stopwatch since_opened;
   ZT_TRY_ASSIGN(const auto found, open_together(setup.ranks, run.checkpoints()));
-  if (!found) return fail(ErrorCode::NotFound, "there is no checkpoint to go back to");
+  if (!found)
+    return fail(ErrorCode::NotFound,
+                "cannot roll back: the run has no checkpoint yet; restart with a lower learning rate, or set "
+                "checkpoint.every_steps lower");
   if (found->reader.manifest().step >= setup.cursor.step)
-    return fail(ErrorCode::NotFound, "there is no checkpoint of an earlier step");
+    return fail(ErrorCode::NotFound,
+                "cannot roll back: the run has no checkpoint of an earlier step; restart with a lower "
+                "learning rate, or set checkpoint.every_steps lower");
   return resume(setup, run, *found, since_opened, journal);
 }
 

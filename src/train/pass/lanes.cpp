@@ -95,6 +95,7 @@ void LaneGroup::collect(size_t lane) {
 
 void LaneGroup::reduce() {
   const at::NoGradGuard no_grad;
+  // The tree that params::left_half() cuts, from its leaves up.
   for (size_t stride = 1; stride < lanes_.size(); stride *= 2) {
     for (size_t left = 0; left + stride < lanes_.size(); left += 2 * stride) {
       const std::span<params::Segment> into = lanes_[left].store->segments();

@@ -11,6 +11,7 @@
 
 #include "base/process/resources.hpp"
 #include "models/network_set.hpp"
+#include "models/scalar_type.hpp"
 
 namespace zt::train {
 
@@ -18,7 +19,7 @@ namespace {
 
 tensor::AutocastState autocast(config::MixedPrecision precision) {
   if (precision == config::MixedPrecision::Fp32) return {};
-  return {true, scalar_type(precision)};
+  return {true, models::scalar_type(precision)};
 }
 
 /// On the CPU there is nowhere to move the state to.
@@ -78,7 +79,7 @@ params::PlacementRule placement_rule(const config::TrainJob& job, const params::
     if (placement.trainable && job.optimizer.use_8bit_adam)
       placement.optimizer_kind = static_cast<int>(optim::state_kind_8bit(info.numel()));
     if (!training_networks.contains(network_of(info.name)))
-      placement.dtype = scalar_type(job.precision.frozen_dtype);
+      placement.dtype = models::scalar_type(job.precision.frozen_dtype);
     else if (job.precision.trained_weights != config::TrainedWeights::Fp32 && info.shape.size() >= 2)
       placement.dtype = at::kBFloat16;  // norms and biases are small, and norms are computed in fp32
     return placement;

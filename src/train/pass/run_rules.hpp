@@ -12,7 +12,6 @@
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
 #include "models/encoder_shapes.hpp"
-#include "models/scalar_type.hpp"
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
 #include "optim/loss_scaler.hpp"
@@ -35,8 +34,6 @@ std::vector<std::string> freeze_misses(const config::TrainJob& job, const params
 /// Trainable parameters have 8-bit optimizer state where the job wants it. Networks of `table` with trainable
 /// parameters are kept in precision.trained_weights, the others in precision.frozen_dtype.
 params::PlacementRule placement_rule(const config::TrainJob& job, const params::ParamTable& table);
-
-using models::scalar_type;
 
 /// Samples of one optimizer step: train_bs x accumulation x lanes.
 int64_t samples_per_step(const config::TrainJob& job);

@@ -42,10 +42,9 @@ resources::Demand held_demand(const config::TrainJob& job, const params::ParamTa
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 
 inline constexpr const char* kMemoryAdvice =
-    "lower data.train_bs, data.width, data.height or data.prefetch_batches, set gradient_checkpointing: "
-    "true, "
-    "optimizer.use_8bit_adam: true or, on a GPU, optimizer.offload: cpu, or freeze more (`zoetrope plan` "
-    "shows what each would save)";
+    "lower data.train_bs, data.width, data.height or data.prefetch_batches, "
+    "set gradient_checkpointing: true, optimizer.use_8bit_adam: true or, on a GPU, optimizer.offload: cpu, "
+    "or freeze more (`zoetrope plan` shows what each would save)";
 inline constexpr const char* kHostAdvice =
     "set optimizer.use_8bit_adam: true, or optimizer.offload: none if the GPU has room (`zoetrope plan` "
     "shows both memories)";

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/limits.hpp"
 #include "config/load.hpp"
 #include "config/meaning/unit_sharing.hpp"
 #include "prepare/budget.hpp"
@@ -32,7 +33,6 @@ constexpr double kSegmentBytes = 4 * 256 * 1024;
 constexpr double kUpdateBytes = 28, kAverageBytes = 8;
 /// That a rank keeps (exchange/snapshot_file.hpp).
 constexpr double kSnapshots = 2;
-constexpr int64_t kMostRanks = 4096;
 /// Two pieces of offloaded state's values and gradients (optim::AdamWOptions).
 constexpr double kStagingBytes = 16.0 * static_cast<double>(optim::AdamWOptions{}.piece_elements);
 
@@ -202,7 +202,7 @@ double available(const Machine& machine, int64_t ranks) {
 
 std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& costs, int64_t lanes_each,
                                       const Machine& machine) {
-  for (int64_t ranks = 1; ranks <= kMostRanks; ++ranks) {
+  for (int64_t ranks = 1; ranks <= kMaxRanks; ++ranks) {
     job.lanes = lanes_each * ranks;
     if (rank_memory(job, costs, ranks, place_of(machine)).total() <= available(machine, ranks)) return ranks;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/meaning/unit_sharing.hpp"
+#include "models/scalar_type.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/machine.hpp"
 #include "train/plan/unit_costs.hpp"
@@ -37,7 +38,7 @@ double break_even_positions(const Speeds& speeds, int64_t ranks) {
 
 Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::PrecisionJob& precision) {
   Speeds speeds;
-  speeds.flops = measure_flops(device, scalar_type(precision.mixed_precision));
+  speeds.flops = measure_flops(device, models::scalar_type(precision.mixed_precision));
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
   const bool are_short = precision.trained_weights != config::TrainedWeights::Fp32;

@@ -97,6 +97,11 @@ Result<std::vector<std::vector<double>>> Ranks::gather(const std::vector<double>
   return out;
 }
 
+Result<bool> Ranks::all_agree(bool mine, std::string_view what) {
+  ZT_TRY_ASSIGN(const auto all, gather({mine ? 1.0 : 0.0}, /*longest=*/1, what));
+  return std::ranges::all_of(all, [](const auto& of_rank) { return of_rank.front() != 0; });
+}
+
 Result<std::vector<double>> Ranks::from_first(std::vector<double> mine, std::string_view what) {
   if (!groups_.world) return mine;
   const at::Tensor view = at::from_blob(mine.data(), {static_cast<int64_t>(mine.size())}, at::kDouble);

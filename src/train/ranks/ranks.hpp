@@ -55,6 +55,8 @@ class Ranks {
   /// Every rank's numbers, in order of rank. `longest`: an upper bound of all their counts, the same on all.
   Result<std::vector<std::vector<double>>> gather(const std::vector<double>& mine, size_t longest,
                                                   std::string_view what);
+  /// Whether `mine` is true on every rank.
+  Result<bool> all_agree(bool mine, std::string_view what);
   /// The first rank's numbers. Their count is the same on all.
   Result<std::vector<double>> from_first(std::vector<double> mine, std::string_view what);
   Status barrier(std::string_view what);

@@ -236,6 +236,21 @@ TEST(Ranks, CountThoseOfTheirHost) {
   other.join();
 }
 
+TEST(Ranks, AgreeWhereAllDo) {
+  EXPECT_EQ(Ranks().all_agree(true, "a test"), true);
+  EXPECT_EQ(Ranks().all_agree(false, "a test"), false);
+  const auto store = rendezvous::Server::start({}).value();
+  const config::ParallelJob job = job_of(1, 1).parallel;
+  const auto expect_answers = [&](int rank, bool second_time) {
+    Ranks ranks = test::join_ranks(*store, rank, 2, job);
+    EXPECT_EQ(ranks.all_agree(true, "a test"), true);
+    EXPECT_EQ(ranks.all_agree(second_time, "a test"), false);
+  };
+  std::thread other([&] { expect_answers(0, true); });
+  expect_answers(1, false);
+  other.join();
+}
+
 TEST(Ranks, WaitForAFirstOneThatWorksForLongerThanAWaitMayTake) {
   const auto store = rendezvous::Server::start({}).value();
   config::ParallelJob job = job_of(1, 1).parallel;

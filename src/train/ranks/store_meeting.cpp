@@ -85,7 +85,7 @@ Status StoreMeeting::check() {
 
 void StoreMeeting::abort() {
   const std::lock_guard lock(mutex_);
-  over_ = Error{ErrorCode::Cancelled, "the ranks' saves were given up", {}};
+  over_ = Error{ErrorCode::Cancelled, "the ranks' saves were given up"};
   store_->abort();
 }
 

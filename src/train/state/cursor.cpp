@@ -3,31 +3,15 @@
 #include "train/state/cursor.hpp"
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <string_view>
 
 namespace zt::train {
 namespace {
 
-using Scalars = std::map<std::string, std::variant<int64_t, double>>;
+using Scalars = std::vector<params::StateScalar>;
 
-Result<double> number(const Scalars& scalars, const std::string& name) {
-  const auto found = scalars.find(name);
-  if (found == scalars.end()) return fail(ErrorCode::Corrupt, "the checkpoint has no scalar " + name);
-  return std::visit([](auto value) { return static_cast<double>(value); }, found->second);
-}
-
-Result<int64_t> count(const Scalars& scalars, const std::string& name) {
-  const auto found = scalars.find(name);
-  const int64_t* value = found == scalars.end() ? nullptr : std::get_if<int64_t>(&found->second);
-  if (value == nullptr || *value < 0)
-    return fail(ErrorCode::Corrupt, "the checkpoint's scalar " + name + " is missing or no count");
-  return *value;
-}
-
-void append(std::vector<params::StateScalar>& scalars, const std::string& prefix,
-            const diffusion::TimestepLosses& losses) {
+void append(Scalars& scalars, const std::string& prefix, const diffusion::TimestepLosses& losses) {
   for (size_t i = 0; i < losses.buckets().size(); ++i) {
     const auto& bucket = losses.buckets()[i];
     const std::string name = prefix + "." + std::to_string(i);
@@ -41,9 +25,9 @@ Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const 
   std::vector<diffusion::TimestepLosses::Bucket> buckets(losses.buckets().size());
   for (size_t i = 0; i < buckets.size(); ++i) {
     const std::string name = prefix + "." + std::to_string(i);
-    ZT_TRY_ASSIGN(buckets[i].sum, number(scalars, name + ".sum"));
-    ZT_TRY_ASSIGN(buckets[i].weight, number(scalars, name + ".weight"));
-    ZT_TRY_ASSIGN(buckets[i].count, count(scalars, name + ".count"));
+    ZT_TRY_ASSIGN(buckets[i].sum, params::find_number(scalars, name + ".sum"));
+    ZT_TRY_ASSIGN(buckets[i].weight, params::find_number(scalars, name + ".weight"));
+    ZT_TRY_ASSIGN(buckets[i].count, params::find_count(scalars, name + ".count"));
   }
   losses.restore(std::move(buckets));
   return {};
@@ -52,16 +36,16 @@ Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const 
 constexpr std::string_view kSuspect = "train.suspect_clip.", kLeftOut = "train.left_out_clip.";
 
 /// Each clip is a scalar of its own, named by its number.
-void append(std::vector<params::StateScalar>& scalars, std::string_view prefix,
-            const std::set<int64_t>& clips) {
+void append(Scalars& scalars, std::string_view prefix, const std::set<int64_t>& clips) {
   for (const int64_t clip : clips) scalars.push_back({std::string(prefix) + std::to_string(clip), clip});
 }
 
 std::set<int64_t> clips_from(const Scalars& scalars, std::string_view prefix) {
   std::set<int64_t> clips;
-  for (auto at = scalars.lower_bound(std::string(prefix));
-       at != scalars.end() && at->first.starts_with(prefix); ++at)
-    if (const int64_t* clip = std::get_if<int64_t>(&at->second)) clips.insert(*clip);
+  for (const params::StateScalar& scalar : scalars) {
+    if (!scalar.name.starts_with(prefix)) continue;
+    if (const int64_t* clip = std::get_if<int64_t>(&scalar.value)) clips.insert(*clip);
+  }
   return clips;
 }
 
@@ -93,18 +77,16 @@ std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
   return scalars;
 }
 
-Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& list, int64_t num_timesteps) {
-  Scalars scalars;
-  for (const params::StateScalar& scalar : list) scalars.emplace(scalar.name, scalar.value);
+Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& scalars, int64_t num_timesteps) {
   Cursor cursor(num_timesteps);
-  ZT_TRY_ASSIGN(cursor.step, count(scalars, "train.step"));
-  ZT_TRY_ASSIGN(const int64_t next_sample, count(scalars, "train.next_sample"));
+  ZT_TRY_ASSIGN(cursor.step, params::find_count(scalars, "train.step"));
+  ZT_TRY_ASSIGN(const int64_t next_sample, params::find_count(scalars, "train.next_sample"));
   cursor.next_sample = static_cast<uint64_t>(next_sample);
-  ZT_TRY_ASSIGN(cursor.elapsed_s, number(scalars, "train.elapsed_s"));
-  ZT_TRY_ASSIGN(cursor.best_loss, number(scalars, "train.best_loss"));
-  ZT_TRY_ASSIGN(const int64_t decay_start, count(scalars, "train.early_decay_start"));
-  ZT_TRY_ASSIGN(const int64_t decay_end, count(scalars, "train.early_decay_end"));
-  ZT_TRY_ASSIGN(cursor.decay_cap_s, number(scalars, "train.early_decay_cap_s"));
+  ZT_TRY_ASSIGN(cursor.elapsed_s, params::find_number(scalars, "train.elapsed_s"));
+  ZT_TRY_ASSIGN(cursor.best_loss, params::find_number(scalars, "train.best_loss"));
+  ZT_TRY_ASSIGN(const int64_t decay_start, params::find_count(scalars, "train.early_decay_start"));
+  ZT_TRY_ASSIGN(const int64_t decay_end, params::find_count(scalars, "train.early_decay_end"));
+  ZT_TRY_ASSIGN(cursor.decay_cap_s, params::find_number(scalars, "train.early_decay_cap_s"));
   if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
   ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
   ZT_TRY(restore(cursor.loss, scalars, "train.loss"));

@@ -46,8 +46,8 @@ Status set_scalars(ModelState& state, const std::vector<params::StateScalar>& sc
 
 /// Overwrites what the run leaves as it is with a checkpoint's. Errors: those of the reader.
 Status restore_frozen(ModelState& state, const checkpoint::Reader& reader);
-/// Overwrites all that is kept of the state with a checkpoint's. Errors: those of
-/// the reader; Corrupt for a missing counter. The state is then partly overwritten and must not be used.
+/// Overwrites all that is kept of the state with a checkpoint's. Errors: those of the reader; Corrupt for a
+/// missing counter. The state is then partly overwritten and must not be used.
 Status restore(ModelState& state, const checkpoint::Reader& reader);
 
 }  // namespace zt::train

@@ -55,8 +55,8 @@ void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
   verb->footer(
       "Example: zoetrope ckpt export latest --to exported --layout moore\n"
       "`zoetrope generate --weights DIR`, the paths under `model` of a training file and `zoetrope ckpt "
-      "import` "
-      "read\nboth layouts and published weights.");
+      "import` read\n"
+      "both layouts and published weights.");
   verb->callback([=, &chosen] { chosen = [=] { return export_run(*options, job.request()); }; });
 }
 

@@ -65,8 +65,8 @@ void add_ckpt_import(CLI::App& ckpt, Action& chosen) {
   verb->footer(
       "Example: zoetrope ckpt import pretrained_weights --config stage2.yaml --name published\n"
       "The configuration is the one a training would be given: sizes that no config.json gives, noise "
-      "schedule, "
-      "data\nto go on with. With motion modules in WEIGHTS the run is of stage 2. Prints the run's folder.");
+      "schedule, data\n"
+      "to go on with. With motion modules in WEIGHTS the run is of stage 2. Prints the run's folder.");
   verb->callback([=, &chosen] { chosen = [=] { return import(*options, job.request()); }; });
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "archive/reshard.hpp"
+#include "base/limits.hpp"
 #include "cli/options/job_options.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/ckpt/checkpoint_target.hpp"
@@ -48,8 +49,8 @@ void add_ckpt_reshard(CLI::App& ckpt, Action& chosen) {
   verb->footer(
       "Example: zoetrope ckpt reshard latest --ranks 4 -o moved/step-00001200\n"
       "For moving files: training and generation read checkpoints of any number of ranks as they are. The "
-      "new "
-      "folder\nis compared with the old one before it gets its name, which is printed.");
+      "new folder\n"
+      "is compared with the old one before it gets its name, which is printed.");
   verb->callback([=, &chosen] { chosen = [=] { return reshard(*options); }; });
 }
 

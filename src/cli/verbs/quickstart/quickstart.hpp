@@ -14,8 +14,8 @@ namespace zt::cli {
 
 struct QuickstartOptions {
   std::filesystem::path folder = "quickstart";
-  std::filesystem::path
-      recipes;  ///< folder with synth.yaml, stage1.yaml and so on, and codec/; empty: the installed ones
+  /// Folder with synth.yaml, stage1.yaml and so on, and codec/; empty: the installed ones.
+  std::filesystem::path recipes;
 };
 
 /// The exit code of the first part that did not succeed, else 0. Errors: NotFound if the recipes are missing;
