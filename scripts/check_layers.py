@@ -19,7 +19,7 @@ from pathlib import Path
 MAX_LINES, MAX_TEST_LINES, MAX_FUNCTION, MAX_FILES = 500, 600, 60, 25
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 STANDARD = {  # header: names of namespace std that the headers of src/ use
-    "algorithm": "clamp max min", "array": "array", "atomic": "atomic memory_order_relaxed", "bit": "bit_cast endian",
+    "algorithm": "clamp max min", "array": "array", "atomic": "atomic memory_order_relaxed", "bit": "bit_cast bit_floor endian",
     "chrono": "chrono", "cmath": "ceil cos floor log lround sin sqrt", "concepts": "integral", "cstddef": "byte size_t",
     "condition_variable": "condition_variable", "cstdint": "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t",
     "cstring": "memcpy", "ctime": "tm", "deque": "deque", "exception": "exception", "filesystem": "filesystem",
@@ -28,7 +28,7 @@ STANDARD = {  # header: names of namespace std that the headers of src/ use
     "memory": "enable_shared_from_this make_shared make_unique shared_ptr unique_ptr", "mutex": "mutex once_flag",
     "numbers": "numbers", "optional": "nullopt optional", "set": "set", "span": "as_bytes span", "sstream": "ostringstream",
     "stdexcept": "invalid_argument logic_error runtime_error", "string": "string", "string_view": "string_view",
-    "thread": "this_thread thread", "tuple": "tuple", "type_traits": "is_enum_v is_same_v is_trivially_copyable_v",
+    "thread": "this_thread thread", "tuple": "tuple", "type_traits": "is_arithmetic_v is_enum_v is_same_v is_trivially_copyable_v",
     "unordered_map": "unordered_map", "utility": "exchange forward in_range move pair", "variant": "variant",
     "vector": "vector"}
 HEADER_OF = {name: header for header, names in STANDARD.items() for name in names.split()}

@@ -266,12 +266,6 @@ void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, s
   hooks.report(progress);
 }
 
-/// Whether a clip's files are to blame: another clip may be judged.
-bool is_fault_of_clip(const Error& error) {
-  return error.code != ErrorCode::Exhausted && error.code != ErrorCode::Timeout &&
-         error.code != ErrorCode::Internal && error.code != ErrorCode::Cancelled;
-}
-
 LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
   LoadOptions load{.device = device};
   load.matrices = [&job](const config::PrecisionJob& trained) {
@@ -351,7 +345,7 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
     say(hooks, contract::Phase::Evaluating, clip, total, eval.index.clips[clip].id);
     const std::string& id = eval.index.clips[clip].id;
     auto truth = data::load_truth(eval.index, clip, eval.load, job.num_frames);
-    if (!truth && !is_fault_of_clip(truth.error())) return fail(std::move(truth).error());
+    if (!truth && !data::is_fault_of_clip(truth.error())) return fail(std::move(truth).error());
     if (!truth) {
       log::warn("eval", fmt::format("clip {} left out: {}", id, truth.error().text()));
       report.left_out.push_back({id, truth.error().text()});

@@ -81,7 +81,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOp
     const tensor::ThreadCount one(1);
     Result<int64_t> encoded = build_clip(encoder, plan, i, options.batch_frames);
     const std::lock_guard lock(mutex);
-    if (!encoded && !is_fault_of_clip(encoded.error())) {
+    if (!encoded && !data::is_fault_of_clip(encoded.error())) {
       failure = encoded.error();
     } else if (!encoded) {
       ++report.broken;

@@ -30,7 +30,7 @@ struct BuildReport {
 };
 
 /// Encodes what is missing of all clips of the encoder's index. Errors: Cancelled; what is no fault of a clip
-/// (is_fault_of_clip); never a single bad clip.
+/// (data::is_fault_of_clip); never a single bad clip.
 Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
                                 const BuildOptions& options);
 

@@ -33,11 +33,6 @@ bool has_fixed_crops(const data::PlanOptions& plan) {
   return plan.crop_mode == data::CropMode::Whole || plan.crop.scale_min >= 1.0 || plan.crop_variants > 0;
 }
 
-bool is_fault_of_clip(const Error& error) {
-  return error.code != ErrorCode::Exhausted && error.code != ErrorCode::Timeout &&
-         error.code != ErrorCode::Internal;
-}
-
 SampleEncoder::SampleEncoder(const Encoders& encoders, const data::ClipIndex& index, data::CacheStore* store,
                              config::CacheDtype dtype, EncodeOptions options)
     : encoders_(encoders),

@@ -47,10 +47,6 @@ struct EncodeOptions {
 /// Whether samples of this plan come back with the same crops.
 bool has_fixed_crops(const data::PlanOptions& plan);
 
-/// Whether encode() failed because of the clip's files. Memory or disk that ran out, a wait that was too long
-/// and our own bugs would fail with another clip too.
-bool is_fault_of_clip(const Error& error);
-
 /// Threads: encode() from any thread.
 class SampleEncoder {
  public:

@@ -50,7 +50,7 @@ struct SampleStream::State {
       Result<EncodedSample> made = encode(plan);
       if (made) return made;
       last = std::move(made).error();
-      if (!is_fault_of_clip(last)) break;
+      if (!data::is_fault_of_clip(last)) break;
       note_broken(plan.clip, last);
     }
     return fail(std::move(last).with("while making sample " + std::to_string(sample)));

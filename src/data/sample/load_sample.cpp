@@ -164,4 +164,9 @@ Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const
   return std::move(loading.sample);
 }
 
+bool is_fault_of_clip(const Error& error) {
+  return error.code != ErrorCode::Exhausted && error.code != ErrorCode::Timeout &&
+         error.code != ErrorCode::Internal && error.code != ErrorCode::Cancelled;
+}
+
 }  // namespace zt::data

@@ -59,4 +59,8 @@ struct Sample {
 /// InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
 Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options);
 
+/// Whether a clip could not be read or encoded because of its own files. Memory or disk that ran out, a wait
+/// that was too long, a stop and our own bugs would fail with another clip too.
+bool is_fault_of_clip(const Error& error);
+
 }  // namespace zt::data

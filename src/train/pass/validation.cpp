@@ -44,7 +44,7 @@ Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder,
                   data::plan_sample(plan, encoder.index(), static_cast<uint64_t>(i)));
     if (should_stop()) return fail(ErrorCode::Cancelled, "stopped on request");
     Result<prepare::EncodedSample> encoded = encoder.encode(sample);
-    if (!encoded && !prepare::is_fault_of_clip(encoded.error())) return fail(encoded.error());
+    if (!encoded && !data::is_fault_of_clip(encoded.error())) return fail(encoded.error());
     if (!encoded) {
       log::warn("train", "validation sample left out: " + encoded.error().text());
       ++set.num_unreadable_;

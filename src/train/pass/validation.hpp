@@ -32,7 +32,7 @@ int64_t validation_timestep(int64_t i, int64_t n, int64_t num_timesteps);
 class ValidationSet {
  public:
   /// Samples of clips that can't be read are named, counted and left out. Errors: what is no fault of a clip
-  /// (prepare::is_fault_of_clip); Cancelled.
+  /// (data::is_fault_of_clip); Cancelled.
   static Result<ValidationSet> open(const prepare::SampleEncoder& encoder, const config::TrainJob& job,
                                     const std::function<bool()>& should_stop);
 
