@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "generate/internal/side_by_side.hpp"
 #include "generate/pipeline/pipeline.hpp"
@@ -31,6 +32,15 @@ uint64_t maps_at_work(const config::GenerateJob& job) {
 
 }  // namespace
 
+resources::Demand decoding_demand(const config::GenerateJob& job, const Canvas& canvas,
+                                  const models::LatentCodec& codec, int64_t num_frames) {
+  const int64_t chunk = std::min(job.decode_chunk_frames, num_frames);
+  return {
+      fmt::format("decoding {} frames of {} x {} ({} channels, estimate)", chunk, canvas.padded_width,
+                  canvas.padded_height, codec.decoding_channels()),
+      product({chunk, codec.decoding_channels(), canvas.padded_height, canvas.padded_width}) * kFloatBytes};
+}
+
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
                                               const models::LatentCodec& codec, int64_t num_frames,
@@ -39,7 +49,6 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
   const int64_t width = canvas.padded_width / codec.scale_factor(),
                 height = canvas.padded_height / codec.scale_factor();
   const int64_t window = std::min(job.context.frames, num_frames);
-  const int64_t chunk = std::min(job.decode_chunk_frames, num_frames);
   const int64_t base = unet.block_out_channels.front();
   const bool are_doubled = job.guidance_scale > 1 &&
                            internal::fits_side_by_side(unet, window * height * width, at::Device(job.device));
@@ -51,16 +60,17 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
   const auto weights = static_cast<double>(table.num_elements());
   const uint64_t pose_bytes = product({num_frames, base, height, width}) * kFloatBytes;
   const auto pose_limit = static_cast<uint64_t>(SampleOptions{}.pose_memory_bytes);
+  resources::Demand sampling = {
+      fmt::format("activations of a window ({} frames of {} x {} latents x {} channels{}, estimate)", window,
+                  width, height, base, are_doubled ? ", both halves of guidance at once" : ""),
+      product({window, height, width, base, are_doubled ? 2 : 1}) * kFloatBytes * maps_at_work(job)};
+  resources::Demand decoding = decoding_demand(job, canvas, codec, num_frames);
   return {
       {fmt::format("weights ({} x {:.3g} B)", table.num_elements(),
                    static_cast<double>(weight_bytes) / weights),
        weight_bytes},
-      {fmt::format("activations of a window ({} frames of {} x {} latents x {} channels{}, estimate)", window,
-                   width, height, base, are_doubled ? ", both halves of guidance at once" : ""),
-       product({window, height, width, base, are_doubled ? 2 : 1}) * kFloatBytes * maps_at_work(job)},
-      {fmt::format("decoding {} frames of {} x {} ({} channels, estimate)", chunk, canvas.padded_width,
-                   canvas.padded_height, codec.decoding_channels()),
-       product({chunk, codec.decoding_channels(), canvas.padded_height, canvas.padded_width}) * kFloatBytes},
+      // Decoding begins when sampling is over.
+      sampling.bytes > decoding.bytes ? std::move(sampling) : std::move(decoding),
       // Latents, noise, both predictions and their sums.
       {fmt::format("latents of {} frames", num_frames),
        product({num_frames, unet.in_channels, height, width}) * kFloatBytes * 6},

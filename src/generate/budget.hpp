@@ -19,11 +19,16 @@ inline constexpr std::string_view kMemoryAdvice =
 inline constexpr std::string_view kDiskAdvice =
     "free some space, write elsewhere (--out), or set write_panels=false";
 
-/// Weights exactly; activations of one window and one decoded chunk, latents and kept pose features from the
-/// sizes. libtorch's number of threads counts: with two, small windows hold both halves of guidance at once.
-/// `matrices`: LoadOptions::matrices. Requires: at least one frame.
-/// Against the counting allocator (weights and decoding aside): tiny64, 24 frames, 6 % too high on one thread
-/// and 15 % on two; quarter width, 128 px, 24 frames, 1 % too high.
+/// One decoded chunk of a clip of so many frames. Within a quarter of the allocator's count on a CPU, where
+/// convolutions bring pictures into an order of their own.
+resources::Demand decoding_demand(const config::GenerateJob& job, const Canvas& canvas,
+                                  const models::LatentCodec& codec, int64_t num_frames);
+
+/// Weights exactly; the larger of one window's activations and one decoded chunk, latents and kept pose
+/// features from the sizes. libtorch's number of threads counts: with two, small windows hold both halves of
+/// guidance at once. `matrices`: LoadOptions::matrices. Requires: at least one frame. Against the counting
+/// allocator (weights and decoding aside): tiny64, 24 frames, 6 % too high on one thread and 15 % on two;
+/// quarter width, 128 px, 24 frames, 1 % too high.
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
                                               const models::LatentCodec& codec, int64_t num_frames,

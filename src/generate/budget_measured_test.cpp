@@ -5,7 +5,9 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "generate/budget.hpp"
 #include "generate/pipeline/pipeline.hpp"
@@ -121,12 +123,8 @@ double decoding_ratio(const models::LatentCodec& codec, int64_t side) {
   config::GenerateJob job = tiny64();
   job.width = job.height = side;
   job.decode_chunk_frames = job.length;
-  const models::NetworkConfigs configs =
-      models::network_configs(job.model, kChannels, /*motion=*/true).value();
   const Canvas canvas = make_canvas(side, side, codec.scale_factor(), job.compat).value();
-  double said = 0;
-  for (const resources::Demand& demand : memory_demands(job, configs, canvas, codec, job.length))
-    if (demand.what.starts_with("decoding")) said = static_cast<double>(demand.bytes);
+  const auto said = static_cast<double>(decoding_demand(job, canvas, codec, job.length).bytes);
   const int64_t latents = side / codec.scale_factor();
   const at::Tensor latents_CFHW = at::randn({codec.channels(), job.length, latents, latents});
   const auto drop = [](int64_t, const at::Tensor&) -> Status { return {}; };
@@ -143,6 +141,22 @@ models::VaeConfig vae_of(std::vector<int64_t> widths) {
   config.block_out_channels = std::move(widths);
   config.latent_channels = kChannels;
   return config;
+}
+
+TEST(GenerateBudgetMeasured, SamplingAndDecodingAreNotAddedUp) {
+  with_threads(1, [](const models::NetworkConfigs& configs) {
+    const auto wide = models::VaeCodec::random(vae_of({64, 64, 64}), 1);
+    const Canvas canvas = make_canvas(64, 64, kScaleFactor, config::Compat::None).value();
+    config::GenerateJob job = tiny64();
+    const auto starts = [&](std::string_view what) {
+      const auto demands = memory_demands(job, configs, canvas, *wide, job.length);
+      return std::ranges::count_if(demands,
+                                   [&](const auto& demand) { return demand.what.starts_with(what); });
+    };
+    EXPECT_EQ(starts("decoding") + starts("activations"), 1);
+    job.decode_chunk_frames = 1;
+    EXPECT_EQ(starts("activations"), 1) << "a frame's decoding is less than a window";
+  });
 }
 
 TEST(GenerateBudgetMeasured, DecodingTakesWhatEachCodecSays) {

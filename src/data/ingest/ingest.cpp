@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -116,14 +117,21 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
 // Room for what an earlier call has not looked at.
 Status check_memory(const Discovery& found, const std::vector<std::string>& ids, const config::IngestJob& job,
                     const Journal& journal, bool has_estimator) {
-  std::vector<fs::path> videos;
+  std::vector<fs::path> videos, without_pose;
   for (size_t i = 0; i < ids.size(); ++i) {
     const Candidate& candidate = found.candidates[i];
-    if (!journal.find(ids[i], stamp_of(candidate))) videos.push_back(candidate.video);
+    if (journal.find(ids[i], stamp_of(candidate))) continue;
+    videos.push_back(candidate.video);
+    if (candidate.pose.empty() && candidate.keypoints.empty()) without_pose.push_back(candidate.video);
   }
-  const int64_t num_people = std::max(job.pose.max_people, job.max_people > 0 ? job.max_people + 1 : 0);
-  const auto demands = internal::footage_demands(
-      {.videos = videos, .num_threads = threads_of(job), .num_people = has_estimator ? num_people : 0});
+  auto demands = internal::footage_demands({.videos = videos, .num_threads = threads_of(job)});
+  if (has_estimator && !without_pose.empty()) {
+    const int64_t num_people = std::max(job.pose.max_people, job.max_people > 0 ? job.max_people + 1 : 0);
+    auto searched = internal::footage_demands(
+        {.videos = without_pose, .num_threads = threads_of(job), .num_people = num_people});
+    // Its pictures are among those of all videos.
+    std::move(searched.begin() + 1, searched.end(), std::back_inserter(demands));
+  }
   return resources::require_memory(demands, "look at fewer videos at a time: --set threads=1");
 }
 

@@ -67,6 +67,8 @@ Result<std::string> quick_digest(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path, ignored)) {
     ZT_TRY_ASSIGN(const auto files, list_frames(path));
     for (const auto& file : files) ZT_TRY(add_facts(text, file));
+  } else {
+    text.pop_back();  // as it has always been: caches know clips by it
   }
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/files/files.hpp"
 
@@ -40,12 +41,16 @@ class Walker {
   void list(const fs::path& folder) {
     std::error_code error;
     fs::directory_iterator it(folder, error);
-    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-      if (it->path().filename().string().starts_with(".")) continue;
-      walk_.entries.push_back(*it);
+    std::vector<fs::directory_entry> entries;
+    for (; !error && it != fs::directory_iterator(); it.increment(error))
+      if (!it->path().filename().string().starts_with(".")) entries.push_back(*it);
+    // By name, so that of two links to a folder the same one is followed on every machine.
+    std::sort(entries.begin(), entries.end());
+    for (const fs::directory_entry& entry : entries) {
+      walk_.entries.push_back(entry);
       std::error_code ignored;  // a link that leads nowhere is no folder
-      if (!it->is_directory(ignored)) continue;
-      (it->is_symlink(ignored) ? links_ : waiting_).push_back(it->path());
+      if (!entry.is_directory(ignored)) continue;
+      (entry.is_symlink(ignored) ? links_ : waiting_).push_back(entry.path());
     }
     if (error) walk_.unread.push_back({folder, files::errno_error("list", folder, error.value())});
   }

@@ -143,6 +143,9 @@ class Extraction {
       ZT_TRY_ASSIGN(clip, estimate(task, num_threads));
       clip.made_from = digest;
       ZT_TRY(files::make_folders(task.keypoints.parent_path()));
+      // A preview of other key-points must not outlive a stop between the two.
+      std::error_code is_gone;
+      fs::remove(task.preview, is_gone);
       ZT_TRY(write_keypoints(task.keypoints, clip));
     }
     count(existing.has_value(), is_outdated);
