@@ -76,6 +76,8 @@ def check_includes(path, folder, root, lines, layers, deps):
         kind, name = match.groups()
         if name in ("torch/torch.h", "torch/all.h", "torch/extension.h"):
             yield number, f"{name} costs 20 s a file: include the narrow headers"
+        if name == "ATen/ATen.h" and path.suffix == ".hpp":
+            yield number, f"{name} costs 6 s a file in a header: include ATen/core/Tensor.h"
         if kind == "<" or "/" not in name:
             continue
         other = name.split("/")[0]

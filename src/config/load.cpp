@@ -263,12 +263,13 @@ std::string digest(const Job& job) {
 }
 
 template <class Job>
-Status check_resume(const Job& frozen, const Job& wanted) {
+Status check_resume(const Job& frozen, const Job& wanted, Paths paths) {
   Job before = frozen, after = wanted;
   const Listing old_listing = list(before), new_listing = list(after);
   std::string changes;
   for (size_t i = 0; i < old_listing.fields().size(); ++i) {
     const Field& field = old_listing.fields()[i];
+    if (paths == Paths::Ignored && field.about.names != Names::NoPath) continue;
     const std::string was = format_value(field), is = format_value(new_listing.fields()[i]);
     if (was != is && field.about.resume == Resume::Refuse)
       changes += fmt::format("\n  {}: {} in the run, {} wanted", field.key, was, is);
@@ -287,7 +288,7 @@ Status check_resume(const Job& frozen, const Job& wanted) {
   template Status check<Job>(const Job&);                         \
   template std::vector<KeyValue> values<Job>(const Job&);         \
   template std::string digest<Job>(const Job&);                   \
-  template Status check_resume<Job>(const Job&, const Job&);
+  template Status check_resume<Job>(const Job&, const Job&, Paths);
 ZT_INSTANTIATE(TrainJob)
 ZT_INSTANTIATE(GenerateJob)
 ZT_INSTANTIATE(IngestJob)

@@ -88,9 +88,12 @@ std::vector<KeyValue> values(const Job& job);
 template <class Job>
 std::string digest(const Job& job);
 
+/// Whether the names of files and folders count as settings: files may have moved since a run was made.
+enum class Paths { Compared, Ignored };
+
 /// Whether a run frozen as `frozen` may go on as `wanted`. InvalidConfig names every changed key that may not
 /// change.
 template <class Job>
-Status check_resume(const Job& frozen, const Job& wanted);
+Status check_resume(const Job& frozen, const Job& wanted, Paths paths = Paths::Compared);
 
 }  // namespace zt::config

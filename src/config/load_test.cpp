@@ -274,5 +274,16 @@ TEST_F(ConfigLoad, ResumeNamesEveryUnsafeChange) {
   EXPECT_THAT(refused.error().message, testing::Not(HasSubstr("threads")));
 }
 
+TEST_F(ConfigLoad, ResumeComparesPathsUnlessTheyMayHaveMoved) {
+  TrainJob frozen, wanted;
+  wanted.data.index = "/moved/index.jsonl";
+
+  EXPECT_FALSE(check_resume(frozen, wanted));
+  EXPECT_TRUE(check_resume(frozen, wanted, Paths::Ignored));
+
+  wanted.data.train_bs = 3;
+  EXPECT_FALSE(check_resume(frozen, wanted, Paths::Ignored));
+}
+
 }  // namespace
 }  // namespace zt::config

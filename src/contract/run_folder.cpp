@@ -96,6 +96,12 @@ int64_t newest_generation(const RunFolder& run) {
   return newest;
 }
 
+// As create() makes them: it names a folder, and is printed.
+bool is_run_id(std::string_view id, std::string_view name) {
+  return is_run_name(name) && id.starts_with(name) && id.substr(name.size()).starts_with('-') &&
+         is_run_name(id.substr(name.size() + 1));
+}
+
 }  // namespace
 
 std::string to_json(const Identity& i) {
@@ -132,6 +138,9 @@ Result<Identity> parse_identity(std::string_view text) {
     i.folder = j.value("folder", "");
     i.run_yaml_sum = j.value("run_yaml_sum", "");
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
+    if (!is_run_id(i.run_id, i.name))
+      return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {} is no run_id of a run named {}",
+                                                  text::quoted(i.run_id), text::quoted(i.name)));
     return i;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
     return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {}", json_reason(e)));

@@ -175,6 +175,19 @@ TEST(RunFolder, ANewerFormatIsUnsupported) {
   EXPECT_EQ(parse_identity("{\"version\": 2}").error().code, ErrorCode::Unsupported);
 }
 
+TEST(RunFolder, AnIdentityWhoseRunIdIsNoNameIsRefused) {
+  Identity identity;
+  identity.run_id = "dance-0123abcd";
+  identity.name = "dance";
+  ASSERT_TRUE(parse_identity(to_json(identity)));
+  for (const char* id : {"", "dance", "dance-", "song-0123abcd", "dance-../../etc", "dance-\x1b[2J"}) {
+    identity.run_id = id;
+    const auto read = parse_identity(to_json(identity));
+    ASSERT_FALSE(read) << id;
+    EXPECT_EQ(read.error().code, ErrorCode::Corrupt);
+  }
+}
+
 TEST(RunFolder, SecondProcessIsRefusedWithPidAndHostOfTheFirst) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");

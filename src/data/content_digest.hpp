@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The name that a clip's footage has in the cache: a digest of its bytes.
+// The name that a clip's footage has in the cache: a digest of its bytes, or of samples of them.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,11 @@ namespace zt::data {
 
 /// XXH3-128 of a file's bytes, or of all pictures of a folder in order. Errors: those of reading.
 Result<std::string> content_digest(const std::filesystem::path& path);
+
+/// Where reading all footage would keep a start waiting: XXH3-128 of a file's size and of its bytes at 16
+/// places of 64 KiB from its start to its end; of a folder, the sizes of all pictures and the first 64 KiB of
+/// 16 of them. The same wherever the footage lies and whenever it was written. Errors: those of reading.
+Result<std::string> sampled_digest(const std::filesystem::path& path);
 
 /// Whether footage is still what the index says, asked once for each clip before it is decoded: what is made
 /// of other footage must not get into the cache under this one's name. Threads: any.

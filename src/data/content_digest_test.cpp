@@ -43,5 +43,53 @@ TEST(ContentDigest, OfAFolderIsThatOfItsPicturesInOrder) {
   EXPECT_EQ(content_digest(folder / "absent").error().code, ErrorCode::NotFound);
 }
 
+TEST(SampledDigest, IsOfTheBytesAndNotOfPlaceOrTime) {
+  const test::TempFolder folder;
+  std::string bytes(5 << 20, 'a');
+  ASSERT_TRUE(files::write_atomic(folder / "a.mp4", bytes));
+  ASSERT_TRUE(files::write_atomic(folder / "copy.mp4", bytes));
+  const std::string whole = sampled_digest(folder / "a.mp4").value();
+  EXPECT_EQ(sampled_digest(folder / "copy.mp4").value(), whole);
+
+  bytes.front() = 'b';
+  ASSERT_TRUE(files::write_atomic(folder / "start.mp4", bytes));
+  EXPECT_NE(sampled_digest(folder / "start.mp4").value(), whole);
+  bytes.front() = 'a', bytes.back() = 'b';
+  ASSERT_TRUE(files::write_atomic(folder / "end.mp4", bytes));
+  EXPECT_NE(sampled_digest(folder / "end.mp4").value(), whole);
+  bytes.back() = 'a', bytes.push_back('a');
+  ASSERT_TRUE(files::write_atomic(folder / "longer.mp4", bytes));
+  EXPECT_NE(sampled_digest(folder / "longer.mp4").value(), whole);
+}
+
+TEST(SampledDigest, SeesEveryByteOfASmallFile) {
+  const test::TempFolder folder;
+  std::string bytes(300'000, 'a');
+  ASSERT_TRUE(files::write_atomic(folder / "a.mp4", bytes));
+  const std::string whole = sampled_digest(folder / "a.mp4").value();
+  for (size_t at = 0; at < bytes.size(); at += 9973) {
+    bytes[at] = 'b';
+    ASSERT_TRUE(files::write_atomic(folder / "a.mp4", bytes));
+    EXPECT_NE(sampled_digest(folder / "a.mp4").value(), whole) << at;
+    bytes[at] = 'a';
+  }
+}
+
+TEST(SampledDigest, OfAFolderSeesSizesAndPictures) {
+  const test::TempFolder folder;
+  std::filesystem::create_directory(folder / "frames");
+  for (int i = 10; i < 50; ++i)
+    ASSERT_TRUE(files::write_atomic(folder / "frames" / (std::to_string(i) + ".png"), "picture"));
+  const std::string whole = sampled_digest(folder / "frames").value();
+
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "10.png", "another"));
+  EXPECT_NE(sampled_digest(folder / "frames").value(), whole);
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "10.png", "picture"));
+  EXPECT_EQ(sampled_digest(folder / "frames").value(), whole);
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "11.png", "longer picture"));
+  EXPECT_NE(sampled_digest(folder / "frames").value(), whole);
+  EXPECT_EQ(sampled_digest(folder / "absent").error().code, ErrorCode::NotFound);
+}
+
 }  // namespace
 }  // namespace zt::data

@@ -125,11 +125,8 @@ Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t gene
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
   ZT_TRY(run.check_run_yaml());
   if (own.file == run.run_yaml()) return own;
-  ZT_TRY_ASSIGN(config::TrainJob first, config::thaw_run(run.run_yaml(), own.places));
-  // Files may have moved since, each by itself.
-  first.data = own.job.data;
-  first.model = own.job.model;
-  if (const Status change = config::check_resume(first, own.job); !change)
+  ZT_TRY_ASSIGN(const config::TrainJob first, config::thaw_run(run.run_yaml(), own.places));
+  if (const Status change = config::check_resume(first, own.job, config::Paths::Ignored); !change)
     return fail(ErrorCode::Corrupt,
                 fmt::format("{} is not a configuration of the run {}: put back the one that was there, or "
                             "remove it to go on with {}; {}",

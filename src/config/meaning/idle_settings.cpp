@@ -3,52 +3,48 @@
 
 #include <fmt/format.h>
 
-#include <utility>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "config/meaning/unit_sharing.hpp"
 
 namespace zt::config {
 namespace {
 
-class IdleLines {
- public:
-  void note_if(bool is_idle, std::string_view setting, std::string_view beside) {
-    if (is_idle) lines_.push_back(fmt::format("{} has no effect with {}", setting, beside));
-  }
-  std::vector<std::string> take() && { return std::move(lines_); }
-
- private:
-  std::vector<std::string> lines_;
-};
+void note_if(bool is_idle, std::string_view setting, std::string_view beside,
+             std::vector<std::string>& lines) {
+  if (is_idle) lines.push_back(fmt::format("{} has no effect with {}", setting, beside));
+}
 
 }  // namespace
 
 std::vector<std::string> idle_settings(const TrainJob& job) {
   const ParallelJob& parallel = job.parallel;
-  IdleLines lines;
-  lines.note_if(job.checkpoint.memory_peer && job.checkpoint.memory_every_steps == 0,
-                "checkpoint.memory_peer: true", "checkpoint.memory_every_steps: 0");
+  std::vector<std::string> lines;
+  note_if(job.checkpoint.memory_peer && job.checkpoint.memory_every_steps == 0,
+          "checkpoint.memory_peer: true", "checkpoint.memory_every_steps: 0", lines);
   const int64_t highest = highest_stage(parallel);
   const std::string stage = fmt::format("parallel.zero_stage: {}", highest);
-  lines.note_if(parallel.accumulation == Accumulation::Parts && highest < 2, "parallel.accumulation: parts",
-                stage);
-  lines.note_if(!parallel.keep_whole.empty() && highest < 3, "parallel.keep_whole", stage);
-  lines.note_if(parallel.keep_whole_if_faster && highest < 3, "parallel.keep_whole_if_faster: true", stage);
-  lines.note_if(parallel.shard_ranks > 0 && highest == 0, "parallel.shard_ranks", stage);
-  return std::move(lines).take();
+  note_if(parallel.accumulation == Accumulation::Parts && highest < 2, "parallel.accumulation: parts", stage,
+          lines);
+  note_if(!parallel.keep_whole.empty() && highest < 3, "parallel.keep_whole", stage, lines);
+  note_if(parallel.keep_whole_if_faster && highest < 3, "parallel.keep_whole_if_faster: true", stage, lines);
+  note_if(parallel.shard_ranks > 0 && highest == 0, "parallel.shard_ranks", stage, lines);
+  return lines;
 }
 
 std::vector<std::string> idle_settings(const GenerateJob& job) {
-  IdleLines lines;
+  std::vector<std::string> lines;
   const ContextJob& context = job.context;
   const bool is_better = context.mode == ContextMode::Better;
-  lines.note_if(is_better && context.stride > 1, fmt::format("context.stride: {}", context.stride),
-                "context.mode: better");
-  lines.note_if(is_better && context.closed_loop, "context.closed_loop: true", "context.mode: better");
-  lines.note_if(job.guidance_rescale > 0 && job.guidance_scale <= 1, "guidance_rescale",
-                "a guidance_scale of 1 or less");
-  lines.note_if(!job.reference_keypoints.empty() && !job.align, "reference_keypoints", "align: false");
-  return std::move(lines).take();
+  note_if(is_better && context.stride > 1, fmt::format("context.stride: {}", context.stride),
+          "context.mode: better", lines);
+  note_if(is_better && context.closed_loop, "context.closed_loop: true", "context.mode: better", lines);
+  note_if(job.guidance_rescale > 0 && job.guidance_scale <= 1, "guidance_rescale",
+          "a guidance_scale of 1 or less", lines);
+  note_if(!job.reference_keypoints.empty() && !job.align, "reference_keypoints", "align: false", lines);
+  return lines;
 }
 
 }  // namespace zt::config

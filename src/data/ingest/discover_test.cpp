@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/fsuid.h>
-
 #include <fstream>
 
 #include "base/counter_rng.hpp"
 #include "data/ingest/internal/candidate.hpp"
+#include "support/closed_folder.hpp"
 #include "support/ingest_fixture.hpp"
 #include "support/pipes.hpp"
 
@@ -150,21 +149,13 @@ TEST_F(Discover, FollowsLinksToFolders) {
   EXPECT_EQ(names(), (Names{"2", "a/1"}));
 }
 
-// As somebody who may not read everything: root may, and tests are often run by root.
 TEST_F(Discover, NamesFoldersThatCannotBeRead) {
   touch("1.mp4");
   touch("closed/2.mp4");
-  constexpr uid_t kNobody = 65534;
-  constexpr auto kOpenToAll = static_cast<fs::perms>(0755);
-  fs::permissions(folder_.path(), kOpenToAll);
-  fs::permissions(path("closed"), fs::perms::none);
-  const auto own = static_cast<uid_t>(::setfsuid(kNobody));
-  std::error_code error;
-  const bool may_read = fs::directory_iterator(path("closed"), error) != fs::directory_iterator();
-  const Discovery found = may_read ? Discovery() : discover();
-  ::setfsuid(own);
-  fs::permissions(path("closed"), fs::perms::owner_all);
-  if (may_read) GTEST_SKIP() << "nothing can be closed to this process";
+  const test::ClosedFolder closed(folder_, path("closed"));
+  if (!closed.is_closed()) GTEST_SKIP() << "nothing can be closed to this process";
+
+  const Discovery found = discover();
 
   EXPECT_EQ(found.candidates.size(), 1U);
   ASSERT_EQ(found.unread.size(), 1U);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -124,13 +123,13 @@ Status check_memory(const Discovery& found, const std::vector<std::string>& ids,
     videos.push_back(candidate.video);
     if (candidate.pose.empty() && candidate.keypoints.empty()) without_pose.push_back(candidate.video);
   }
-  auto demands = internal::footage_demands({.videos = videos, .num_threads = threads_of(job)});
+  std::vector<resources::Demand> demands = {
+      internal::decoding_demand({.videos = videos, .num_threads = threads_of(job)})};
   if (has_estimator && !without_pose.empty()) {
     const int64_t num_people = std::max(job.pose.max_people, job.max_people > 0 ? job.max_people + 1 : 0);
-    auto searched = internal::footage_demands(
-        {.videos = without_pose, .num_threads = threads_of(job), .num_people = num_people});
-    // Its pictures are among those of all videos.
-    std::move(searched.begin() + 1, searched.end(), std::back_inserter(demands));
+    for (resources::Demand& demand :
+         internal::searching_demands({.videos = without_pose, .num_threads = threads_of(job)}, num_people))
+      demands.push_back(std::move(demand));
   }
   return resources::require_memory(demands, "look at fewer videos at a time: --set threads=1");
 }

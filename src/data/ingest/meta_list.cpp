@@ -2,10 +2,8 @@
 #include "data/ingest/meta_list.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -13,9 +11,9 @@
 #include <vector>
 
 #include "base/files/files.hpp"
-#include "base/hash.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "data/content_digest.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/sample/frame_source.hpp"
@@ -50,27 +48,6 @@ Result<Look> look_at(const std::filesystem::path& path) {
     ZT_TRY_ASSIGN(info, media::probe(path, options));
   }
   return Look{info.width, info.height, info.num_frames, info.fps};
-}
-
-Status add_facts(std::string& text, const std::filesystem::path& path) {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return fail(files::errno_error("look at", path, errno));
-  text += fmt::format("{}\n{}\n{}.{:09}\n", path.string(), facts.st_size, facts.st_mtim.tv_sec,
-                      facts.st_mtim.tv_nsec);
-  return {};
-}
-
-Result<std::string> quick_digest(const std::filesystem::path& path) {
-  std::string text;
-  ZT_TRY(add_facts(text, path));
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    ZT_TRY_ASSIGN(const auto files, list_frames(path));
-    for (const auto& file : files) ZT_TRY(add_facts(text, file));
-  } else {
-    text.pop_back();  // as it has always been: caches know clips by it
-  }
-  return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
 Status need_equal_length(const ClipRecord& clip, std::string_view kind, const std::filesystem::path& path,
@@ -108,7 +85,7 @@ Result<ClipRecord> probe_clip(const Candidate& candidate, size_t number) {
   ZT_TRY_ASSIGN(const Look video, look_at(candidate.video));
   ClipRecord clip;
   clip.id = fmt::format("clip-{:06}", number);
-  ZT_TRY_ASSIGN(clip.content, quick_digest(candidate.video));
+  ZT_TRY_ASSIGN(clip.content, sampled_digest(candidate.video));
   clip.video = candidate.video.string();
   clip.mask = candidate.mask.string();
   clip.labels = candidate.labels.string();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -50,31 +51,46 @@ uint64_t sum_of_largest(std::vector<uint64_t> values, size_t num_threads) {
   return sum;
 }
 
+// Of every so many of the videos.
+std::vector<Extent> sampled_extents(std::span<const fs::path> videos) {
+  std::vector<Extent> extents;
+  const size_t stride = std::max<size_t>(1, videos.size() / kProbes);
+  for (size_t i = 0; i < videos.size(); i += stride) extents.push_back(extent_of(videos[i]));
+  return extents;
+}
+
+size_t busy_threads(const FootageWork& work) { return std::min(work.num_threads, work.videos.size()); }
+
+std::string threads_text(size_t threads) {
+  return threads == 1 ? "1 thread" : fmt::format("{} threads", threads);
+}
+
 }  // namespace
 
-std::vector<resources::Demand> footage_demands(const FootageWork& work) {
+resources::Demand decoding_demand(const FootageWork& work) {
   Extent largest;
-  std::vector<uint64_t> pixels, frames;
-  const size_t stride = std::max<size_t>(1, work.videos.size() / kProbes);
-  for (size_t i = 0; i < work.videos.size(); i += stride) {
-    const Extent extent = extent_of(work.videos[i]);
+  std::vector<uint64_t> pixels;
+  for (const Extent& extent : sampled_extents(work.videos)) {
     pixels.push_back(static_cast<uint64_t>(extent.width * extent.height));
-    frames.push_back(static_cast<uint64_t>(extent.num_frames));
     if (extent.width * extent.height > largest.width * largest.height) largest = extent;
   }
-  const size_t threads = std::min(work.num_threads, work.videos.size());
-  const std::string where = threads == 1 ? "1 thread" : fmt::format("{} threads", threads);
-  std::vector<resources::Demand> demands = {
-      {fmt::format("decoding pictures of up to {} x {} on {} (30 B a pixel, estimate)", largest.width,
-                   largest.height, where),
-       sum_of_largest(pixels, threads) * kBytesPerPixel}};
-  if (work.num_people == 0) return demands;
-  demands.push_back({"the pose networks on " + where, threads * kNetworkBytes});
-  const auto followed = static_cast<uint64_t>(work.num_people + kExtraTracks);
-  const uint64_t num_frames = sum_of_largest(frames, threads);
-  demands.push_back({fmt::format("{} people in {} frames on {} (2 KiB each)", followed, num_frames, where),
-                     num_frames * followed * kPersonBytes});
-  return demands;
+  const size_t threads = busy_threads(work);
+  return {fmt::format("decoding pictures of up to {} x {} on {} (30 B a pixel, estimate)", largest.width,
+                      largest.height, threads_text(threads)),
+          sum_of_largest(std::move(pixels), threads) * kBytesPerPixel};
+}
+
+std::vector<resources::Demand> searching_demands(const FootageWork& work, int64_t num_people) {
+  std::vector<uint64_t> frames;
+  for (const Extent& extent : sampled_extents(work.videos))
+    frames.push_back(static_cast<uint64_t>(extent.num_frames));
+  const size_t threads = busy_threads(work);
+  const uint64_t num_frames = sum_of_largest(std::move(frames), threads);
+  const auto followed = static_cast<uint64_t>(num_people + kExtraTracks);
+  return {
+      {"the pose networks on " + threads_text(threads), threads * kNetworkBytes},
+      {fmt::format("{} people in {} frames on {} (2 KiB each)", followed, num_frames, threads_text(threads)),
+       num_frames * followed * kPersonBytes}};
 }
 
 }  // namespace zt::data::internal

@@ -15,13 +15,17 @@ namespace zt::data::internal {
 struct FootageWork {
   std::span<const std::filesystem::path> videos;  ///< files, or folders of pictures
   size_t num_threads = 1;                         ///< each looks at a video of its own
-  int64_t num_people = 0;                         ///< kept per video; 0 = nobody is looked for
 };
 
-/// An estimate from the headers of at most 32 of the videos, for the moment when the most demanding of those
-/// are looked at together. Per thread 30 B a pixel (the decoder's 16 pictures of 1.5 B, two of 3 B), and
-/// where people are looked for 128 MiB for the networks (112 measured with all four), and 2 KiB for each
-/// person who is followed in a frame (three more than are kept). What can't be opened counts nothing.
-std::vector<resources::Demand> footage_demands(const FootageWork& work);
+// Both are estimates from the headers of at most 32 of the videos, for the moment when the most demanding of
+// those are looked at together. What can't be opened counts nothing.
+
+/// 30 B a pixel and thread: the decoder's 16 pictures of 1.5 B, two of 3 B.
+resources::Demand decoding_demand(const FootageWork& work);
+
+/// Beside decoding: per thread 128 MiB for the networks (112 measured with all four), and 2 KiB for each
+/// person who is followed in a frame, three more than the `num_people` who are kept. An upper bound, as few
+/// people are in a picture from a video's start to its end.
+std::vector<resources::Demand> searching_demands(const FootageWork& work, int64_t num_people);
 
 }  // namespace zt::data::internal

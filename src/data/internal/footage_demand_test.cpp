@@ -21,25 +21,24 @@ TEST(FootageDemand, IsThatOfTheLargestPicturesThatMeet) {
   ASSERT_TRUE(image::write_png(folder / "b/0.png", image::Image(100, 80)));
   const std::vector<fs::path> videos = {folder / "a.mp4", folder / "b", folder / "missing.mp4"};
 
-  const auto one = footage_demands({.videos = videos, .num_threads = 1});
-  const auto many = footage_demands({.videos = videos, .num_threads = 8});
+  const auto one = decoding_demand({.videos = videos, .num_threads = 1});
+  const auto many = decoding_demand({.videos = videos, .num_threads = 8});
 
-  ASSERT_EQ(one.size(), 1U);
-  EXPECT_EQ(one[0].bytes, 100U * 80 * 30);
-  EXPECT_EQ(many.at(0).bytes, (100U * 80 + 48 * 32) * 30);
+  EXPECT_EQ(one.bytes, 100U * 80 * 30);
+  EXPECT_EQ(many.bytes, (100U * 80 + 48 * 32) * 30);
 }
 
-TEST(FootageDemand, HasNetworksAndPeopleWhereTheyAreLookedFor) {
+TEST(FootageDemand, OfASearchIsThatOfItsNetworksAndOfThePeopleItFollows) {
   const test::TempFolder folder;
   ASSERT_TRUE(
       media::write_video(folder / "a.mp4", test::drifting_clip(48, 32, 7), {.width = 48, .height = 32}));
   const std::vector<fs::path> videos(2, folder / "a.mp4");
 
-  const auto demands = footage_demands({.videos = videos, .num_threads = 2, .num_people = 1});
+  const auto demands = searching_demands({.videos = videos, .num_threads = 2}, /*num_people=*/1);
 
-  ASSERT_EQ(demands.size(), 3U);
-  EXPECT_EQ(demands[1].bytes, uint64_t{2} * 128 * 1024 * 1024);
-  EXPECT_EQ(demands[2].bytes, 2U * 7 * 4 * 2048);  // one who is kept, three beside
+  ASSERT_EQ(demands.size(), 2U);
+  EXPECT_EQ(demands[0].bytes, uint64_t{2} * 128 * 1024 * 1024);
+  EXPECT_EQ(demands[1].bytes, 2U * 7 * 4 * 2048);  // one who is kept, three beside
 }
 
 }  // namespace

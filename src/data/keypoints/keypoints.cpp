@@ -248,6 +248,14 @@ Result<int64_t> count_keypoint_frames(const std::filesystem::path& path) {
   return count;
 }
 
+Result<std::string> read_made_from(const std::filesystem::path& path) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(path));
+  Lines lines(text);
+  Result<Header> header = parse_clip_header(lines);
+  if (!header) return fail(std::move(header.error()).with("while reading key-points " + path.string()));
+  return std::move(header->clip.made_from);
+}
+
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip) {
   return files::write_atomic(path, format_keypoints(clip));
 }

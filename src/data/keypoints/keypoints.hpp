@@ -114,6 +114,9 @@ Result<std::vector<Keypoints>> read_keypoint_frames(const std::filesystem::path&
 /// How many frames a file has: as its header says, if its last frame is there and sound. The lines before are
 /// not looked at. Errors: as read_keypoints().
 Result<int64_t> count_keypoint_frames(const std::filesystem::path& path);
+/// KeypointClip::made_from of a file of which no more is looked at. Errors: as read_keypoints(), as far as
+/// its header goes.
+Result<std::string> read_made_from(const std::filesystem::path& path);
 Status write_keypoints(const std::filesystem::path& path, const KeypointClip& clip);
 
 /// The smallest box around the present points of a person, normalised {left, top, right, bottom}; {0,0,0,0}

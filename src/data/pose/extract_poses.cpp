@@ -31,11 +31,14 @@ namespace fs = std::filesystem;
 constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
 
 // Videos under a folder, relative to it, in order of name. A link that leads nowhere or round in a circle, a
-// pipe or a device counts: opening it makes it a failure with a name.
+// pipe, a device, or a folder below that can't be listed counts: opening it makes it a failure with a name.
 Result<std::vector<fs::path>> videos_under(const fs::path& root) {
   internal::FolderWalk walk = internal::walk(root);
-  if (!walk.unread.empty()) return fail(std::move(walk.unread.front().error));
   std::vector<fs::path> found;
+  for (internal::UnreadFolder& unread : walk.unread) {
+    if (unread.path == root) return fail(std::move(unread.error));
+    found.push_back(unread.path.lexically_relative(root));
+  }
   for (const fs::directory_entry& entry : walk.entries) {
     std::error_code unreadable;
     if (!entry.is_directory(unreadable) && is_video_name(entry.path()))
@@ -87,6 +90,11 @@ std::string digest_of(const fs::path& video, const config::PoseJob& job) {
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
+// Key-points that don't say what they were made from are somebody else's, and kept.
+bool is_outdated(const std::string& made_from, const std::string& digest) {
+  return !made_from.empty() && made_from != digest;
+}
+
 Status write_preview(const KeypointClip& clip, const config::PoseJob& job, const fs::path& path) {
   media::VideoWriterOptions options;
   options.width = clip.width;
@@ -135,8 +143,8 @@ class Extraction {
     const std::string digest = digest_of(task.video, job_);
     KeypointClip clip;
     auto existing = job_.resume ? read_keypoints(task.keypoints) : fail(ErrorCode::NotFound, "not wanted");
-    const bool is_outdated = existing && !existing->made_from.empty() && existing->made_from != digest;
-    if (is_outdated) existing = fail(ErrorCode::NotFound, "made with other settings");
+    const bool is_made_again = existing && is_outdated(existing->made_from, digest);
+    if (is_made_again) existing = fail(ErrorCode::NotFound, "made with other settings");
     if (existing) {
       clip = std::move(*existing);
     } else {
@@ -148,7 +156,7 @@ class Extraction {
       fs::remove(task.preview, is_gone);
       ZT_TRY(write_keypoints(task.keypoints, clip));
     }
-    count(existing.has_value(), is_outdated);
+    count(existing.has_value(), is_made_again);
     std::error_code ignored;
     if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
     return write_preview(clip, job_, task.preview);
@@ -185,20 +193,24 @@ class Extraction {
   PoseReport report_;
 };
 
-std::vector<fs::path> videos_without_keypoints(const std::vector<PoseTask>& tasks, bool resume) {
+// Those without key-points, or with outdated ones.
+std::vector<fs::path> videos_to_search(const std::vector<PoseTask>& tasks, const config::PoseJob& job) {
   std::vector<fs::path> videos;
-  std::error_code ignored;
-  for (const PoseTask& task : tasks)
-    if (!resume || !fs::exists(task.keypoints, ignored)) videos.push_back(task.video);
+  for (const PoseTask& task : tasks) {
+    const auto made_from = read_made_from(task.keypoints);
+    if (!job.resume || !made_from || is_outdated(*made_from, digest_of(task.video, job)))
+      videos.push_back(task.video);
+  }
   return videos;
 }
 
 /// Room for what is still to be made.
 Status check_resources(const std::vector<PoseTask>& tasks, const config::PoseJob& job, size_t at_a_time) {
-  const std::vector<fs::path> videos = videos_without_keypoints(tasks, job.resume);
+  const std::vector<fs::path> videos = videos_to_search(tasks, job);
   if (videos.empty()) return {};
-  const auto memory =
-      internal::footage_demands({.videos = videos, .num_threads = at_a_time, .num_people = job.max_people});
+  const internal::FootageWork work{.videos = videos, .num_threads = at_a_time};
+  std::vector<resources::Demand> memory = internal::searching_demands(work, job.max_people);
+  memory.insert(memory.begin(), internal::decoding_demand(work));
   ZT_TRY(resources::require_memory(memory, "work on fewer videos at a time: --set threads=1"));
   const resources::Demand disk = pose_demand(videos, job.max_people, job.preview);
   return resources::require_disk(files::whole_path(tasks.front().keypoints), {&disk, 1},

@@ -8,10 +8,12 @@
 #include <fstream>
 
 #include "base/files/files.hpp"
+#include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 #include "media/video_info.hpp"
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
+#include "support/closed_folder.hpp"
 #include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
@@ -152,6 +154,23 @@ TEST_F(ExtractPoses, SaysThatItsThreadsDoNotFitIntoMemoryBeforeItStarts) {
   EXPECT_EQ(made_, 0);
 }
 
+TEST_F(ExtractPoses, NeedsRoomForOutdatedKeypointsAsForMissingOnes) {
+  test::make_huge_videos(root(), 512);
+  auto wide = job();
+  wide.threads = 512;
+  KeypointClip outdated{.width = 48, .height = 32, .source = "us", .frames = std::vector<Keypoints>(1)};
+  outdated.made_from = "another video";
+  const auto plan = plan_poses(wide);
+  ASSERT_TRUE(plan);
+  ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
+  for (const PoseTask& task : *plan) ASSERT_TRUE(write_keypoints(task.keypoints, outdated));
+
+  const auto report = extract_poses(wide, factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+}
+
 TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
   add_video("a.mp4");
   ASSERT_TRUE(files::make_folders(folder_ / "films_keypoints"));
@@ -231,6 +250,22 @@ TEST_F(ExtractPoses, FollowsLinksToFoldersAsIngestDoes) {
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_EQ(report->videos, 1);
   EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/near/b.jsonl"));
+}
+
+TEST_F(ExtractPoses, NamesAFolderThatCannotBeListedAndGoesOn) {
+  add_video("a.mp4");
+  fs::create_directory(root() / "closed");
+  const test::ClosedFolder closed(folder_, root() / "closed");
+  if (!closed.is_closed()) GTEST_SKIP() << "nothing can be closed to this process";
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_TRUE(plan) << plan.error().text();
+  ASSERT_EQ(plan->size(), 2U);
+  EXPECT_EQ(plan->front().video, root() / "closed");
+  const auto frames = FrameSource::open(plan->front().video);
+  ASSERT_FALSE(frames);
+  EXPECT_EQ(frames.error().code, ErrorCode::Permission);
 }
 
 TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {

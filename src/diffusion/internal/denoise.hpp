@@ -3,7 +3,7 @@
 // (numbers).
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "diffusion/noise_schedule.hpp"
 

@@ -2,7 +2,7 @@
 // Values and gradients of layers of rows, for the tests that compare them with a formula.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -31,7 +31,7 @@ Result run(const std::vector<at::Tensor>& inputs, const at::Tensor& out_gradient
 
 /// Largest difference as a share of the largest value.
 inline double relative_error(const at::Tensor& got, const at::Tensor& wanted) {
-  return ((got.to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).item<double>();
+  return got.to(at::kDouble).sub(wanted).abs().max().item<double>() / wanted.abs().max().item<double>();
 }
 
 }  // namespace zt::nn::test

@@ -2,7 +2,7 @@
 // What AutoencoderKL's encoder and decoder are made of.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>
@@ -39,7 +39,7 @@ struct PositionAttention {
 
   at::Tensor operator()(const at::Tensor& x_NCHW) const {
     const at::Tensor tokens_NSC = norm(x_NCHW).flatten(2).transpose(1, 2);
-    return attention.forward(tokens_NSC, tokens_NSC).transpose(1, 2).reshape(x_NCHW.sizes()) + x_NCHW;
+    return attention.forward(tokens_NSC, tokens_NSC).transpose(1, 2).reshape(x_NCHW.sizes()).add(x_NCHW);
   }
 
   nn::GroupNorm norm;
