@@ -3,8 +3,9 @@
 #   One static library zt_NAME per folder of src/, checked against cmake/layers.cmake, and one test program
 #   zt_test_NAME from its *_test.cpp files. LINK: third-party targets its .cpp files use. Every header of the folder is
 #   compiled on its own (cmake/check_headers.cmake).
-#   Four neighbours are compiled as one file (CMake's unity build), which saves a third of a cold build: most of it goes
-#   into headers and templates. APART: sources and tests that are compiled alone because their own names clash with a
+#   Neighbours are compiled as one file (CMake's unity build), which saves a third of a cold build: most of it goes into
+#   headers and templates. Four of them, or six behind libtorch's precompiled header, of which GCC instantiates templates for
+#   1.9 s in every file. APART: sources and tests that are compiled alone because their own names clash with a
 #   neighbour's ("redefinition", in a file of Unity/); those with compile options of their own are anyway.
 #   Tests whose name begins with "Slow" get the label slow and stay out of the default run.
 set(ZT_ALL_HEADERS_PROPERTY ZT_ALL_HEADERS)
@@ -31,7 +32,12 @@ function(zt_library name)
 endfunction()
 
 function(zt_compile_together target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  set(_neighbours 4)
+  get_target_property(_pch ${target} PRECOMPILE_HEADERS_REUSE_FROM)
+  if(_pch MATCHES "torch")
+    set(_neighbours 6)
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${_neighbours})
   # GCC takes a .cpp inside for a header, where members of file-local types would be wrong. Headers are checked apart.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "support/built_networks.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/tensor_file.hpp"
@@ -12,7 +13,7 @@
 namespace zt::models {
 namespace {
 
-constexpr int64_t kLatents = 4;
+using test::kLatents;
 
 NetworkSet trained() {
   NetworkSet set = build_networks(test::small_model(), kLatents, {.motion = true, .seed = 5}).value();

@@ -12,6 +12,7 @@
 #include "base/files/files.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/vae/vae_codec.hpp"
+#include "support/built_networks.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 #include "weights/model_folder.hpp"
@@ -19,20 +20,11 @@
 namespace zt::models {
 namespace {
 
+using test::built;
+using test::kLatents;
 using test::small_model;
+using test::value_in;
 using ::testing::HasSubstr;
-
-constexpr int64_t kLatents = 4;
-
-NetworkSet build(const config::ModelJob& job, const BuildOptions& options = {}) {
-  auto set = build_networks(job, kLatents, options);
-  EXPECT_TRUE(set) << set.error().text();
-  return *std::move(set);
-}
-
-at::Tensor value(const NetworkSet& set, const std::string& name) {
-  return set.store->find(name)->value.detach();
-}
 
 Status save(const NetworkSet& set, std::string_view network, const std::filesystem::path& path,
             Contents contents = Contents::Whole, SaveFormat format = SaveFormat::TorchZip) {
@@ -40,41 +32,41 @@ Status save(const NetworkSet& set, std::string_view network, const std::filesyst
 }
 
 TEST(NetworkSet, InlineSizesGiveRandomNetworksOfThatSize) {
-  const NetworkSet set = build(small_model(), {.seed = 3});
+  const NetworkSet set = built(small_model(), {.seed = 3});
 
   EXPECT_TRUE(set.reports.empty());
   EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{32, 32}));
   EXPECT_EQ(set.denoising_unet->config().down_has_attention, (std::vector<bool>{true, false}));
-  EXPECT_GT(value(set, "denoising_unet.conv_in.weight").abs().max().item<float>(), 0);
-  EXPECT_EQ(value(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0);
-  EXPECT_EQ(set.store->digest(), build(small_model(), {.seed = 3}).store->digest());
-  EXPECT_NE(set.store->digest(), build(small_model(), {.seed = 4}).store->digest());
+  EXPECT_GT(value_in(set, "denoising_unet.conv_in.weight").abs().max().item<float>(), 0);
+  EXPECT_EQ(value_in(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0);
+  EXPECT_EQ(set.store->digest(), built(small_model(), {.seed = 3}).store->digest());
+  EXPECT_NE(set.store->digest(), built(small_model(), {.seed = 4}).store->digest());
 }
 
 TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
   config::ModelJob job = small_model();
   job.denoiser_init = config::DenoiserInit::CopyReference;
 
-  const NetworkSet set = build(job);
+  const NetworkSet set = built(job);
 
   const char* name = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight";
-  EXPECT_TRUE(at::equal(value(set, std::string("reference_unet.") + name),
-                        value(set, std::string("denoising_unet.") + name)));
-  EXPECT_EQ(value(set, "denoising_unet.conv_out.weight").abs().max().item<float>(), 0);
+  EXPECT_TRUE(at::equal(value_in(set, std::string("reference_unet.") + name),
+                        value_in(set, std::string("denoising_unet.") + name)));
+  EXPECT_EQ(value_in(set, "denoising_unet.conv_out.weight").abs().max().item<float>(), 0);
 }
 
 TEST(NetworkSet, CopyReferenceTakesItsFile) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  ASSERT_TRUE(save(build(job, {.seed = 5}), kReferenceUNet, folder / "reference.pth"));
+  ASSERT_TRUE(save(built(job, {.seed = 5}), kReferenceUNet, folder / "reference.pth"));
   job.reference_unet_path = folder / "reference.pth";
   job.denoiser_init = config::DenoiserInit::CopyReference;
 
-  const NetworkSet set = build(job, {.motion = true});
+  const NetworkSet set = built(job, {.motion = true});
 
-  EXPECT_TRUE(at::equal(value(set, "denoising_unet.conv_in.weight"),
-                        value(build(small_model(), {.seed = 5}), "reference_unet.conv_in.weight")));
-  EXPECT_EQ(value(set, "denoising_unet.conv_out.bias").abs().max().item<float>(), 0);
+  EXPECT_TRUE(at::equal(value_in(set, "denoising_unet.conv_in.weight"),
+                        value_in(built(small_model(), {.seed = 5}), "reference_unet.conv_in.weight")));
+  EXPECT_EQ(value_in(set, "denoising_unet.conv_out.bias").abs().max().item<float>(), 0);
   ASSERT_EQ(set.reports.size(), 2u);
 }
 
@@ -82,17 +74,17 @@ TEST(NetworkSet, CopyReferenceTakesItsFile) {
 TEST(NetworkSet, EachRankStartsWithItsPartOfTheWhole) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  ASSERT_TRUE(save(build(job, {.seed = 5}), kPoseGuider, folder / "guider.pth"));
+  ASSERT_TRUE(save(built(job, {.seed = 5}), kPoseGuider, folder / "guider.pth"));
   job.pose_guider_path = folder / "guider.pth";
   job.denoiser_init = config::DenoiserInit::CopyReference;
   job.motion_init = config::MotionInit::FrameLags;
   BuildOptions options{.motion = true, .seed = 2};
-  const NetworkSet whole = build(job, options);
+  const NetworkSet whole = built(job, options);
   for (int rank = 0; rank < 3; ++rank) {
     options.residency = [=](const std::string&) {
       return params::Residency{.whole_values = false, .shard = {rank, 3}};
     };
-    const NetworkSet set = build(job, options);
+    const NetworkSet set = built(job, options);
     for (size_t s = 0; s < whole.store->segments().size(); ++s) {
       const params::Segment& part = set.store->segments()[s];
       const at::Tensor& all = whole.store->segments()[s].values_P;
@@ -111,7 +103,7 @@ TEST(NetworkSet, EachRankStartsWithItsPartOfTheWhole) {
 TEST(NetworkSet, AKeptPoseSignalIsAsStrongAsTheLatents) {
   config::ModelJob job = small_model();
   job.pose_init = config::PoseInit::KeepSignal;
-  const NetworkSet set = build(job);
+  const NetworkSet set = built(job);
   at::Tensor pose_BCFHW = at::zeros({1, 3, 1, 64, 64});
   pose_BCFHW.slice(/*dim=*/3, 16, 48).slice(/*dim=*/4, 31, 33).fill_(0.6);
   const at::Tensor out_BCFHW = set.pose_guider->forward(pose_BCFHW);
@@ -123,11 +115,11 @@ TEST(NetworkSet, AKeptPoseSignalIsAsStrongAsTheLatents) {
 TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  const NetworkSet stage1 = build(job, {.seed = 1});
+  const NetworkSet stage1 = built(job, {.seed = 1});
   for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
     ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + "-30.pth")));
   }
-  const NetworkSet motion = build(job, {.motion = true, .seed = 9});
+  const NetworkSet motion = built(job, {.motion = true, .seed = 9});
   motion.store->assign("denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias",
                        at::ones({32}));
   ASSERT_TRUE(save(motion, kDenoisingUNet, folder / "mm.pth", Contents::MotionOnly));
@@ -135,7 +127,7 @@ TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   job.stage1_ckpt_step = 30;
   job.mm_path = folder / "mm.pth";
 
-  const NetworkSet stage2 = build(job, {.motion = true, .seed = 2});
+  const NetworkSet stage2 = built(job, {.motion = true, .seed = 2});
 
   const std::string motion_q =
       "denoising_unet.mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks."
@@ -143,19 +135,19 @@ TEST(NetworkSet, StageTwoTakesStageOneFilesAndKeepsZeroMotionOutput) {
   const std::string motion_out =
       "denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.bias";
   EXPECT_EQ(stage2.store->digest("reference_unet."), stage1.store->digest("reference_unet."));
-  EXPECT_TRUE(at::equal(value(stage2, "denoising_unet.conv_in.weight"),
-                        value(stage1, "denoising_unet.conv_in.weight")));
-  EXPECT_TRUE(at::equal(value(stage2, motion_q), value(motion, motion_q)));
-  EXPECT_EQ(value(stage2, motion_out).sum().item<float>(), 0) << "mm_zero_proj_out";
+  EXPECT_TRUE(at::equal(value_in(stage2, "denoising_unet.conv_in.weight"),
+                        value_in(stage1, "denoising_unet.conv_in.weight")));
+  EXPECT_TRUE(at::equal(value_in(stage2, motion_q), value_in(motion, motion_q)));
+  EXPECT_EQ(value_in(stage2, motion_out).sum().item<float>(), 0) << "mm_zero_proj_out";
   EXPECT_EQ(stage2.reports.size(), 4u);
 
   job.mm_zero_proj_out = false;
-  EXPECT_EQ(value(build(job, {.motion = true}), motion_out).sum().item<float>(), 32);
+  EXPECT_EQ(value_in(built(job, {.motion = true}), motion_out).sum().item<float>(), 32);
 }
 
 TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
   const test::TempFolder folder;
-  const NetworkSet source = build(small_model(), {.seed = 1});
+  const NetworkSet source = built(small_model(), {.seed = 1});
   const std::filesystem::path unet = folder / "unet";
   ASSERT_TRUE(files::make_folders(unet));
   ASSERT_TRUE(save(source, kDenoisingUNet, unet / "diffusion_pytorch_model.safetensors", Contents::Whole,
@@ -166,7 +158,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
   job.base_model_path = folder.path();
   job.pose_guider = small_model().pose_guider;
 
-  const NetworkSet set = build(job);
+  const NetworkSet set = built(job);
 
   EXPECT_EQ(set.denoising_unet->config().block_out_channels, (std::vector<int64_t>{32, 32}));
   EXPECT_EQ(set.store->digest("denoising_unet."), source.store->digest("denoising_unet."));
@@ -184,7 +176,7 @@ TEST(NetworkSet, ADiffusersFolderGivesSizesAndWeights) {
 TEST(NetworkSet, WeightsThatAreNoNumbersAreRefusedByTheirFileAndName) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  const NetworkSet source = build(job);
+  const NetworkSet source = built(job);
   {
     const at::NoGradGuard no_grad;
     source.store->find("pose_guider.conv_in.bias")->value[0] = std::numeric_limits<float>::quiet_NaN();
@@ -214,7 +206,7 @@ TEST(NetworkSet, AConfigThatIsNoneIsNamedByItsPath) {
 TEST(NetworkSet, MissingMotionWeightsAreAnErrorThatNamesTheKey) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  const NetworkSet stage1 = build(job);
+  const NetworkSet stage1 = built(job);
   for (const auto network : {kReferenceUNet, kDenoisingUNet, kPoseGuider}) {
     ASSERT_TRUE(save(stage1, network, folder / (std::string(network) + ".pth")));
   }
@@ -254,7 +246,7 @@ TEST(NetworkSet, GenerationWantsEveryNetworkAndEncoderFromAFile) {
 TEST(NetworkSet, AFileOfAnotherSizeIsRefusedByName) {
   const test::TempFolder folder;
   config::ModelJob job = small_model();
-  ASSERT_TRUE(save(build(job), kReferenceUNet, folder / "reference_unet.pth"));
+  ASSERT_TRUE(save(built(job), kReferenceUNet, folder / "reference_unet.pth"));
   job.reference_unet_path = folder / "reference_unet.pth";
   job.unet.cross_attention_dim = 24;
 

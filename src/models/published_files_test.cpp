@@ -13,6 +13,7 @@
 #include "base/files/files.hpp"
 #include "models/network_set.hpp"
 #include "models/vae/vae_codec.hpp"
+#include "support/built_networks.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 #include "tensor/from_entry.hpp"
@@ -22,12 +23,14 @@
 namespace zt::models {
 namespace {
 
+using test::built;
+using test::kLatents;
 using test::small_model;
+using test::value_in;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t kLatents = 4;
 const std::string kMidOut = "denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_out.weight";
 const std::string kDownQ =
     "denoising_unet.down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_"
@@ -37,16 +40,6 @@ const std::string kDownTable =
     "denoising_unet.down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_"
     "blocks."
     "0.pos_encoder.pe";
-
-NetworkSet build(const config::ModelJob& job, const BuildOptions& options = {}) {
-  auto set = build_networks(job, kLatents, options);
-  if (!set) throw std::runtime_error(set.error().text());
-  return *std::move(set);
-}
-
-at::Tensor value(const NetworkSet& set, const std::string& name) {
-  return set.store->find(name)->value.detach();
-}
 
 /// torch.save of tensors, each name behind `prefix`.
 void write_pickle(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
@@ -58,8 +51,8 @@ void write_pickle(const std::filesystem::path& path, const std::vector<NamedTens
 
 /// Trained motion modules: no output of zero.
 NetworkSet trained_motion() {
-  NetworkSet set = build(small_model(), {.motion = true, .seed = 5});
-  set.store->assign(kMidOut, at::ones_like(value(set, kMidOut)));
+  NetworkSet set = built(small_model(), {.motion = true, .seed = 5});
+  set.store->assign(kMidOut, at::ones_like(value_in(set, kMidOut)));
   return set;
 }
 
@@ -80,11 +73,12 @@ void expect_animatediff(const std::string& prefix, int64_t positions) {
   job.mm_path = folder / "mm.ckpt";
   job.mm_zero_proj_out = false;
 
-  const NetworkSet set = build(job, {.motion = true, .seed = 2});
+  const NetworkSet set = built(job, {.motion = true, .seed = 2});
 
-  EXPECT_TRUE(at::equal(value(set, kDownQ), value(source, kDownQ)));
-  EXPECT_EQ(value(set, kMidOut).abs().max().item<float>(), 0) << "a module that changes nothing";
-  EXPECT_TRUE(at::equal(value(set, kDownTable), value(source, kDownTable))) << "the sinusoid, for any length";
+  EXPECT_TRUE(at::equal(value_in(set, kDownQ), value_in(source, kDownQ)));
+  EXPECT_EQ(value_in(set, kMidOut).abs().max().item<float>(), 0) << "a module that changes nothing";
+  EXPECT_TRUE(at::equal(value_in(set, kDownTable), value_in(source, kDownTable)))
+      << "the sinusoid, for any length";
   ASSERT_EQ(set.reports.size(), 1U);
   EXPECT_THAT(set.reports[0].missing, IsEmpty());
   EXPECT_THAT(set.reports[0].wrong_shape, IsEmpty());
@@ -110,7 +104,7 @@ TEST(PublishedFiles, AMissingModuleElsewhereThanInTheMiddleIsAnError) {
 
 TEST(PublishedFiles, AControlNetGivesThePoseGuiderAllButItsLastConvolution) {
   const test::TempFolder folder;
-  const NetworkSet source = build(small_model(), {.seed = 5});
+  const NetworkSet source = built(small_model(), {.seed = 5});
   std::vector<NamedTensor> tensors;
   for (NamedTensor& t : network_tensors(*source.store, kPoseGuider)) {
     if (t.name == "conv_out.weight") t.value = at::ones_like(t.value);
@@ -122,11 +116,11 @@ TEST(PublishedFiles, AControlNetGivesThePoseGuiderAllButItsLastConvolution) {
   config::ModelJob job = small_model();
   job.controlnet_openpose_path = folder / "diffusion_pytorch_model.bin";
 
-  const NetworkSet set = build(job, {.seed = 2});
+  const NetworkSet set = built(job, {.seed = 2});
 
   for (const char* name : {"pose_guider.conv_in.weight", "pose_guider.blocks.1.bias"})
-    EXPECT_TRUE(at::equal(value(set, name), value(source, name))) << name;
-  EXPECT_EQ(value(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0) << "the start value";
+    EXPECT_TRUE(at::equal(value_in(set, name), value_in(source, name))) << name;
+  EXPECT_EQ(value_in(set, "pose_guider.conv_out.weight").abs().max().item<float>(), 0) << "the start value";
   EXPECT_THAT(set.reports.at(0).missing, IsEmpty());
 }
 
@@ -143,30 +137,30 @@ TEST(PublishedFiles, ADenoisingUNetThatHoldsMotionBringsIt) {
   const NetworkSet source = trained_motion();
   const config::ModelJob job = one_file_for_all(folder.path(), source);
 
-  EXPECT_EQ(build(job, {.motion = true, .seed = 2}).store->digest("denoising_unet."),
+  EXPECT_EQ(built(job, {.motion = true, .seed = 2}).store->digest("denoising_unet."),
             source.store->digest("denoising_unet."));
   // Stage 1 has no use for it.
-  const NetworkSet pictures = build(job, {.seed = 2});
-  EXPECT_TRUE(at::equal(value(pictures, "denoising_unet.conv_in.weight"),
-                        value(source, "denoising_unet.conv_in.weight")));
+  const NetworkSet pictures = built(job, {.seed = 2});
+  EXPECT_TRUE(at::equal(value_in(pictures, "denoising_unet.conv_in.weight"),
+                        value_in(source, "denoising_unet.conv_in.weight")));
 }
 
 TEST(PublishedFiles, AMotionFileWinsOverMotionInTheDenoisingUNet) {
   const test::TempFolder folder;
   const NetworkSet source = trained_motion();
   config::ModelJob job = one_file_for_all(folder.path(), source);
-  const NetworkSet other = build(small_model(), {.motion = true, .seed = 6});
+  const NetworkSet other = built(small_model(), {.motion = true, .seed = 6});
   job.mm_path = folder / "motion_module.pth";
   job.mm_zero_proj_out = false;
   ASSERT_TRUE(
       save_network(*other.store, kDenoisingUNet, job.mm_path, SaveFormat::TorchZip, Contents::MotionOnly));
 
-  const NetworkSet set = build(job, {.motion = true, .seed = 2});
+  const NetworkSet set = built(job, {.motion = true, .seed = 2});
 
-  EXPECT_TRUE(at::equal(value(set, kDownQ), value(other, kDownQ)));
-  EXPECT_FALSE(at::equal(value(set, kDownQ), value(source, kDownQ)));
-  EXPECT_TRUE(
-      at::equal(value(set, "denoising_unet.conv_in.weight"), value(source, "denoising_unet.conv_in.weight")));
+  EXPECT_TRUE(at::equal(value_in(set, kDownQ), value_in(other, kDownQ)));
+  EXPECT_FALSE(at::equal(value_in(set, kDownQ), value_in(source, kDownQ)));
+  EXPECT_TRUE(at::equal(value_in(set, "denoising_unet.conv_in.weight"),
+                        value_in(source, "denoising_unet.conv_in.weight")));
 }
 
 /// Reads a folder's config.json, changes it and writes it back.

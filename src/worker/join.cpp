@@ -42,7 +42,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::minutes kJoinLimit{5};
 constexpr milliseconds kPoll{50};
 /// A store that lives answers at once; an address that leads elsewhere may never.
-constexpr milliseconds kConnectLimit{2000};
+constexpr milliseconds kSavesConnectLimit{2000};
 constexpr std::chrono::minutes kSavesAnswerWithin{10};
 /// How long the process before a restarted rank may still hold the run: that of a host that the launcher
 /// could not reach, whose agent kills it after ten seconds.
@@ -130,7 +130,7 @@ bool try_store(const contract::Attempt& attempt, const EnvironmentPlace& place, 
     store.port = address->port;
     store.token = address->token;
     store.generation = attempt.generation;
-    auto client = connect_for_saves(store, clock::in(kConnectLimit));
+    auto client = connect_for_saves(store, clock::in(kSavesConnectLimit));
     if (!client) continue;
     launch.attempt = attempt;
     launch.store = std::move(store);

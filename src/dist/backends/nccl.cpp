@@ -44,7 +44,7 @@ constexpr std::chrono::minutes kEnqueueLimit(2);
 /// How long peers that give up at about the same time may take to say so.
 constexpr milliseconds kGaveUpGrace(500);
 
-struct Running {
+struct Pending {
   Operation operation;
   std::vector<at::Tensor> parts;  ///< of a reduce-scatter, by rank
   c10::Event done;
@@ -79,9 +79,9 @@ class Nccl final : public Backend {
   /// nothing put behind them on the stream.
   ncclResult_t settle(ncclResult_t called, clock::Deadline deadline);
   std::string reason(ncclResult_t result) const;
-  ncclResult_t enqueue(Running& running);
-  ncclResult_t exchange_parts(Running& running, cudaStream_t stream);
-  Outcome complete(const Running& running, clock::Deadline deadline);
+  ncclResult_t enqueue(Pending& pending);
+  ncclResult_t exchange_parts(Pending& pending, cudaStream_t stream);
+  Outcome complete(const Pending& pending, clock::Deadline deadline);
   Outcome explain_timeout(uint64_t sequence) const;
   std::optional<Outcome> ended(uint64_t sequence);
   /// Ends the current wait and all later ones; the first call counts.
@@ -93,7 +93,7 @@ class Nccl final : public Backend {
   const c10::Stream stream_;
   std::mutex use_;             ///< held by start() and finish(); abort() takes it to close
   ncclComm_t comm_ = nullptr;  ///< null once closed
-  std::deque<Running> queue_;  ///< not complete, in order
+  std::deque<Pending> queue_;  ///< not complete, in order
   std::mutex ended_mutex_;
   std::optional<Outcome> ended_;  ///< why nothing is waited for any more
   std::unique_ptr<LostWatch> watch_;
@@ -151,24 +151,24 @@ void Nccl::start(Operation operation) {
   c10::Event ready(at::kCUDA);
   ready.record(c10::impl::VirtualGuardImpl(at::kCUDA).getStream(meeting_.device));
   ready.block(stream_);
-  Running& running = queue_.emplace_back(Running{std::move(operation), {}, c10::Event(at::kCUDA)});
+  Pending& pending = queue_.emplace_back(Pending{std::move(operation), {}, c10::Event(at::kCUDA)});
   {
     const c10::StreamGuard stream(stream_);
-    if (const ncclResult_t result = enqueue(running); result != ncclSuccess)
+    if (const ncclResult_t result = enqueue(pending); result != ncclSuccess)
       end_with({Outcome::Kind::PeerLost, 0, {}, reason(result)});
-    else if (running.operation.then)
-      running.operation.then();
+    else if (pending.operation.then)
+      pending.operation.then();
   }
-  running.done.record(stream_);
+  pending.done.record(stream_);
 }
 
-ncclResult_t Nccl::enqueue(Running& running) {
-  const Operation& operation = running.operation;
+ncclResult_t Nccl::enqueue(Pending& pending) {
+  const Operation& operation = pending.operation;
   auto* const stream = static_cast<cudaStream_t>(stream_.native_handle());
   const clock::Deadline deadline = clock::in(kEnqueueLimit);
   if (operation.kind == Primitive::ReduceScatter) {
-    const ncclResult_t result = settle(exchange_parts(running, stream), deadline);
-    if (result == ncclSuccess) tree_sum(operation.output, running.parts);
+    const ncclResult_t result = settle(exchange_parts(pending, stream), deadline);
+    if (result == ncclSuccess) tree_sum(operation.output, pending.parts);
     return result;
   }
   void* const output = operation.output.data_ptr();
@@ -180,18 +180,18 @@ ncclResult_t Nccl::enqueue(Running& running) {
     return settle(nccl_.all_gather(operation.input.data_ptr(), output, num_bytes(operation.input), ncclUint8,
                                    comm_, stream),
                   deadline);
-  running.parts.push_back(at::zeros({size()}, operation.output.options()));  // a barrier: one byte each
-  auto* const bytes = static_cast<std::byte*>(running.parts.front().data_ptr());
+  pending.parts.push_back(at::zeros({size()}, operation.output.options()));  // a barrier: one byte each
+  auto* const bytes = static_cast<std::byte*>(pending.parts.front().data_ptr());
   return settle(nccl_.all_gather(bytes + meeting_.rank, bytes, 1, ncclUint8, comm_, stream), deadline);
 }
 
-ncclResult_t Nccl::exchange_parts(Running& running, cudaStream_t stream) {
-  const Operation& operation = running.operation;
+ncclResult_t Nccl::exchange_parts(Pending& pending, cudaStream_t stream) {
+  const Operation& operation = pending.operation;
   const int64_t part = operation.output.numel();
   const size_t bytes = num_bytes(operation.output);
   const at::Tensor received = at::empty({part * size()}, operation.output.options());
   for (int rank = 0; rank < size(); ++rank)
-    running.parts.push_back(
+    pending.parts.push_back(
         (rank == meeting_.rank ? operation.input : received).narrow(0, rank * part, part));
   ncclResult_t first_failure = nccl_.group_start();
   const auto note = [&](ncclResult_t result) {
@@ -202,7 +202,7 @@ ncclResult_t Nccl::exchange_parts(Running& running, cudaStream_t stream) {
     if (peer == meeting_.rank) continue;
     const at::Tensor theirs = operation.input.narrow(0, peer * part, part);
     note(nccl_.send(theirs.data_ptr(), bytes, ncclUint8, peer, comm_, stream));
-    note(nccl_.recv(running.parts[static_cast<size_t>(peer)].data_ptr(), bytes, ncclUint8, peer, comm_,
+    note(nccl_.recv(pending.parts[static_cast<size_t>(peer)].data_ptr(), bytes, ncclUint8, peer, comm_,
                     stream));
   }
   const ncclResult_t ended = nccl_.group_end();
@@ -225,9 +225,9 @@ Outcome Nccl::finish(uint64_t sequence, clock::Deadline deadline) {
   return {Outcome::Kind::Done, sequence, {}, {}};
 }
 
-Outcome Nccl::complete(const Running& running, clock::Deadline deadline) {
-  const uint64_t sequence = running.operation.sequence;
-  while (!running.done.query()) {
+Outcome Nccl::complete(const Pending& pending, clock::Deadline deadline) {
+  const uint64_t sequence = pending.operation.sequence;
+  while (!pending.done.query()) {
     if (auto end = ended(sequence)) return *end;
     ncclResult_t state = ncclSuccess;
     nccl_.comm_get_async_error(comm_, &state);

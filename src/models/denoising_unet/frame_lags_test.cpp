@@ -9,17 +9,16 @@
 #include <vector>
 
 #include "models/network_set.hpp"
+#include "support/built_networks.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::models {
 namespace {
 
-constexpr int64_t kLatents = 4;
+using test::value_in;
 
-NetworkSet build(const config::ModelJob& job) {
-  return build_networks(job, kLatents, {.motion = true, .seed = 1}).value();
-}
+NetworkSet with_motion(const config::ModelJob& job) { return test::built(job, {.motion = true, .seed = 1}); }
 
 config::ModelJob lagged_model() {
   config::ModelJob job = test::small_model();
@@ -33,16 +32,13 @@ std::string attention(int index, const char* layer) {
          std::to_string(index) + "." + layer + ".weight";
 }
 
-at::Tensor value(const NetworkSet& set, const std::string& name) {
-  return set.store->find(name)->value.detach();
-}
-
 /// What attention 0 of the mid block weighs, (heads, frames, frames), for features as the module's norm
 /// leaves them: unit variance, and nothing in the channels that proj_in leaves free.
 at::Tensor attention_weights(const NetworkSet& set, int64_t frames, int64_t heads) {
-  const at::Tensor query_IC = value(set, attention(0, "to_q")), key_IC = value(set, attention(0, "to_k"));
+  const at::Tensor query_IC = value_in(set, attention(0, "to_q")),
+                   key_IC = value_in(set, attention(0, "to_k"));
   const at::Tensor input_CC =
-      value(set, "denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_in.weight");
+      value_in(set, "denoising_unet.mid_block.motion_modules.0.temporal_transformer.proj_in.weight");
   const at::Tensor is_written_C = input_CC.abs().sum(1).gt(0).to(at::kFloat);
   at::Generator generator = at::detail::createCPUGenerator(7);
   const int64_t width = query_IC.size(1);
@@ -70,7 +66,7 @@ TEST(FrameLags, HeadsTakeTheNearestFramesInTurn) {
 
 TEST(FrameLags, EachHeadLooksMostlyAtItsFrameWhateverThePictureShows) {
   constexpr int64_t kFrames = 8;
-  const NetworkSet set = build(lagged_model());
+  const NetworkSet set = with_motion(lagged_model());
   const at::Tensor weights_HFF = attention_weights(set, kFrames, /*heads=*/2);
   for (int64_t t = 2; t < kFrames; ++t) {
     EXPECT_GT(weights_HFF[0][t][t - 1].item<float>(), 0.7) << t;
@@ -79,24 +75,25 @@ TEST(FrameLags, EachHeadLooksMostlyAtItsFrameWhateverThePictureShows) {
 }
 
 TEST(FrameLags, TorchsStartValuesTellNoFrameFromAnother) {
-  const NetworkSet set = build(test::small_model());
+  const NetworkSet set = with_motion(test::small_model());
   EXPECT_LT(attention_weights(set, 8, /*heads=*/2).max().item<float>(), 0.4);
 }
 
 TEST(FrameLags, ModulesThatAFileGivesAreLeftAlone) {
   const test::TempFolder folder;
-  const NetworkSet trained = build(test::small_model());
+  const NetworkSet trained = with_motion(test::small_model());
   const auto path = folder / "motion.pth";
   ASSERT_TRUE(save_network(*trained.store, kDenoisingUNet, path, SaveFormat::TorchZip, Contents::MotionOnly));
   config::ModelJob job = lagged_model();
   job.mm_path = path;
-  EXPECT_TRUE(at::equal(value(build(job), attention(1, "to_q")), value(trained, attention(1, "to_q"))));
+  EXPECT_TRUE(
+      at::equal(value_in(with_motion(job), attention(1, "to_q")), value_in(trained, attention(1, "to_q"))));
 }
 
 TEST(FrameLags, NothingChangesWithoutAPositionEncoding) {
   MotionConfig motion;
   motion.position_encoding = false;
-  const NetworkSet set = build(test::small_model());
+  const NetworkSet set = with_motion(test::small_model());
   const std::string before = set.store->digest();
   start_with_frame_lags(*set.store, kDenoisingUNet, motion);
   EXPECT_EQ(set.store->digest(), before);

@@ -12,7 +12,7 @@ namespace {
 using diffusion::NoiseSchedule;
 using diffusion::Prediction;
 
-constexpr const char* kFile = "g_ddim";
+constexpr const char* kDdimFile = "g_ddim";
 
 NoiseSchedule without_rescaling(const NoiseSchedule& schedule) {
   diffusion::NoiseScheduleConfig config = schedule.config();
@@ -29,7 +29,7 @@ void check_tables(const FixtureFolder& folder, const NoiseSchedule& train, const
                   Report& report) {
   Check check("noise schedules and loss weights");
   const auto compare = [&](const std::string& name, const at::Tensor& found) {
-    check.close(name, found, folder.get(kFile, name), folder.tolerance(kFile, name));
+    check.close(name, found, folder.get(kDdimFile, name), folder.tolerance(kDdimFile, name));
   };
   compare("alphas_cumprod_train", table(train));
   compare("alphas_cumprod_infer", table(infer));
@@ -42,8 +42,8 @@ void check_tables(const FixtureFolder& folder, const NoiseSchedule& train, const
 
 void check_timesteps(const FixtureFolder& folder, int64_t num_timesteps, Report& report) {
   Check check("DDIM timesteps");
-  for (const std::string& name : folder.names(kFile, "timesteps_")) {
-    const at::Tensor wanted = folder.get(kFile, name);
+  for (const std::string& name : folder.names(kDdimFile, "timesteps_")) {
+    const at::Tensor wanted = folder.get(kDdimFile, name);
     const std::vector<int64_t> found = diffusion::ddim_timesteps(
         config::TimestepSpacing::Trailing, num_timesteps, wanted.size(0), /*steps_offset=*/1);
     check.require(name, at::tensor(found).equal(wanted));
@@ -52,8 +52,8 @@ void check_timesteps(const FixtureFolder& folder, int64_t num_timesteps, Report&
 }
 
 void check_trajectories(const FixtureFolder& folder, const NoiseSchedule& infer, Report& report) {
-  const at::Tensor outputs = folder.input(kFile, "traj_model_outputs");
-  const at::Tensor noises = folder.input(kFile, "traj_variance_noise");
+  const at::Tensor outputs = folder.input(kDdimFile, "traj_model_outputs");
+  const at::Tensor noises = folder.input(kDdimFile, "traj_variance_noise");
   Check check("DDIM trajectories");
   for (const Prediction prediction : {Prediction::VPrediction, Prediction::Epsilon}) {
     for (const double eta : {0.0, 0.6}) {
@@ -63,11 +63,11 @@ void check_trajectories(const FixtureFolder& folder, const NoiseSchedule& infer,
       // Epsilon says nothing where no signal is left, so its trajectory uses the plain schedule.
       const auto sampler = unwrap(diffusion::DdimSampler::make(
           is_v ? infer : without_rescaling(infer), {.prediction = prediction, .eta = eta}, outputs.size(0)));
-      const at::Tensor wanted = folder.get(kFile, name);
-      at::Tensor x = folder.input(kFile, "traj_x0");
+      const at::Tensor wanted = folder.get(kDdimFile, name);
+      at::Tensor x = folder.input(kDdimFile, "traj_x0");
       for (int64_t i = 0; i < outputs.size(0); ++i) {
         x = sampler.step(static_cast<size_t>(i), outputs[i], x, noises[i]).previous;
-        check.close(name + " step " + std::to_string(i), x, wanted[i], folder.tolerance(kFile, name));
+        check.close(name + " step " + std::to_string(i), x, wanted[i], folder.tolerance(kDdimFile, name));
       }
     }
   }
@@ -77,7 +77,7 @@ void check_trajectories(const FixtureFolder& folder, const NoiseSchedule& infer,
 }  // namespace
 
 void check_diffusion(const FixtureFolder& folder, Report& report) {
-  if (!folder.has(kFile)) return report.add_absent("noise schedules and DDIM");
+  if (!folder.has(kDdimFile)) return report.add_absent("noise schedules and DDIM");
   const NoiseSchedule train = folder.schedule("scheduler_train"), infer = folder.schedule("scheduler_infer");
   check_tables(folder, train, infer, report);
   check_timesteps(folder, infer.num_timesteps(), report);

@@ -30,8 +30,6 @@ void check_vae(const FixtureFolder& folder, Report& report) {
   report.add(check);
 }
 
-constexpr int kSquashedSide = 224;  // the long pipeline's, whatever the encoder's size
-
 at::Tensor pixels_of(const image::Image& picture, const image::ClipInputOptions& options) {
   const std::vector<float> values = image::clip_input(picture, options);
   return at::tensor(values, at::kFloat).view({1, 3, options.size, options.size});
@@ -41,8 +39,8 @@ void check_preprocessing(const FixtureFolder& folder, const image::Image& pictur
                          Report& report) {
   const std::string file = "j_clip";
   Check check("image encoder's input");
-  const image::Image squashed = image::resize(picture, kSquashedSide, kSquashedSide, image::Filter::Bicubic);
-  check.require("squashed_u8", squashed == picture_of(folder.get(file, "squashed_u8")));
+  const image::Image small = squashed(picture);
+  check.require("squashed_u8", small == picture_of(folder.get(file, "squashed_u8")));
   // 1 ulp of fp16 after rounding ours: at most 2^-10 of the value, or the smallest step there is.
   check.close("pixel_values_shortest_f16", shortest.to(at::kHalf),
               folder.get(file, "pixel_values_shortest_f16"), 0x1p-24, 0x1p-10);
@@ -57,8 +55,7 @@ void check_clip(const FixtureFolder& folder, Report& report) {
   const image::Image picture = picture_of(folder.get(file, "inp_image_u8"));
   const image::ClipInputOptions options{.size = static_cast<int>(config.image_size)};
   const at::Tensor shortest = pixels_of(picture, options);
-  const at::Tensor squashed =
-      pixels_of(image::resize(picture, kSquashedSide, kSquashedSide, image::Filter::Bicubic), options);
+  const at::Tensor squashed_pixels = pixels_of(squashed(picture), options);
   check_preprocessing(folder, picture, shortest, report);
 
   Check check("image encoder");
@@ -66,11 +63,11 @@ void check_clip(const FixtureFolder& folder, Report& report) {
     check.close(name, found, folder.get(file, name), folder.tolerance(file, name));
   };
   compare("image_embeds_shortest", net.embed(shortest.to(folder.device())));
-  compare("image_embeds_squashed", net.embed(squashed.to(folder.device())));
+  compare("image_embeds_squashed", net.embed(squashed_pixels.to(folder.device())));
   compare("image_embeds_zero_pixels", net.embed(at::zeros_like(shortest, folder.device())));
   compare("last_hidden_cls_shortest", net.last_hidden(shortest.to(folder.device())).select(1, 0));
   for (const auto& [name, pixels] : {std::pair("pixel_values_shortest_mean_std", shortest),
-                                     std::pair("pixel_values_squashed_mean_std", squashed)}) {
+                                     std::pair("pixel_values_squashed_mean_std", squashed_pixels)}) {
     compare(name, at::stack({pixels.mean(), pixels.std()}));
   }
   report.add(check);

@@ -17,8 +17,7 @@
 namespace zt::parity {
 namespace {
 
-constexpr const char* kFile = "h_pipeline";
-constexpr int kSquashedSide = 224;
+constexpr const char* kPipelineFile = "h_pipeline";
 constexpr int64_t kSeed = 42;
 constexpr double kGuidance = 3.5;
 /// The stored video holds every fourth frame.
@@ -36,8 +35,9 @@ struct Pipeline {
     context.overlap = config.at("ovl");
     context.mode = config::ContextMode::Compat;
     context.closed_loop = true;
-    const image::Image reference = picture_of(folder.get(kFile, "inp_ref_u8"));
-    pose_CFhw = folder.get(kFile, "inp_pose_u8").to(at::kFloat).div(255).permute({3, 0, 1, 2}).contiguous();
+    const image::Image reference = picture_of(folder.get(kPipelineFile, "inp_ref_u8"));
+    pose_CFhw =
+        folder.get(kPipelineFile, "inp_pose_u8").to(at::kFloat).div(255).permute({3, 0, 1, 2}).contiguous();
     const image::Image sized = image::resize(reference, static_cast<int>(pose_CFhw.size(3)),
                                              static_cast<int>(pose_CFhw.size(2)), image::Filter::Lanczos);
     const at::Tensor picture_1Chw = tensor::from_picture(sized).unsqueeze(0) * 2 - 1;
@@ -45,8 +45,7 @@ struct Pipeline {
     const auto store = folder.clip_store();
     const models::ClipVision clip(folder.clip_config(), store->source("clip"));
     const image::ClipInputOptions options{.size = static_cast<int>(clip.config().image_size)};
-    const std::vector<float> pixels = image::clip_input(
-        image::resize(reference, kSquashedSide, kSquashedSide, image::Filter::Bicubic), options);
+    const std::vector<float> pixels = image::clip_input(squashed(reference), options);
     embedding_D =
         clip.embed(
                 at::tensor(pixels, at::kFloat).view({1, 3, options.size, options.size}).to(folder.device()))
@@ -73,8 +72,8 @@ struct Pipeline {
 };
 
 void check_whole_clip(const FixtureFolder& folder, const Pipeline& pipeline, Report& report) {
-  const at::Tensor wanted = folder.get(kFile, "latents_per_step");
-  const double tolerance = folder.tolerance(kFile, "latents_per_step");
+  const at::Tensor wanted = folder.get(kPipelineFile, "latents_per_step");
+  const double tolerance = folder.tolerance(kPipelineFile, "latents_per_step");
   Check steps("pipeline, latents after every step"), video("pipeline, decoded frames");
   generate::SampleOptions options;
   options.guidance_scale = kGuidance;
@@ -86,8 +85,8 @@ void check_whole_clip(const FixtureFolder& folder, const Pipeline& pipeline, Rep
   const at::Tensor latents_CFHW = pipeline.sample(frames, options);
   const at::Tensor clip_FChw = generate::decode_clip(*pipeline.vae, latents_CFHW);
   const at::Tensor kept_FChw = clip_FChw.index_select(0, at::arange(0, frames, kVideoStride));
-  video.close("video", kept_FChw.transpose(0, 1).unsqueeze(0), folder.get(kFile, "video"),
-              folder.tolerance(kFile, "video"));
+  video.close("video", kept_FChw.transpose(0, 1).unsqueeze(0), folder.get(kPipelineFile, "video"),
+              folder.tolerance(kPipelineFile, "video"));
   report.add(steps);
   report.add(video);
 }
@@ -95,15 +94,15 @@ void check_whole_clip(const FixtureFolder& folder, const Pipeline& pipeline, Rep
 void check_variants(const FixtureFolder& folder, const Pipeline& pipeline, Report& report) {
   const std::regex pattern("latents_final_(g1_)?(bankfp16|L([0-9]+))");
   Check check("pipeline, other lengths and quirks");
-  for (const std::string& name : folder.names(kFile, "latents_final_")) {
+  for (const std::string& name : folder.names(kPipelineFile, "latents_final_")) {
     std::smatch part;
     if (!std::regex_match(name, part, pattern)) throw std::runtime_error("unknown pipeline variant " + name);
     generate::SampleOptions options;
     options.guidance_scale = part[1].matched ? 1.0 : kGuidance;
     if (!part[3].matched) options.bank_dtype = config::BankDtype::Fp16;
     const int64_t frames = part[3].matched ? std::stoll(part[3]) : pipeline.pose_CFhw.size(1);
-    check.close(name, pipeline.sample(frames, options).unsqueeze(0), folder.get(kFile, name),
-                folder.tolerance(kFile, name));
+    check.close(name, pipeline.sample(frames, options).unsqueeze(0), folder.get(kPipelineFile, name),
+                folder.tolerance(kPipelineFile, name));
   }
   report.add(check);
 }
@@ -134,7 +133,7 @@ void check_windows(const FixtureFolder& folder, Report& report) {
 void check_pipeline(const FixtureFolder& folder, Report& report) {
   const at::NoGradGuard no_grad;
   folder.has_json("context_windows") ? check_windows(folder, report) : report.add_absent("context windows");
-  if (!folder.has(kFile)) return report.add_absent("pipeline");
+  if (!folder.has(kPipelineFile)) return report.add_absent("pipeline");
   const Pipeline pipeline(folder);
   check_whole_clip(folder, pipeline, report);
   check_variants(folder, pipeline, report);
