@@ -58,6 +58,9 @@ std::vector<CheckpointEntry> expendable(std::vector<CheckpointEntry> entries, co
   std::erase_if(entries, [](const CheckpointEntry& e) { return e.defect.has_value(); });
   keep(newest_first(entries), std::max<int64_t>(1, retention.keep_last));
   keep(best_first(entries), retention.keep_best);
+  std::vector<CheckpointEntry> epochs = newest_first(entries);
+  std::erase_if(epochs, [](const CheckpointEntry& e) { return !e.metrics.count(contract::kEpoch); });
+  keep(epochs, retention.keep_epochs);
   std::erase_if(entries, [&](const CheckpointEntry& e) { return kept.count(e.step) != 0; });
   return entries;
 }

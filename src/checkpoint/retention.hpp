@@ -12,8 +12,9 @@
 namespace zt::checkpoint {
 
 struct Retention {
-  int64_t keep_last = 2;  ///< newest ones; at least 1 is kept
-  int64_t keep_best = 1;  ///< lowest metric "val_loss", beside the newest
+  int64_t keep_last = 2;    ///< newest ones; at least 1 is kept
+  int64_t keep_best = 1;    ///< lowest metric "val_loss", beside the newest
+  int64_t keep_epochs = 0;  ///< newest with a metric "epoch", beside those
 };
 
 /// Newest first: by generation, then step. After a run went back to an earlier step, the steps of the

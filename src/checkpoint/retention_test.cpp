@@ -45,6 +45,14 @@ TEST(Retention, KeepsTheLastAndTheBest) {
   EXPECT_EQ(steps_of(expendable(entries, {.keep_last = 9, .keep_best = 0}, 5)), (Steps{}));
 }
 
+TEST(Retention, KeepsTheNewestThatEndEpochs) {
+  std::vector<CheckpointEntry> entries = {entry(1), entry(2), entry(3), entry(4), entry(5)};
+  for (const size_t i : {0U, 1U, 2U}) entries[i].metrics[contract::kEpoch] = static_cast<double>(i + 1);
+
+  EXPECT_EQ(steps_of(expendable(entries, {.keep_last = 1, .keep_best = 0, .keep_epochs = 2}, 5)),
+            (Steps{1, 4}));
+}
+
 TEST(Retention, KeepsAtLeastTheNewest) {
   EXPECT_EQ(steps_of(expendable({entry(1), entry(2)}, {.keep_last = 0, .keep_best = 0}, 2)), (Steps{1}));
 }

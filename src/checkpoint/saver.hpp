@@ -37,7 +37,7 @@ struct Snapshot {
   int64_t step = 0;  ///< optimizer steps done
   std::vector<params::StateTensor> tensors;
   std::vector<params::StateScalar> scalars;
-  std::map<std::string, double> metrics;  ///< contract::kValidationLoss where the weights were validated
+  std::map<std::string, double> metrics;  ///< contract::kValidationLoss and kEpoch, where they apply
   /// Tensors that the whole run leaves as they are. Checkpoints of the same bytes share one file.
   std::vector<params::StateTensor> frozen = {};
 };

@@ -68,6 +68,7 @@ TEST(MooreFiles, StageOneKeepsEveryValue) {
   EXPECT_EQ(job.condition.uncond_ratio, 0.1);
   EXPECT_EQ(job.validation.every_steps, 200);
   EXPECT_EQ(job.checkpoint.every_steps, 2000);
+  EXPECT_EQ(job.checkpoint.every_epochs, 5);
   EXPECT_EQ(job.model.base_model_path, "./pretrained_weights/sd-image-variations-diffusers");
   EXPECT_THAT(job.model.controlnet_openpose_path, EndsWith("openpose/diffusion_pytorch_model.bin"));
   EXPECT_THAT(job.model.pose_guider.block_out_channels, ElementsAre(16, 32, 96, 256));

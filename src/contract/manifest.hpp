@@ -54,6 +54,8 @@ struct ManifestPart {
 
 /// The metric of a checkpoint whose weights were validated.
 inline constexpr const char* kValidationLoss = "val_loss";
+/// The metric of a checkpoint that was made because a pass over the clips ended: how many had.
+inline constexpr const char* kEpoch = "epoch";
 
 struct Manifest {
   static constexpr int kVersion = 1;
@@ -65,7 +67,7 @@ struct Manifest {
   std::string written_at;  ///< UTC, ISO 8601
   int world_size = 1;
   std::map<std::string, std::string> scalars;  ///< counters and states that are not tensors, by name
-  std::map<std::string, double> metrics;       ///< e.g. kValidationLoss; empty before the first validation
+  std::map<std::string, double> metrics;       ///< kValidationLoss, kEpoch; each only where it is known
   std::vector<ManifestFile> files;
   std::vector<ManifestTensor> tensors;
 };

@@ -72,12 +72,13 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
                 .check_every_steps = job_.parallel.check_every_steps,
                 .first_step = setup_.cursor.step,
                 .before_update = [this] { save_stall_s_ += saver_.await_copy(); }}),
-      saver_({.folder = run.checkpoints(),
-              .run_id = run.identity().run_id,
-              .config_digest = run.identity().config_digest,
-              .generation = generation,
-              .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best},
-              .meeting = setup_.ranks.meeting()}),
+      saver_(
+          {.folder = run.checkpoints(),
+           .run_id = run.identity().run_id,
+           .config_digest = run.identity().config_digest,
+           .generation = generation,
+           .retention = {job_.checkpoint.keep_last, job_.checkpoint.keep_best, job_.checkpoint.keep_epochs},
+           .meeting = setup_.ranks.meeting()}),
       snapshots_(setup_, memory, generation, journal),
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
@@ -87,6 +88,14 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
   return early ? std::min(early->end, job_.max_train_steps) : job_.max_train_steps;
+}
+
+int64_t Loop::ended_epochs() const {
+  const auto every = static_cast<uint64_t>(job_.checkpoint.every_epochs);
+  const uint64_t next = setup_.cursor.next_sample, step = static_cast<uint64_t>(samples_per_step(job_));
+  if (every == 0 || next < step) return 0;
+  const uint64_t clips = setup_.clips.clips.size(), epochs = next / clips / every * every;
+  return epochs > (next - step) / clips ? static_cast<int64_t>(epochs) : 0;
 }
 
 double Loop::elapsed_s() const { return elapsed_before_s_ + watch_.seconds(); }
@@ -216,11 +225,12 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
 Status Loop::after_step() {
   const bool is_last = setup_.cursor.step == end_step();
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
-  if (wants_clips || is_due(job_.checkpoint.every_steps)) {
+  const bool wants_save = is_due(job_.checkpoint.every_steps) || ended_epochs() > 0;
+  if (wants_clips || wants_save) {
     save_stall_s_ += saver_.await_copy();  // averages stand in for the weights meanwhile
     ZT_TRY(validator_->run(wants_clips));
   }
-  if (is_due(job_.checkpoint.every_steps)) save(is_last);
+  if (wants_save) save(is_last);
   return take_saves(/*is_last=*/false);  // what failed is tried again at the end
 }
 
@@ -367,6 +377,8 @@ void Loop::save(bool is_last) {
   checkpoint::Snapshot snapshot = snapshot_of(setup_.state, setup_.cursor, setup_.ranks.rank());
   if (const auto loss = validator_->loss_at(snapshot.step))
     snapshot.metrics[contract::kValidationLoss] = *loss;
+  if (const int64_t epochs = ended_epochs(); epochs > 0)
+    snapshot.metrics[contract::kEpoch] = static_cast<double>(epochs);
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
   journal_.sync_later();
   saved_step_ = setup_.cursor.step;

@@ -72,6 +72,9 @@ class Loop {
   Status take_saves(bool is_last);
   Status finish(Outcome outcome);
   int64_t end_step() const;
+  /// Passes over the clips that the last step completed, if it ended one that checkpoint.every_epochs asks
+  /// for, else 0.
+  int64_t ended_epochs() const;
   double elapsed_s() const;
   bool is_due(int64_t every) const { return every > 0 && setup_.cursor.step % every == 0; }
 

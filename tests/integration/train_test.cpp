@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -211,6 +212,22 @@ TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
   };
   EXPECT_TRUE(has_loss(half));
   EXPECT_FALSE(has_loss(none));
+}
+
+// Six clips, three in a step: a pass takes two steps.
+TEST(Train, CheckpointsThatEndEpochsStay) {
+  test::TinyRun run(clips_folder(), "epochs",
+                    {"max_train_steps=10", "data.train_bs=3", "validation.every_steps=0",
+                     "checkpoint.every_steps=3", "checkpoint.every_epochs=2", "checkpoint.keep_last=1",
+                     "checkpoint.keep_best=0", "checkpoint.keep_epochs=1"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+
+  std::map<int64_t, double> epoch_of_step;
+  for (const auto& entry : contract::list_checkpoints(run.run().checkpoints())) {
+    const auto epoch = entry.metrics.find(contract::kEpoch);
+    epoch_of_step[entry.step] = epoch == entry.metrics.end() ? 0 : epoch->second;
+  }
+  EXPECT_EQ(epoch_of_step, (std::map<int64_t, double>{{8, 4}, {10, 0}}));
 }
 
 // Saving falls due with the last step here: what fails then is tried once more at the end.

@@ -60,6 +60,12 @@ void describe(Listing& l, CheckpointJob& c) {
            .min = 0,
            .max = kMaxSteps,
            .resume = Resume::Allow});
+  l.field("every_epochs", c.every_epochs,
+          {.help = "also at the end of every so many passes over the clips; 0 = none",
+           .unit = "epochs",
+           .min = 0,
+           .max = kMaxSteps,
+           .resume = Resume::Allow});
   l.field("memory_every_steps", c.memory_every_steps,
           {.help = "between copies in memory, from which a rank that died goes on; 0 = none",
            .unit = "steps",
@@ -75,6 +81,12 @@ void describe(Listing& l, CheckpointJob& c) {
           {.help = "newest kept", .unit = "checkpoints", .min = 1, .max = kMaxKept, .resume = Resume::Allow});
   l.field("keep_best", c.keep_best,
           {.help = "kept for their validation loss",
+           .unit = "checkpoints",
+           .min = 0,
+           .max = kMaxKept,
+           .resume = Resume::Allow});
+  l.field("keep_epochs", c.keep_epochs,
+          {.help = "newest kept of those that every_epochs made",
            .unit = "checkpoints",
            .min = 0,
            .max = kMaxKept,

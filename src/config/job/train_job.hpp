@@ -65,8 +65,10 @@ struct EnumNames<Accumulation> {
 
 struct CheckpointJob {
   int64_t every_steps = 500;  ///< 0 = only the last; the last step is always saved
+  int64_t every_epochs = 0;   ///< also where so many passes over the clips end; 0 = nowhere
   int64_t keep_last = 2;
   int64_t keep_best = 1;            ///< by the fixed-noise validation loss
+  int64_t keep_epochs = 3;          ///< of those that every_epochs made
   int64_t memory_every_steps = 10;  ///< of the copies that outlive a rank; 0 = none
   bool memory_peer = false;         ///< each of them also in a neighbour's memory
 };

@@ -130,7 +130,8 @@ resources::Demand held_demand(const config::TrainJob& job, const params::ParamTa
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
   const ModelCosts costs = state_costs(job, table);
   const uint64_t one = checkpoint_bytes(job, costs);
-  const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + 1);
+  const int64_t epochs = job.checkpoint.every_epochs > 0 ? job.checkpoint.keep_epochs : 0;
+  const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + epochs + 1);
   return {{fmt::format("{} checkpoints of {}", kept, text::bytes(one)), kept * one},
           {"frozen weights, which they share", static_cast<uint64_t>(costs.frozen_bytes)},
           {"samples, events and logs", kRoomForSamples}};

@@ -41,6 +41,11 @@ SIZES = {
         widths=(32, 64, 96), latent_hw=(10, 14), layers=1, heads=4, groups=16, context_width=48,
         vae_widths=(16, 24, 32), pose_widths=(8, 16, 32), clip_patch=56, clip_heads=3, motion_heads=4,
         motion_positions=24, frames=5, clip_frames=13, window=6, overlap=2, steps=3),
+    # The same, small enough to lie in tests/parity.
+    "narrow": Sizes(
+        widths=(32, 32, 64), latent_hw=(10, 14), layers=1, heads=4, groups=16, context_width=24,
+        vae_widths=(8, 16, 16), pose_widths=(8, 8, 16), clip_patch=32, clip_heads=2, motion_heads=2,
+        motion_positions=24, frames=5, clip_frames=13, window=6, overlap=2, steps=3),
     # inference_v1's motion: norms over the whole clip, none in the middle.
     "two_levels": Sizes(
         widths=(64, 32), latent_hw=(11, 7), layers=2, heads=2, groups=8, context_width=40, vae_widths=(16, 24),
