@@ -68,7 +68,7 @@ bool link_frozen(const fs::path& earlier, const fs::path& folder, const contract
 Status require_space(const Save& save, uint64_t bytes) {
   const resources::Demand demand{fmt::format("checkpoint of step {}", save.snapshot.step), bytes};
   return resources::require_disk(save.options.folder, std::span(&demand, 1),
-                                 "free some space, or lower checkpoint.keep_last");
+                                 "free some space, or lower checkpoint.keep_last or keep_epochs");
 }
 
 uint64_t num_bytes(std::span<const weights::TensorEntry> entries) {

@@ -49,6 +49,6 @@ inline constexpr const char* kHostAdvice =
     "set optimizer.use_8bit_adam: true, or optimizer.offload: none if the GPU has room (`zoetrope plan` "
     "shows both memories)";
 inline constexpr const char* kDiskAdvice =
-    "free space, choose another output_dir, or lower checkpoint.keep_last";
+    "free space, choose another output_dir, or lower checkpoint.keep_last or keep_epochs";
 
 }  // namespace zt::train
