@@ -26,9 +26,10 @@ using contract::ManifestTensor;
 
 // Opens the entry, or adds to the refusals why not.
 Result<std::optional<Reader>> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused,
-                                       const Jury& jury = {}) {
-  auto reader = entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder, jury.share);
-  ZT_TRY_ASSIGN(const bool is_whole, jury.all_agree(reader.has_value()));
+                                       const SharedVerification& verification = {}) {
+  auto reader =
+      entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder, verification.share);
+  ZT_TRY_ASSIGN(const bool is_whole, verification.all_agree(reader.has_value()));
   if (is_whole) return *std::move(reader);
   if (reader)
     reader = fail(ErrorCode::Corrupt, "another rank can't read its part; the warning in its log says why");
@@ -100,7 +101,7 @@ Result<std::vector<params::StateScalar>> Reader::scalars() const {
   return out;
 }
 
-Result<Found> open_newest(const fs::path& checkpoints, const Jury& jury) {
+Result<Found> open_newest(const fs::path& checkpoints, const SharedVerification& verification) {
   const auto entries = newest_first(contract::list_checkpoints(checkpoints));
   if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
   std::vector<Refusal> refused;
@@ -108,7 +109,7 @@ Result<Found> open_newest(const fs::path& checkpoints, const Jury& jury) {
       std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
   for (const CheckpointEntry& entry : entries) {
     if (entry.step > last_step) continue;
-    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused, jury));
+    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused, verification));
     if (reader) {
       // Damaged ones that are older than what is used have not been passed over.
       std::erase_if(refused, [&](const Refusal& r) { return r.step < entry.step; });

@@ -72,7 +72,7 @@ struct Found {
 
 /// Several processes that open a checkpoint together. Each verifies a share of the files: else the disk would
 /// give all of them to every one.
-struct Jury {
+struct SharedVerification {
   contract::FileShare share = {};
   /// Whether all have found their share whole. All call it in the same order. Errors end the search.
   std::function<Result<bool>(bool mine)> all_agree = [](bool mine) { return Result<bool>(mine); };
@@ -80,8 +80,9 @@ struct Jury {
 
 /// The newest whole checkpoint of a folder. Falls back to older ones of lower step, so a run never jumps to
 /// steps that it abandoned. Errors: NotFound if there is none at all; Corrupt, listing the reasons, if every
-/// one is damaged; those of the jury.
-Result<Found> open_newest(const std::filesystem::path& checkpoints, const Jury& jury = {});
+/// one is damaged; those of all_agree.
+Result<Found> open_newest(const std::filesystem::path& checkpoints,
+                          const SharedVerification& verification = {});
 /// The whole checkpoint of lowest "val_loss"; where none was validated, as open_newest().
 Result<Found> open_best(const std::filesystem::path& checkpoints);
 

@@ -20,8 +20,8 @@ Result<ClipIndex> open_clips(const config::DataJob& job) {
   return select_splits(std::move(index), job.splits);
 }
 
-PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed) {
-  PlanOptions plan;
+SamplePlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed) {
+  SamplePlanOptions plan;
   plan.seed = seed;
   plan.width = static_cast<int>(job.width);
   plan.height = static_cast<int>(job.height);
@@ -43,8 +43,8 @@ DrawOptions draw_options(const config::DataJob& job) {
   return draw;
 }
 
-LoadOptions load_options(const config::DataJob& job, const PlanOptions& plan) {
-  LoadOptions options;
+LoadSampleOptions load_options(const config::DataJob& job, const SamplePlanOptions& plan) {
+  LoadSampleOptions options;
   options.width = plan.width;
   options.height = plan.height;
   options.draw = draw_options(job);

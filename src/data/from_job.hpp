@@ -21,14 +21,14 @@ Result<ClipIndex> open_clips(const config::DataJob& job);
 
 /// Stage 1 draws single pictures, stage 2 clips. With CropMode::PerStream the size of stage 1 is transposed,
 /// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
-PlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
+SamplePlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
 
 /// How the job wants key-points drawn.
 DrawOptions draw_options(const config::DataJob& job);
 
 /// Size, drawing and memory bound for loading samples of that plan; the parts wanted are the caller's to set.
 /// Copies share the bound: make the options once for all that loads at the same time.
-LoadOptions load_options(const config::DataJob& job, const PlanOptions& plan);
+LoadSampleOptions load_options(const config::DataJob& job, const SamplePlanOptions& plan);
 
 /// Threads that load samples.
 size_t decode_threads(const config::DataJob& job);

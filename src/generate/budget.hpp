@@ -26,9 +26,9 @@ resources::Demand decoding_demand(const config::GenerateJob& job, const Canvas& 
 
 /// Weights exactly; the larger of one window's activations and one decoded chunk, latents and kept pose
 /// features from the sizes. libtorch's number of threads counts: with two, small windows hold both halves of
-/// guidance at once. `matrices`: LoadOptions::matrices. Requires: at least one frame. Against the counting
-/// allocator (weights and decoding aside): tiny64, 24 frames, 6 % too high on one thread and 15 % on two;
-/// quarter width, 128 px, 24 frames, 1 % too high.
+/// guidance at once. `matrices`: LoadModelOptions::matrices. Requires: at least one frame. Against the
+/// counting allocator (weights and decoding aside): tiny64, 24 frames, 6 % too high on one thread and 15 % on
+/// two; quarter width, 128 px, 24 frames, 1 % too high.
 std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
                                               const models::NetworkConfigs& configs, const Canvas& canvas,
                                               const models::LatentCodec& codec, int64_t num_frames,

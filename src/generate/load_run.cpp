@@ -21,11 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-at::ScalarType matrices_of(const LoadedModel& model, const LoadOptions& options) {
+at::ScalarType matrices_of(const LoadedModel& model, const LoadModelOptions& options) {
   return options.matrices ? options.matrices(model.precision) : at::kFloat;
 }
 
-models::BuildOptions frozen(const LoadedModel& model, const LoadOptions& options) {
+models::BuildOptions frozen(const LoadedModel& model, const LoadModelOptions& options) {
   models::BuildOptions build;
   build.motion = model.has_motion;
   build.placement = [matrices = matrices_of(model, options)](const params::ParamInfo& info) {
@@ -84,7 +84,7 @@ Status open_encoders(LoadedModel& model, const config::ModelJob& job, uint64_t s
   return {};
 }
 
-Status check_before(const LoadOptions& options, const config::ModelJob& job, const LoadedModel& model) {
+Status check_before(const LoadModelOptions& options, const config::ModelJob& job, const LoadedModel& model) {
   if (!options.before_networks) return {};
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job, model.codec->channels(), model.has_motion));
   return options.before_networks(configs, *model.codec, matrices_of(model, options));
@@ -125,7 +125,7 @@ Result<RunWeights> copy_run_weights(const fs::path& run, const WeightsChoice& ch
   return weights;
 }
 
-Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
+Result<LoadedModel> load_run(const fs::path& run, const LoadModelOptions& options) {
   ZT_TRY_ASSIGN(const config::TrainJob job, models::run_config(run));
   ZT_TRY_ASSIGN(const config::ModelJob located, models::locate_encoders(run, job.model));
   for (const std::string& path : {located.vae_model_path, located.image_encoder_path})
@@ -152,7 +152,7 @@ Result<LoadedModel> load_run(const fs::path& run, const LoadOptions& options) {
   return model;
 }
 
-Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions& options) {
+Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadModelOptions& options) {
   if (!job.run.empty()) return load_run(job.run, options);
   config::ModelJob files = job.model;
   if (!job.weights.empty()) {

@@ -44,7 +44,7 @@ struct WeightsChoice {
   std::string checkpoint = "best";  ///< "best" (lowest val_loss; else as "newest"), "newest", or a name
 };
 
-struct LoadOptions {
+struct LoadModelOptions {
   WeightsChoice weights = {};  ///< of a run
   at::Device device = at::kCPU;
   /// The type in which parameters of two dimensions or more are kept, given how the run was trained (defaults
@@ -72,12 +72,12 @@ Result<RunWeights> copy_run_weights(const std::filesystem::path& run, const Weig
 
 /// The networks of a run: its configuration's sizes, the chosen checkpoint, and its encoders
 /// (models::locate_encoders). Errors: as above, and those of the readers.
-Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadOptions& options);
+Result<LoadedModel> load_run(const std::filesystem::path& run, const LoadModelOptions& options);
 
 /// The networks of a job: job.run, else job.weights (a folder with Moore's denoising_unet.pth,
 /// reference_unet.pth, pose_guider.pth, motion_module.pth or diffusers-type subfolders of those names, and
 /// vae/ and image_encoder/), else the single files of job.model, which also fill in what the folder lacks.
 /// Errors: NotFound naming what is missing and where it was looked for; those of the readers.
-Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadOptions& options);
+Result<LoadedModel> load_model(const config::GenerateJob& job, const LoadModelOptions& options);
 
 }  // namespace zt::generate

@@ -52,7 +52,7 @@ struct Evaluation {
   LoadedModel model;
   std::optional<LoadedModel> baseline;
   Canvas canvas;
-  data::LoadOptions load;
+  data::LoadSampleOptions load;
   fs::path folder;
 };
 
@@ -66,8 +66,8 @@ struct Groups {
   data::EvalGroup baseline{"baseline", "the same from the baseline run", {}};
 };
 
-data::LoadOptions load_options(const config::DataJob& job) {
-  data::LoadOptions load;
+data::LoadSampleOptions load_options(const config::DataJob& job) {
+  data::LoadSampleOptions load;
   load.width = static_cast<int>(job.width);
   load.height = static_cast<int>(job.height);
   load.draw = data::draw_options(job);
@@ -266,8 +266,8 @@ void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, s
   hooks.report(progress);
 }
 
-LoadOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
-  LoadOptions load{.device = device};
+LoadModelOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
+  LoadModelOptions load{.device = device};
   load.matrices = [&job](const config::PrecisionJob& trained) {
     return models::scalar_type(dtypes_for(job, trained).networks);
   };
@@ -310,7 +310,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   ZT_TRY(check_disk(job, run.data, index, folder));
-  const LoadOptions load = checked_load(job, run.data, device);
+  const LoadModelOptions load = checked_load(job, run.data, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;
   if (!job.baseline_run.empty()) {

@@ -44,7 +44,7 @@ void say(const Hooks& hooks, contract::Phase phase, const char* what) {
 }
 
 Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
-  LoadOptions options{.weights = {.use_ema = job.use_ema, .checkpoint = job.checkpoint}};
+  LoadModelOptions options{.weights = {.use_ema = job.use_ema, .checkpoint = job.checkpoint}};
   options.before_networks = [&](const models::NetworkConfigs& configs, const models::LatentCodec&,
                                 at::ScalarType) -> Status {
     const int64_t weights = models::declare_networks(configs).num_elements();

@@ -105,7 +105,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
 
   say_loading(hooks, "loading networks");
   Canvas canvas;
-  LoadOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
+  LoadModelOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
   load.matrices = [&job](const config::PrecisionJob& trained) {
     return models::scalar_type(dtypes_for(job, trained).networks);
   };

@@ -44,7 +44,7 @@ resources::Demand encoder_demand(const EncoderShapes& shapes, int64_t processes)
           product({weights, processes}) * kFloatBytes};
 }
 
-resources::Demand encoding_demand(const EncoderShapes& shapes, const data::PlanOptions& plan,
+resources::Demand encoding_demand(const EncoderShapes& shapes, const data::SamplePlanOptions& plan,
                                   size_t num_threads) {
   const int64_t channels = shapes.latents.channels_at_work;
   return {fmt::format("encoding a picture of {} x {} on each of {} threads ({} channels, estimate)",
@@ -71,7 +71,7 @@ resources::Demand fit_demand(const config::ModelJob& model, const config::DataJo
 }
 
 resources::Demand cache_demand(const config::CacheSettings& cache, const EncoderShapes& shapes,
-                               const data::ClipIndex& clips, const data::PlanOptions& plan,
+                               const data::ClipIndex& clips, const data::SamplePlanOptions& plan,
                                int64_t max_frames, uint64_t held_bytes) {
   const models::LatentShape& latents = shapes.latents;
   const int64_t element = cache.dtype == config::CacheDtype::Fp32 ? 4 : 2;

@@ -28,7 +28,7 @@ Result<EncoderShapes> encoder_shapes(const config::ModelJob& model);
 resources::Demand encoder_demand(const EncoderShapes& shapes, int64_t processes = 1);
 
 /// The codec's encoder at work on one picture per thread: an estimate.
-resources::Demand encoding_demand(const EncoderShapes& shapes, const data::PlanOptions& plan,
+resources::Demand encoding_demand(const EncoderShapes& shapes, const data::SamplePlanOptions& plan,
                                   size_t num_threads);
 
 /// Pictures decoded at once: bounded by data.decode_memory_mib.
@@ -41,7 +41,7 @@ resources::Demand fit_demand(const config::ModelJob& model, const config::DataJo
 /// What the cache still lacks at least of the entries of at most `max_frames` frames, when it holds
 /// `held_bytes`, of whatever data set; never more than its size limit leaves.
 resources::Demand cache_demand(const config::CacheSettings& cache, const EncoderShapes& shapes,
-                               const data::ClipIndex& clips, const data::PlanOptions& plan,
+                               const data::ClipIndex& clips, const data::SamplePlanOptions& plan,
                                int64_t max_frames, uint64_t held_bytes);
 
 inline constexpr std::string_view kCacheAdvice =

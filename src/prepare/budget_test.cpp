@@ -24,8 +24,8 @@ data::ClipIndex clips(int64_t count, int64_t frames) {
   return index;
 }
 
-data::PlanOptions whole_frames() {
-  data::PlanOptions plan;
+data::SamplePlanOptions whole_frames() {
+  data::SamplePlanOptions plan;
   plan.width = plan.height = 512;
   plan.crop_mode = data::CropMode::Whole;
   return plan;
@@ -55,7 +55,7 @@ TEST(PrepareBudget, TheCacheHoldsMomentsAndAnEmbeddingOfEveryFrame) {
 
 TEST(PrepareBudget, RandomCropsAreNotKept) {
   config::CacheSettings cache;
-  data::PlanOptions plan = whole_frames();
+  data::SamplePlanOptions plan = whole_frames();
   plan.crop_mode = data::CropMode::Shared;
   plan.crop.scale_min = 0.9;
   const EncoderShapes shapes = encoder_shapes({}).value();

@@ -28,8 +28,8 @@ namespace {
 
 /// All frames of the clip that sample number `sample` is drawn from, in every crop that samples of it can
 /// have, a few at a time.
-Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions& options, uint64_t sample,
-                           int64_t batch_frames) {
+Result<int64_t> build_clip(const SampleEncoder& encoder, const data::SamplePlanOptions& options,
+                           uint64_t sample, int64_t batch_frames) {
   ZT_TRY_ASSIGN(data::SamplePlan plan, data::plan_sample(options, encoder.index(), sample));
   const int64_t total = encoder.index().clips[plan.clip].num_frames;
   int64_t encoded = 0;
@@ -47,7 +47,7 @@ Result<int64_t> build_clip(const SampleEncoder& encoder, const data::PlanOptions
 
 /// What the job will take, and that its sizes fit together, before an encoder is read.
 Status check_before(const config::CacheJob& job, const EncoderSource& source, const data::ClipIndex& clips,
-                    const data::PlanOptions& plan, const BuildOptions& options,
+                    const data::SamplePlanOptions& plan, const BuildOptions& options,
                     const data::CacheStore& store) {
   ZT_TRY_ASSIGN(const EncoderShapes shapes, encoder_shapes(source.model));
   ZT_TRY(models::check_picture_size(job.data, shapes.latents.scale_factor));
@@ -68,7 +68,7 @@ Status check_before(const config::CacheJob& job, const EncoderSource& source, co
 
 }  // namespace
 
-Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
+Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::SamplePlanOptions& plan,
                                 const BuildOptions& options) {
   // The first epoch visits every clip once.
   const auto total = static_cast<int64_t>(encoder.index().clips.size());
@@ -114,7 +114,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   cache_options.folder = job.cache.folder;
   cache_options.max_bytes = static_cast<uint64_t>(job.cache.size_limit_mib) << 20;
   ZT_TRY_ASSIGN(const auto store, data::CacheStore::open(std::move(cache_options)));
-  const data::PlanOptions plan = data::plan_options(job.data, job.stage, /*seed=*/0);
+  const data::SamplePlanOptions plan = data::plan_options(job.data, job.stage, /*seed=*/0);
   BuildOptions with_threads = options;
   with_threads.num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
   ZT_TRY(check_before(job, source, clips, plan, with_threads, *store));

@@ -31,7 +31,7 @@ struct BuildReport {
 
 /// Encodes what is missing of all clips of the encoder's index. Errors: Cancelled; what is no fault of a clip
 /// (data::is_fault_of_clip); never a single bad clip.
-Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::PlanOptions& plan,
+Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::SamplePlanOptions& plan,
                                 const BuildOptions& options);
 
 /// `zoetrope data cache`: opens what the job names and fills its cache. Returns one line of JSON: {"clips",

@@ -56,7 +56,7 @@ struct Prepared {
   data::ClipIndex clips;
   std::unique_ptr<data::CacheStore> store;
   Encoders encoders;
-  data::PlanOptions plan;
+  data::SamplePlanOptions plan;
 };
 
 void expect_equal(const EncodedSample& a, const EncodedSample& b) {

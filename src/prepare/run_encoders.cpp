@@ -40,10 +40,10 @@ size_t num_fit_clips(const config::ModelJob& model, size_t num_clips) {
 
 /// Pictures (N, 3, H, W) in [-1, 1] from the first samples of the training order.
 Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::ClipIndex& clips) {
-  data::PlanOptions plan = data::plan_options(source.data, /*stage=*/2, source.seed);
+  data::SamplePlanOptions plan = data::plan_options(source.data, /*stage=*/2, source.seed);
   plan.num_frames = kFitFramesPerClip;
   plan.sample_rate = 1;
-  data::LoadOptions load = data::load_options(source.data, plan);
+  data::LoadSampleOptions load = data::load_options(source.data, plan);
   load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
   const size_t num_samples = num_fit_clips(source.model, clips.clips.size());
   std::vector<Result<std::vector<at::Tensor>>> found(num_samples);

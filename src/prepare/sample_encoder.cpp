@@ -29,7 +29,7 @@ struct SampleEncoder::Found {
   }
 };
 
-bool has_fixed_crops(const data::PlanOptions& plan) {
+bool has_fixed_crops(const data::SamplePlanOptions& plan) {
   return plan.crop_mode == data::CropMode::Whole || plan.crop.scale_min >= 1.0 || plan.crop_variants > 0;
 }
 
@@ -81,7 +81,7 @@ Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const 
   const at::NoGradGuard no_grad;
   const data::ClipRecord& clip = index_.clips[plan.clip];
   Found found = look_up(plan);
-  data::LoadOptions load = options_.load;
+  data::LoadSampleOptions load = options_.load;
   load.parts = found.missing_parts();
   if (load.parts.targets || load.parts.reference || load.parts.reference_whole)
     ZT_TRY(content_->check(index_, plan.clip));
@@ -113,7 +113,7 @@ Result<int64_t> SampleEncoder::fill_moments(const data::SamplePlan& plan) const 
   });
   if (missing.target_frames.empty()) return 0;
   ZT_TRY(content_->check(index_, plan.clip));
-  data::LoadOptions load = options_.load;
+  data::LoadSampleOptions load = options_.load;
   load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
   ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(index_, missing, load));
   for (size_t f = 0; f < loaded.targets.size(); ++f)

@@ -40,12 +40,12 @@ struct EncodedSample {
 };
 
 struct EncodeOptions {
-  data::LoadOptions load;    ///< size and pose drawing; `parts` is chosen per sample
-  bool keep_latents = true;  ///< false where crops are random: an entry would never be found again
+  data::LoadSampleOptions load;  ///< size and pose drawing; `parts` is chosen per sample
+  bool keep_latents = true;      ///< false where crops are random: an entry would never be found again
 };
 
 /// Whether samples of this plan come back with the same crops.
-bool has_fixed_crops(const data::PlanOptions& plan);
+bool has_fixed_crops(const data::SamplePlanOptions& plan);
 
 /// Threads: encode() from any thread.
 class SampleEncoder {

@@ -29,7 +29,7 @@ struct StreamShare {
 };
 
 struct StreamOptions {
-  data::PlanOptions plan;
+  data::SamplePlanOptions plan;
   StreamShare share = {};
   size_t num_threads = 1;
   size_t prefetch = 8;                             ///< finished samples that may wait, > 0: bounds the memory

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,13 +43,6 @@ prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal
   return options;
 }
 
-/// Whether any step of the run reached a weight.
-bool has_learned(const optim::AdamW& optimizer) {
-  return std::ranges::any_of(optimizer.scalars(), [](const params::StateScalar& count) {
-    return std::get<int64_t>(count.value) > 0;
-  });
-}
-
 bool has_checkpoint_at_start(const Setup& setup) {
   return !setup.resumed_from.empty() && setup.resumed_from != kFromMemory;
 }
@@ -83,7 +75,7 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
       saved_step_(has_checkpoint_at_start(setup_) ? setup_.cursor.step : -1),
-      guard_(job_.optimizer.max_skipped_steps) {}
+      faults_(setup_, journal) {}
 
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
@@ -100,16 +92,16 @@ int64_t Loop::ended_epochs() const {
 
 double Loop::elapsed_s() const { return elapsed_before_s_ + watch_.seconds(); }
 
-Result<Outcome> Loop::run() {
-  Result<Outcome> outcome = train();
-  if (outcome) return outcome;
+Result<LoopEnd> Loop::run() {
+  Result<LoopEnd> end = train();
+  if (end) return end;
   setup_.ranks.abandon();
   // A save whose parts are all there still becomes a checkpoint; the others have just ended.
   if (saver_.wait()) (void)take_saves(/*is_last=*/false);
-  return outcome;
+  return end;
 }
 
-Result<Outcome> Loop::train() {
+Result<LoopEnd> Loop::train() {
   ZT_TRY_ASSIGN(Validator validator,
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
@@ -121,11 +113,11 @@ Result<Outcome> Loop::train() {
     snapshots_.copy_again();
     if (setup_.cursor.step > 0) ZT_TRY(after_step());  // the lost rank may have died before, or amid it
   }
-  Outcome outcome = Outcome::Completed;
+  LoopEnd end = LoopEnd::Completed;
   while (setup_.cursor.step < end_step()) {
     ZT_TRY(setup_.ranks.check_meeting());  // no step is made that could not be saved
     ZT_TRY_ASSIGN(const Course course, next_course());
-    if (course == Course::Stop) outcome = Outcome::Stopped;
+    if (course == Course::Stop) end = LoopEnd::Stopped;
     if (course != Course::GoOn) break;
     const clock::Stopwatch waiting;
     setup_.ranks.enter(contract::Activity::Data);
@@ -134,19 +126,9 @@ Result<Outcome> Loop::train() {
     if (!batches) return fail(batches.error());
     ZT_TRY(train_step(*batches, waiting.seconds()));
   }
-  if (outcome == Outcome::Completed) ZT_TRY(check_learned());
-  ZT_TRY(finish(outcome));
-  return outcome;
-}
-
-Status Loop::check_learned() const {
-  if (setup_.cursor.step == first_step_ || has_learned(*setup_.state.optimizer)) return {};
-  return fail(
-      ErrorCode::Numeric,
-      "every step was left out, the last because " + skip_reason_ +
-          ": the weights are still those that the run began with. With mixed_precision: fp16 "
-          "precision.init_loss_scale may be too large for so few steps; else look at the clips and at "
-          "the weights it began with");
+  if (end == LoopEnd::Completed) ZT_TRY(faults_.check_learned(first_step_));
+  ZT_TRY(finish(end));
+  return end;
 }
 
 Loop::Course Loop::decide() {
@@ -202,7 +184,7 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   const double lr = optim::learning_rate(setup_.lr, setup_.cursor.step, setup_.cursor.early_decay);
   const int64_t sent_before = setup_.ranks.traffic().total().bytes_sent;
   const Result<StepReport> made = stepper_.step(batches, lr);
-  note_corruption();
+  if (const std::optional<Corruption>& found = stepper_.corruption()) faults_.note(*found);
   if (!made) return fail(made.error());
   const StepReport& report = *made;
   StepCost cost;
@@ -216,8 +198,9 @@ Status Loop::train_step(const StepBatches& batches, double data_s) {
   count_losses(setup_.cursor, report);
   setup_.cursor.elapsed_s = elapsed_s();
   note_step(report, cost, lr);
-  ZT_TRY(note_numbers(report));
-  if (setup_.cursor.step == end_step()) ZT_TRY(check_learned());  // before its checkpoint ends the run
+  ZT_TRY(answer(report));
+  if (setup_.cursor.step == end_step())
+    ZT_TRY(faults_.check_learned(first_step_));  // before its checkpoint ends the run
   if (is_due(job_.checkpoint.memory_every_steps)) ZT_TRY(snapshots_.keep());
   return after_step();
 }
@@ -251,84 +234,19 @@ void Loop::note_step(const StepReport& report, const StepCost& cost, double lr) 
                           .eta_s = step_s * static_cast<double>(end_step() - cursor.step)});
 }
 
-void Loop::note_corruption() {
-  const std::optional<Corruption>& found = stepper_.corruption();
-  if (!found) return;
-  const int64_t rank = found->is_undecided ? -1 : found->ranks.front();
-  journal_.event(contract::FaultFound{.step = setup_.cursor.step + 1,
-                                      .rank = rank,
-                                      .cause = "hardware",
-                                      .what = text_of(*found),
-                                      .action = "the named ranks were stopped"});
-}
-
-Status Loop::note_numbers(const StepReport& report) {
-  if (report.is_skipped) {
-    skip_reason_ = "the gradient of " + report.norms.first_nonfinite + " is not finite";
-    journal_.event(contract::StepSkipped{setup_.cursor.step, skip_reason_, report.loss_scale});
-    log::warn("train", fmt::format("step {} left out: {}", setup_.cursor.step, skip_reason_));
-  }
-  ZT_TRY_ASSIGN(const StepNumbers numbers, numbers_of(report));
-  return act_on(guard_.judge(numbers, setup_.cursor.clips));
-}
-
-Result<StepNumbers> Loop::numbers_of(const StepReport& report) {
-  StepNumbers numbers{.step = setup_.cursor.step, .is_skipped = report.is_skipped};
-  if (!report.is_skipped) return numbers;
-  // The report is of all ranks' samples, in order of lanes; the clips are known to who read them.
-  const int64_t of_lane = samples_per_step(job_) / job_.lanes;
-  const auto first = static_cast<size_t>(setup_.ranks.lanes(job_.lanes).begin * of_lane);
-  std::vector<double> mine;
-  for (size_t i = 0; i < step_samples_.size(); ++i)
-    if (!std::isfinite(report.samples.at(first + i).mse))
-      mine.push_back(static_cast<double>(step_samples_[i].clip));
-  const auto longest = static_cast<size_t>(samples_per_step(job_));
-  ZT_TRY_ASSIGN(const auto by_rank, setup_.ranks.gather(mine, longest, "clips of a skipped step"));
-  for (const std::vector<double>& row : by_rank)
-    for (const double clip : row) numbers.bad_clips.push_back(static_cast<int64_t>(clip));
-  numbers.are_all_bad = numbers.bad_clips.size() == report.samples.size();
-  return numbers;
-}
-
-Status Loop::act_on(const NumericJudgement& judgement) {
-  const int64_t step = setup_.cursor.step;
-  const auto note = [&](const std::string& cause, const std::string& what, const std::string& action) {
-    journal_.event(contract::FaultFound{.step = step, .cause = cause, .what = what, .action = action});
-    log::warn("train", fmt::format("step {}: a fault of the {}: {}; {}", step, cause, what, action));
-  };
-  for (const int64_t clip : judgement.left_out)
-    note("data",
-         fmt::format("the loss of clip {} ({}) was not finite in two steps", clip,
-                     setup_.clips.clips[static_cast<size_t>(clip)].video),
-         "no more samples are taken from it");
-  if (judgement.cause == NumericJudgement::Cause::Hardware)
-    note("hardware",
-         "steps without a finite gradient had one when they were made again, bit for bit the same",
-         "training goes on; watch this host");
-  switch (judgement.next) {
-    case NumericJudgement::Next::GoOn:
-      if (!judgement.left_out.empty()) open_stream();
-      return {};
-    case NumericJudgement::Next::RollBack:
-      return roll_back();
-    case NumericJudgement::Next::Fail:
-      break;
-  }
-  const std::string what =
-      fmt::format("{} steps in a row had no finite gradient, twice the same ({}), and no sample is to blame",
-                  job_.optimizer.max_skipped_steps, skip_reason_);
-  note("model", what, "the run ends");
-  return fail(ErrorCode::Numeric,
-              what + "; go back to an earlier checkpoint with a lower optimizer.learning_rate");
+Status Loop::answer(const StepReport& report) {
+  ZT_TRY_ASSIGN(const StepFaults::Next next, faults_.judge(report, step_samples_));
+  if (next == StepFaults::Next::LeaveClipsOut) open_stream();
+  return next == StepFaults::Next::RollBack ? roll_back() : Status();
 }
 
 Status Loop::roll_back() {
   const int64_t from = setup_.cursor.step;
-  const ClipRecord clips = setup_.cursor.clips;
+  const ClipFaults clips = setup_.cursor.clips;
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   if (const Status back = go_back(setup_, run_, journal_); !back)
     return fail(ErrorCode::Numeric, fmt::format("{} steps in a row had no finite gradient; {}",
-                                                guard_.skipped_in_a_row(), back.error().text()));
+                                                faults_.skipped_in_a_row(), back.error().text()));
   setup_.cursor.clips = clips;
   first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
   saved_step_ = setup_.cursor.step;
@@ -405,9 +323,9 @@ Status Loop::take_saves(bool is_last) {
   return {};
 }
 
-Status Loop::finish(Outcome outcome) {
+Status Loop::finish(LoopEnd end) {
   stream_.reset();
-  if (outcome == Outcome::Completed) ZT_TRY(validator_->run(/*with_clips=*/true));
+  if (end == LoopEnd::Completed) ZT_TRY(validator_->run(/*with_clips=*/true));
   // A save of this very step may still be under way, or have failed.
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   save(/*is_last=*/true);

@@ -19,7 +19,7 @@
 #include "train/journal/journal.hpp"
 #include "train/launch/setup.hpp"
 #include "train/snapshots.hpp"
-#include "train/state/numeric_guard.hpp"
+#include "train/step_faults.hpp"
 #include "train/step_metrics.hpp"
 #include "train/stepper.hpp"
 #include "train/time_cap.hpp"
@@ -27,7 +27,7 @@
 
 namespace zt::train {
 
-enum class Outcome { Completed, Stopped };
+enum class LoopEnd { Completed, Stopped };
 
 class Loop {
  public:
@@ -40,11 +40,11 @@ class Loop {
   /// non-finite or no step of the run was made, those of data and of Ranks; Unavailable before a step once no
   /// save could be made any more; a last checkpoint that could not be written. After one the other ranks are
   /// given up and no save is in flight.
-  Result<Outcome> run();
+  Result<LoopEnd> run();
 
  private:
   enum class Course { GoOn, Stop, End };
-  Result<Outcome> train();
+  Result<LoopEnd> train();
   /// What the first rank's clock and signals say before a step; the same on every rank.
   Result<Course> next_course();
   Course decide();
@@ -54,15 +54,9 @@ class Loop {
   /// Validation and save where they are due at the cursor's step.
   Status after_step();
   void note_step(const StepReport& report, const StepCost& cost, double lr);
-  /// What the ranks found when they compared their copies in the step at hand.
-  void note_corruption();
-  /// Skipped steps: judges what is at fault, and leaves clips out or makes steps again.
-  Status note_numbers(const StepReport& report);
-  Result<StepNumbers> numbers_of(const StepReport& report);
-  Status act_on(const NumericJudgement& judgement);
+  /// Leaves clips out or makes steps again where a step's faults ask for it.
+  Status answer(const StepReport& report);
   Status roll_back();
-  /// Numeric after steps of which none, of the whole run, reached the weights.
-  Status check_learned() const;
   /// The samples from the cursor's next on.
   void open_stream();
   TimeCap time_cap() const;
@@ -70,7 +64,7 @@ class Loop {
   /// The last save copies nothing: no step follows that would change the tensors.
   void save(bool is_last);
   Status take_saves(bool is_last);
-  Status finish(Outcome outcome);
+  Status finish(LoopEnd end);
   int64_t end_step() const;
   /// Passes over the clips that the last step completed, if it ended one that checkpoint.every_epochs asks
   /// for, else 0.
@@ -93,8 +87,7 @@ class Loop {
   double elapsed_before_s_ = 0;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  NumericGuard guard_;
-  std::string skip_reason_;                           ///< of the last step that was left out
+  StepFaults faults_;
   std::vector<contract::SampleInHand> step_samples_;  ///< this rank's of the step, in order
   double save_stall_s_ = 0;
 };

@@ -30,7 +30,7 @@ struct Panels {
 
 /// The clip of validation sample i from its first frame on.
 Result<data::SamplePlan> clip_plan(const Setup& setup, int64_t i) {
-  const data::PlanOptions options = validation_plan(setup.job);
+  const data::SamplePlanOptions options = validation_plan(setup.job);
   ZT_TRY_ASSIGN(data::SamplePlan plan,
                 data::plan_sample(options, setup.validation_clips, static_cast<uint64_t>(i)));
   const int64_t wanted = setup.job.stage == 1 ? 1 : setup.job.validation.num_frames;
@@ -75,7 +75,7 @@ Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t
   ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
   ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
   ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample, journal));
-  data::LoadOptions load = setup.load;
+  data::LoadSampleOptions load = setup.load;
   load.parts = {.reference = true, .reference_whole = false, .targets = true, .poses = true};
   ZT_TRY_ASSIGN(const data::Sample truth, data::load_sample(setup.validation_clips, plan, load));
   Panels panels;

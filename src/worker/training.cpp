@@ -116,8 +116,8 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   say_ready(*setup_, watch.seconds(), journal);
   train::Loop loop(setup_, run_, *memory_, launch_.attempt.generation, journal,
                    [] { return signals::stop() != signals::Stop::None; });
-  ZT_TRY_ASSIGN(const train::Outcome outcome, loop.run());
-  return outcome == train::Outcome::Completed ? contract::kExitOk : kExitResumable;
+  ZT_TRY_ASSIGN(const train::LoopEnd outcome, loop.run());
+  return outcome == train::LoopEnd::Completed ? contract::kExitOk : kExitResumable;
 }
 
 bool Training::is_of_the_group(const Error& error) const {

@@ -59,27 +59,27 @@ const FlightExchange* find(const Record& record, uint64_t sequence) {
 }
 
 /// What a rank did at a place of the schedule.
-using Deed = std::tuple<std::string, std::string, uint32_t>;
-Deed deed_of(const FlightExchange* exchange) {
-  return exchange ? Deed{exchange->operation, exchange->label, exchange->fingerprint} : Deed{};
+using Action = std::tuple<std::string, std::string, uint32_t>;
+Action action_of(const FlightExchange* exchange) {
+  return exchange ? Action{exchange->operation, exchange->label, exchange->fingerprint} : Action{};
 }
 
 std::optional<Missing> divergence_at(uint64_t sequence, std::span<const Record> records) {
-  std::map<Deed, std::vector<const Record*>> by_deed;
+  std::map<Action, std::vector<const Record*>> by_action;
   for (const Record& record : records)
-    if (!record.exchanges.empty()) by_deed[deed_of(find(record, sequence))].push_back(&record);
-  if (by_deed.size() < 2) return std::nullopt;
-  const auto most = std::max_element(by_deed.begin(), by_deed.end(), [](const auto& a, const auto& b) {
+    if (!record.exchanges.empty()) by_action[action_of(find(record, sequence))].push_back(&record);
+  if (by_action.size() < 2) return std::nullopt;
+  const auto most = std::max_element(by_action.begin(), by_action.end(), [](const auto& a, const auto& b) {
     return a.second.size() < b.second.size();
   });
   const size_t known = static_cast<size_t>(
       std::count_if(records.begin(), records.end(), [](const Record& r) { return !r.exchanges.empty(); }));
   const bool has_majority = 2 * most->second.size() > known;
   Missing missing{Missing::Kind::Diverged, {}, {}};
-  for (const auto& [deed, who] : by_deed) {
+  for (const auto& [action, who] : by_action) {
     for (const Record* record : who) {
       const FlightExchange* exchange = find(*record, sequence);
-      const bool is_usual = has_majority && deed == most->first;
+      const bool is_usual = has_majority && action == most->first;
       if (exchange && (is_usual || missing.exchange.sequence == 0)) missing.exchange = *exchange;
       if (!is_usual) missing.ranks.push_back(record->rank);
     }

@@ -84,13 +84,13 @@ Result<HostCall> await_call(Input& input) {
 }
 
 /// This host's ranks, as the launcher counts them.
-class Attendance {
+class HostRanks {
  public:
-  Attendance(const HostCall& call, Input& input, WorkerGroup& workers)
+  HostRanks(const HostCall& call, Input& input, WorkerGroup& workers)
       : first_rank_(call.first_rank), input_(input), workers_(workers), runs_(workers.size()) {}
 
   /// Until the launcher lets go, or is gone, and the last rank has ended.
-  Status attend() {
+  Status serve() {
     for (;;) {
       input_.await_more(kAgentTick);
       ZT_TRY(obey());
@@ -160,12 +160,12 @@ class Attendance {
   std::optional<clock::Deadline> kill_at_;
 };
 
-Result<int> attend_host() {
+Result<int> serve_host() {
   Input input;
   ZT_TRY_ASSIGN(const HostCall call, await_call(input));
   ZT_TRY_ASSIGN(const WorkerSession session, session_of(call));
   ZT_TRY_ASSIGN(WorkerGroup workers, WorkerGroup::make(session));
-  ZT_TRY(Attendance(call, input, workers).attend());
+  ZT_TRY(HostRanks(call, input, workers).serve());
   return contract::kExitOk;
 }
 
@@ -174,7 +174,7 @@ Result<int> attend_host() {
 void add_host_agent(CLI::App& app, Action& chosen) {
   auto* verb = app.add_subcommand("host-agent", "Start the ranks of this host for a launcher elsewhere");
   verb->group("");
-  verb->callback([&chosen] { chosen = attend_host; });
+  verb->callback([&chosen] { chosen = serve_host; });
 }
 
 }  // namespace zt::cli

@@ -88,7 +88,7 @@ Ask plain_ask(const KeyFile& file, const Entry& entry) {
   return says(file, entry, fmt::format("not used: {}", row.reason));
 }
 
-std::string Grantor::kept(const std::string& ours) const {
+std::string AskApplier::kept(const std::string& ours) const {
   const std::string& origin = resolved_.origins.find(ours)->second;
   const std::string value = value_of(resolved_.job, ours);
   if (is_default_origin(origin)) return fmt::format("{} = {}, the {}", ours, value, origin);
@@ -99,7 +99,7 @@ std::string Grantor::kept(const std::string& ours) const {
 constexpr std::string_view kBroughtMark = " (its default)";
 
 /// What becomes of a value that is wanted or brought.
-Result<std::string> Grantor::settle(const Ask& ask) {
+Result<std::string> AskApplier::settle(const Ask& ask) {
   const bool is_brought = ask.kind == Ask::Kind::Brings;
   const std::string from = ask.file->origin(*ask.entry) + (is_brought ? std::string(kBroughtMark) : "");
   ZT_TRY_ASSIGN(Resolved<TrainJob> with, with_value(resolved_, ask, from));
@@ -116,7 +116,7 @@ Result<std::string> Grantor::settle(const Ask& ask) {
   return std::string();
 }
 
-Status Grantor::grant(const Ask& ask) {
+Status AskApplier::apply(const Ask& ask) {
   const std::string& name = ask.file->source.name;
   if (ask.kind == Ask::Kind::Leaves) {
     resolved_.effects.push_back(
@@ -136,8 +136,8 @@ Status Grantor::grant(const Ask& ask) {
   return {};
 }
 
-Status Grantor::grant(const std::vector<Ask>& asks) {
-  for (const Ask& ask : asks) ZT_TRY(grant(ask));
+Status AskApplier::apply(const std::vector<Ask>& asks) {
+  for (const Ask& ask : asks) ZT_TRY(apply(ask));
   return {};
 }
 

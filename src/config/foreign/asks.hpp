@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What foreign files ask of a job, key by key, and how it is granted: a value of the command line wins over
+// What foreign files ask of a job, key by key, and how it is applied: a value of the command line wins over
 // them, they win over what the job leaves open, and where the job's own file says otherwise that is an error.
 #pragma once
 
@@ -44,14 +44,14 @@ Ask plain_ask(const KeyFile& file, const Entry& entry);
 /// The job's value of a key, as YAML.
 std::string value_of(const TrainJob& job, std::string_view key);
 
-/// Grants asks to a copy of a job.
-class Grantor {
+/// Applies asks to a copy of a job.
+class AskApplier {
  public:
-  explicit Grantor(Resolved<TrainJob> own) : resolved_(std::move(own)) {}
+  explicit AskApplier(Resolved<TrainJob> own) : resolved_(std::move(own)) {}
 
   /// Errors: InvalidConfig, pointing at a value that is out of our range.
-  Status grant(const std::vector<Ask>& asks);
-  /// The job with what was granted up to now.
+  Status apply(const std::vector<Ask>& asks);
+  /// The job with what was applied up to now.
   const Resolved<TrainJob>& so_far() const { return resolved_; }
   /// One line for each value that the job's own file, or another of these files, says otherwise; "" = none.
   const std::string& contradictions() const { return contradictions_; }
@@ -59,7 +59,7 @@ class Grantor {
   Resolved<TrainJob> finish() && { return std::move(resolved_); }
 
  private:
-  Status grant(const Ask& ask);
+  Status apply(const Ask& ask);
   Result<std::string> settle(const Ask& ask);
   std::string kept(const std::string& ours) const;
 

@@ -79,15 +79,15 @@ Result<ReadFiles> read_files(const ForeignFiles& files) {
   return read;
 }
 
-Status grant(const ReadFiles& read, int64_t ranks, foreign::Grantor& grantor) {
+Status apply(const ReadFiles& read, int64_t ranks, foreign::AskApplier& applier) {
   if (read.accelerate) {
     ZT_TRY_ASSIGN(const auto asks, foreign::accelerate_asks(*read.accelerate, ranks));
-    ZT_TRY(grantor.grant(asks));
+    ZT_TRY(applier.apply(asks));
   }
   if (read.deepspeed) {
     // After accelerate's, so that "auto" is filled from both files.
-    ZT_TRY_ASSIGN(const auto asks, foreign::deepspeed_asks(*read.deepspeed, grantor.so_far(), ranks));
-    ZT_TRY(grantor.grant(asks));
+    ZT_TRY_ASSIGN(const auto asks, foreign::deepspeed_asks(*read.deepspeed, applier.so_far(), ranks));
+    ZT_TRY(applier.apply(asks));
   }
   return {};
 }
@@ -110,15 +110,15 @@ Result<std::optional<int64_t>> foreign_ranks(const ForeignFiles& files) {
 
 Status add_foreign(const ForeignFiles& files, int64_t ranks, Resolved<TrainJob>& resolved) {
   ZT_TRY_ASSIGN(const ReadFiles read, read_files(files));
-  foreign::Grantor grantor(resolved);
-  ZT_TRY(grant(read, ranks, grantor));
-  if (!grantor.contradictions().empty())
+  foreign::AskApplier applier(resolved);
+  ZT_TRY(apply(read, ranks, applier));
+  if (!applier.contradictions().empty())
     return fail(
         ErrorCode::InvalidConfig,
         "these values contradict each other; change one, write \"auto\" in the foreign file, or decide with "
         "--set KEY=VALUE:" +
-            grantor.contradictions());
-  Resolved<TrainJob> with = std::move(grantor).finish();
+            applier.contradictions());
+  Resolved<TrainJob> with = std::move(applier).finish();
   ZT_TRY(validate(with.job));
   resolved = std::move(with);
   return {};
@@ -134,13 +134,13 @@ Status check_launch(const Environment& environment, const TrainJob& run, int64_t
   for (const KeyValue& value : values(run)) made.origins[value.key] = "the run";
   // On the CPU the optimizer's state is in host memory anyway.
   if (run.device == "cpu") made.origins["optimizer.offload"] = "default";
-  foreign::Grantor grantor(std::move(made));
-  ZT_TRY(grant(read, ranks, grantor));
-  if (grantor.contradictions().empty()) return {};
+  foreign::AskApplier applier(std::move(made));
+  ZT_TRY(apply(read, ranks, applier));
+  if (applier.contradictions().empty()) return {};
   return fail(ErrorCode::InvalidConfig,
               "accelerate's launcher asks for what the run is not; launch it without these flags, or make a "
               "run that has them with `zoetrope train --accelerate FILE --create-only`:" +
-                  grantor.contradictions());
+                  applier.contradictions());
 }
 
 }  // namespace zt::config

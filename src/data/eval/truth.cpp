@@ -97,7 +97,7 @@ std::vector<quality::ColouredJoint> joints_of(const Image& picture, const Image&
 }
 
 /// Labels are numbers, which resizing would mix: only clips of the size itself have them.
-Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadOptions& options,
+Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadSampleOptions& options,
                      ClipTruth& truth) {
   if (clip.labels.empty() || clip.width != options.width || clip.height != options.height) return {};
   const std::vector<int64_t>& frames = truth.sample.plan.target_frames;
@@ -116,7 +116,7 @@ Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadO
 
 }  // namespace
 
-Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadOptions& options,
+Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadSampleOptions& options,
                              int64_t num_frames) {
   const ClipRecord& record = index.clips.at(clip);
   const int64_t count = std::min(num_frames, record.num_frames - 1);
@@ -130,7 +130,7 @@ Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadOpti
   std::iota(plan.target_frames.begin(), plan.target_frames.end(), 1);
   plan.crop = plan.pose_crop = centred(record, options.width, options.height);
 
-  LoadOptions load = options;
+  LoadSampleOptions load = options;
   load.parts = {.reference = true,
                 .reference_whole = true,
                 .targets = true,

@@ -29,7 +29,7 @@ struct ClipTruth {
 /// it would be perfect there. The largest centred part of the size's aspect is taken of every stream. Joints
 /// are hands, feet and head, with the colour that the true picture shows under their label near the
 /// key-point. Errors: InvalidArgument for a clip of one frame; those of the files.
-Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadOptions& options,
+Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadSampleOptions& options,
                              int64_t num_frames);
 
 /// For quality::score_clip(). The truth must outlive it.

@@ -150,7 +150,7 @@ TEST_F(MetaListTest, AJobDrawsFromItsLists) {
 
   auto clips = open_clips(job);
   ASSERT_TRUE(clips) << clips.error().text();
-  const PlanOptions plan = plan_options(job, 2, 5);
+  const SamplePlanOptions plan = plan_options(job, 2, 5);
   const auto planned = plan_sample(plan, *clips, 0);
   ASSERT_TRUE(planned);
   const auto sample = load_sample(*clips, *planned, load_options(job, plan));

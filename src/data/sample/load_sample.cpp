@@ -21,7 +21,7 @@ using image::Image;
 struct Loading {
   const ClipIndex& index;
   const ClipRecord& clip;
-  const LoadOptions& options;
+  const LoadSampleOptions& options;
   Sample sample;
 };
 
@@ -53,7 +53,7 @@ Result<std::vector<Image>> read_frames(const Loading& loading, const std::string
   return pictures;
 }
 
-Image cropped(const Image& picture, const NormBox& region, const LoadOptions& options) {
+Image cropped(const Image& picture, const NormBox& region, const LoadSampleOptions& options) {
   return crop_picture(picture, region, options.width, options.height);
 }
 
@@ -86,9 +86,9 @@ Result<std::vector<Image>> filmed_poses(const Loading& loading, const std::vecto
   return poses;
 }
 
-bool draws_poses(const ClipRecord& clip, const LoadOptions& options) {
-  return options.pose == PoseSource::Keypoints ||
-         (options.pose == PoseSource::Auto && !clip.keypoints.empty());
+bool draws_poses(const ClipRecord& clip, const LoadSampleOptions& options) {
+  return options.pose == PoseChoice::Keypoints ||
+         (options.pose == PoseChoice::Auto && !clip.keypoints.empty());
 }
 
 Status load_poses(Loading& loading) {
@@ -131,7 +131,7 @@ Status load_all(Loading& loading) {
 }
 
 // Bytes of the source pictures that are held at the peak.
-uint64_t decode_bytes(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options) {
+uint64_t decode_bytes(const ClipIndex& index, const SamplePlan& plan, const LoadSampleOptions& options) {
   const ClipRecord& clip = index.clips.at(plan.clip);
   const uint64_t targets = plan.target_frames.size();
   const auto bytes = [](uint64_t frames, int width, int height) {
@@ -150,7 +150,7 @@ uint64_t decode_bytes(const ClipIndex& index, const SamplePlan& plan, const Load
 
 }  // namespace
 
-Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options) {
+Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadSampleOptions& options) {
   Loading loading{index, index.clips.at(plan.clip), options, {}};
   loading.sample.plan = plan;
   std::optional<DecodeBudget::Share> share;

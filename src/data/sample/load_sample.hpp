@@ -27,16 +27,13 @@ struct SampleParts {
   bool operator==(const SampleParts&) const = default;
 };
 
-enum class PoseSource {
-  Keypoints,
-  Video,
-  Auto
-};  ///< Auto: key-points if the clip has them, else its pose video
+/// Auto: key-points if the clip has them, else its pose video.
+enum class PoseChoice { Keypoints, Video, Auto };
 
-struct LoadOptions {
+struct LoadSampleOptions {
   int width = 64;
   int height = 64;
-  PoseSource pose = PoseSource::Auto;
+  PoseChoice pose = PoseChoice::Auto;
   DrawOptions draw;
   SampleParts parts;
   /// Bounds the decoded pictures of all threads that load with copies of these options, which therefore share
@@ -57,7 +54,7 @@ struct Sample {
 
 /// Waits while the budget is used up by others. Errors: those of the files, with clip id and path; Timeout;
 /// InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
-Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadOptions& options);
+Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadSampleOptions& options);
 
 /// Whether a clip could not be read or encoded because of its own files. Memory or disk that ran out, a wait
 /// that was too long, a stop and our own bugs would fail with another clip too.

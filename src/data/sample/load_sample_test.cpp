@@ -28,8 +28,8 @@ class LoadSampleTest : public ::testing::Test {
   }
   static void TearDownTestSuite() { folder_.reset(); }
 
-  static LoadOptions options_32() {
-    LoadOptions options;
+  static LoadSampleOptions options_32() {
+    LoadSampleOptions options;
     options.width = options.height = 32;
     return options;
   }
@@ -40,8 +40,8 @@ class LoadSampleTest : public ::testing::Test {
 std::unique_ptr<test::TempFolder> LoadSampleTest::folder_;
 ClipIndex LoadSampleTest::index_;
 
-PlanOptions clips_of_4() {
-  PlanOptions plan;
+SamplePlanOptions clips_of_4() {
+  SamplePlanOptions plan;
   plan.width = plan.height = 32;
   plan.num_frames = 4;
   plan.sample_rate = 2;
@@ -49,8 +49,8 @@ PlanOptions clips_of_4() {
 }
 
 TEST_F(LoadSampleTest, ASampleShowsThePlannedFrames) {
-  LoadOptions options = options_32();
-  options.pose = PoseSource::Video;
+  LoadSampleOptions options = options_32();
+  options.pose = PoseChoice::Video;
   options.parts.reference_pose = true;
   const auto plan = plan_sample(clips_of_4(), index_, 3);
   ASSERT_TRUE(plan);
@@ -79,7 +79,7 @@ TEST_F(LoadSampleTest, ASampleShowsThePlannedFrames) {
 }
 
 TEST_F(LoadSampleTest, KeypointsAreDrawnAsTheCropSeesThem) {
-  LoadOptions options = options_32();
+  LoadSampleOptions options = options_32();
   options.parts = {false, false, false, true, false, false};
   options.draw.style = PoseStyle::Puppet;
   SamplePlan plan;
@@ -126,7 +126,7 @@ TEST_F(LoadSampleTest, FoldersOfPicturesServeAsClipsAndMasks) {
   ClipIndex index = index_;
   index.root = folder.path();
   index.clips[0].video = index.clips[0].mask = "frames";
-  LoadOptions options = options_32();
+  LoadSampleOptions options = options_32();
   options.parts = {true, false, true, false, false, true};
   SamplePlan plan;
   plan.reference_frame = 2;
@@ -146,7 +146,7 @@ TEST_F(LoadSampleTest, FoldersOfPicturesServeAsClipsAndMasks) {
 
 TEST_F(LoadSampleTest, ASampleLargerThanTheBudgetIsLoadedAlone) {
   const auto plan = plan_sample(clips_of_4(), index_, 3);
-  LoadOptions tight = options_32();
+  LoadSampleOptions tight = options_32();
   tight.budget = std::make_shared<DecodeBudget>(1);
 
   const auto sample = load_sample(index_, *plan, tight), unbounded = load_sample(index_, *plan, options_32());

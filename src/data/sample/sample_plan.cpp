@@ -15,11 +15,11 @@ namespace {
 enum Purpose : uint64_t { kOrder = 1, kReplacement = 2, kFrames = 3, kCrop = 4, kVariant = 5 };
 constexpr uint64_t kAttemptStep = 16;
 
-CounterRng stream(const PlanOptions& options, const SamplePlan& plan, Purpose purpose) {
+CounterRng stream(const SamplePlanOptions& options, const SamplePlan& plan, Purpose purpose) {
   return {options.seed, purpose + kAttemptStep * plan.attempt, plan.sample};
 }
 
-Status check(const PlanOptions& options, const ClipIndex& index) {
+Status check(const SamplePlanOptions& options, const ClipIndex& index) {
   const CropRule& crop = options.crop;
   if (index.clips.empty()) return fail(ErrorCode::InvalidArgument, "there is no clip to draw samples from");
   if (options.width < 1 || options.height < 1 || options.num_frames < 1 || options.sample_rate < 1 ||
@@ -37,14 +37,14 @@ Status check(const PlanOptions& options, const ClipIndex& index) {
 }
 
 // The clip at this place of the endless order.
-size_t ordered_clip(const PlanOptions& options, const ClipIndex& index, const SamplePlan& plan) {
+size_t ordered_clip(const SamplePlanOptions& options, const ClipIndex& index, const SamplePlan& plan) {
   const uint64_t size = index.clips.size();
   const uint64_t key = CounterRng(options.seed, kOrder, plan.epoch).next_u64();
   return permuted(plan.sample % size, size, key);
 }
 
 // Another clip than the broken one, if there is one.
-size_t replacement(const PlanOptions& options, const ClipIndex& index, const SamplePlan& plan,
+size_t replacement(const SamplePlanOptions& options, const ClipIndex& index, const SamplePlan& plan,
                    size_t broken) {
   const size_t others = index.clips.size() - 1;
   if (others == 0) return broken;
@@ -64,7 +64,7 @@ int64_t distant_target(CounterRng& rng, int64_t total, int64_t reference, int64_
   return between(0, total - 1);
 }
 
-void draw_frames(const PlanOptions& options, const ClipRecord& clip, SamplePlan& plan) {
+void draw_frames(const SamplePlanOptions& options, const ClipRecord& clip, SamplePlan& plan) {
   CounterRng rng = stream(options, plan, kFrames);
   const int64_t total = clip.num_frames;
   plan.reference_frame = static_cast<int64_t>(rng.below(static_cast<uint64_t>(total)));
@@ -84,7 +84,8 @@ NormBox draw_crop(CounterRng rng, int64_t width, int64_t height, const CropRule&
   return normalise(random_resized_crop(width, height, rule, draws), width, height);
 }
 
-void draw_crops(const PlanOptions& options, const ClipRecord& clip, const CounterRng& rng, SamplePlan& plan) {
+void draw_crops(const SamplePlanOptions& options, const ClipRecord& clip, const CounterRng& rng,
+                SamplePlan& plan) {
   if (options.crop_mode == CropMode::Whole) return;
   CropRule rule = options.crop;
   if (options.crop_mode == CropMode::Shared) {
@@ -100,12 +101,13 @@ void draw_crops(const PlanOptions& options, const ClipRecord& clip, const Counte
 
 }  // namespace
 
-void use_crop_variant(const PlanOptions& options, const ClipIndex& index, int64_t variant, SamplePlan& plan) {
+void use_crop_variant(const SamplePlanOptions& options, const ClipIndex& index, int64_t variant,
+                      SamplePlan& plan) {
   // Not of the run's seed: runs share the latents.
   draw_crops(options, index.clips[plan.clip], {/*seed=*/0, kVariant, static_cast<uint64_t>(variant)}, plan);
 }
 
-Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
+Result<SamplePlan> plan_sample(const SamplePlanOptions& options, const ClipIndex& index, uint64_t sample,
                                uint32_t attempt) {
   ZT_TRY(check(options, index));
   SamplePlan plan;

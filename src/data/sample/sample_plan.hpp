@@ -15,7 +15,7 @@
 
 namespace zt::data {
 
-struct PlanOptions {
+struct SamplePlanOptions {
   uint64_t seed = 0;
   int width = 64;  ///< training size in pixels
   int height = 64;
@@ -26,7 +26,7 @@ struct PlanOptions {
   CropMode crop_mode = CropMode::Shared;
   CropRule crop;
   int64_t crop_variants = 0;  ///< > 0: a sample has one of this many crops, the same for every seed
-  bool operator==(const PlanOptions&) const = default;
+  bool operator==(const SamplePlanOptions&) const = default;
 };
 
 struct SamplePlan {
@@ -43,11 +43,12 @@ struct SamplePlan {
 /// The plan of sample number `sample`. `attempt` > 0 gives the deterministic replacement for a clip that
 /// can't be read: another clip, drawn from (seed, sample, attempt). Errors: InvalidArgument if the index is
 /// empty or an option is out of range.
-Result<SamplePlan> plan_sample(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
+Result<SamplePlan> plan_sample(const SamplePlanOptions& options, const ClipIndex& index, uint64_t sample,
                                uint32_t attempt = 0);
 
 /// Gives the plan crop number `variant` of its clip. Requires 0 <= variant < options.crop_variants.
-void use_crop_variant(const PlanOptions& options, const ClipIndex& index, int64_t variant, SamplePlan& plan);
+void use_crop_variant(const SamplePlanOptions& options, const ClipIndex& index, int64_t variant,
+                      SamplePlan& plan);
 
 /// Image i of a permutation of [0, size) chosen by `key` (an eight-round Feistel network with cycle walking).
 /// Requires i < size. Cost: constant on average.

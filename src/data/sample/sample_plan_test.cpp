@@ -28,7 +28,7 @@ ClipIndex clips_of_length(const std::vector<int64_t>& lengths) {
   return index;
 }
 
-SamplePlan planned(const PlanOptions& options, const ClipIndex& index, uint64_t sample,
+SamplePlan planned(const SamplePlanOptions& options, const ClipIndex& index, uint64_t sample,
                    uint32_t attempt = 0) {
   auto plan = plan_sample(options, index, sample, attempt);
   EXPECT_TRUE(plan) << plan.error().text();
@@ -37,7 +37,7 @@ SamplePlan planned(const PlanOptions& options, const ClipIndex& index, uint64_t 
 
 TEST(SamplePlan, EveryEpochShowsEveryClipOnceInAnotherOrder) {
   const ClipIndex index = clips_of_length(std::vector<int64_t>(23, 10));
-  const PlanOptions options{};
+  const SamplePlanOptions options{};
   constexpr uint64_t kSize = 23;
 
   std::vector<std::vector<size_t>> orders;
@@ -89,7 +89,7 @@ TEST(SamplePlan, ClipFramesAreThoseOfNumpy) {  // numpy.linspace(start, start + 
 
 TEST(SamplePlan, Stage1TargetIsAMarginAwayWhereItCanBe) {
   const ClipIndex index = clips_of_length({100});
-  PlanOptions options;  // margin 30
+  SamplePlanOptions options;  // margin 30
 
   std::set<int64_t> references;
   for (uint64_t sample = 0; sample < 2000; ++sample) {
@@ -116,7 +116,7 @@ TEST(SamplePlan, Stage1TakesAnyTargetOfAClipShorterThanTheMargin) {
 
 TEST(SamplePlan, DependsOnSeedAndNumberOnly) {
   const ClipIndex index = clips_of_length(std::vector<int64_t>(50, 90));
-  PlanOptions options;
+  SamplePlanOptions options;
   options.crop = {0.5, 1.0, 0.9, 1.1};
 
   const SamplePlan first = planned(options, index, 17);
@@ -145,7 +145,7 @@ TEST(SamplePlan, ReplacementsAreOtherClipsAndDifferPerAttempt) {
 // A portrait source and its pose video, both taller than the ratio allows, so that the crop is the centred
 // fallback; worked out by hand from torchvision's get_params.
 TEST(SamplePlan, PerStreamCropsPoseAndVideoDifferently) {
-  PlanOptions options;
+  SamplePlanOptions options;
   options.crop_mode = CropMode::PerStream;
   options.crop = {1.0, 1.0, 0.9, 1.0};
 
@@ -156,7 +156,7 @@ TEST(SamplePlan, PerStreamCropsPoseAndVideoDifferently) {
 }
 
 TEST(SamplePlan, SharedCropHasTheShapeOfTheTrainingSize) {
-  PlanOptions options;
+  SamplePlanOptions options;
   options.width = 96;
   options.height = 64;
   options.crop = {0.2, 0.4, 0.9, 1.0};
@@ -171,7 +171,7 @@ TEST(SamplePlan, SharedCropHasTheShapeOfTheTrainingSize) {
 }
 
 TEST(SamplePlan, CropVariantsAreTheSameForEverySeed) {
-  PlanOptions options;
+  SamplePlanOptions options;
   options.crop = {.scale_min = 0.3, .scale_max = 0.6};
   options.crop_variants = 3;
   std::set<std::pair<double, double>> corners;
@@ -188,7 +188,7 @@ TEST(SamplePlan, CropVariantsAreTheSameForEverySeed) {
 }
 
 TEST(SamplePlan, WholeTakesThePictureAsItIs) {
-  PlanOptions options;
+  SamplePlanOptions options;
   options.crop_mode = CropMode::Whole;
   options.crop = {0.2, 0.4, 0.9, 1.0};
 
@@ -197,14 +197,14 @@ TEST(SamplePlan, WholeTakesThePictureAsItIs) {
 
 TEST(SamplePlan, RefusesWhatCanNotBe) {
   const ClipIndex index = clips_of_length({50});
-  std::vector<PlanOptions> wrong(5);
+  std::vector<SamplePlanOptions> wrong(5);
   wrong[0].num_frames = 0;
   wrong[1].sample_rate = 0;
   wrong[2].crop = {0.5, 1.5, 1, 1};
   wrong[3].crop = {1, 1, 1, 0.5};
   wrong[4].margin = -1;
 
-  for (const PlanOptions& options : wrong) {
+  for (const SamplePlanOptions& options : wrong) {
     const auto plan = plan_sample(options, index, 0);
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().code, ErrorCode::InvalidArgument);

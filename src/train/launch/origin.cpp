@@ -16,7 +16,7 @@ namespace zt::train {
 namespace {
 
 /// The steps that one rank holds: its own, and its ward's.
-struct Shelf {
+struct HeldSteps {
   std::vector<double> own, held;
 };
 
@@ -27,27 +27,27 @@ bool has(const std::vector<double>& steps, int64_t step) {
 constexpr size_t kHeld = checkpoint::MemoryTier::kHeld;
 
 /// Every rank's, in order of rank.
-Result<std::vector<Shelf>> all_shelves(Ranks& ranks, const checkpoint::Memory& memory) {
+Result<std::vector<HeldSteps>> steps_of_all(Ranks& ranks, const checkpoint::Memory& memory) {
   const std::vector<int64_t> own = memory.own.steps(), held = memory.held.steps();
   std::vector<double> mine{static_cast<double>(own.size())};  // how many are own, then all
   mine.insert(mine.end(), own.begin(), own.end());
   mine.insert(mine.end(), held.begin(), held.end());
   ZT_TRY_ASSIGN(const auto rows, ranks.gather(mine, 1 + 2 * kHeld, "steps held in memory"));
-  std::vector<Shelf> shelves;
+  std::vector<HeldSteps> steps_by_rank;
   for (const std::vector<double>& row : rows) {
     const auto border = row.begin() + 1 + static_cast<std::ptrdiff_t>(row.front());
-    shelves.push_back({{row.begin() + 1, border}, {border, row.end()}});
+    steps_by_rank.push_back({{row.begin() + 1, border}, {border, row.end()}});
   }
-  return shelves;
+  return steps_by_rank;
 }
 
 /// Who can give `step` to each rank; nothing if a rank finds it nowhere.
-std::optional<std::vector<int64_t>> holders_of(int64_t step, const std::vector<Shelf>& shelves,
+std::optional<std::vector<int64_t>> holders_of(int64_t step, const std::vector<HeldSteps>& steps_by_rank,
                                                const PeerRule& peers) {
   std::vector<int64_t> holders;
-  for (int64_t rank = 0; rank < std::ssize(shelves); ++rank) {
-    const Shelf& of_holder = shelves[static_cast<size_t>(peers.holder(rank))];
-    if (has(shelves[static_cast<size_t>(rank)].own, step)) {
+  for (int64_t rank = 0; rank < std::ssize(steps_by_rank); ++rank) {
+    const HeldSteps& of_holder = steps_by_rank[static_cast<size_t>(peers.holder(rank))];
+    if (has(steps_by_rank[static_cast<size_t>(rank)].own, step)) {
       holders.push_back(rank);
     } else if (peers.distance > 0 && has(peers.are_twins ? of_holder.own : of_holder.held, step)) {
       holders.push_back(peers.holder(rank));
@@ -101,14 +101,14 @@ Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
 }  // namespace
 
 Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is_restart) {
-  ZT_TRY_ASSIGN(const std::vector<Shelf> shelves, all_shelves(ranks, memory));
+  ZT_TRY_ASSIGN(const std::vector<HeldSteps> steps_by_rank, steps_of_all(ranks, memory));
   Origin origin{memory, {}, is_restart};
-  for (const Shelf& shelf : shelves) {
-    for (const std::vector<double>* steps : {&shelf.own, &shelf.held}) {
+  for (const HeldSteps& steps_there : steps_by_rank) {
+    for (const std::vector<double>* steps : {&steps_there.own, &steps_there.held}) {
       for (const double found_step : *steps) {
         const auto step = static_cast<int64_t>(found_step);
         if (origin.memory_step && *origin.memory_step >= step) continue;
-        auto holders = holders_of(step, shelves, ranks.peers());
+        auto holders = holders_of(step, steps_by_rank, ranks.peers());
         if (!holders) continue;
         origin.memory_step = step;
         origin.holders = std::move(*holders);
@@ -148,10 +148,10 @@ Result<std::optional<checkpoint::Found>> open_together(Ranks& ranks,
   const auto listed = contract::list_checkpoints(checkpoints);
   ZT_TRY(agree_on_step(ranks, listed.empty() ? std::nullopt : std::optional(listed.back().step)));
   if (listed.empty()) return std::nullopt;
-  checkpoint::Jury jury;
-  jury.share = {static_cast<size_t>(ranks.rank()), static_cast<size_t>(ranks.size())};
-  jury.all_agree = [&](bool mine) { return ranks.all_agree(mine, "checkpoint's files"); };
-  ZT_TRY_ASSIGN(checkpoint::Found found, checkpoint::open_newest(checkpoints, jury));
+  checkpoint::SharedVerification verification;
+  verification.share = {static_cast<size_t>(ranks.rank()), static_cast<size_t>(ranks.size())};
+  verification.all_agree = [&](bool mine) { return ranks.all_agree(mine, "checkpoint's files"); };
+  ZT_TRY_ASSIGN(checkpoint::Found found, checkpoint::open_newest(checkpoints, verification));
   ZT_TRY(agree_on_step(ranks, found.reader.manifest().step));
   return found;
 }

@@ -75,7 +75,7 @@ Status open_encoders(Setup& setup, const contract::RunFolder& run) {
   ZT_TRY_ASSIGN(setup.encoders, prepare::open_run_encoders(source, setup.clips));
   prepare::EncodeOptions options;
   options.load = setup.load;
-  const auto make_encoder = [&](const data::ClipIndex& clips, const data::PlanOptions& plan) {
+  const auto make_encoder = [&](const data::ClipIndex& clips, const data::SamplePlanOptions& plan) {
     options.keep_latents = prepare::has_fixed_crops(plan);
     return std::make_unique<prepare::SampleEncoder>(setup.encoders, clips, setup.cache.get(), job.cache.dtype,
                                                     options);
@@ -190,9 +190,9 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
       require_training_memory(setup, configs, table,
                               {.channels = codec.channels(), .scale_factor = codec.scale_factor()}));
   if (!wants_snapshots) return false;
-  const Crowd crowd{setup.ranks.size(), setup.ranks.on_this_host()};
-  demands.push_back(snapshot_demand(job, table, crowd));
-  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, crowd));
+  const RankCounts counts{setup.ranks.size(), setup.ranks.on_this_host()};
+  demands.push_back(snapshot_demand(job, table, counts));
+  if (setup.ranks.passes_snapshots()) demands.push_back(held_demand(job, table, counts));
   const Status fit = resources::require_memory(demands, kMemoryAdvice);
   if (fit) return true;
   const std::string text =

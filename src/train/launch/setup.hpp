@@ -49,8 +49,8 @@ struct Setup {
   const diffusion::NoiseSchedule schedule;
   size_t num_threads = 1;
   optim::LrSchedule lr;
-  data::PlanOptions plan;
-  data::LoadOptions load;  ///< of all that reads pictures: one memory bound
+  data::SamplePlanOptions plan;
+  data::LoadSampleOptions load;  ///< of all that reads pictures: one memory bound
   data::ClipIndex clips, validation_clips;
   bool validates_on_training_clips = false;  ///< the data set has no clips of the validation split
   std::unique_ptr<data::CacheStore> cache;   ///< null: no cache

@@ -28,7 +28,7 @@ bool share_a_disk(const fs::path& a, const fs::path& b) {
 }
 
 /// Frames that all steps together can ask for: of each sample its targets and its reference.
-int64_t most_frames(const config::TrainJob& job, const data::PlanOptions& plan) {
+int64_t most_frames(const config::TrainJob& job, const data::SamplePlanOptions& plan) {
   const double samples = static_cast<double>(job.max_train_steps) * static_cast<double>(job.data.train_bs) *
                          static_cast<double>(job.lanes) *
                          static_cast<double>(job.optimizer.gradient_accumulation_steps);
@@ -65,14 +65,14 @@ Result<std::vector<resources::Demand>> require_training_memory(const Setup& setu
                                                                std::span<const resources::Demand> encoders) {
   const config::TrainJob& job = setup.job;
   const int64_t ranks = setup.ranks.size();
-  const Crowd crowd{ranks, setup.ranks.on_this_host()};
+  const RankCounts counts{ranks, setup.ranks.on_this_host()};
   const auto with_encoders = [&](std::vector<resources::Demand> demands) {
     demands.insert(demands.end(), encoders.begin(), encoders.end());
     return demands;
   };
   if (setup.device.is_cpu()) {
     std::vector<resources::Demand> demands =
-        with_encoders(memory_demands(job, configs, latents.scale_factor, crowd));
+        with_encoders(memory_demands(job, configs, latents.scale_factor, counts));
     ZT_TRY(resources::require_memory(demands, kMemoryAdvice));
     return demands;
   }
@@ -81,7 +81,7 @@ Result<std::vector<resources::Demand>> require_training_memory(const Setup& setu
   ModelCosts costs = state_costs(job, table);
   costs.sample_bytes = sample_bytes(job, latents);
   std::vector<resources::Demand> demands =
-      host_demands(rank_memory(job, costs, ranks, Place::Gpu).host, crowd.here);
+      host_demands(rank_memory(job, costs, ranks, Place::Gpu).host, counts.on_this_host);
   ZT_TRY(resources::require_memory(demands, kHostAdvice));
   return demands;
 }

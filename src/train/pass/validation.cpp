@@ -21,8 +21,8 @@ Result<std::optional<data::ClipIndex>> validation_clips(const config::TrainJob& 
   return chosen.clips.empty() ? std::nullopt : std::optional(std::move(chosen));
 }
 
-data::PlanOptions validation_plan(const config::TrainJob& job) {
-  data::PlanOptions plan =
+data::SamplePlanOptions validation_plan(const config::TrainJob& job) {
+  data::SamplePlanOptions plan =
       data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.validation.seed));
   plan.crop.scale_min = plan.crop.scale_max = 1.0;
   return plan;
@@ -34,7 +34,7 @@ int64_t validation_timestep(int64_t i, int64_t n, int64_t num_timesteps) {
 
 Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder, const config::TrainJob& job,
                                           const std::function<bool()>& should_stop) {
-  const data::PlanOptions plan = validation_plan(job);
+  const data::SamplePlanOptions plan = validation_plan(job);
   ValidationSet set;
   set.seed_ = plan.seed;
   set.batch_size_ = static_cast<size_t>(job.data.train_bs);

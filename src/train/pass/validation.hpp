@@ -23,7 +23,7 @@ namespace zt::train {
 Result<std::optional<data::ClipIndex>> validation_clips(const config::TrainJob& job);
 
 /// How validation samples are planned: as training, but the whole picture, and with validation's own seed.
-data::PlanOptions validation_plan(const config::TrainJob& job);
+data::SamplePlanOptions validation_plan(const config::TrainJob& job);
 
 /// Timestep of validation sample i of n: the middle of the i-th of n equal parts of [0, T).
 int64_t validation_timestep(int64_t i, int64_t n, int64_t num_timesteps);

@@ -70,14 +70,14 @@ double copies_of(const config::TrainJob& job, const params::ParamTable& table, i
 /// Two of every rank here. Those of all ranks are as large together as two checkpoints for each copy of the
 /// state.
 resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
-                             const params::ParamTable& table, Crowd crowd) {
-  const auto [ranks, here] = crowd;
+                             const params::ParamTable& table, RankCounts counts) {
+  const auto [ranks, on_this_host] = counts;
   const double copies = copies_of(job, table, ranks);
   const auto of_all =
       static_cast<uint64_t>(2 * copies * static_cast<double>(checkpoint_bytes(job, state_costs(job, table))));
-  const std::string share = here == ranks ? "" : fmt::format(", {} of {} ranks", here, ranks);
+  const std::string share = on_this_host == ranks ? "" : fmt::format(", {} of {} ranks", on_this_host, ranks);
   return {fmt::format("{} x {:.3g}{}", what, copies, share),
-          of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(here)};
+          of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(on_this_host)};
 }
 
 }  // namespace
@@ -89,13 +89,13 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
-                                              Crowd crowd) {
+                                              RankCounts counts) {
   const ModelCosts costs = model_costs(job, configs, scale_factor);
-  const RankMemory memory = rank_memory(job, costs, crowd.ranks);
-  std::vector<resources::Demand> demands = demands_of(job, costs, memory, crowd.here);
-  if (crowd.here > 1)
+  const RankMemory memory = rank_memory(job, costs, counts.ranks);
+  std::vector<resources::Demand> demands = demands_of(job, costs, memory, counts.on_this_host);
+  if (counts.on_this_host > 1)
     demands.push_back({"processes of the other ranks",
-                       static_cast<uint64_t>(memory.process * static_cast<double>(crowd.here - 1))});
+                       static_cast<uint64_t>(memory.process * static_cast<double>(counts.on_this_host - 1))});
   return demands;
 }
 
@@ -119,12 +119,14 @@ std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t r
   return demands;
 }
 
-resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
-  return two_of_all("two snapshots in memory of what trains", job, table, crowd);
+resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
+                                  RankCounts counts) {
+  return two_of_all("two snapshots in memory of what trains", job, table, counts);
 }
 
-resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd) {
-  return two_of_all("the same in the memory of neighbours", job, table, crowd);
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table,
+                              RankCounts counts) {
+  return two_of_all("the same in the memory of neighbours", job, table, counts);
 }
 
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {

@@ -16,9 +16,9 @@
 namespace zt::train {
 
 /// How many ranks share the work, and how many of them one host.
-struct Crowd {
+struct RankCounts {
   int64_t ranks = 1;
-  int64_t here = 1;
+  int64_t on_this_host = 1;
 };
 
 /// What the networks take with all that a checkpoint stores of them, and their gradients, on one rank.
@@ -27,7 +27,7 @@ std::vector<resources::Demand> state_demands(const config::TrainJob& job, const 
 /// with several ranks, all that are here together, their processes included.
 std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
-                                              Crowd crowd = {});
+                                              RankCounts counts = {});
 /// What one of several ranks on GPUs takes: what its own GPU must hold.
 std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const models::NetworkConfigs& configs,
                                            int64_t scale_factor, int64_t ranks);
@@ -35,9 +35,10 @@ std::vector<resources::Demand> gpu_demands(const config::TrainJob& job, const mo
 std::vector<resources::Demand> host_demands(const HostMemory& of_rank, int64_t ranks);
 /// What snapshots of the shards of the ranks here take, of which each rank keeps two.
 resources::Demand snapshot_demand(const config::TrainJob& job, const params::ParamTable& table,
-                                  Crowd crowd = {});
+                                  RankCounts counts = {});
 /// What the copies take that neighbours hold of them, with checkpoint.memory_peer.
-resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table, Crowd crowd);
+resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table,
+                              RankCounts counts);
 /// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
 

@@ -48,8 +48,9 @@ TEST(Budget, SamplesAheadAreThoseOfAllLanesOfARank) {
   EXPECT_EQ(rank_memory(job, costs, 1).ahead, 2 * 9 * kSample);
   EXPECT_EQ(rank_memory(job, costs, 2).ahead, 2 * 6 * kSample);
   EXPECT_EQ(rank_memory(job, costs, 3).ahead, 2 * 3 * kSample);
-  EXPECT_EQ(bytes_of(memory_demands(job, published(1), 8, {.ranks = 2, .here = 2}), "samples made ahead"),
-            2 * 2 * 6 * kSample);
+  EXPECT_EQ(
+      bytes_of(memory_demands(job, published(1), 8, {.ranks = 2, .on_this_host = 2}), "samples made ahead"),
+      2 * 2 * 6 * kSample);
   const RankMemory on_gpu = rank_memory(job, costs, 2, Place::Gpu);
   EXPECT_EQ(on_gpu.ahead, 0);
   EXPECT_EQ(bytes_of(host_demands(on_gpu.host, /*ranks=*/2), "samples made ahead"), 2 * 2 * 6 * kSample);
@@ -61,7 +62,7 @@ TEST(Budget, SamplesAheadAreThoseOfAllLanesOfARank) {
 TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
   config::TrainJob job;
   job.lanes = 4;
-  const auto shared = memory_demands(job, published(1), 8, {.ranks = 4, .here = 4});
+  const auto shared = memory_demands(job, published(1), 8, {.ranks = 4, .on_this_host = 4});
   EXPECT_EQ(bytes_of(shared, "trained weights"), 4 * 4 * 1'701'305'684ULL);
   EXPECT_EQ(bytes_of(shared, "gradients"), 4 * 4 * 1'701'305'684ULL);
   EXPECT_EQ(bytes_of(shared, "optimizer state"), 8 * 1'701'305'684ULL);
@@ -73,7 +74,7 @@ TEST(Budget, RanksShareOptimizerStateUnlessAskedNotTo) {
 TEST(Budget, AHostHoldsItsOwnRanksOnly) {
   config::TrainJob job;
   job.lanes = 4;
-  const auto demands = memory_demands(job, published(1), 8, {.ranks = 4, .here = 2});
+  const auto demands = memory_demands(job, published(1), 8, {.ranks = 4, .on_this_host = 2});
   EXPECT_EQ(bytes_of(demands, "trained weights"), 2 * 4 * 1'701'305'684ULL);
   EXPECT_EQ(bytes_of(demands, "optimizer state"), 8 / 2 * 1'701'305'684ULL);
   const params::ParamTable table = models::declare_networks(published(1));

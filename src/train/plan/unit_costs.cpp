@@ -181,7 +181,7 @@ void add_layer(Walk& walk, const Layer& layer, Cost& sum, const Cost& cost) {
 }
 
 /// A unit at its place in the walk.
-struct Visit {
+struct CostedVisit {
   size_t level = 0;      ///< of the unit's output
   double positions = 0;  ///< of all pictures' outputs
   double output = 0;     ///< elements
@@ -189,8 +189,8 @@ struct Visit {
   bool reads_bank = false;
 };
 
-Visit visit_of(const Walk& walk, const UnitShape& unit) {
-  Visit visit{.level = static_cast<size_t>(output_level(unit.name, walk.config.num_levels()))};
+CostedVisit visit_of(const Walk& walk, const UnitShape& unit) {
+  CostedVisit visit{.level = static_cast<size_t>(output_level(unit.name, walk.config.num_levels()))};
   const Layer& main = unit.resnet.exists ? unit.resnet : unit.convolution;
   visit.positions = walk.pictures * walk.pixels(visit.level);
   visit.output = visit.positions * static_cast<double>(main.out_channels);
@@ -201,7 +201,7 @@ Visit visit_of(const Walk& walk, const UnitShape& unit) {
 
 /// What a resampler or conv_in reads: a larger picture before a downsampler. The head: h, norm's and SiLU's
 /// outputs.
-Cost convolution_cost(const Walk& walk, const UnitShape& unit, const Visit& visit) {
+Cost convolution_cost(const Walk& walk, const UnitShape& unit, const CostedVisit& visit) {
   double read = visit.positions * static_cast<double>(unit.convolution.in_channels);
   if (has(unit.name, "downsampler")) read *= walk.pixels(visit.level - 1) / walk.pixels(visit.level);
   return {has(unit.name, "head") ? 3 * read : read, read};
@@ -213,7 +213,7 @@ bool projects_in_kernel(const Walk& walk, const UnitShape& unit) {
 }
 
 /// Elements kept and worked with; moves the walk's graph on.
-Cost layers_cost(Walk& walk, const UnitShape& unit, const Visit& visit) {
+Cost layers_cost(Walk& walk, const UnitShape& unit, const CostedVisit& visit) {
   const auto transformer = [&](const Layer& layer) {
     return Transformer{visit.output, layer.trains ? 1.0 : 0.0, projects_in_kernel(walk, unit),
                        walk.has_row_kernels && nn::feed_forward_fits_kernel(unit.resnet.out_channels)};
@@ -227,13 +227,13 @@ Cost layers_cost(Walk& walk, const UnitShape& unit, const Visit& visit) {
 }
 
 /// fp32 numbers that attention keeps beside its tensors, one per row and head.
-double attention_rows(const Walk& walk, const UnitShape& unit, const Visit& visit) {
+double attention_rows(const Walk& walk, const UnitShape& unit, const CostedVisit& visit) {
   const int64_t spatial =
       unit.attention.exists && !unit.ends_at_norm1 ? walk.config.num_heads[visit.level] : 0;
   return visit.positions * static_cast<double>(spatial + unit.num_temporal * walk.config.motion.num_heads);
 }
 
-void add_memory(Walk& walk, const UnitShape& unit, const Visit& visit, UnitCost& cost) {
+void add_memory(Walk& walk, const UnitShape& unit, const CostedVisit& visit, UnitCost& cost) {
   const Cost layers = layers_cost(walk, unit, visit);
   const double bank = walk.writes_bank && unit.attention.exists ? visit.output : 0;
   cost.is_recomputed =
@@ -258,7 +258,8 @@ void add_memory(Walk& walk, const UnitShape& unit, const Visit& visit, UnitCost&
 }
 
 /// `had_graph`: gradients are wanted before the unit too.
-void add_flops(const Walk& walk, const UnitShape& unit, const Visit& visit, bool had_graph, UnitCost& cost) {
+void add_flops(const Walk& walk, const UnitShape& unit, const CostedVisit& visit, bool had_graph,
+               UnitCost& cost) {
   const bool attends = unit.attention.exists && !unit.ends_at_norm1;
   const double keys = attends ? walk.pixels(visit.level) * (visit.reads_bank ? 2 : 1) : 0;
   const double attention = 4 * visit.output * (keys + static_cast<double>(unit.num_temporal * walk.frames));
@@ -269,7 +270,7 @@ void add_flops(const Walk& walk, const UnitShape& unit, const Visit& visit, bool
 }
 
 UnitCost cost_of(Walk& walk, const UnitShape& unit) {
-  const Visit visit = visit_of(walk, unit);
+  const CostedVisit visit = visit_of(walk, unit);
   const bool had_graph = walk.has_graph;
   UnitCost cost{.name = unit.name, .trained = unit.trained, .frozen = unit.frozen};
   add_memory(walk, unit, visit, cost);

@@ -28,7 +28,7 @@ struct Cursor {
   double decay_cap_s = 0;                                      ///< that time cap; 0 without early_decay
   diffusion::TimestepLosses losses;                            ///< moving averages by timestep
   diffusion::TimestepLosses loss;                              ///< of all timesteps together
-  ClipRecord clips;
+  ClipFaults clips;
 
   explicit Cursor(int64_t num_timesteps);
 };

@@ -11,7 +11,7 @@ using Next = NumericJudgement::Next;
 using Cause = NumericJudgement::Cause;
 
 /// Clips that are suspects for the second time.
-std::vector<int64_t> strike(const std::set<int64_t>& bad_clips, ClipRecord& clips) {
+std::vector<int64_t> strike(const std::set<int64_t>& bad_clips, ClipFaults& clips) {
   std::vector<int64_t> out;
   for (const int64_t clip : bad_clips) {
     if (clips.left_out.contains(clip) || clips.suspects.insert(clip).second) continue;
@@ -24,7 +24,7 @@ std::vector<int64_t> strike(const std::set<int64_t>& bad_clips, ClipRecord& clip
 
 }  // namespace
 
-NumericJudgement NumericGuard::judge(const StepNumbers& numbers, ClipRecord& clips) {
+NumericJudgement NumericGuard::judge(const StepNumbers& numbers, ClipFaults& clips) {
   NumericJudgement judgement;
   std::set<int64_t> bad_clips(numbers.bad_clips.begin(), numbers.bad_clips.end());
   if (numbers.are_all_bad)

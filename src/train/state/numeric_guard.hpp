@@ -12,7 +12,7 @@
 namespace zt::train {
 
 /// Clips in steps without a finite gradient; part of the cursor, so that a resumed run leaves out the same.
-struct ClipRecord {
+struct ClipFaults {
   std::set<int64_t> suspects;  ///< in one such step, with a loss that was not finite where the model was fine
   std::set<int64_t> left_out;  ///< in two: no sample is taken from them from then on
 };
@@ -43,7 +43,7 @@ class NumericGuard {
   explicit NumericGuard(int64_t max_skipped) : max_skipped_(max_skipped) {}
 
   /// After every step. `clips` is brought up to date.
-  NumericJudgement judge(const StepNumbers& numbers, ClipRecord& clips);
+  NumericJudgement judge(const StepNumbers& numbers, ClipFaults& clips);
   int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
 
  private:

@@ -13,7 +13,7 @@ using Clips = std::vector<int64_t>;
 constexpr bool kSkipped = true, kFine = false;
 
 /// Three steps in a row, from 11 to 13, are skipped without a sample to blame.
-NumericGuard rolled_back(ClipRecord& clips) {
+NumericGuard rolled_back(ClipFaults& clips) {
   NumericGuard guard(3);
   EXPECT_EQ(guard.judge({10, kFine, {}}, clips).next, Next::GoOn);
   EXPECT_EQ(guard.judge({11, kSkipped, {}}, clips).next, Next::GoOn);
@@ -23,7 +23,7 @@ NumericGuard rolled_back(ClipRecord& clips) {
 }
 
 TEST(NumericGuard, LetsSingleSkippedStepsPass) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard(3);
   for (int64_t step = 1; step < 100; ++step) {
     const NumericJudgement judgement = guard.judge({step, step % 3 != 0, {}}, clips);
@@ -33,7 +33,7 @@ TEST(NumericGuard, LetsSingleSkippedStepsPass) {
 }
 
 TEST(NumericGuard, BlamesTheHardwareIfTheSameStepsSucceedTheSecondTime) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard = rolled_back(clips);
   EXPECT_EQ(guard.judge({10, kFine, {}}, clips).cause, Cause::None);
   EXPECT_EQ(guard.judge({11, kFine, {}}, clips).cause, Cause::None);
@@ -46,7 +46,7 @@ TEST(NumericGuard, BlamesTheHardwareIfTheSameStepsSucceedTheSecondTime) {
 }
 
 TEST(NumericGuard, BlamesTheModelAndFailsIfTheSameStepsFailAgainWithoutABadSample) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard = rolled_back(clips);
   for (const int64_t step : {11, 12}) EXPECT_EQ(guard.judge({step, kSkipped, {}}, clips).next, Next::GoOn);
 
@@ -57,7 +57,7 @@ TEST(NumericGuard, BlamesTheModelAndFailsIfTheSameStepsFailAgainWithoutABadSampl
 }
 
 TEST(NumericGuard, LeavesOutTheClipsOfStepsThatFailTwice) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard(2);
   EXPECT_EQ(guard.judge({11, kSkipped, {5}}, clips).left_out, Clips{});
   EXPECT_EQ(guard.judge({12, kSkipped, {6}}, clips).next, Next::RollBack);
@@ -73,7 +73,7 @@ TEST(NumericGuard, LeavesOutTheClipsOfStepsThatFailTwice) {
 }
 
 TEST(NumericGuard, LeavesOutAClipThatComesRoundAgainWithoutGoingBack) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard(3);
   guard.judge({11, kSkipped, {5, 5}}, clips);
   EXPECT_EQ(clips.suspects, std::set<int64_t>{5});
@@ -90,7 +90,7 @@ TEST(NumericGuard, LeavesOutAClipThatComesRoundAgainWithoutGoingBack) {
 // One sample a step: the step after it tells whether it was the clip or the model.
 TEST(NumericGuard, LeavesOutAClipThatWasAloneInTwoStepsBetweenGoodOnes) {
   constexpr bool kAllBad = true;
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard(3);
   EXPECT_EQ(guard.judge({11, kSkipped, {5}, kAllBad}, clips).left_out, Clips{});
   guard.judge({12, kFine, {}}, clips);
@@ -102,7 +102,7 @@ TEST(NumericGuard, LeavesOutAClipThatWasAloneInTwoStepsBetweenGoodOnes) {
 
 TEST(NumericGuard, BlamesTheModelAndNoClipWhereAllSamplesOfARowAreBad) {
   constexpr bool kAllBad = true;
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard(2);
   guard.judge({11, kSkipped, {5}, kAllBad}, clips);
   EXPECT_EQ(guard.judge({12, kSkipped, {6}, kAllBad}, clips).next, Next::RollBack);
@@ -113,7 +113,7 @@ TEST(NumericGuard, BlamesTheModelAndNoClipWhereAllSamplesOfARowAreBad) {
 }
 
 TEST(NumericGuard, GoesBackAgainForALaterRow) {
-  ClipRecord clips;
+  ClipFaults clips;
   NumericGuard guard = rolled_back(clips);
   for (const int64_t step : {11, 12, 13}) guard.judge({step, kFine, {}}, clips);
 
