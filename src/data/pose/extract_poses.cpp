@@ -134,7 +134,11 @@ class Extraction {
     if (progress_) progress_(state_);
   }
 
-  PoseReport report() && { return std::move(report_); }
+  /// Its failures by name: threads end in any order.
+  PoseReport report() && {
+    std::ranges::sort(report_.failures, {}, &PoseFailure::video);
+    return std::move(report_);
+  }
 
  private:
   Status make(const PoseTask& task, int num_threads) {
