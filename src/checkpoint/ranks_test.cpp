@@ -113,6 +113,40 @@ TEST(SavedByRanks, LeaveNoMoreBehindOnTheBoardTheMoreTheySave) {
   EXPECT_EQ(keys_after(3), after_one);
 }
 
+// Rank 1 once waited for the save that rank 0 had left out until the deadline, and they never met again.
+TEST(SavedByRanks, ASaveThatOneRankLeavesOutIsCalledOffOnTheOthers) {
+  for (const size_t late : {0U, 1U}) {
+    SCOPED_TRACE(late);
+    const test::TempFolder folder;
+    test::Board board;
+    std::vector<std::unique_ptr<Saver>> savers;
+    for (int rank = 0; rank < 2; ++rank) {
+      SaverOptions options{
+          .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+      options.patience = std::chrono::milliseconds(rank == static_cast<int>(late) ? 1 : 20'000);
+      options.meeting = std::make_shared<test::BoardMeeting>(board, rank, 2);
+      savers.push_back(std::make_unique<Saver>(options));
+    }
+    const auto save_on = [&](size_t rank, int64_t step) {
+      savers[rank]->save(snapshot_of(step, static_cast<int>(rank), 2));
+    };
+    save_on(late, 1);  // waits for the other rank, so
+    save_on(late, 2);  // this one is left out
+    save_on(1 - late, 1);
+    save_on(1 - late, 2);
+    for (const auto& saver : savers) ASSERT_TRUE(saver->wait());
+    for (const size_t rank : {late, 1 - late}) save_on(rank, 3);
+    for (const auto& saver : savers) ASSERT_TRUE(saver->wait());
+
+    for (const auto& saver : savers) {
+      const auto results = saver->take_results();
+      ASSERT_EQ(results.size(), 3U);
+      for (const SaveResult& result : results) EXPECT_EQ(result.status.has_value(), result.step != 2);
+    }
+    EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 3);
+  }
+}
+
 TEST(SavedByRanks, FailsOnAllIfOneCannotWrite) {
   const test::TempFolder folder;
   ASSERT_TRUE(save(folder.path(), 1, 3).at(0).status);

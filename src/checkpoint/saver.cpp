@@ -43,6 +43,8 @@ struct Saver::State {
   Status commit(Job& writing);
   void write(Job& writing);
   void finish(SaveResult result);
+  void leave_out(Job job);
+  void call_off(const std::vector<Job>& jobs);
 
   const SaverOptions options;
   contract::CheckpointFolder checkpoints;  ///< used by one save at a time
@@ -50,6 +52,7 @@ struct Saver::State {
   std::condition_variable changed;
   std::optional<Job> job;  ///< in flight
   std::vector<SaveResult> results;
+  std::vector<Job> left_out;  ///< never begun; the other ranks, which wait for this one, are to be told
   bool stopping = false;
 };
 
@@ -83,7 +86,7 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
       wait_within(staging == Staging::Copy ? state_->options.patience : state_->options.deadline);
   if (!job.result.status) {
     say_failed(job.result);
-    return state_->finish(std::move(job.result));
+    return state_->leave_out(std::move(job));
   }
   if (staging == Staging::Copy && internal::has_room(snapshot)) {
     job.snapshot = snapshot;
@@ -140,10 +143,31 @@ void Saver::State::finish(SaveResult result) {
   results.push_back(std::move(result));
 }
 
+void Saver::State::leave_out(Job left) {
+  {
+    const std::lock_guard lock(mutex);
+    results.push_back(left.result);
+    left_out.push_back(std::move(left));
+  }
+  changed.notify_all();
+}
+
+void Saver::State::call_off(const std::vector<Job>& jobs) {
+  for (const Job& one : jobs)
+    internal::call_off({options, checkpoints, one.number, one.snapshot}, one.result.status.error());
+}
+
 void Saver::State::work() {
   std::unique_lock lock(mutex);
   for (;;) {
-    changed.wait(lock, [this] { return job || stopping; });
+    changed.wait(lock, [this] { return job || stopping || !left_out.empty(); });
+    if (!left_out.empty()) {
+      const std::vector<Job> jobs = std::exchange(left_out, {});
+      lock.unlock();
+      call_off(jobs);
+      lock.lock();
+      continue;
+    }
     if (!job) return;
     lock.unlock();
     copy(*job);

@@ -244,9 +244,11 @@ Status Loop::roll_back() {
   const int64_t from = setup_.cursor.step;
   const ClipFaults clips = setup_.cursor.clips;
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
-  if (const Status back = go_back(setup_, run_, journal_); !back)
+  if (const Status back = go_back(setup_, run_, journal_); !back) {
+    if (back.error().code != ErrorCode::NotFound) return back;  // a lost rank is no fault of the model
     return fail(ErrorCode::Numeric, fmt::format("{} steps in a row had no finite gradient; {}",
                                                 faults_.skipped_in_a_row(), back.error().text()));
+  }
   setup_.cursor.clips = clips;
   first_step_ -= from - setup_.cursor.step;  // for the pace, steps made twice are two steps
   saved_step_ = setup_.cursor.step;
