@@ -230,6 +230,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   // Only names depend on the final size, and only under compat: the disk check wants a place, not a name.
   const Canvas asked{static_cast<int>(job.width), static_cast<int>(job.height), 0, 0};
   const OutputPaths first_paths = output_paths(job, asked, now);
+  ZT_TRY(spare_inputs(job, first_paths));
   ZT_TRY(files::require_writable(first_paths.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
   const OutputPaths paths = output_paths(job, inputs.canvas, now);

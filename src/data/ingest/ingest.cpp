@@ -156,6 +156,7 @@ Error strict_error(const Finding& reject) {
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,
                        std::vector<ClipRecord>& clips) {
   IngestReport report;
+  std::set<std::string> ids;
   report.found = static_cast<int64_t>(found.candidates.size() + found.rejects.size());
   report.resumed = examined.resumed;
   report.rejects = std::move(found.unread);
@@ -168,6 +169,8 @@ IngestReport summarise(const config::IngestJob& job, Discovery found, Examined e
     std::move(outcome.rejects.begin(), outcome.rejects.end(), std::back_inserter(report.rejects));
     std::move(outcome.remarks.begin(), outcome.remarks.end(), std::back_inserter(report.remarks));
     for (ClipRecord& clip : outcome.clips) {
+      // The first shot of dance.mp4 and all of dance-000.mp4 have the same name.
+      while (!ids.insert(clip.id).second) clip.id += "-b";
       if (clip.split.empty()) clip.split = choose_split(job, found.candidates[i].name);
       ++report.clips;
       report.frames += clip.num_frames;

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include "base/files/files.hpp"
 #include "data/keypoints/keypoints.hpp"
@@ -209,6 +210,20 @@ TEST_F(IngestTest, CutsAtShotChangesAndAtTheLongestLength) {
   EXPECT_EQ(ranges, (std::vector<std::pair<int64_t, int64_t>>{{0, 6}, {6, 6}, {12, 10}, {22, 10}}));
   EXPECT_EQ(found[2].id, "two-002");
   EXPECT_EQ(report.frames, 32);
+}
+
+TEST_F(IngestTest, AShotAndAVideoThatAreNamedAlikeGetDifferentIds) {
+  write_video("set/two.mp4", drifting_clip(64, 48, 20));
+  write_pose("two.mp4", 20);
+  write_video("set/two-001.mp4", drifting_clip(64, 48, 10));
+  write_pose("two-001.mp4", 10);
+  job_.max_frames = 10;
+
+  run();
+
+  std::set<std::string> ids;
+  for (const ClipRecord& clip : clips()) ids.insert(clip.id);  // an index with an id twice can't be read
+  EXPECT_EQ(ids, (std::set<std::string>{"two-000", "two-001", "two-001-b"}));
 }
 
 TEST_F(IngestTest, FootageNeedsAPoseExtractor) {

@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <numeric>
+#include <string>
+#include <system_error>
 
 #include "base/files/files.hpp"
 
@@ -58,6 +60,19 @@ media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_
   media::Rational fps = pose_fps.num > 0 && pose_fps.den > 0 ? pose_fps : media::Rational{30, 1};
   if (job.fps > 0) fps = {std::llround(job.fps * kThousand), kThousand};
   return reduced(fps.num * job.interpolation_factor, fps.den);
+}
+
+Status spare_inputs(const config::GenerateJob& job, const OutputPaths& paths) {
+  for (const std::string& input : {job.reference_image, job.pose, job.reference_keypoints}) {
+    std::error_code either_is_absent;
+    for (const fs::path& output : {paths.bare, job.write_panels ? paths.panels : fs::path()})
+      if (fs::equivalent(input, output, either_is_absent))
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("{} is what the clip is to be made from, and the clip would take its place: "
+                                "name another file (-o)",
+                                output.string()));
+  }
+  return {};
 }
 
 Status check_panels(const config::GenerateJob& job) {

@@ -30,6 +30,9 @@ struct OutputPaths {
 /// writes, and the same with _result for the bare video.
 OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, std::tm now);
 
+/// InvalidArgument if a result would take the place of what it is made from.
+Status spare_inputs(const config::GenerateJob& job, const OutputPaths& paths);
+
 /// Frame rate of the result: job.fps if given (to 1/1000), else the poses', else 30; times the interpolation
 /// factor, so that the clip lasts as long as its poses.
 media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_fps);

@@ -4,7 +4,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "base/files/files.hpp"
 #include "generate/pictures/canvas.hpp"
+#include "support/temp_folder.hpp"
 
 namespace zt::generate {
 namespace {
@@ -72,6 +74,29 @@ TEST(Canvas, RoundsUpWithABorderOrDownAsTheReference) {
   EXPECT_EQ(cut.width, 504);
   EXPECT_EQ(cut.padded_height, 784);
   EXPECT_FALSE(make_canvas(4, 4, 8, config::Compat::Moore));
+}
+
+// Footage was lost to `--pose a.mp4 -o a.mp4`.
+TEST(OutputPaths, NeverTakeThePlaceOfWhatTheClipIsMadeFrom) {
+  const test::TempFolder folder;
+  for (const char* name : {"ref.png", "pose.mp4", "clip_panels.mp4"})
+    ASSERT_TRUE(files::write_atomic(folder / name, "footage"));
+  std::filesystem::create_hard_link(folder / "pose.mp4", folder / "other-name.mp4");
+  config::GenerateJob job;
+  job.reference_image = folder / "ref.png";
+  job.pose = folder / "pose.mp4";
+  const auto is_spared = [&](const std::string& bare, const std::string& panels) {
+    return spare_inputs(job, {folder / bare, folder / panels}).has_value();
+  };
+
+  EXPECT_TRUE(is_spared("new.mp4", "new_panels.mp4"));
+  EXPECT_FALSE(is_spared("pose.mp4", "pose_panels.mp4"));
+  EXPECT_FALSE(is_spared("other-name.mp4", "new_panels.mp4"));
+  EXPECT_FALSE(is_spared("ref.png", "new_panels.mp4"));
+  job.pose = folder / "clip_panels.mp4";
+  EXPECT_FALSE(is_spared("clip.mp4", "clip_panels.mp4"));
+  job.write_panels = false;
+  EXPECT_TRUE(is_spared("clip.mp4", "clip_panels.mp4"));
 }
 
 TEST(Canvas, RepeatsAPhotographsEdgeAndPutsPosesOnBlack) {
