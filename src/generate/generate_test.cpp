@@ -147,6 +147,7 @@ TEST_F(Generate, SaysWhatAFolderOfWeightsLacks) {
 TEST_F(Generate, RefusesToAlignAVideo) {
   run();
   job_.pose = job_.output;
+  job_.output = folder_ / "aligned.mp4";
   job_.align = true;
   const auto result = run_generate(job_);
   ASSERT_FALSE(result);
