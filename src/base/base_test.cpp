@@ -142,6 +142,16 @@ TEST(Files, AtomicWriteReplacesAndLeavesNoTemporaryFile) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(Files, OnlyWhatTheSystemDeniesIsAbsent) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "a", "x"));
+
+  EXPECT_FALSE(files::is_absent(folder / "a"));
+  EXPECT_TRUE(files::is_absent(folder / "b"));
+  EXPECT_TRUE(files::is_absent(folder / "a" / "below a file"));
+  EXPECT_FALSE(files::is_absent(folder / std::string(300, 'n'))) << "the system can't say";
+}
+
 TEST(Files, MissingFolderIsNotFound) {
   const auto status = files::write_atomic("/nowhere/at/all/x", "x");
   ASSERT_FALSE(status);

@@ -75,11 +75,8 @@ Status remove_checkpoint(const fs::path& folder) {
 
 Status remove_leftovers(contract::CheckpointFolder& checkpoints) {
   files::remove_leftovers(checkpoints.path());
-  std::error_code ec;
-  for (const CheckpointEntry& entry : checkpoints.list()) {
-    const bool is_there = fs::exists(entry.folder / "manifest.json", ec);
-    if (!is_there && !ec) ZT_TRY(remove_folder(entry.folder));  // not where the disk could not say
-  }
+  for (const CheckpointEntry& entry : checkpoints.list())
+    if (files::is_absent(entry.folder / "manifest.json")) ZT_TRY(remove_folder(entry.folder));
   return {};
 }
 

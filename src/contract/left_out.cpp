@@ -36,9 +36,7 @@ Result<std::vector<LeftOutClip>> parse_left_out(std::string_view text) {
 
 Result<std::vector<LeftOutClip>> read_left_out(const std::filesystem::path& path) {
   constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
-  std::error_code unknown;
-  const bool is_there = std::filesystem::exists(path, unknown);
-  if (!is_there && !unknown) return std::vector<LeftOutClip>();
+  if (files::is_absent(path)) return std::vector<LeftOutClip>();
   ZT_TRY_ASSIGN(const std::string text, files::read_regular(path, kMaxBytes));
   auto clips = parse_left_out(text);
   if (!clips)

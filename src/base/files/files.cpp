@@ -200,6 +200,11 @@ fs::path whole_path(const fs::path& path) {
   return no_working_folder ? path : whole;
 }
 
+bool is_absent(const fs::path& path) {
+  std::error_code unknown;
+  return !fs::exists(path, unknown) && !unknown;
+}
+
 Status require_writable(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored))

@@ -62,6 +62,9 @@ class AtomicFile {
 
 /// Makes the folder and its parents; no error if it is there.
 Status make_folders(const fs::path& path);
+/// Whether the system says that nothing is there. A disk that can't say (EIO, a stale NFS handle) is no such
+/// answer: what is missing may be removed or made anew.
+bool is_absent(const fs::path& path);
 /// `path` from the root; as it stands where that cannot be said: it is empty, or the working folder is gone.
 fs::path whole_path(const fs::path& path);
 /// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
