@@ -50,12 +50,7 @@ Status import_weights(const config::TrainJob& job, const contract::RunFolder& ru
   cursor.next_sample = static_cast<uint64_t>(step * samples_per_step(job));
 
   journal.progress(contract::Phase::Saving);
-  checkpoint::Saver saver(
-      {.folder = run.checkpoints(),
-       .run_id = run.identity().run_id,
-       .config_digest = run.identity().config_digest,
-       .generation = generation,
-       .retention = {job.checkpoint.keep_last, job.checkpoint.keep_best, job.checkpoint.keep_epochs}});
+  checkpoint::Saver saver(saver_options(job, run, generation));
   saver.save_in_place(snapshot_of(state, cursor));
   ZT_TRY(saver.wait());
   for (const checkpoint::SaveResult& done : saver.take_results()) {

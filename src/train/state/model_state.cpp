@@ -90,6 +90,18 @@ checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor,
   return snapshot;
 }
 
+checkpoint::SaverOptions saver_options(const config::TrainJob& job, const contract::RunFolder& run,
+                                       int64_t generation, std::shared_ptr<checkpoint::Meeting> meeting) {
+  return {.folder = run.checkpoints(),
+          .run_id = run.identity().run_id,
+          .config_digest = run.identity().config_digest,
+          .generation = generation,
+          .retention = {.keep_last = job.checkpoint.keep_last,
+                        .keep_best = job.checkpoint.keep_best,
+                        .keep_epochs = job.checkpoint.keep_epochs},
+          .meeting = std::move(meeting)};
+}
+
 std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor) {
   std::vector<params::StateScalar> scalars = state.optimizer->scalars();
   const auto append = [&](const std::vector<params::StateScalar>& more) {

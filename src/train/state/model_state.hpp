@@ -12,6 +12,7 @@
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/job/train_job.hpp"
+#include "contract/run_folder.hpp"
 #include "models/network_set.hpp"
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
@@ -38,6 +39,10 @@ std::vector<params::StateTensor> state_tensors(const ModelState& state);
 /// too; no metrics. `saver`: a rank that leaves out what an earlier one has, too; nothing: all that is here.
 checkpoint::Snapshot snapshot_of(const ModelState& state, const Cursor& cursor,
                                  std::optional<int64_t> saver = {});
+
+/// How a launch of a run saves. `meeting`: with several ranks.
+checkpoint::SaverOptions saver_options(const config::TrainJob& job, const contract::RunFolder& run,
+                                       int64_t generation, std::shared_ptr<checkpoint::Meeting> meeting = {});
 
 /// The numbers that go with the tensors.
 std::vector<params::StateScalar> state_scalars(const ModelState& state, const Cursor& cursor);
