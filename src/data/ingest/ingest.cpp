@@ -124,11 +124,11 @@ Status check_memory(const Discovery& found, const std::vector<std::string>& ids,
     if (candidate.pose.empty() && candidate.keypoints.empty()) without_pose.push_back(candidate.video);
   }
   std::vector<resources::Demand> demands = {
-      internal::decoding_demand({.videos = videos, .num_threads = threads_of(job)})};
+      internal::decoding_demand(internal::extents_of(videos, threads_of(job)))};
   if (has_estimator && !without_pose.empty()) {
     const int64_t num_people = std::max(job.pose.max_people, job.max_people > 0 ? job.max_people + 1 : 0);
     for (resources::Demand& demand :
-         internal::searching_demands({.videos = without_pose, .num_threads = threads_of(job)}, num_people))
+         internal::searching_demands(internal::extents_of(without_pose, threads_of(job)), num_people))
       demands.push_back(std::move(demand));
   }
   return resources::require_memory(demands, "look at fewer videos at a time: --set threads=1");

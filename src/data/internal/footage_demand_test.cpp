@@ -21,8 +21,8 @@ TEST(FootageDemand, IsThatOfTheLargestPicturesThatMeet) {
   ASSERT_TRUE(image::write_png(folder / "b/0.png", image::Image(100, 80)));
   const std::vector<fs::path> videos = {folder / "a.mp4", folder / "b", folder / "missing.mp4"};
 
-  const auto one = decoding_demand({.videos = videos, .num_threads = 1});
-  const auto many = decoding_demand({.videos = videos, .num_threads = 8});
+  const auto one = decoding_demand(extents_of(videos, 1));
+  const auto many = decoding_demand(extents_of(videos, 8));
 
   EXPECT_EQ(one.bytes, 100U * 80 * 30);
   EXPECT_EQ(many.bytes, (100U * 80 + 48 * 32) * 30);
@@ -34,7 +34,7 @@ TEST(FootageDemand, OfASearchIsThatOfItsNetworksAndOfThePeopleItFollows) {
       media::write_video(folder / "a.mp4", test::drifting_clip(48, 32, 7), {.width = 48, .height = 32}));
   const std::vector<fs::path> videos(2, folder / "a.mp4");
 
-  const auto demands = searching_demands({.videos = videos, .num_threads = 2}, /*num_people=*/1);
+  const auto demands = searching_demands(extents_of(videos, 2), /*num_people=*/1);
 
   ASSERT_EQ(demands.size(), 2U);
   EXPECT_EQ(demands[0].bytes, uint64_t{2} * 128 * 1024 * 1024);

@@ -212,9 +212,9 @@ std::vector<fs::path> videos_to_search(const std::vector<PoseTask>& tasks, const
 Status check_resources(const std::vector<PoseTask>& tasks, const config::PoseJob& job, size_t at_a_time) {
   const std::vector<fs::path> videos = videos_to_search(tasks, job);
   if (videos.empty()) return {};
-  const internal::FootageWork work{.videos = videos, .num_threads = at_a_time};
-  std::vector<resources::Demand> memory = internal::searching_demands(work, job.max_people);
-  memory.insert(memory.begin(), internal::decoding_demand(work));
+  const internal::FootageExtents footage = internal::extents_of(videos, at_a_time);
+  std::vector<resources::Demand> memory = internal::searching_demands(footage, job.max_people);
+  memory.insert(memory.begin(), internal::decoding_demand(footage));
   ZT_TRY(resources::require_memory(memory, "work on fewer videos at a time: --set threads=1"));
   const resources::Demand disk = pose_demand(videos, job.max_people, job.preview);
   return resources::require_disk(files::whole_path(tasks.front().keypoints), {&disk, 1},
