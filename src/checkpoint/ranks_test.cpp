@@ -40,21 +40,31 @@ Snapshot snapshot_of(int64_t step, int rank, int size) {
   return s;
 }
 
+/// Of ranks that meet on a board. `change`: what else one is to be told.
+std::vector<std::unique_ptr<Saver>> savers_on(test::Board& board, const fs::path& folder, int size,
+                                              const std::function<void(int, SaverOptions&)>& change = {}) {
+  std::vector<std::unique_ptr<Saver>> savers;
+  for (int rank = 0; rank < size; ++rank) {
+    SaverOptions options{
+        .folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, size);
+    if (change) change(rank, options);
+    savers.push_back(std::make_unique<Saver>(options));
+  }
+  return savers;
+}
+
 /// Saves on `size` ranks at once; `change` may spoil a rank's snapshot.
 std::vector<SaveResult> save(const fs::path& folder, int64_t step, int size,
                              const std::function<void(int, Snapshot&)>& change = {},
                              std::chrono::milliseconds deadline = std::chrono::seconds(20)) {
   test::Board board;
-  std::vector<std::unique_ptr<Saver>> savers;
+  const auto savers =
+      savers_on(board, folder, size, [&](int, SaverOptions& options) { options.deadline = deadline; });
   for (int rank = 0; rank < size; ++rank) {
-    SaverOptions options{
-        .folder = folder, .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
-    options.deadline = deadline;
-    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, size);
-    savers.push_back(std::make_unique<Saver>(options));
     Snapshot snapshot = snapshot_of(step, rank, size);
     if (change) change(rank, snapshot);
-    savers.back()->save(snapshot);
+    savers[static_cast<size_t>(rank)]->save(snapshot);
   }
   std::vector<SaveResult> results;
   for (const auto& saver : savers) {
@@ -95,13 +105,7 @@ INSTANTIATE_TEST_SUITE_P(OneToFour, SavedBy, ::testing::Values(1, 2, 3, 4));
 TEST(SavedByRanks, LeaveNoMoreBehindOnTheBoardTheMoreTheySave) {
   const test::TempFolder folder;
   test::Board board;
-  std::vector<std::unique_ptr<Saver>> savers;
-  for (int rank = 0; rank < 2; ++rank) {
-    SaverOptions options{
-        .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
-    options.meeting = std::make_shared<test::BoardMeeting>(board, rank, 2);
-    savers.push_back(std::make_unique<Saver>(options));
-  }
+  const auto savers = savers_on(board, folder.path(), 2);
   const auto keys_after = [&](int64_t step) {
     for (int rank = 0; rank < 2; ++rank) savers[static_cast<size_t>(rank)]->save(snapshot_of(step, rank, 2));
     for (const auto& saver : savers) EXPECT_TRUE(saver->wait());
@@ -119,14 +123,9 @@ TEST(SavedByRanks, ASaveThatOneRankLeavesOutIsCalledOffOnTheOthers) {
     SCOPED_TRACE(late);
     const test::TempFolder folder;
     test::Board board;
-    std::vector<std::unique_ptr<Saver>> savers;
-    for (int rank = 0; rank < 2; ++rank) {
-      SaverOptions options{
-          .folder = folder.path(), .run_id = "r", .config_digest = "d", .generation = 1, .retention = {}};
+    const auto savers = savers_on(board, folder.path(), 2, [&](int rank, SaverOptions& options) {
       options.patience = std::chrono::milliseconds(rank == static_cast<int>(late) ? 1 : 20'000);
-      options.meeting = std::make_shared<test::BoardMeeting>(board, rank, 2);
-      savers.push_back(std::make_unique<Saver>(options));
-    }
+    });
     const auto save_on = [&](size_t rank, int64_t step) {
       savers[rank]->save(snapshot_of(step, static_cast<int>(rank), 2));
     };

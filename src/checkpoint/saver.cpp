@@ -144,9 +144,9 @@ void Saver::State::finish(SaveResult result) {
 }
 
 void Saver::State::leave_out(Job left) {
+  finish(left.result);
   {
     const std::lock_guard lock(mutex);
-    results.push_back(left.result);
     left_out.push_back(std::move(left));
   }
   changed.notify_all();
