@@ -86,8 +86,8 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
 
 /// Of all launches that left a trace. Events and metrics of a number are written once, so that a launch that
 /// took it again because attempts/ is gone could say nothing.
-int64_t newest_generation(const RunFolder& run) {
-  const auto attempts = run.attempts();
+Result<int64_t> newest_generation(const RunFolder& run) {
+  ZT_TRY_ASSIGN(const auto attempts, run.attempts());
   int64_t newest = attempts.empty() ? 0 : attempts.back().generation;
   for (const auto& [folder, extension] : {std::pair(run.events(), internal::kEventExtension),
                                           std::pair(run.metrics(), internal::kMetricExtension)})
@@ -232,7 +232,8 @@ Result<Attempt> RunFolder::begin_attempt() const {
   if (!is_run_folder(path_))
     return fail(ErrorCode::NotFound,
                 fmt::format("{} is gone: was the run moved or removed while it ran?", path_.string()));
-  int64_t generation = newest_generation(*this) + 1;
+  ZT_TRY_ASSIGN(int64_t generation, newest_generation(*this));
+  ++generation;
   ZT_TRY(files::make_folders(path_ / "attempts"));
   constexpr int kTries = 1000;  // each loses to another process that made the folder first
   for (int i = 0; i < kTries; ++i, ++generation) {
@@ -247,31 +248,36 @@ Result<Attempt> RunFolder::begin_attempt() const {
               fmt::format("no free attempt number in {}", (path_ / "attempts").string()));
 }
 
+// By its name: what another host has just made is found before a listing shows it.
 Result<Attempt> RunFolder::attempt(int64_t generation) const {
-  for (auto& attempt : attempts()) {
-    if (attempt.generation == generation) return attempt;
-  }
-  return fail(ErrorCode::NotFound, fmt::format("{} has no attempt {}", path_.string(), generation));
+  fs::path folder = path_ / "attempts" / fmt::format("{}", generation);
+  std::error_code ec;
+  if (fs::is_directory(folder, ec)) return Attempt{generation, std::move(folder)};
+  if (files::is_absent(folder))
+    return fail(ErrorCode::NotFound, fmt::format("{} has no attempt {}", path_.string(), generation));
+  return fail(ErrorCode::Unavailable, fmt::format("{} is no folder that can be looked up{}", folder.string(),
+                                                  ec ? ": " + ec.message() : ""));
 }
 
-fs::path RunFolder::config_file(int64_t generation) const {
+Result<fs::path> RunFolder::config_file(int64_t generation) const {
+  ZT_TRY_ASSIGN(const std::vector<Attempt> all, attempts());
   fs::path file = run_yaml();
-  std::error_code ec;
-  for (const auto& attempt : attempts()) {
-    if (attempt.generation <= generation && fs::is_regular_file(attempt.run_yaml(), ec))
-      file = attempt.run_yaml();
-  }
+  for (const Attempt& attempt : all)
+    if (attempt.generation <= generation && !files::is_absent(attempt.run_yaml())) file = attempt.run_yaml();
   return file;
 }
 
-std::vector<Attempt> RunFolder::attempts() const {
+Result<std::vector<Attempt>> RunFolder::attempts() const {
+  const fs::path folder = path_ / "attempts";
   std::vector<Attempt> out;
+  if (files::is_absent(folder)) return out;
   std::error_code ec;
-  for (fs::directory_iterator item(path_ / "attempts", ec), last; !ec && item != last; item.increment(ec)) {
+  for (fs::directory_iterator item(folder, ec), last; !ec && item != last; item.increment(ec)) {
     const std::string name = item->path().filename().string();
     const int64_t generation = text::to_number<int64_t>(name).value_or(0);
     if (generation > 0 && generation <= internal::kMaxGeneration) out.push_back({generation, item->path()});
   }
+  if (ec) return fail(files::errno_error("list", folder, ec.value()));
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.generation < b.generation; });
   return out;
 }

@@ -96,13 +96,15 @@ class RunFolder {
   /// Starts a launch: makes attempts/<n> with n above every earlier one. Two callers never get the same
   /// number.
   Result<Attempt> begin_attempt() const;
-  /// An attempt by its generation. Errors: NotFound.
+  /// An attempt by its generation. Errors: NotFound; Unavailable if its folder can't be looked up.
   Result<Attempt> attempt(int64_t generation) const;
   /// The configuration that launch `generation` runs with: run.yaml of the newest attempt up to it that has
-  /// one (a resume may change the fields that are allowed to change), else the run's own.
-  std::filesystem::path config_file(int64_t generation) const;
-  /// Every attempt, oldest first.
-  std::vector<Attempt> attempts() const;
+  /// one (a resume may change the fields that are allowed to change), else the run's own. Errors: as
+  /// attempts().
+  Result<std::filesystem::path> config_file(int64_t generation) const;
+  /// Every attempt, oldest first; none where there is no folder of them. Errors: Permission or Unavailable if
+  /// that can't be read.
+  Result<std::vector<Attempt>> attempts() const;
   /// Whether run.yaml is the one that the run was made with. Errors: Corrupt for another, and those of
   /// files::read.
   Status check_run_yaml() const;

@@ -246,7 +246,7 @@ TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {
   ASSERT_TRUE(first && next);
   EXPECT_EQ(first->generation, 1);
   EXPECT_EQ(next->generation, 12);
-  EXPECT_EQ(run.attempts().size(), 3u);
+  EXPECT_EQ(run.attempts()->size(), 3u);
   EXPECT_EQ(next->log().filename(), "rank-00000.log");
   EXPECT_TRUE(run.attempt(12));
   EXPECT_EQ(run.attempt(2).error().code, ErrorCode::NotFound);
@@ -268,9 +268,9 @@ TEST(RunFolder, ALaterAttemptMayBringItsOwnConfiguration) {
   ASSERT_TRUE(first && second && third);
   std::ofstream(second->run_yaml()) << "changed";
 
-  EXPECT_EQ(run.config_file(1), run.run_yaml());
-  EXPECT_EQ(run.config_file(2), second->run_yaml());
-  EXPECT_EQ(run.config_file(3), second->run_yaml());
+  EXPECT_EQ(*run.config_file(1), run.run_yaml());
+  EXPECT_EQ(*run.config_file(2), second->run_yaml());
+  EXPECT_EQ(*run.config_file(3), second->run_yaml());
 }
 
 TEST(RunFolder, ConcurrentLaunchesGetDifferentGenerations) {

@@ -111,7 +111,7 @@ RunState judge(int64_t newest_generation, const EventLog& events, const MetricSe
 Result<RunState> run_state(const RunFolder& run) {
   ZT_TRY_ASSIGN(const EventLog events, read_events(run.events()));
   ZT_TRY_ASSIGN(const MetricSeries metrics, read_metrics(run.metrics()));
-  const auto attempts = run.attempts();
+  ZT_TRY_ASSIGN(const auto attempts, run.attempts());
   if (attempts.empty()) return judge(0, events, metrics, std::nullopt, false);
   const auto progress = read_progress(attempts.back().progress());
   const int64_t generation = attempts.back().generation;

@@ -30,8 +30,9 @@ constexpr std::array<EncoderKind, 2> kEncoders = {
 Status check_not_lost(const fs::path& run, const config::ModelJob& job, const EncoderKind& encoder) {
   if (run.empty() || !job.stage1_run.empty() || !(job.*encoder.path).empty()) return {};
   const auto folder = contract::RunFolder::open(run);
-  if (!folder || folder->attempts().empty() || contract::list_checkpoints(folder->checkpoints()).empty())
-    return {};
+  if (!folder) return {};
+  ZT_TRY_ASSIGN(const auto attempts, folder->attempts());
+  if (attempts.empty() || contract::list_checkpoints(folder->checkpoints()).empty()) return {};
   return fail(ErrorCode::NotFound, fmt::format("{} is gone, and the run was trained with it: put a copy back",
                                                (run / encoder.folder).string()));
 }
@@ -57,8 +58,8 @@ Result<std::string> locate(const fs::path& run, const config::ModelJob& job, con
 
 Result<config::TrainJob> run_config(const fs::path& run) {
   ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
-  return config::thaw_run(folder.config_file(std::numeric_limits<int64_t>::max()),
-                          {folder.identity().folder, folder.path()});
+  ZT_TRY_ASSIGN(const fs::path file, folder.config_file(std::numeric_limits<int64_t>::max()));
+  return config::thaw_run(file, {folder.identity().folder, folder.path()});
 }
 
 Result<config::ModelJob> locate_encoders(const fs::path& run, const config::ModelJob& job) {

@@ -51,8 +51,8 @@ Result<RunRecords> read(const contract::RunFolder& run) {
   ZT_TRY_ASSIGN(auto series, contract::read_metrics(run.metrics()));
   ZT_TRY_ASSIGN(auto events, contract::read_events(run.events()));
   RunRecords records{run, std::move(state), std::move(series), std::move(events), std::nullopt};
-  if (auto job = config::thaw<config::TrainJob>(run.config_file(records.state.generation)))
-    records.job = *job;
+  ZT_TRY_ASSIGN(const auto file, run.config_file(records.state.generation));
+  if (auto job = config::thaw<config::TrainJob>(file)) records.job = *job;
   return records;
 }
 

@@ -175,7 +175,7 @@ Status begin_foreign(const contract::RunFolder& run, const EnvironmentPlace& pla
 Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& place, Launch& launch) {
   const clock::Deadline deadline = clock::in(kJoinLimit);
   for (;;) {
-    std::vector<contract::Attempt> attempts = run.attempts();
+    ZT_TRY_ASSIGN(std::vector<contract::Attempt> attempts, run.attempts());
     std::ranges::reverse(attempts);
     // An earlier launch of the same name, e.g. a second torchrun, has left a file only if its store was
     // killed.
@@ -191,8 +191,8 @@ Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& plac
 Status check_launcher(const contract::RunFolder& run, const contract::Environment& environment,
                       int64_t ranks) {
   constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
-  ZT_TRY_ASSIGN(const config::TrainJob job,
-                config::thaw_run(run.config_file(kNewest), {run.identity().folder, run.path()}));
+  ZT_TRY_ASSIGN(const auto file, run.config_file(kNewest));
+  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
   return config::check_launch(environment, job, ranks);
 }
 

@@ -23,8 +23,8 @@ namespace {
 
 Result<int> import_run(const contract::RunFolder& run, int64_t generation, int64_t step,
                        train::Journal& journal) {
-  ZT_TRY_ASSIGN(const config::TrainJob job,
-                config::thaw_run(run.config_file(generation), {run.identity().folder, run.path()}));
+  ZT_TRY_ASSIGN(const auto file, run.config_file(generation));
+  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   journal.event(started(device));
   ZT_TRY(train::import_weights(job, run, generation, step, device, journal));

@@ -47,8 +47,8 @@ void say_ready(const train::Setup& setup, double seconds, train::Journal& journa
 
 Status Training::open() {
   if (memory_) return {};
-  ZT_TRY_ASSIGN(job_, config::thaw_run(run_.config_file(launch_.attempt.generation),
-                                       {run_.identity().folder, run_.path()}));
+  ZT_TRY_ASSIGN(const auto file, run_.config_file(launch_.attempt.generation));
+  ZT_TRY_ASSIGN(job_, config::thaw_run(file, {run_.identity().folder, run_.path()}));
   ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
   ZT_TRY_ASSIGN(auto held, checkpoint::MemoryTier::open(static_cast<int>(call_.peer_fd)));
   memory_.emplace(checkpoint::Memory{std::move(own), std::move(held)});
@@ -83,7 +83,8 @@ Result<train::Ranks> Training::join() {
 }
 
 Status Training::set_up(train::Ranks ranks, train::Journal& journal) {
-  ZT_TRY_ASSIGN(const train::Origin origin, train::agree_on_origin(ranks, *memory_, is_restart_));
+  ZT_TRY_ASSIGN(const train::Origin origin,
+                train::agree_on_origin(ranks, *memory_, run_.checkpoints(), is_restart_));
   // With stages 2 and 3 a unit may have been under way when the ranks were lost: its weights are loaded
   // again.
   const bool is_settled = setup_ && config::highest_stage(job_.parallel) <= 1;
@@ -137,7 +138,9 @@ bool Training::goes_on_after(const Error& error) {
     const auto heard = news_->get(contract::kNoRestart, clock::in(limit));
     if (heard || heard.error().code != ErrorCode::Superseded) return false;
   }
-  contract::Attempt newest = run_.attempts().back();
+  const auto attempts = run_.attempts();
+  if (!attempts || attempts->empty()) return false;
+  contract::Attempt newest = attempts->back();
   if (newest.generation <= launch_.attempt.generation) return false;
   launch_.store.generation = newest.generation;
   launch_.attempt = std::move(newest);

@@ -61,7 +61,7 @@ class TinyRun {
 
   /// Waits until the newest launch has finished `step`, sends `signal` and returns how it ended.
   int interrupt(process::Child& child, int64_t step, int signal) {
-    const auto page = value_of(run_.attempt(run_.attempts().back().generation)).progress();
+    const auto page = value_of(run_.attempt(value_of(run_.attempts()).back().generation)).progress();
     const auto deadline = std::chrono::steady_clock::now() + kDeadline;
     while (std::chrono::steady_clock::now() < deadline) {
       const auto progress = contract::read_progress(page);
@@ -84,7 +84,7 @@ class TinyRun {
   }
 
   /// The newest launch's log, for messages.
-  std::string log() const { return files::read(run_.attempts().back().log()).value_or("(no log)"); }
+  std::string log() const { return files::read(value_of(run_.attempts()).back().log()).value_or("(no log)"); }
 
  private:
 #if defined(__SANITIZE_ADDRESS__)

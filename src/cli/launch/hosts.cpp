@@ -23,7 +23,7 @@ std::optional<int64_t> slots_of(std::string_view text) {
 
 /// A name that begins with a dash would be an option of ssh.
 bool is_host_name(std::string_view name) {
-  return !name.empty() && name.front() != '-' && name.find_first_of(" \t\r,=\"'") == std::string_view::npos;
+  return !name.empty() && name.front() != '-' && name.find_first_of(" \t\r,:=\"'") == std::string_view::npos;
 }
 
 Status append(std::vector<HostSlots>& hosts, std::string_view name, int64_t slots) {
@@ -79,7 +79,8 @@ Result<std::vector<HostSlots>> parse_hosts(std::string_view text) {
         colon == std::string_view::npos ? std::optional<int64_t>(1) : slots_of(part.substr(colon + 1));
     if (!is_host_name(name) || !slots)
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("'{}' in '{}' is not a host: wanted HOST or HOST:RANKS with 1 to {} ranks",
+                  fmt::format("'{}' in '{}' is not a host: wanted HOST or HOST:RANKS with 1 to {} ranks; an "
+                              "IPv6 address wants an alias in ssh's configuration",
                               part, text, kMaxSlots));
     ZT_TRY(append(hosts, name, *slots));
     if (comma == std::string_view::npos) return hosts;

@@ -18,8 +18,8 @@ TEST(Hosts, HaveAsManyRanksAsTheyAreGiven) {
 }
 
 TEST(Hosts, WhatIsNoneIsNamed) {
-  for (const char* text :
-       {"", "a:", "a:0", "a:x", "a:2000", ":4", "a,,b", "a,", "-oProxyCommand=x:1", "a b", "a:1,a:2"}) {
+  for (const char* text : {"", "a:", "a:0", "a:x", "a:2000", ":4", "a,,b", "a,", "-oProxyCommand=x:1", "a b",
+                           "a:1,a:2", "::1", "fe80::2:1"}) {
     const auto hosts = parse_hosts(text);
     ASSERT_FALSE(hosts) << text;
     EXPECT_EQ(hosts.error().code, ErrorCode::InvalidArgument);

@@ -100,8 +100,8 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   }
   std::unique_ptr<rendezvous::Server> store;
   if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
-    ZT_TRY_ASSIGN(const config::TrainJob job,
-                  config::thaw_run(run.config_file(attempt.generation), {run.identity().folder, run.path()}));
+    ZT_TRY_ASSIGN(const fs::path file, run.config_file(attempt.generation));
+    ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
     session.hang_s = static_cast<double>(job.parallel.hang_s);
     ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
@@ -216,14 +216,15 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
   note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
-  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, places));
-  const bool is_unavailable = contract::error_of_exit(end.code) == ErrorCode::Unavailable;
+  const Result<WorkerEnd> attended = attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, places);
+  const bool is_unavailable = !attended || contract::error_of_exit(attended->code) == ErrorCode::Unavailable;
   if (is_unavailable && places.elsewhere.hosts.empty() && !has_begun(run, attempt)) {
     // Later launches would take its configuration, and listings its end, for the run's.
     std::error_code ignored;
     fs::remove_all(attempt.folder, ignored);
-    return end.code;
+    return attended ? Result<int>(attended->code) : fail(attended.error());
   }
+  ZT_TRY_ASSIGN(const WorkerEnd end, attended);
   if (const auto written = report::write_run_report(run); !written) {
     note("zoetrope: warning: no report: " + written.error().text());
   } else {
@@ -235,10 +236,11 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
 
 Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
-  ZT_TRY_ASSIGN(const WorkerEnd end, attend(run, attempt, contract::WorkerVerb::Import, step));
+  const Result<WorkerEnd> end = attend(run, attempt, contract::WorkerVerb::Import, step);
   std::error_code ignored;
-  if (end.code != contract::kExitOk && end.has_said) fs::remove_all(run.path(), ignored);
-  return end.code;
+  if (!end || (end->code != contract::kExitOk && end->has_said)) fs::remove_all(run.path(), ignored);
+  ZT_TRY(end);
+  return end->code;
 }
 
 void print_results(const WorkerEnd& end, bool as_json,

@@ -53,7 +53,8 @@ struct Difference {
 
 Result<Compared> read(const contract::RunFolder& run) {
   ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
-  ZT_TRY_ASSIGN(const auto job, config::thaw<config::TrainJob>(run.config_file(state.generation)));
+  ZT_TRY_ASSIGN(const auto file, run.config_file(state.generation));
+  ZT_TRY_ASSIGN(const auto job, config::thaw<config::TrainJob>(file));
   return Compared{run, state, config::values(job)};
 }
 

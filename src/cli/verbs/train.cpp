@@ -121,7 +121,8 @@ struct Frozen {
 // Errors: also those of check_run_yaml(); Corrupt if an earlier resume can't have written what it goes on
 // with.
 Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
-  Frozen own{run.config_file(generation), {run.identity().folder, run.path()}, {}};
+  ZT_TRY_ASSIGN(auto file, run.config_file(generation));
+  Frozen own{std::move(file), {run.identity().folder, run.path()}, {}};
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
   ZT_TRY(run.check_run_yaml());
   if (own.file == run.run_yaml()) return own;
@@ -169,7 +170,7 @@ Status check_checkpoints_there(const contract::RunFolder& run) {
 
 /// What a --resume changed was written there.
 void note_lost_attempts(const contract::RunFolder& run) {
-  if (!run.attempts().empty()) return;
+  if (const auto attempts = run.attempts(); !attempts || !attempts->empty()) return;
   const auto log = contract::read_events(run.events());
   if (log && !log->events.empty())
     note(fmt::format(
