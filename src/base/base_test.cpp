@@ -315,6 +315,22 @@ TEST(CounterRng, BelowStaysInRangeAndReachesBothEnds) {
   EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 60);
 }
 
+TEST(Files, AFileOfTwoNamesTakesItsRoomOnce) {
+  const test::TempFolder folder;
+  const std::string text(100'000, 'x');
+  ASSERT_TRUE(files::make_folders(folder / "a/b"));
+  ASSERT_TRUE(files::write_atomic(folder / "a/one", text));
+  const uint64_t one = files::used_bytes(folder.path());
+  std::filesystem::create_hard_link(folder / "a/one", folder / "a/b/other");
+
+  EXPECT_GE(one, text.size());
+  EXPECT_LE(one, text.size() + (64 << 10));
+  EXPECT_EQ(files::used_bytes(folder.path()), one);
+  ASSERT_TRUE(files::write_atomic(folder / "a/b/two", text));
+  EXPECT_EQ(files::used_bytes(folder.path()), 2 * one);
+  EXPECT_EQ(files::used_bytes(folder / "absent"), 0);
+}
+
 TEST(Parallel, RunsEveryIndexOnceAndRethrows) {
   std::vector<std::atomic<int>> hits(100);
   parallel_for(100, 4, [&](size_t i) { ++hits[i]; });

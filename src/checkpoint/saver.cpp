@@ -115,7 +115,11 @@ Status Saver::wait() { return wait_within(state_->options.deadline); }
 
 Status Saver::wait_within(std::chrono::milliseconds limit) {
   std::unique_lock lock(state_->mutex);
-  if (is_stuck_) limit = std::chrono::milliseconds(0);
+  if (is_stuck_)
+    limit = std::chrono::milliseconds(0);
+  else  // live tensors are not left to a writer
+    state_->changed.wait_for(lock, state_->options.deadline,
+                             [this] { return !state_->job || state_->job->is_copied; });
   is_stuck_ = !state_->changed.wait_for(lock, limit, [this] { return !state_->job; });
   if (!is_stuck_) return {};
   return fail(
@@ -215,9 +219,12 @@ void Saver::State::write(Job& writing) {
   SaveResult& result = writing.result;
   result.status = commit(writing);
   result.write_s = watch.seconds();
-  if (!result.status) return say_failed(result);
-  if (!options.meeting || options.meeting->rank() == 0)
-    result.removed_steps = internal::prune(checkpoints, options.retention, result.step);
+  try {
+    if (!result.status) return say_failed(result);
+    if (!options.meeting || options.meeting->rank() == 0)
+      result.removed_steps = internal::prune(checkpoints, options.retention, result.step);
+  } catch (const std::exception&) {  // thread entry: no memory for words and listings; the next save prunes
+  }
 }
 
 contract::CheckpointSaved event_of(const SaveResult& result) {

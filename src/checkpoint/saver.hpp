@@ -94,6 +94,8 @@ class Saver {
   void save_in_place(const Snapshot& snapshot);
   /// Waits until nothing is in flight. Errors: Timeout; after one, the next calls do not wait any more.
   Status wait();
+  /// The same, for `limit` at most; longer only until the live tensors are not read any more.
+  Status wait_within(std::chrono::milliseconds limit);
   /// Saves that ended since the last call, oldest first.
   std::vector<SaveResult> take_results();
 
@@ -101,7 +103,6 @@ class Saver {
   struct State;
   enum class Staging { Copy, InPlace };
   void save(const Snapshot& snapshot, Staging staging);
-  Status wait_within(std::chrono::milliseconds limit);
   std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
   int64_t num_saves_ = 0;

@@ -95,6 +95,7 @@ Status verify_file(const std::filesystem::path& folder, const ManifestFile& file
 struct FileShare {
   size_t first = 0;
   size_t stride = 1;
+  bool only_frozen = false;  ///< of those that hold what the run leaves as it is, for who reads nothing else
 };
 /// Reads the manifest, and verifies every file of the share before it returns it.
 Result<Manifest> verify_checkpoint(const std::filesystem::path& folder, FileShare share = {});

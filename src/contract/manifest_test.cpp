@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "base/files/files.hpp"
 #include "base/hash.hpp"
@@ -212,6 +213,21 @@ TEST(Manifest, VerifyFindsAChangedByteAndATruncation) {
   EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::NotFound);
   ASSERT_EQ(::mkfifo((path / "rank-00000.safetensors").c_str(), 0600), 0);  // reading it would never end
   EXPECT_EQ(verify_checkpoint(path).error().code, ErrorCode::Corrupt);
+}
+
+TEST(Manifest, WhoReadsWhatIsFrozenVerifiesThatAlone) {
+  const test::TempFolder folder;
+  auto manifest = two_chunk_manifest();
+  manifest.files.push_back({frozen_file(0), 5, hash::xxh128_hex(std::as_bytes(std::span("hello", 5)))});
+  const auto path = write_checkpoint(folder);
+  ASSERT_TRUE(files::write_atomic(path / "manifest.json", to_json(manifest)));
+  ASSERT_TRUE(files::write_atomic(path / frozen_file(0), "hello"));
+  ASSERT_TRUE(files::write_atomic(path / "rank-00000.safetensors", "hellp"));
+
+  EXPECT_FALSE(verify_checkpoint(path));
+  EXPECT_TRUE(verify_checkpoint(path, {.only_frozen = true}));
+  ASSERT_TRUE(files::write_atomic(path / frozen_file(0), "hellp"));
+  EXPECT_EQ(verify_checkpoint(path, {.only_frozen = true}).error().code, ErrorCode::Corrupt);
 }
 
 }  // namespace zt::contract

@@ -14,8 +14,9 @@ namespace zt::contract {
 namespace {
 
 constexpr std::string_view kStep = "train.step";
-constexpr std::array<std::string_view, 6> kCounts = {kStep,
+constexpr std::array<std::string_view, 7> kCounts = {kStep,
                                                      "train.next_sample",
+                                                     "train.data_set",
                                                      "train.early_decay_start",
                                                      "train.early_decay_end",
                                                      "ema.num_updates",

@@ -21,6 +21,8 @@ namespace {
 constexpr uint64_t kMagic = 0x0031'5041'4e53'545aULL;  // "ZTSNAP1" and a zero, little-endian
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kSlots = 2;
+/// So that a few scalars more, one for each clip that is left out, don't cost what the slots hold.
+constexpr size_t kSpareBytes = 64 << 10;
 constexpr uint64_t kWhole = 1;
 
 struct Header {
@@ -135,14 +137,15 @@ std::optional<SnapshotFile::Held> SnapshotFile::newest() const {
 }
 
 Status SnapshotFile::reserve(size_t bytes) {
-  const size_t wanted = whole_pages(bytes);
-  if (map_ && slot_bytes() == wanted) return {};
+  if (map_ && slot_bytes() >= bytes) return {};
+  const size_t wanted = whole_pages(bytes + kSpareBytes);
   unmap();
+  // Before it is asked whether there is room: what it held is part of that.
+  if (::ftruncate(fd_, 0) != 0) return fail(no_memory(bytes, errno));
   // Asked first: a memory file has no limit of its own, so the kernel would kill processes to find the pages.
   const size_t total = file_bytes(wanted);
   const resources::Demand demand{"two snapshots of the state", total};
   ZT_TRY(resources::require_memory({&demand, 1}, "set checkpoint.memory_every_steps: 0"));
-  if (::ftruncate(fd_, 0) != 0) return fail(no_memory(total, errno));
   if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(total)); error != 0) {
     [[maybe_unused]] const int given_back = ::ftruncate(fd_, 0);
     return fail(no_memory(total, error));

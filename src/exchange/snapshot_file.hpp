@@ -51,7 +51,7 @@ class SnapshotFile {
   /// The newest whole snapshot, its bytes not read again: for who wrote it, or has just called held().
   std::optional<Held> newest() const;
   /// Makes room for snapshots of `bytes`, pages included; what the file held stays if it has that room
-  /// already. Errors: Exhausted; the file is then empty.
+  /// already, or more. Errors: Exhausted; the file is then empty.
   Status reserve(size_t bytes);
   /// Room for the next snapshot, in place of the older one, which is gone from here on. Requires: reserve().
   std::span<std::byte> begin();

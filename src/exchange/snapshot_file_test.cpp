@@ -144,13 +144,17 @@ TEST(SnapshotFile, DroppedStepsAreWrittenAgainWithoutLosingTheOneKept) {
   EXPECT_EQ(found(fd.get()), "4:a 5:c ");
 }
 
-TEST(SnapshotFile, ReservingTheSameRoomKeepsAndAnotherEmpties) {
+TEST(SnapshotFile, ReservingWhatFitsKeepsAndMoreEmpties) {
   const files::Descriptor fd = make_file();
   auto file = *SnapshotFile::open(fd.get());
   ASSERT_TRUE(file.reserve(kBytes));
   keep(file, 1, 'a');
 
   ASSERT_TRUE(file.reserve(kBytes));
+  EXPECT_EQ(found(fd.get()), "1:a ");
+  ASSERT_TRUE(file.reserve(kBytes + (32 << 10))) << "a little more";
+  EXPECT_EQ(found(fd.get()), "1:a ");
+  ASSERT_TRUE(file.reserve(kBytes / 2));
   EXPECT_EQ(found(fd.get()), "1:a ");
   ASSERT_TRUE(file.reserve(kBytes * 1000));
   EXPECT_EQ(found(fd.get()), "");
@@ -178,8 +182,10 @@ TEST(SnapshotFile, OtherDescriptorsAreRefused) {
 
 TEST(SnapshotFile, MoreThanThereIsIsAnError) {
   const files::Descriptor fd = make_file();
+  auto file = *SnapshotFile::open(fd.get());
+  ASSERT_TRUE(file.reserve(kBytes));
 
-  EXPECT_EQ(SnapshotFile::open(fd.get())->reserve(size_t{1} << 50).error().code, ErrorCode::Exhausted);
+  EXPECT_EQ(file.reserve(size_t{1} << 50).error().code, ErrorCode::Exhausted);
   struct stat facts {};
   ASSERT_EQ(::fstat(fd.get(), &facts), 0);
   EXPECT_EQ(facts.st_size, 0);

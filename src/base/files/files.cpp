@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -235,6 +236,20 @@ Result<uint64_t> free_bytes(const fs::path& path) {
   struct statvfs st {};
   if (::statvfs(probe.c_str(), &st) != 0) return fail(errno_error("ask for free space of", probe, errno));
   return uint64_t{st.f_bavail} * st.f_frsize;
+}
+
+uint64_t used_bytes(const fs::path& folder) {
+  constexpr uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's are
+  std::set<std::pair<dev_t, ino_t>> seen;
+  uint64_t bytes = 0;
+  std::error_code ec;
+  for (fs::recursive_directory_iterator item(folder, ec), end; !ec && item != end; item.increment(ec)) {
+    struct stat facts {};
+    if (::lstat(item->path().c_str(), &facts) == 0 && S_ISREG(facts.st_mode) &&
+        seen.emplace(facts.st_dev, facts.st_ino).second)
+      bytes += static_cast<uint64_t>(facts.st_blocks) * kBlockBytes;
+  }
+  return bytes;
 }
 
 Result<std::shared_ptr<const Mapping>> Mapping::open(const fs::path& path) {

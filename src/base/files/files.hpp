@@ -76,6 +76,9 @@ Status sync_folder(const fs::path& path);
 Status rename_durable(const fs::path& from, const fs::path& to);
 /// Free bytes of the file system that holds `path` (or its nearest existing parent).
 Result<uint64_t> free_bytes(const fs::path& path);
+/// What the files below `folder` take of their disk, a file of several names once. What can't be read, or is
+/// gone by then, takes nothing.
+uint64_t used_bytes(const fs::path& folder);
 
 /// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
 /// ENOSPC/EDQUOT/EFBIG/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR, ELOOP, ENAMETOOLONG and EINVAL

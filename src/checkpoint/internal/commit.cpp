@@ -98,7 +98,8 @@ Result<contract::ManifestPart> take_part(const fs::path& file) {
   ZT_TRY_ASSIGN(const std::string text, files::read_regular(file, kMaxPartBytes));
   ZT_TRY_ASSIGN(contract::ManifestPart part, contract::parse_manifest_part(text));
   std::error_code ec;
-  if (!fs::remove(file, ec)) return fail(files::errno_error("remove", file, ec.value()));
+  fs::remove(file, ec);  // that it is gone by then is no error
+  if (ec) return fail(files::errno_error("remove", file, ec.value()));
   return part;
 }
 
