@@ -21,6 +21,8 @@ namespace {
 
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
+/// For the last save when ranks were lost: the others wait for this one some minutes (worker/join.cpp).
+constexpr std::chrono::minutes kRejoinWithin{1};
 
 prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal,
                                       const std::function<bool()>& should_stop) {
@@ -87,11 +89,19 @@ int64_t Loop::ended_epochs() const {
 double Loop::elapsed_s() const { return elapsed_before_s_ + watch_.seconds(); }
 
 Result<LoopEnd> Loop::run() {
-  Result<LoopEnd> end = train();
+  Result<LoopEnd> end = LoopEnd::Stopped;
+  try {
+    end = train();
+  } catch (...) {  // for the others as any other end of this rank; a save under way does not hold it up
+    setup_.ranks.abandon();
+    (void)saver_.wait_within(kRejoinWithin);
+    throw;
+  }
   if (end) return end;
   setup_.ranks.abandon();
   // A save whose parts are all there still becomes a checkpoint; the others have just ended.
-  if (saver_.wait()) (void)take_saves(/*is_last=*/false);
+  // It is not waited for as long as they wait for this rank.
+  if (saver_.wait_within(kRejoinWithin)) (void)take_saves(/*is_last=*/false);
   return end;
 }
 
@@ -147,8 +157,10 @@ Result<Loop::Course> Loop::next_course() {
                 setup_.ranks.from_first({static_cast<double>(mine), static_cast<double>(decay.start),
                                          static_cast<double>(decay.end)},
                                         "whether to go on"));
-  if (decided[1] >= 0)
+  if (decided[1] >= 0) {
     cursor.early_decay = {static_cast<int64_t>(decided[1]), static_cast<int64_t>(decided[2])};
+    cursor.decay_cap_s = job_.time_cap_s;
+  }
   return static_cast<Course>(decided[0]);
 }
 

@@ -42,8 +42,8 @@ Result<data::SamplePlan> clip_plan(const Setup& setup, int64_t i) {
   return plan;
 }
 
-Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
-                                 const prepare::EncodedSample& sample, Journal& journal) {
+Result<at::Tensor> generate_clip(const StepNetworks& nets, Setup& setup, const prepare::EncodedSample& sample,
+                                 Journal& journal) {
   const config::ValidationJob& job = setup.job.validation;
   ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
                 generate::make_sampler(
@@ -63,15 +63,18 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, const Setup& setup,
   options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
   options.bank_dtype = setup.job.precision.bank_dtype;
   options.dtype = setup.job.precision.mixed_precision;
+  options.one_by_one = setup.ranks.shares_values();
   options.on_step = [&](size_t, const at::Tensor&) {
     journal.progress(contract::Phase::Validating, "clips");
+    // Where they bring no units; a lost rank is met in the next exchange.
+    if (!setup.ranks.shares_values()) (void)setup.ranks.keep_waiting();
   };
   const generate::Networks networks{nets.reference_net, nets.denoising_unet, nets.pose_guider};
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, generate::sample_latents(networks, sampler, input, options));
   return generate::decode_clip(*setup.encoders.codec, latents_CFHW);
 }
 
-Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t i, Journal& journal) {
+Result<Panels> make_panels(const StepNetworks& nets, Setup& setup, int64_t i, Journal& journal) {
   ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
   ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
   ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample, journal));
@@ -89,8 +92,8 @@ Result<Panels> make_panels(const StepNetworks& nets, const Setup& setup, int64_t
 
 }  // namespace
 
-Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
-                              const std::filesystem::path& folder, Journal& journal) {
+Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std::filesystem::path& folder,
+                              Journal& journal) {
   std::error_code ignored;
   std::filesystem::create_directory(folder, ignored);  // not the run's own folder, if that is gone
   const int64_t step = setup.cursor.step;

@@ -15,7 +15,7 @@ namespace zt::train {
 /// Writes samples/step-NNNNNNNN.png (a row per clip: reference, pose, result, truth) and, in stage 2, an mp4
 /// of the same panels per clip, and announces them. A clip that can't be read or written is logged and left
 /// out: training goes on.
-Status write_validation_clips(const StepNetworks& nets, const Setup& setup,
-                              const std::filesystem::path& folder, Journal& journal);
+Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std::filesystem::path& folder,
+                              Journal& journal);
 
 }  // namespace zt::train

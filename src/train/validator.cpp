@@ -70,7 +70,11 @@ Status Validator::run(bool with_clips) {
     if (shared) measured = setup_.ranks.on_first([&] { return measure(wants_loss, wants_clips); });
   }
   ZT_TRY(shared);
-  return measured;
+  ZT_TRY(measured);
+  // A first rank that is lost may go on from another's cursor.
+  ZT_TRY_ASSIGN(const auto best, setup_.ranks.from_first({setup_.cursor.best_loss}, "the lowest loss"));
+  setup_.cursor.best_loss = best.front();
+  return {};
 }
 
 Status Validator::measure(bool wants_loss, bool wants_clips) {

@@ -88,6 +88,22 @@ def keeps_what_is_faster(runs, wanted):
     assert runs.weights("faster") == wanted, "units kept by measured speed: other weights than one process"
 
 
+def pictures(runs, name):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(runs.root.glob(f"runs/{name}-*/samples/*"))}
+
+
+def validates_alike(runs):
+    """Guidance's halves run side by side on a rank that has all weights and threads; not where others bring them."""
+    clips = ("--steps", 2, *(w for s in ("threads=2", "validation.num_clips=1", "validation.steps=2", "validation.every_steps=2",
+                                         "validation.guidance_scale=3.5") for w in ("--set", s)))
+    runs.finish(runs.train("clips-of-one", *clips))
+    wanted = pictures(runs, "clips-of-one")
+    assert wanted, "no clip was written"
+    for name, more in (("clips-of-two", ()), ("clips-of-shared", ("--set", "parallel.zero_stage=3"))):
+        runs.finish(runs.train(name, "--ranks", 2, *clips, *more))
+        assert pictures(runs, name) == wanted, f"{name} are other pictures than one process's"
+
+
 def main():
     segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
@@ -106,6 +122,7 @@ def main():
         assert runs.start("train", "--resume", "killed", "--ranks", 9).wait(DEADLINE_S) != 0
         assert "at most 4 ranks" in runs.log(), runs.log()
         keeps_what_is_faster(runs, wanted)
+        validates_alike(runs)
         assert not processes_on(root), f"processes left: {processes_on(root)}"
     left = set(os.listdir("/dev/shm")) - segments
     assert not left, f"left in /dev/shm: {left}"

@@ -14,6 +14,7 @@
 #include "base/files/files.hpp"
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
+#include "contract/left_out.hpp"
 #include "contract/metrics.hpp"
 #include "report/run_charts.hpp"
 #include "support/temp_folder.hpp"
@@ -214,6 +215,25 @@ TEST(Train, GoesOnWithoutTheValidationClipsThatCannotBeRead) {
   EXPECT_FALSE(has_loss(none));
 }
 
+// Samples and clips that were left out are positions in the data set.
+TEST(Train, GoesOnWithOtherDataOnlyIfThatIsAccepted) {
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  test::TinyRun run(folder.path(), "moved", {"validation.every_steps=0", "max_train_steps=2"});
+  ASSERT_EQ(run.finish(), 0) << run.log();
+  test::write_puppet_clips(folder.path(), 9);
+  ASSERT_TRUE(files::write_atomic(run.run().left_out(), contract::to_json(std::vector<contract::LeftOutClip>{
+                                                            {3, "it ended a rank twice"}})));
+
+  EXPECT_EQ(run.finish({"max_train_steps=4"}), policy(ErrorCode::InvalidConfig).exit_code);
+  EXPECT_NE(run.log().find("is another than that of step-00000002"), std::string::npos) << run.log();
+  EXPECT_EQ(run.finish({"max_train_steps=4", "data.accept_change=true"}), 0) << run.log();
+  EXPECT_FALSE(std::filesystem::exists(run.run().left_out()));
+  EXPECT_EQ(run.log().find("no samples are taken"), std::string::npos) << run.log();
+  EXPECT_EQ(run.finish({"max_train_steps=6", "data.accept_change=false"}), 0)
+      << "the run's data set now: " << run.log();
+}
+
 // Six clips, three in a step: a pass takes two steps.
 TEST(Train, CheckpointsThatEndEpochsStay) {
   test::TinyRun run(clips_folder(), "epochs",
@@ -282,7 +302,8 @@ TEST(Train, ARunThatCannotFitSaysSoBeforeAnythingLong) {
 }
 
 TEST(Train, ARunWhoseFilesCannotFitSaysSoBeforeAnythingLong) {
-  const std::string text = refusal("many", {"checkpoint.keep_last=100000000"});
+  const std::string text = refusal(
+      "many", {"checkpoint.keep_last=100000000", "checkpoint.every_steps=1", "max_train_steps=100000000"});
   EXPECT_NE(text.find("checkpoints of"), std::string::npos) << text;
   EXPECT_NE(text.find("48 encoded frames in the cache"), std::string::npos)
       << "on one disk they add up: " << text;

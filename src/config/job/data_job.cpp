@@ -55,6 +55,11 @@ void describe(Listing& l, DataJob& d) {
           {.help = "Moore's *_meta.json lists, one after the other; used when index is empty",
            .names = Names::Input});
   l.field("splits", d.splits, {.help = "splits of the index to draw from; [] = all"});
+  l.field(
+      "accept_change", d.accept_change,
+      {.help = "go on from a checkpoint although the clips are others than those it was trained on; those "
+               "left out before are then drawn again",
+       .resume = Resume::Allow});
   l.field("train_bs", d.train_bs,
           {.help = "batch size per lane, before accumulation", .unit = "samples", .min = 1, .max = 65536});
   l.field("width", d.width, {.help = "width of a sample", .unit = "pixels", .min = 8, .max = 8192});

@@ -60,6 +60,7 @@ struct DataJob {
   /// Moore's *_meta.json lists, concatenated; used when `index` is empty.
   std::vector<std::string> meta_paths;
   std::vector<std::string> splits = {"train"};  ///< splits of the index to draw from; empty = all
+  bool accept_change = false;                   ///< a resume may find others than its checkpoint's
   int64_t train_bs = 4;                         ///< samples per step and lane, before accumulation
   int64_t width = 512;
   int64_t height = 512;

@@ -112,7 +112,8 @@ Result<Prediction> Sampling::predict_window(int64_t timestep, const at::Tensor& 
   blind.context_BLD = at::zeros_like(context_11D_);
   // Never as one batch: the halves attend to different keys.
   const int64_t positions = input.x_BCFHW.numel() / input.x_BCFHW.size(1);
-  if (!internal::fits_side_by_side(networks_.denoising_unet.config(), positions, device_))
+  if (options_.one_by_one ||
+      !internal::fits_side_by_side(networks_.denoising_unet.config(), positions, device_))
     return Prediction{forward(input), forward(blind)};
   Prediction prediction;
   internal::side_by_side([&](size_t half) {

@@ -56,7 +56,8 @@ struct SampleOptions {
   config::ContextJob context;
   config::BankDtype bank_dtype = config::BankDtype::Compute;
   config::MixedPrecision dtype = config::MixedPrecision::Fp32;  ///< autocast of the networks
-  int64_t chunk_frames = 8;                                     ///< frames per call of the pose guider
+  bool one_by_one = false;   ///< one forward pass at a time: units come from other ranks
+  int64_t chunk_frames = 8;  ///< frames per call of the pose guider
   /// The pose guider's features are kept between steps up to this size; what does not fit is computed again.
   int64_t pose_memory_bytes = int64_t{1} << 30;
   /// Called after every step with its index and the latents (C, F, H, W).

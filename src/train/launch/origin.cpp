@@ -98,9 +98,31 @@ Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
   return {};
 }
 
+/// By the manifests; -1 without one.
+int64_t newest_on_disk(const std::filesystem::path& checkpoints) {
+  for (const contract::CheckpointEntry& entry :
+       checkpoint::newest_first(contract::list_checkpoints(checkpoints)))
+    if (!entry.defect) return entry.step;
+  return -1;
+}
+
+/// Gives the memory up where the first rank sees a later step on disk.
+Status prefer_newer_disk(Ranks& ranks, const std::filesystem::path& checkpoints, Origin& origin) {
+  const int64_t mine = ranks.is_first() ? newest_on_disk(checkpoints) : -1;
+  ZT_TRY_ASSIGN(const auto on_disk, ranks.from_first({static_cast<double>(mine)}, "the newest checkpoint"));
+  if (on_disk.front() <= static_cast<double>(*origin.memory_step)) return {};
+  if (ranks.is_first())
+    log::info("train", fmt::format("the memory's newest step is {}, the disk's {:.0f}", *origin.memory_step,
+                                   on_disk.front()));
+  origin.memory_step.reset();
+  origin.holders.clear();
+  return {};
+}
+
 }  // namespace
 
-Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is_restart) {
+Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory,
+                               const std::filesystem::path& checkpoints, bool is_restart) {
   ZT_TRY_ASSIGN(const std::vector<HeldSteps> steps_by_rank, steps_of_all(ranks, memory));
   Origin origin{memory, {}, is_restart};
   for (const HeldSteps& steps_there : steps_by_rank) {
@@ -115,6 +137,7 @@ Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is
       }
     }
   }
+  if (origin.memory_step) ZT_TRY(prefer_newer_disk(ranks, checkpoints, origin));
   for (int64_t rank = 0; rank < std::ssize(origin.holders); ++rank) {
     if (origin.holders[static_cast<size_t>(rank)] == rank) continue;
     ZT_TRY(bring(ranks, memory, origin));  // for all that lack it

@@ -24,8 +24,10 @@ struct Origin {
   std::vector<int64_t> holders = {};
 };
 
-/// Agrees on the step; ranks that lack it get it from their holders. Errors: those of Ranks.
-Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory, bool is_restart);
+/// Agrees on the step; ranks that lack it get it from their holders. A checkpoint of a later step, by its
+/// manifest, is preferred: snapshots may be rarer than saves, or have stopped. Errors: those of Ranks.
+Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory,
+                               const std::filesystem::path& checkpoints, bool is_restart);
 
 /// The newest checkpoint that all ranks find whole, each its share of the files; nothing if there is none at
 /// all. Each rank looks into the run's folder for itself, and one whose host has an old view of it (NFS)

@@ -96,7 +96,7 @@ Agreed agree(const std::vector<Has>& by_rank, int64_t zero_stage = 1) {
       for (const int64_t step : by_rank[rank].own) EXPECT_TRUE(memory.own.keep(snapshot_of(step, owner), 1));
       for (const int64_t step : by_rank[rank].held) EXPECT_TRUE(memory.held.keep(snapshot_of(step, ward), 1));
       Ranks ranks = join(*store, static_cast<int>(rank), static_cast<int>(size), job);
-      const Origin origin = agree_on_origin(ranks, memory, /*is_restart=*/true).value();
+      const Origin origin = agree_on_origin(ranks, memory, "", /*is_restart=*/true).value();
       out.steps[rank] = origin.memory_step;
       if (rank == 0) out.holders = text_of_holders(origin.holders);
       if (!origin.memory_step) return;
@@ -221,9 +221,22 @@ TEST(AgreeOnOrigin, OfOneRankIsItsNewestStep) {
   checkpoint::Memory memory = files.open();
   Ranks alone;
 
-  EXPECT_EQ(agree_on_origin(alone, memory, true).value().memory_step, std::nullopt);
+  EXPECT_EQ(agree_on_origin(alone, memory, "", true).value().memory_step, std::nullopt);
   for (const int64_t step : {8, 9}) ASSERT_TRUE(memory.own.keep(snapshot_of(step, 0), 1));
-  EXPECT_EQ(agree_on_origin(alone, memory, true).value().memory_step, 9);
+  EXPECT_EQ(agree_on_origin(alone, memory, "", true).value().memory_step, 9);
+}
+
+TEST(AgreeOnOrigin, ALaterCheckpointIsPreferred) {
+  const test::TempFolder folder;
+  const Files files;
+  checkpoint::Memory memory = files.open();
+  Ranks alone;
+  for (const int64_t step : {8, 9}) ASSERT_TRUE(memory.own.keep(snapshot_of(step, 0), 1));
+
+  save(folder.path(), 9);
+  EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, 9);
+  save(folder.path(), 10);
+  EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, std::nullopt);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,8 @@
 namespace zt::train {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::string_view kSnapshotsWait = "whether to keep snapshots";
 
 /// Runs `work` on the first rank, where it may take long if it calls keep_waiting(), then on the others. An
@@ -53,6 +56,7 @@ Status open_data(Setup& setup) {
   ZT_TRY_ASSIGN(std::optional<data::ClipIndex> held_out, validation_clips(job));
   setup.validates_on_training_clips = !held_out;
   setup.validation_clips = std::move(held_out).value_or(setup.clips);
+  setup.cursor.data_set = data_set_number(setup.clips.digest);
   setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
   setup.load = data::load_options(job.data, setup.plan);
   if (!job.cache.enable) return {};
@@ -136,6 +140,35 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
   return networks;
 }
 
+/// From the scalars of `source`; whether they are of this data set. Errors: InvalidConfig if they are of
+/// another and the job does not accept that: their clips are positions, and so is the order of the samples.
+Result<bool> set_cursor(Setup& setup, const std::vector<params::StateScalar>& scalars,
+                        const std::string& source) {
+  ZT_TRY_ASSIGN(Cursor cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  const int64_t here = data_set_number(setup.clips.digest);
+  const bool is_of_it = cursor.data_set == 0 || cursor.data_set == here;
+  if (!is_of_it) {
+    const std::string what =
+        fmt::format("the data set ({} clips) is another than that of {}", setup.clips.clips.size(), source);
+    if (!setup.job.data.accept_change)
+      return fail(ErrorCode::InvalidConfig,
+                  what +
+                      ": put that one back; or go on with this one, its samples in an order of their own, "
+                      "with --set data.accept_change=true");
+    if (setup.ranks.is_first()) log::warn("train", what + ": data.accept_change lets the run go on with it");
+    cursor.clips = {};
+  }
+  cursor.data_set = here;
+  setup.cursor = std::move(cursor);
+  return is_of_it;
+}
+
+/// left-out.json names positions in the data set that it was written for.
+void put_left_out_aside(const contract::RunFolder& run) {
+  std::error_code none;  // there is seldom one
+  fs::rename(run.left_out(), run.path() / "left-out.of-other-data.json", none);
+}
+
 Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Found& found,
               const clock::Stopwatch& since_opened, Journal& journal) {
   for (const checkpoint::Refusal& refusal : found.refused) {
@@ -144,9 +177,10 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   }
   ZT_TRY(restore(setup.state, found.reader));
   ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
-  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
-  drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   setup.resumed_from = found.reader.folder().filename().string();
+  ZT_TRY_ASSIGN(const bool is_of_this_data, set_cursor(setup, scalars, setup.resumed_from));
+  if (!is_of_this_data && setup.ranks.is_first()) put_left_out_aside(run);
+  drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
     log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
   log::info("train", fmt::format("restored step {} from {}", setup.cursor.step, setup.resumed_from));
@@ -161,7 +195,7 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
   ZT_TRY_ASSIGN(const auto scalars, origin.memory.own.restore(step, state_tensors(setup.state)));
   ZT_TRY(set_scalars(setup.state, scalars));
   setup.state.optimizer->round_masters();
-  ZT_TRY_ASSIGN(setup.cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
+  ZT_TRY(set_cursor(setup, scalars, "the snapshot in memory"));
   for (params::Segment& segment : setup.state.networks.store->segments()) {  // of the step that was given up
     if (segment.placement.trainable) segment.kept_gradients().zero_();
     segment.touched = false;
@@ -263,8 +297,13 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   if (!origin.memory_step) {
     ZT_TRY_ASSIGN(found, open_together(setup.ranks, run.checkpoints()));
   } else if (!contract::list_checkpoints(run.checkpoints()).empty()) {
-    // Ranks that lived on are there already; the checkpoint only gives what is frozen.
-    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints()));
+    // A checkpoint only gives what is frozen; ranks that live on are not here. Without a whole one the
+    // networks start as the run did, and memory gives the rest.
+    auto opened = checkpoint::open_newest(run.checkpoints(), {.share = {.only_frozen = true}});
+    if (opened)
+      found = *std::move(opened);
+    else
+      log::warn("train", opened.error().text());
   }
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));

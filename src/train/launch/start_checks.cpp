@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/files/files.hpp"
 #include "config/paths.hpp"
 #include "models/encoder_shapes.hpp"
 #include "models/run_model.hpp"
@@ -41,7 +42,9 @@ int64_t most_frames(const config::TrainJob& job, const data::SamplePlanOptions& 
 Status check_disk(const Setup& setup, const contract::RunFolder& run, const params::ParamTable& table,
                   const prepare::EncoderShapes& encoders) {
   const config::TrainJob& job = setup.job;
-  std::vector<resources::Demand> demands = disk_demands(job, table);
+  const auto num_clips = static_cast<int64_t>(setup.clips.clips.size());
+  std::vector<resources::Demand> demands =
+      disk_demands(job, table, {num_clips, files::used_bytes(run.checkpoints())});
   if (!setup.cache) return resources::require_disk(run.path(), demands, kDiskAdvice);
   const resources::Demand entries = prepare::cache_demand(
       job.cache, encoders, setup.clips, setup.plan, most_frames(job, setup.plan), setup.cache->stats().bytes);

@@ -80,6 +80,20 @@ resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
           of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(on_this_host)};
 }
 
+/// Checkpoints that retention leaves, the one in the making aside.
+int64_t most_kept(const config::TrainJob& job, int64_t num_clips) {
+  const config::CheckpointJob& rules = job.checkpoint;
+  const int64_t steps = job.max_train_steps, every = rules.every_steps;
+  int64_t ends_of_passes = 0;
+  if (rules.every_epochs > 0)
+    ends_of_passes = num_clips > 0
+                         ? std::min(steps, steps * samples_per_step(job) / num_clips / rules.every_epochs)
+                         : steps;
+  const int64_t made = (every > 0 ? steps / every : 0) + ends_of_passes + 1;
+  return std::min(made, std::min(rules.keep_last, made) + std::min(rules.keep_best, made) +
+                            std::min(rules.keep_epochs, ends_of_passes));
+}
+
 }  // namespace
 
 std::vector<resources::Demand> state_demands(const config::TrainJob& job, const params::ParamTable& table) {
@@ -129,14 +143,18 @@ resources::Demand held_demand(const config::TrainJob& job, const params::ParamTa
   return two_of_all("the same in the memory of neighbours", job, table, counts);
 }
 
-std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table) {
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table,
+                                            const CheckpointsSoFar& so_far) {
   const ModelCosts costs = state_costs(job, table);
   const uint64_t one = checkpoint_bytes(job, costs);
-  const int64_t epochs = job.checkpoint.every_epochs > 0 ? job.checkpoint.keep_epochs : 0;
-  const auto kept = static_cast<uint64_t>(job.checkpoint.keep_last + job.checkpoint.keep_best + epochs + 1);
-  return {{fmt::format("{} checkpoints of {}", kept, text::bytes(one)), kept * one},
-          {"frozen weights, which they share", static_cast<uint64_t>(costs.frozen_bytes)},
-          {"samples, events and logs", kRoomForSamples}};
+  const auto kept = static_cast<uint64_t>(most_kept(job, so_far.num_clips) + 1);
+  const uint64_t all = kept * one + static_cast<uint64_t>(costs.frozen_bytes);
+  const std::string there =
+      so_far.held_bytes > 0 ? fmt::format(", less {} that are there", text::bytes(so_far.held_bytes)) : "";
+  return {
+      {fmt::format("{} checkpoints of {} and the frozen weights they share{}", kept, text::bytes(one), there),
+       all - std::min(all, so_far.held_bytes)},
+      {"samples, events and logs", kRoomForSamples}};
 }
 
 }  // namespace zt::train

@@ -39,8 +39,15 @@ resources::Demand snapshot_demand(const config::TrainJob& job, const params::Par
 /// What the copies take that neighbours hold of them, with checkpoint.memory_peer.
 resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table,
                               RankCounts counts);
-/// Checkpoints as retention keeps them, one in the making, and room for samples and logs.
-std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table);
+/// What the number and the cost of a run's checkpoints depend on beside its job.
+struct CheckpointsSoFar {
+  int64_t num_clips = 0;    ///< of a pass over the data; 0: unknown
+  uint64_t held_bytes = 0;  ///< what its checkpoints take already
+};
+/// Checkpoints as retention keeps them (never more than the steps can make), one in the making, and room for
+/// samples and logs: what of it is not on the disk yet.
+std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table,
+                                            const CheckpointsSoFar& so_far = {});
 
 inline constexpr const char* kMemoryAdvice =
     "lower data.train_bs, data.width, data.height or data.prefetch_batches, "

@@ -127,8 +127,28 @@ TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnc
   job.checkpoint.keep_best = 1;
   const auto table = models::declare_networks(published(1));
   const auto demands = disk_demands(job, table);
-  EXPECT_EQ(demands[0].bytes, 4 * 12 * 1'701'305'684ULL);
-  EXPECT_EQ(demands[1].bytes, 4 * 18'810'560ULL) << "ReferenceNet's up_blocks.3";
+  constexpr uint64_t kOne = 12 * 1'701'305'684ULL, kFrozen = 4 * 18'810'560ULL;  // ReferenceNet's up_blocks.3
+  EXPECT_EQ(demands[0].bytes, 4 * kOne + kFrozen);
+  // A run that goes on has some of it already.
+  EXPECT_EQ(disk_demands(job, table, {0, 2 * kOne + kFrozen})[0].bytes, 2 * kOne);
+  EXPECT_EQ(disk_demands(job, table, {0, 9 * kOne})[0].bytes, 0);
+}
+
+TEST(Budget, KeepingAllWantsDiskForAsManyCheckpointsAsTheStepsMake) {
+  config::TrainJob job;
+  job.checkpoint.keep_last = 1'000'000'000;
+  job.max_train_steps = 1000;
+  job.checkpoint.every_steps = 300;
+  const auto table = models::declare_networks(published(1));
+  const auto kept = [&](int64_t num_clips) {
+    return disk_demands(job, table, {num_clips, 0})[0].bytes / (12 * 1'701'305'684ULL);
+  };
+  EXPECT_EQ(kept(0), 5) << "300, 600, 900, 1000 and one in the making";
+  job.checkpoint.every_epochs = 1;
+  job.checkpoint.keep_epochs = 1'000'000'000;
+  job.data.train_bs = 2;
+  EXPECT_EQ(kept(500), 9) << "and four passes of 250 steps";
+  EXPECT_EQ(kept(0), 1005);
 }
 
 }  // namespace

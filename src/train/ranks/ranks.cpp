@@ -142,8 +142,18 @@ Status Ranks::walk(const std::function<void()>& pass, bool adds) {
 }
 
 Status Ranks::on_first(const std::function<Status()>& work) {
-  if (units_) return units_->lead(work);
-  return is_first() ? work() : Status();
+  // What is thrown ends the group: the others would meet this rank in another exchange.
+  const auto guarded = [&] {
+    try {
+      return work();
+    } catch (...) {
+      abandon();
+      throw;
+    }
+  };
+  if (shares_values()) return units_->lead(guarded);
+  if (is_first()) ZT_TRY(guarded());
+  return await_first();
 }
 
 dist::Traffic Ranks::traffic() const {

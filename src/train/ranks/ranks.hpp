@@ -74,7 +74,7 @@ class Ranks {
   /// empty pass. Throws what the pass throws.
   Status walk(const std::function<void()>& pass, bool adds);
   /// Runs `work` on the first rank, which may use all networks forward; the others bring their shards
-  /// meanwhile. Returns its status there.
+  /// meanwhile, or wait as in await_first(). Returns its status there. What it throws ends the group.
   Status on_first(const std::function<Status()>& work);
   /// Whether values are shared: forward passes need walk() or on_first().
   bool shares_values() const { return units_ && units_->shares_values(); }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <tuple>
 
@@ -266,6 +267,32 @@ TEST(Ranks, WaitForAFirstOneThatWorksForLongerThanAWaitMayTake) {
   second.join();
 
   for (const Status& status : {kept, there, waited}) EXPECT_TRUE(status) << status.error().text();
+}
+
+TEST(Ranks, WaitForTheFirstOnesWorkAndEndWithWhatItThrows) {
+  const auto store = rendezvous::Server::start({}).value();
+  config::ParallelJob job = job_of(1, 1).parallel;
+  job.timeout_s = 1;
+  Status waited, ended;
+  std::thread second([&] {
+    Ranks ranks = test::join_ranks(*store, 1, 2, job);
+    waited = ranks.on_first([] { return fail(ErrorCode::Internal, "not this rank's work"); });
+    ended = ranks.on_first([] { return Status(); });
+  });
+
+  Ranks first = test::join_ranks(*store, 0, 2, job);
+  const Status done = first.on_first([&]() -> Status {
+    for (const clock::Stopwatch watch; watch.seconds() < 1.3; std::this_thread::yield())
+      ZT_TRY(first.keep_waiting());
+    return {};
+  });
+  EXPECT_THROW((void)first.on_first([]() -> Status { throw std::bad_alloc(); }), std::bad_alloc);
+  second.join();
+
+  EXPECT_TRUE(done) << done.error().text();
+  EXPECT_TRUE(waited) << waited.error().text();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::PeerLost) << ended.error().text();
 }
 
 }  // namespace

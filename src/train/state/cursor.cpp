@@ -3,8 +3,11 @@
 #include "train/state/cursor.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "base/hash.hpp"
 
 namespace zt::train {
 namespace {
@@ -33,6 +36,7 @@ Status restore(diffusion::TimestepLosses& losses, const Scalars& scalars, const 
   return {};
 }
 
+constexpr const char* kDataSet = "train.data_set";
 constexpr std::string_view kSuspect = "train.suspect_clip.", kLeftOut = "train.left_out_clip.";
 
 /// Each clip is a scalar of its own, named by its number.
@@ -54,6 +58,11 @@ std::set<int64_t> clips_from(const Scalars& scalars, std::string_view prefix) {
 Cursor::Cursor(int64_t num_timesteps)
     : losses(std::min(kLossBuckets, num_timesteps), num_timesteps), loss(1, num_timesteps) {}
 
+int64_t data_set_number(std::string_view digest) {
+  if (digest.empty()) return 0;
+  return static_cast<int64_t>(hash::xxh64(std::as_bytes(std::span(digest)), /*seed=*/0) >> 1);
+}
+
 void drop_decay_of_other_cap(Cursor& cursor, double time_cap_s) {
   if (cursor.decay_cap_s == time_cap_s) return;
   cursor.early_decay.reset();
@@ -70,6 +79,7 @@ std::vector<params::StateScalar> to_scalars(const Cursor& cursor) {
       {"train.early_decay_end", cursor.early_decay ? cursor.early_decay->end : int64_t{0}},
       {"train.early_decay_cap_s", cursor.decay_cap_s},
   };
+  if (cursor.data_set != 0) scalars.push_back({kDataSet, cursor.data_set});
   append(scalars, "train.losses", cursor.losses);
   append(scalars, "train.loss", cursor.loss);
   append(scalars, kSuspect, cursor.clips.suspects);
@@ -90,6 +100,7 @@ Result<Cursor> cursor_from_scalars(const std::vector<params::StateScalar>& scala
   if (decay_end > 0) cursor.early_decay = optim::EarlyDecay{decay_start, decay_end};
   ZT_TRY(restore(cursor.losses, scalars, "train.losses"));
   ZT_TRY(restore(cursor.loss, scalars, "train.loss"));
+  if (const auto data_set = params::find_count(scalars, kDataSet)) cursor.data_set = *data_set;
   cursor.clips = {clips_from(scalars, kSuspect), clips_from(scalars, kLeftOut)};
   return cursor;
 }

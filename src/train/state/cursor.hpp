@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -29,9 +30,13 @@ struct Cursor {
   diffusion::TimestepLosses losses;                            ///< moving averages by timestep
   diffusion::TimestepLosses loss;                              ///< of all timesteps together
   ClipFaults clips;
+  int64_t data_set = 0;  ///< whose order next_sample and clips count in (data_set_number()); 0: unknown
 
   explicit Cursor(int64_t num_timesteps);
 };
+
+/// Of a data set's digest, as a scalar holds it: positive; 0 without one.
+int64_t data_set_number(std::string_view digest);
 
 /// Forgets a decay that was planned for another time cap than the run has now: the end is planned again.
 void drop_decay_of_other_cap(Cursor& cursor, double time_cap_s);
