@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,8 +24,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr uint64_t kSamples = 16;
-constexpr uint64_t kSampleBytes = 64 << 10;
+// Where a file is read, evenly from its start to its end; in its middle if that is one place. A file that has
+// no more than these bytes is read whole.
+struct Sampling {
+  uint64_t num_places = 0;
+  uint64_t bytes_per_place = 0;
+  uint64_t bytes() const { return num_places * bytes_per_place; }
+};
+constexpr Sampling kOfAVideo{16, 64 << 10};
+constexpr Sampling kOfAPicture{1, 4 << 10};
 
 // A file, or all pictures of a folder in order.
 Result<std::vector<fs::path>> files_of(const fs::path& path) {
@@ -33,23 +41,28 @@ Result<std::vector<fs::path>> files_of(const fs::path& path) {
   return std::vector{path};
 }
 
-Result<uint64_t> add_size(hash::Xxh128& sum, const fs::path& path) {
-  std::error_code error;
-  const uint64_t size = fs::file_size(path, error);
-  if (error) return fail(files::errno_error("look at", path, error.value()));
-  sum.update(fmt::format("{}\n", size));
-  return size;
+struct FileFacts {
+  uint64_t size = 0;
+  int64_t modified_ns = 0;  // since 1970
+};
+
+Result<FileFacts> facts_of(const fs::path& path) {
+  constexpr int64_t kNsPerSecond = 1'000'000'000;
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return fail(files::errno_error("look at", path, errno));
+  return FileFacts{static_cast<uint64_t>(facts.st_size),
+                   int64_t{facts.st_mtim.tv_sec} * kNsPerSecond + facts.st_mtim.tv_nsec};
 }
 
-// Bytes at `num_samples` places from the file's start to its end; all of a file that has no more.
-Status add_samples(hash::Xxh128& sum, const fs::path& path, uint64_t size, uint64_t num_samples) {
+Status add_samples(hash::Xxh128& sum, const fs::path& path, uint64_t size, const Sampling& sampling) {
   const auto file = files::Descriptor::open(path, O_RDONLY | O_NONBLOCK);
   if (!file) return fail(files::errno_error("open", path, errno));
-  std::vector<std::byte> block(kSampleBytes);
-  const uint64_t last = size - std::min(size, kSampleBytes);
-  const uint64_t steps = std::min(num_samples, (size + kSampleBytes - 1) / kSampleBytes);
-  for (uint64_t i = 0; i < steps; ++i) {
-    const uint64_t start = steps == 1 ? 0 : last * i / (steps - 1);
+  const uint64_t length = sampling.bytes_per_place;
+  std::vector<std::byte> block(length);
+  const uint64_t last = size - std::min(size, length);
+  const uint64_t places = std::min(sampling.num_places, (size + length - 1) / length);
+  for (uint64_t i = 0; i < places; ++i) {
+    const uint64_t start = places == 1 ? last / 2 : last * i / (places - 1);
     const ssize_t n = ::pread(file.get(), block.data(), block.size(), static_cast<off_t>(start));
     if (n < 0) return fail(files::errno_error("read", path, errno));
     sum.update(std::span(block).first(static_cast<size_t>(n)));
@@ -68,14 +81,19 @@ Result<std::string> content_digest(const fs::path& path) {
 
 Result<std::string> sampled_digest(const fs::path& path) {
   ZT_TRY_ASSIGN(const std::vector<fs::path> parts, files_of(path));
-  const uint64_t samples_per_part = parts.size() == 1 ? kSamples : 1;
-  const size_t stride = (parts.size() + kSamples - 1) / kSamples;
-  hash::Xxh128 sum;
+  std::error_code ignored;
+  const Sampling& sampling = fs::is_directory(path, ignored) ? kOfAPicture : kOfAVideo;
+  hash::Xxh128 bytes, times;
+  bool is_whole = true;
   for (size_t i = 0; i < parts.size(); ++i) {
-    ZT_TRY_ASSIGN(const uint64_t size, add_size(sum, parts[i]));
-    if (i % stride == 0) ZT_TRY(add_samples(sum, parts[i], size, samples_per_part));
+    ZT_TRY_ASSIGN(const FileFacts facts, facts_of(parts[i]));
+    bytes.update(fmt::format("{}\n", facts.size));
+    ZT_TRY(add_samples(bytes, parts[i], facts.size, sampling));
+    if (facts.size <= sampling.bytes()) continue;
+    is_whole = false;
+    times.update(fmt::format("{} {}\n", i, facts.modified_ns));
   }
-  return sum.hex();
+  return is_whole ? bytes.hex() : fmt::format("{}.{}", bytes.hex(), times.hex());
 }
 
 Status ContentCheck::check(const ClipIndex& index, size_t clip) {

@@ -17,8 +17,10 @@ namespace zt::data {
 Result<std::string> content_digest(const std::filesystem::path& path);
 
 /// Where reading all footage would keep a start waiting: XXH3-128 of a file's size and of its bytes at 16
-/// places of 64 KiB from its start to its end; of a folder, the sizes of all pictures and the first 64 KiB of
-/// 16 of them. The same wherever the footage lies and whenever it was written. Errors: those of reading.
+/// places of 64 KiB from its start to its end; of a folder, of every picture's size and the 4 KiB in its
+/// middle. If that leaves anything unread, a point and the XXH3-128 of the modification times (nanoseconds)
+/// of the files that were not read whole: one that is changed in place, where nothing is read, is another
+/// clip. The same wherever the footage lies. Errors: those of reading.
 Result<std::string> sampled_digest(const std::filesystem::path& path);
 
 /// Whether footage is still what the index says, asked once for each clip before it is decoded: what is made
