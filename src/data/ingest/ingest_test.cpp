@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -136,6 +137,18 @@ TEST_F(IngestTest, ASecondCallLooksOnlyAtWhatChanged) {
   EXPECT_EQ(reason(report.rejects, "c.mp4"), "too-short");
   EXPECT_EQ(clips().at(0), before.at(0));
   EXPECT_EQ(clips().at(1).num_frames, 11);
+}
+
+// Neither the folder's own time nor the picture's size tells.
+TEST_F(IngestTest, ASecondCallLooksAtAPictureThatWasReplacedInPlace) {
+  write_pictures("one/images", drifting_clip(64, 48, 10));
+  write_pictures("one/dwpose", poses(10));
+  run();
+  ASSERT_EQ(run().resumed, 1);
+  const fs::path picture = path("one/images/5.png");
+  fs::last_write_time(picture, fs::last_write_time(picture) + std::chrono::seconds(1));
+
+  EXPECT_EQ(run().resumed, 0);
 }
 
 TEST_F(IngestTest, ATornJournalLosesOnlyItsLastLine) {

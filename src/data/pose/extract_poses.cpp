@@ -18,6 +18,7 @@
 #include "base/signals.hpp"
 #include "data/internal/folder_walk.hpp"
 #include "data/internal/footage_demand.hpp"
+#include "data/internal/footage_stamp.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
 #include "data/sample/frame_source.hpp"
@@ -68,25 +69,12 @@ Result<std::vector<PoseTask>> tasks_of(const fs::path& input, const fs::path& st
   return tasks;
 }
 
-void add_file(std::string& text, const fs::path& path) {
-  std::error_code size_error, time_error;
-  const auto size = fs::file_size(path, size_error);
-  const auto changed = fs::last_write_time(path, time_error);
-  text += fmt::format("{} {}\n", size_error ? 0 : size, time_error ? 0 : changed.time_since_epoch().count());
-}
-
 // Of what the key-points of a video depend on. A video that was moved is the same one.
 std::string digest_of(const fs::path& video, const config::PoseJob& job) {
-  std::string text =
+  const std::string text =
       fmt::format("{} {} {} {} {} {} {} {}\n", job.models_dir, job.min_confidence, job.max_people,
-                  job.max_gap_frames, job.smoothing, job.hands, job.face, job.shot_threshold);
-  std::error_code ignored;
-  if (fs::is_directory(video, ignored)) {
-    if (const auto pictures = list_frames(video))
-      for (const fs::path& picture : *pictures) add_file(text, picture);
-  } else {
-    add_file(text, video);
-  }
+                  job.max_gap_frames, job.smoothing, job.hands, job.face, job.shot_threshold) +
+      internal::stamp_of(video);
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 

@@ -8,6 +8,7 @@
 #include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "base/text/text.hpp"
+#include "data/internal/footage_stamp.hpp"
 
 namespace zt::data::ingest_internal {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kJournalVersion = 2;
+constexpr int kJournalVersion = 3;
 
 json to_json(const std::vector<Finding>& findings) {
   json list = json::array();
@@ -48,26 +49,12 @@ std::string header(const std::string& job_digest) {
       .dump();
 }
 
-void add_file(std::string& text, const fs::path& path) {
-  std::error_code error;
-  text += path.string() + '\n';
-  if (fs::is_directory(path, error)) {
-    // A picture that is replaced in place changes neither the folder's time nor its length.
-    for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error))
-      text += std::to_string(hash::xxh64(it->path().string() + std::to_string(it->file_size(error)))) + '\n';
-  } else if (fs::exists(path, error)) {
-    text += std::to_string(fs::file_size(path, error)) + '\n';
-  }
-  const auto changed = fs::last_write_time(path, error);
-  text += error ? "-\n" : std::to_string(changed.time_since_epoch().count()) + '\n';
-}
-
 }  // namespace
 
 std::string stamp_of(const Candidate& c) {
   std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n", c.name, c.where, c.split, c.character, c.motion);
   for (const fs::path* path : {&c.video, &c.pose, &c.keypoints, &c.mask, &c.labels, &c.background})
-    add_file(text, *path);
+    text += path->string() + '\n' + internal::stamp_of(*path);
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 

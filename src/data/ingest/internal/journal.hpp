@@ -14,7 +14,8 @@
 
 namespace zt::data::ingest_internal {
 
-/// Digest of a candidate and of size and time of change of all its files: equal stamps, equal outcome.
+/// Digest of a candidate, of the paths of its files and of what internal::stamp_of() says of each: equal
+/// stamps, equal outcome.
 std::string stamp_of(const Candidate& candidate);
 
 /// Threads: find() from any, add() from one at a time.
