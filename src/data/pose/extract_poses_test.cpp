@@ -266,6 +266,7 @@ TEST_F(ExtractPoses, NamesAFolderThatCannotBeListedAndGoesOn) {
   const auto frames = FrameSource::open(plan->front().video);
   ASSERT_FALSE(frames);
   EXPECT_EQ(frames.error().code, ErrorCode::Permission);
+  EXPECT_THAT(frames.error().message, HasSubstr("cannot list folder")) << "it may hold anything";
 }
 
 TEST_F(ExtractPoses, FailsWhenEveryVideoFailsAndNamesThemAll) {

@@ -66,10 +66,10 @@ bool is_video_name(const fs::path& path) {
 Result<std::vector<fs::path>> list_frames(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator entries(folder, error);
-  if (error) return fail(files::errno_error("list the pictures of", folder, error.value()));
+  if (error) return fail(files::errno_error("list folder", folder, error.value()));
   std::vector<fs::path> found;
   for (; entries != fs::directory_iterator(); entries.increment(error)) {
-    if (error) return fail(files::errno_error("list the pictures of", folder, error.value()));
+    if (error) return fail(files::errno_error("list folder", folder, error.value()));
     if (is_picture(entries->path())) found.push_back(entries->path());
   }
   if (found.empty()) return fail(ErrorCode::NotFound, "no PNG, JPEG or WebP picture in " + folder.string());
