@@ -14,6 +14,7 @@
 #include "base/hash.hpp"
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
+#include "base/signals.hpp"
 #include "data/clip_index.hpp"
 #include "data/ingest/internal/candidate.hpp"
 #include "data/ingest/internal/examine.hpp"
@@ -92,13 +93,13 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
   std::atomic<bool> is_over = false;
   int64_t done = 0;
   parallel_for(total, threads, [&](size_t i) {
-    if (is_over) return;
+    if (is_over || signals::stop() != signals::Stop::None) return;
     const std::string stamp = stamp_of(found.candidates[i]);
     auto earlier = journal.find(ids[i], stamp);
     const bool is_known = earlier.has_value();
     Outcome outcome = is_known ? *std::move(earlier) : examine(found.candidates[i], ids[i], how);
     const std::lock_guard lock(mutex);
-    if (!is_known) {
+    if (!is_known && is_final(outcome)) {
       if (Status added = journal.add(ids[i], stamp, outcome); !added && !journal_error) {
         journal_error = std::move(added).error();
         is_over = true;
@@ -110,6 +111,9 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
     if (++done; progress) progress(done, static_cast<int64_t>(total), found.candidates[i].name);
   });
   if (journal_error) return fail(*std::move(journal_error));
+  if (signals::stop() != signals::Stop::None)
+    return fail(ErrorCode::Cancelled,
+                "stopped on request; the same command continues with the videos that are left");
   return examined;
 }
 
@@ -150,7 +154,9 @@ Status check_disk(const Discovery& found, const std::vector<std::string>& ids, c
 }
 
 Error strict_error(const Finding& reject) {
-  return {ErrorCode::Corrupt, fmt::format("{}: {}: {}", reject.what, reject.reason, reject.detail), {}};
+  return {reject.may_pass() ? reject.code : ErrorCode::Corrupt,
+          fmt::format("{}: {}: {}", reject.what, reject.reason, reject.detail),
+          {}};
 }
 
 IngestReport summarise(const config::IngestJob& job, Discovery found, Examined examined,

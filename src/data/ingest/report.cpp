@@ -37,6 +37,20 @@ nlohmann::ordered_json listed(const std::vector<Finding>& findings) {
 
 }  // namespace
 
+bool Finding::may_pass() const {
+  switch (code) {
+    case ErrorCode::Permission:
+    case ErrorCode::Unavailable:
+    case ErrorCode::Timeout:
+    case ErrorCode::Cancelled:
+    case ErrorCode::Exhausted:
+    case ErrorCode::Internal:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::map<std::string, int64_t> IngestReport::reasons() const {
   std::map<std::string, int64_t> counts;
   for (const Finding& reject : rejects) ++counts[reject.reason];

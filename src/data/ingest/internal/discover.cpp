@@ -77,7 +77,8 @@ bool is_pose_name(const fs::path& path) {
 std::vector<fs::directory_entry> entries_below(const fs::path& folder, Discovery& found) {
   internal::FolderWalk walk = internal::walk(folder);
   for (const internal::UnreadFolder& unread : walk.unread)
-    found.unread.push_back({unread.path.string(), reason_of(unread.error.code), unread.error.text()});
+    found.unread.push_back(
+        {unread.path.string(), reason_of(unread.error.code), unread.error.text(), unread.error.code});
   return std::move(walk.entries);
 }
 
@@ -142,8 +143,8 @@ MetaLists read_meta_lists(const fs::path& folder) {
     auto part = read_list(path);
     if (!part) {
       const bool is_damaged = part.error().code == ErrorCode::Corrupt;
-      lists.found.unread.push_back(
-          {path.string(), is_damaged ? "bad-list" : reason_of(part.error().code), part.error().text()});
+      lists.found.unread.push_back({path.string(), is_damaged ? "bad-list" : reason_of(part.error().code),
+                                    part.error().text(), part.error().code});
       if (!lists.first_error) lists.first_error = std::move(part).error();
       continue;
     }

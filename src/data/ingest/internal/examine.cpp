@@ -88,6 +88,9 @@ class Examiner {
   tl::unexpected<Finding> reject(std::string reason, std::string detail) const {
     return tl::make_unexpected(Finding{candidate_.where, std::move(reason), std::move(detail)});
   }
+  tl::unexpected<Finding> reject(std::string reason, const Error& error) const {
+    return tl::make_unexpected(Finding{candidate_.where, std::move(reason), error.text(), error.code});
+  }
   void remark(std::string reason, std::string detail) {
     outcome_.remarks.push_back({candidate_.where, std::move(reason), std::move(detail)});
   }
@@ -119,9 +122,7 @@ class Examiner {
     ZT_TRY(add_pose(clip));
     ZT_TRY(add_companion(candidate_.mask, "mask", clip.mask));
     ZT_TRY(add_companion(candidate_.labels, "labels", clip.labels));
-    std::error_code error;
-    if (!candidate_.background.empty() && !fs::exists(candidate_.background, error))
-      return reject("missing-file", "there is no background " + candidate_.background.string());
+    if (!candidate_.background.empty()) ZT_TRY(need_background());
     clip.background = stored(candidate_.background);
     clip.video = stored(candidate_.video);
     clip.split = candidate_.split;
@@ -140,6 +141,16 @@ class Examiner {
     if (num_frames == facts_.num_frames) return {};
     return reject("frame-count-mismatch",
                   fmt::format("the video has {} frames, its {} {}", facts_.num_frames, kind, num_frames));
+  }
+
+  // A folder that is closed to us does not say what is missing in it.
+  tl::expected<void, Finding> need_background() const {
+    const fs::path& path = candidate_.background;
+    if (files::is_absent(path)) return reject("missing-file", "there is no background " + path.string());
+    std::error_code error;
+    if (fs::exists(path, error)) return {};
+    const Error closed = files::errno_error("look at background", path, error.value());
+    return reject(reason_of(closed.code), closed);
   }
 
   tl::expected<void, Finding> add_companion(const fs::path& path, std::string_view kind,
@@ -167,8 +178,7 @@ class Examiner {
   }
 
   Checked<FramePoses> check_pose_video(ClipRecord& clip) {
-    std::error_code error;
-    if (!fs::exists(candidate_.pose, error))
+    if (files::is_absent(candidate_.pose))
       return reject("missing-pose", "there is no " + candidate_.pose.string());
     ZT_TRY_ASSIGN(const Facts facts, measure(candidate_.pose, {.decode = job_.verify_frames,
                                                                .find_figure = job_.verify_frames}));
@@ -185,10 +195,11 @@ class Examiner {
     return poses;
   }
 
-  Checked<FramePoses> check_keypoints(const Result<KeypointClip>& clip, std::string reason) const {
+  Checked<FramePoses> check_keypoints(const Result<KeypointClip>& clip, std::string_view reason) const {
     if (!clip) {
-      const bool is_missing = clip.error().code == ErrorCode::NotFound;
-      return reject(is_missing ? "missing-pose" : std::move(reason), clip.error().text());
+      const ErrorCode code = clip.error().code;
+      return reject(code == ErrorCode::NotFound ? "missing-pose" : reason_if_closed(code, reason),
+                    clip.error());
     }
     ZT_TRY(need_equal_length("key-points", static_cast<int64_t>(clip->frames.size())));
     FramePoses poses;
@@ -207,7 +218,7 @@ class Examiner {
     const fs::path path = how_.folder / "keypoints" / (id_ + ".jsonl");
     auto written = files::make_folders(path.parent_path());
     if (written) written = write_keypoints(path, *found);
-    if (!written) return reject("pose-failed", written.error().text());
+    if (!written) return reject("pose-failed", written.error());
     clip.keypoints = stored(path);
     return poses;
   }
@@ -262,6 +273,8 @@ class Examiner {
 };
 
 }  // namespace
+
+bool is_final(const Outcome& outcome) { return std::ranges::none_of(outcome.rejects, &Finding::may_pass); }
 
 Outcome examine(const Candidate& candidate, const std::string& id, const Examination& how) {
   return Examiner(candidate, id, how).run();

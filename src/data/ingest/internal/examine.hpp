@@ -25,6 +25,9 @@ struct Outcome {
   std::vector<Finding> remarks;
 };
 
+/// Whether the same files would have the same outcome again: nothing in it may pass.
+bool is_final(const Outcome& outcome);
+
 struct Examination {
   const config::IngestJob& job;
   std::filesystem::path folder;  ///< of the index: records are relative to it

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/files/files.hpp"
@@ -91,6 +92,11 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
 std::optional<Outcome> Journal::find(const std::string& id, const std::string& stamp) const {
   const auto it = entries_.find(id);
   if (it == entries_.end() || it->second.stamp != stamp) return std::nullopt;
+  // Key-points that this program found and somebody removed: only another search brings them back.
+  const auto is_gone = [&](const ClipRecord& clip) {
+    return !clip.keypoints.empty() && files::is_absent(path_.parent_path() / clip.keypoints);
+  };
+  if (std::ranges::any_of(it->second.outcome.clips, is_gone)) return std::nullopt;
   return it->second.outcome;
 }
 

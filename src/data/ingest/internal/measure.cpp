@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "base/hash.hpp"
 #include "data/content_digest.hpp"
@@ -24,8 +25,12 @@ tl::unexpected<Finding> reject(const fs::path& path, std::string reason, std::st
   return tl::make_unexpected(Finding{path.string(), std::move(reason), std::move(detail)});
 }
 
+tl::unexpected<Finding> reject(const fs::path& path, std::string reason, const Error& error) {
+  return tl::make_unexpected(Finding{path.string(), std::move(reason), error.text(), error.code});
+}
+
 tl::unexpected<Finding> reject(const fs::path& path, const Error& error) {
-  return reject(path, reason_of(error.code), error.text());
+  return reject(path, reason_of(error.code), error);
 }
 
 // Takes frames in order and keeps what is asked for.
@@ -91,6 +96,13 @@ bool must_decode(const MeasureOptions& options) {
   return options.decode || options.cut_threshold > 0 || options.find_figure;
 }
 
+// What a video whose pictures are not all there is rejected for. A disk that errs looks like a file that ends
+// early: reading all of its bytes tells them apart.
+tl::unexpected<Finding> reject_frames(const fs::path& path, std::string reason, std::string detail) {
+  if (const auto bytes = content_digest(path); !bytes) return reject(path, bytes.error());
+  return reject(path, std::move(reason), std::move(detail));
+}
+
 Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const MeasureOptions& options) {
   Facts facts;
   facts.num_frames = static_cast<int64_t>(files.size());
@@ -100,7 +112,8 @@ Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const Measur
   for (size_t i = 0; i < to_read; ++i) {
     const fs::path& file = files[i];
     const auto picture = image::read(file);
-    if (!picture) return reject(file, "corrupt-frames", picture.error().text());
+    if (!picture)
+      return reject(file, reason_if_closed(picture.error().code, "corrupt-frames"), picture.error());
     if (i == 0) {
       facts.width = picture->width;
       facts.height = picture->height;
@@ -124,7 +137,7 @@ Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, co
     if (!frame)
       return reject(
           path, frame.error().code == ErrorCode::Unsupported ? "size-changes" : reason_of(frame.error().code),
-          frame.error().text());
+          frame.error());
     if (!*frame) break;
     pace.add(reader.last_time_s());
     observer.add(**frame);
@@ -132,11 +145,12 @@ Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, co
   const media::ReadReport& report = reader.report();
   // First, because a file that ends early also ends in a damaged frame.
   if (report.is_truncated)
-    return reject(path, "truncated", fmt::format("the file ends early, after {} frames", report.frames));
+    return reject_frames(path, "truncated",
+                         fmt::format("the file ends early, after {} frames", report.frames));
   if (report.corrupt_frames > 0)
-    return reject(path, "corrupt-frames",
-                  fmt::format("{} of {} frames are damaged", report.corrupt_frames,
-                              report.frames + report.corrupt_frames));
+    return reject_frames(path, "corrupt-frames",
+                         fmt::format("{} of {} frames are damaged", report.corrupt_frames,
+                                     report.frames + report.corrupt_frames));
   facts.num_frames = report.frames;
   facts.is_decoded = true;
   facts.is_variable_rate = pace.is_variable();
@@ -163,13 +177,19 @@ std::string reason_of(ErrorCode code) {
   }
 }
 
+std::string reason_if_closed(ErrorCode code, std::string_view otherwise) {
+  const bool is_closed = code == ErrorCode::Permission || code == ErrorCode::Unavailable;
+  return is_closed ? reason_of(code) : std::string(otherwise);
+}
+
 Checked<Footage> Footage::open(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
     auto files = list_frames(path);
     if (!files)
-      return reject(path, files.error().code == ErrorCode::NotFound ? "no-frames" : "no-permission",
-                    files.error().text());
+      return reject(path,
+                    files.error().code == ErrorCode::NotFound ? "no-frames" : reason_of(files.error().code),
+                    files.error());
     return Footage(path, *std::move(files));
   }
   if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0 && !error)

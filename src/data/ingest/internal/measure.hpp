@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -68,5 +69,7 @@ Checked<std::string> digest(const std::filesystem::path& path);
 
 /// The stable word for a media or file error.
 std::string reason_of(ErrorCode code);
+/// That word where a file could not be opened or read; `otherwise` where something is wrong in it.
+std::string reason_if_closed(ErrorCode code, std::string_view otherwise);
 
 }  // namespace zt::data::ingest_internal
