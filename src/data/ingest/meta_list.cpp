@@ -15,6 +15,7 @@
 #include "base/parallel.hpp"
 #include "data/content_digest.hpp"
 #include "data/ingest/internal/candidate.hpp"
+#include "data/internal/whole_video.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -32,20 +33,34 @@ struct Look {
   media::Rational fps{0, 1};
 };
 
-// Of a video, frames as the container says, or by counting where it does not; of a folder of pictures, the
-// first one.
+// Whoever wrote the pictures and was stopped left the last one short, or of another size.
+Result<Look> look_at_pictures(const std::filesystem::path& folder) {
+  ZT_TRY_ASSIGN(const auto files, list_frames(folder));
+  ZT_TRY_ASSIGN(const image::Image first, image::read(files.front()));
+  ZT_TRY_ASSIGN(const image::Image last, image::read(files.back()));
+  if (first.width != last.width || first.height != last.height)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} is {} x {} pixels and {} is {} x {}", files.front().string(), first.width,
+                            first.height, files.back().string(), last.width, last.height));
+  return Look{first.width, first.height, static_cast<int64_t>(files.size())};
+}
+
+// Frames are counted as the container says, or one by one where it does not.
 Result<Look> look_at(const std::filesystem::path& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    ZT_TRY_ASSIGN(const auto files, list_frames(path));
-    ZT_TRY_ASSIGN(const image::Image first, image::read(files.front()));
-    return Look{first.width, first.height, static_cast<int64_t>(files.size())};
-  }
+  if (std::filesystem::is_directory(path, ignored)) return look_at_pictures(path);
   ZT_TRY_ASSIGN(media::VideoInfo info, media::probe(path));
-  if (info.num_frames <= 0) {
+  if (info.num_frames > 0) {
+    ZT_TRY(internal::require_end(path, info.num_frames));
+  } else {
     media::ProbeOptions options;
     options.count_frames = true;
     ZT_TRY_ASSIGN(info, media::probe(path, options));
+    media::ReadReport report;
+    report.frames = info.num_frames;
+    report.corrupt_frames = info.corrupt_frames;
+    report.is_truncated = info.is_truncated;
+    ZT_TRY(internal::require_whole(path, report));
   }
   return Look{info.width, info.height, info.num_frames, info.fps};
 }

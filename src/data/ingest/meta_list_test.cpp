@@ -119,6 +119,42 @@ TEST_F(MetaListTest, TakesFoldersOfPictures) {
   EXPECT_EQ(index->clips[0].pose_width, 32);
 }
 
+// They were taken at their header's word, and the training met the end when a sample drew it.
+TEST_F(MetaListTest, LeavesOutVideosAndPosesThatEndEarly) {
+  lists_.clear();
+  for (const char* name : {"cut.mp4", "cut_pose.mp4", "cut.mkv"}) {
+    const std::filesystem::path path = folder_ / name;
+    ASSERT_TRUE(media::write_video(path, test::drifting_clip(32, 32, 9), {.width = 32, .height = 32}));
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) * 7 / 10);
+  }
+  write("c_meta.json", "[" + entry("cut.mp4", "clip-0_pose.mp4") + "," + entry("clip-0.mp4", "cut_pose.mp4") +
+                           "," + entry("cut.mkv", "clip-0_pose.mp4") + "," +
+                           entry("clip-1.mp4", "clip-1_pose.mp4") + "]");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  ASSERT_EQ(index->clips.size(), 1U);
+  EXPECT_EQ(index->clips[0].id, "clip-000003");
+}
+
+TEST_F(MetaListTest, LeavesOutFoldersWhoseLastPictureIsTorn) {
+  lists_.clear();
+  for (const char* name : {"frames", "torn", "poses"}) {
+    std::filesystem::create_directory(folder_ / name);
+    for (int i = 0; i < 5; ++i)
+      ASSERT_TRUE(image::write_png(folder_ / name / (std::to_string(i) + ".png"), image::Image(32, 24)));
+  }
+  std::filesystem::resize_file(folder_ / "torn/4.png", 40);
+  write("c_meta.json", "[" + entry("torn", "poses") + "," + entry("frames", "poses") + "]");
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_TRUE(index) << index.error().text();
+  ASSERT_EQ(index->clips.size(), 1U);
+  EXPECT_EQ(index->clips[0].id, "clip-000001");
+}
+
 TEST_F(MetaListTest, LeavesOutAMaskOfAnotherLength) {
   lists_.clear();
   write("c_meta.json",

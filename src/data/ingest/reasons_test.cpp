@@ -136,6 +136,15 @@ TEST_F(IngestReasons, MaskOfAnotherLength) {
   EXPECT_EQ(reject_of("x.mp4"), "frame-count-mismatch");
 }
 
+// Masks are not decoded.
+TEST_F(IngestReasons, MaskCutShort) {
+  write_pair("x.mp4");
+  write_video("set_mask/x.mp4", drifting_clip(64, 48, 10));
+  fs::resize_file(path("set_mask/x.mp4"), fs::file_size(path("set_mask/x.mp4")) - 10);
+
+  EXPECT_EQ(reject_of("mask/x.mp4"), "truncated");
+}
+
 TEST_F(IngestReasons, ShotOfAFewFrames) {
   Pictures pictures = drifting_clip(64, 48, 10);
   for (int i = 0; i < 3; ++i) pictures.push_back(image::filled(64, 48, {250, 250, 250}));

@@ -12,6 +12,7 @@
 
 #include "base/signals.hpp"
 #include "data/internal/shots.hpp"
+#include "data/internal/whole_video.hpp"
 #include "data/pose/clean_track.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
@@ -33,6 +34,9 @@ class PictureStream {
       return PictureStream(std::move(files));
     }
     ZT_TRY_ASSIGN(auto reader, media::VideoReader::open(path));
+    // Before somebody is searched for hours in what will be refused.
+    const int64_t num_frames = reader.info().num_frames;
+    if (num_frames > 0) ZT_TRY(internal::require_end(path, num_frames));
     return PictureStream(std::move(reader));
   }
 
@@ -41,6 +45,12 @@ class PictureStream {
     const auto& files = std::get<Files>(source_);
     if (position_ == files.size()) return std::nullopt;
     return image::read(files[position_++]);
+  }
+
+  /// Of what was read. Errors: Corrupt if it lacked anything.
+  Status require_whole(const fs::path& path) const {
+    const auto* reader = std::get_if<media::VideoReader>(&source_);
+    return reader ? internal::require_whole(path, reader->report()) : Status();
   }
 
   media::Rational rate() const {
@@ -177,6 +187,7 @@ Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest&
     clip.height = picture->height;
     if (progress) progress(shots.num_frames());
   }
+  ZT_TRY(stream.require_whole(request.video));
   if (shots.num_frames() == 0 || shots.num_frames() < request.num_frames) {
     return fail(ErrorCode::Corrupt,
                 fmt::format("{} has only {} of the frames from {} on", request.video.string(),

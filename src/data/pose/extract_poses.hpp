@@ -63,13 +63,13 @@ ClipPoseOptions clip_pose_options(const config::PoseSearch& search);
 /// several are wanted.
 BlazePoseOptions blazepose_options(const config::PoseSearch& search);
 
-/// Works on several videos at a time, each on its own thread. A video that can't be used is reported and
-/// passed over (job.strict: ends the work). Each result appears whole or not at all, and what is complete is
-/// kept (unless the job says resume: false), so that an interrupted call can be repeated. Key-points that
-/// say they were made with other settings, or from a video that has changed, are made again; those that don't
-/// say (KeypointClip::made_from), because somebody else made them, are kept. Errors: those of
-/// plan_poses(); Cancelled after Ctrl-C; every failure, with the code of the first, if no video could be used
-/// or the job is strict.
+/// Works on several videos at a time, each on its own thread. A video that can't be used, also one that ends
+/// early or has damaged frames, is reported and passed over (job.strict: ends the work). Each result appears
+/// whole or not at all, and what is complete is kept (unless the job says resume: false), so that an
+/// interrupted call can be repeated. Key-points that say they were made with other settings, or from a video
+/// that has changed, are made again; those that don't say (KeypointClip::made_from), because somebody else
+/// made them, are kept. Errors: those of plan_poses(); Cancelled after Ctrl-C; every failure, with the code
+/// of the first, if no video could be used or the job is strict.
 Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,
                                  const PoseProgressCall& progress = {});
 

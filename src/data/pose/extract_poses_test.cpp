@@ -226,6 +226,32 @@ TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
   EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/good.jsonl"));
 }
 
+// They were searched as if they were whole, and ingest refused them afterwards.
+TEST_F(ExtractPoses, RefusesVideosThatEndEarlyOrAreDamaged) {
+  add_video("good.mp4");
+  add_video("cut.mp4", 20);
+  add_video("damaged.mp4", 200);
+  fs::resize_file(root() / "cut.mp4", fs::file_size(root() / "cut.mp4") * 6 / 10);
+  std::fstream damaged(root() / "damaged.mp4", std::ios::in | std::ios::out | std::ios::binary);
+  damaged.seekp(static_cast<std::streamoff>(fs::file_size(root() / "damaged.mp4") * 9 / 10));
+  damaged << std::string(200, '\xff');
+  damaged.close();
+  auto strict = job();
+  strict.strict = true;
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->failures.size(), 2U);
+  EXPECT_THAT(report->failures[0].error.message, HasSubstr("cut.mp4 ends early"));
+  EXPECT_THAT(report->failures[1].error.message, HasSubstr("frames of " + (root() / "damaged.mp4").string()));
+  EXPECT_FALSE(fs::exists(folder_ / "films_keypoints/cut.jsonl"));
+  EXPECT_FALSE(fs::exists(folder_ / "films_keypoints/damaged.jsonl"));
+  const auto refused = extract_poses(strict, factory());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::Corrupt);
+}
+
 // The kernel's ELOOP came out of the walk as an exception, and ended the program as a bug of ours.
 TEST_F(ExtractPoses, NamesALinkThatLeadsRoundInACircleAndGoesOn) {
   add_video("a.mp4");

@@ -13,6 +13,7 @@
 #include "base/hash.hpp"
 #include "data/content_digest.hpp"
 #include "data/internal/shots.hpp"
+#include "data/internal/whole_video.hpp"
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 
@@ -207,7 +208,11 @@ Checked<Facts> Footage::measure(const MeasureOptions& options) {
   facts.height = reader.info().height;
   facts.fps = reader.info().fps;
   facts.num_frames = reader.info().num_frames;
-  if (!must_decode(options) && facts.num_frames > 0) return facts;
+  if (!must_decode(options) && facts.num_frames > 0) {
+    const Status end = internal::require_end(path_, facts.num_frames);
+    if (!end) return reject(path_, reason_if_closed(end.error().code, "truncated"), end.error());
+    return facts;
+  }
   return decode_video(path_, reader, options, std::move(facts));
 }
 

@@ -25,7 +25,7 @@ template <class T>
 using Checked = tl::expected<T, Finding>;
 
 struct MeasureOptions {
-  bool decode = true;        ///< every frame; else the container's word for the number of frames
+  bool decode = true;        ///< every frame; else the container's word for them and a look at the file's end
   double cut_threshold = 0;  ///< look for shot changes; 0 = don't
   bool find_figure = false;  ///< of a pose video: where anything is drawn on the black
 };
