@@ -140,6 +140,7 @@ class Extraction {
     if (existing) {
       clip = std::move(*existing);
     } else {
+      ZT_TRY(require_places(task));
       ZT_TRY_ASSIGN(clip, estimate(task, num_threads));
       clip.made_from = digest;
       ZT_TRY(files::make_folders(task.keypoints.parent_path()));
@@ -152,6 +153,16 @@ class Extraction {
     std::error_code ignored;
     if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
     return write_preview(clip, job_, task.preview);
+  }
+
+  // Said before the search, which may take hours: a folder that is closed, or a name that is too long with
+  // what is added to the video's.
+  Status require_places(const PoseTask& task) const {
+    Status status = files::require_writable(task.keypoints);
+    if (status && job_.preview) status = files::require_writable(task.preview);
+    if (status) return {};
+    return fail(std::move(status).error().with(
+        "before looking for people: results are named after the video; rename it if that is too long"));
   }
 
   void count(bool is_kept, bool is_made_again) {

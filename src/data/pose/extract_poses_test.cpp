@@ -226,6 +226,21 @@ TEST_F(ExtractPoses, NamesABadVideoAndGoesOn) {
   EXPECT_TRUE(fs::exists(folder_ / "films_keypoints/good.jsonl"));
 }
 
+// It was said after the search, whose result was lost.
+TEST_F(ExtractPoses, SaysBeforeTheSearchThatAResultsNameIsTooLong) {
+  constexpr size_t kMostBytes = 255;
+  const std::string name = std::string(kMostBytes - 4, 'n') + ".mp4";
+  add_video("a.mp4");
+  fs::rename(root() / "a.mp4", root() / name);
+
+  const auto report = extract_poses(job(), factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::InvalidArgument);
+  EXPECT_THAT(report.error().message, AllOf(HasSubstr("too long"), HasSubstr("rename it")));
+  EXPECT_EQ(made_, 0);
+}
+
 // They were searched as if they were whole, and ingest refused them afterwards.
 TEST_F(ExtractPoses, RefusesVideosThatEndEarlyOrAreDamaged) {
   add_video("good.mp4");
