@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 TEST(ContentCheck, FootageThatWasReplacedIsRefusedUntilItIsBack) {
   const test::TempFolder folder;
   ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "one video"));
-  ClipIndex index{folder.path(), {ClipRecord()}, "", /*has_digests=*/true};
+  ClipIndex index{folder.path(), {ClipRecord()}, /*has_digests=*/true};
   index.clips[0].video = "a.mp4";
   index.clips[0].content = content_digest(folder / "a.mp4").value();
   ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "another"));
@@ -34,7 +34,7 @@ TEST(ContentCheck, FootageThatWasReplacedIsRefusedUntilItIsBack) {
 }
 
 TEST(ContentCheck, AnIndexWithoutDigestsPasses) {
-  ClipIndex index{"/nowhere", {ClipRecord()}, ""};
+  ClipIndex index{"/nowhere", {ClipRecord()}};
   EXPECT_TRUE(ContentCheck().check(index, 0));
 }
 

@@ -139,6 +139,23 @@ TEST_F(IngestTest, ASecondCallLooksOnlyAtWhatChanged) {
   EXPECT_EQ(clips().at(1).num_frames, 11);
 }
 
+TEST_F(IngestTest, ASecondOutputNamesTheSameData) {
+  write_pair("a.mp4");
+  write_pair("b.mp4");
+  run();
+  const auto digest = [&] { return read_index(ingest_folder(job_) / "index.jsonl")->digest(); };
+  const std::string before = digest();
+  job_.output = path("elsewhere/deep").string();
+  for (const char* name : {"a.mp4", "b.mp4"})
+    fs::last_write_time(path("set") / name, fs::file_time_type::clock::now());
+  run();
+  EXPECT_EQ(digest(), before);
+
+  write_pair("b.mp4", 11);
+  run();
+  EXPECT_NE(digest(), before);
+}
+
 // Neither the folder's own time nor the picture's size tells.
 TEST_F(IngestTest, ASecondCallLooksAtAPictureThatWasReplacedInPlace) {
   write_pictures("one/images", drifting_clip(64, 48, 10));

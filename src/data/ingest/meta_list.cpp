@@ -150,7 +150,7 @@ Result<ClipIndex> index_meta_lists(std::span<const std::filesystem::path> lists,
   std::error_code error;
   const auto root = std::filesystem::current_path(error);
   if (error) return fail(files::errno_error("find", "the working folder", error.value()));
-  return parse_index(format_index(clips), root);  // with the digest that such an index has
+  return parse_index(format_index(clips), root);  // so that it is held to what a file of them would be
 }
 
 }  // namespace zt::data

@@ -61,7 +61,7 @@ TEST_F(MetaListTest, BecomesAnIndexOfTheUsablePairs) {
   EXPECT_EQ(clip.fps(), 12);
   EXPECT_EQ(clip.split, "train");
   EXPECT_NE(clip.content, index->clips[0].content);
-  EXPECT_EQ(index->digest, index_meta_lists(lists_, 1)->digest);
+  EXPECT_EQ(index->digest(), index_meta_lists(lists_, 1)->digest());
 }
 
 TEST_F(MetaListTest, KeepsWhatOurOwnListsSayBeyondMoores) {
