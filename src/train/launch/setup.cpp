@@ -56,7 +56,7 @@ Status open_data(Setup& setup) {
   ZT_TRY_ASSIGN(std::optional<data::ClipIndex> held_out, validation_clips(job));
   setup.validates_on_training_clips = !held_out;
   setup.validation_clips = std::move(held_out).value_or(setup.clips);
-  setup.cursor.data_set = data_set_number(setup.clips.digest);
+  setup.cursor.data_set = data_set_number(setup.clips.digest());
   setup.plan = data::plan_options(job.data, job.stage, static_cast<uint64_t>(job.seed));
   setup.load = data::load_options(job.data, setup.plan);
   if (!job.cache.enable) return {};
@@ -145,7 +145,7 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
 Result<bool> set_cursor(Setup& setup, const std::vector<params::StateScalar>& scalars,
                         const std::string& source) {
   ZT_TRY_ASSIGN(Cursor cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
-  const int64_t here = data_set_number(setup.clips.digest);
+  const int64_t here = data_set_number(setup.clips.digest());
   const bool is_of_it = cursor.data_set == 0 || cursor.data_set == here;
   if (!is_of_it) {
     const std::string what =
