@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cmath>
 #include <fstream>
 #include <thread>
 
@@ -340,6 +342,12 @@ TEST(Parallel, RunsEveryIndexOnceAndRethrows) {
                               if (i == 5) throw std::runtime_error("x");
                             }),
                std::runtime_error);
+}
+
+TEST(Text, DurationsBeyondAllTimeAreSaidInWords) {
+  EXPECT_EQ(text::duration(std::chrono::duration<double>(7260)), "2 h 01 min");
+  for (const double s : {1e11, 1e300, double{HUGE_VAL}, double{NAN}})
+    EXPECT_EQ(text::duration(std::chrono::duration<double>(s)), "for ever") << s;
 }
 
 TEST(Text, NearestFindsATypoAndRefusesAStranger) {

@@ -10,7 +10,8 @@
 
 namespace zt::checkpoint {
 
-/// Used by the thread that writes; an implementation must outlive it.
+/// Threads: any; the one that writes, and who has to write or to call off a save
+/// itself. An implementation must outlive it.
 class Meeting {
  public:
   virtual ~Meeting() = default;

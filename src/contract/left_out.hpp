@@ -16,7 +16,7 @@ namespace zt::contract {
 
 struct LeftOutClip {
   static constexpr int kVersion = 1;
-  int64_t clip = 0;  ///< position in the index
+  int64_t clip = 0;  ///< position among the clips of data.splits
   std::string why;   ///< for people
 };
 

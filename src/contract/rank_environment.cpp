@@ -62,6 +62,7 @@ Result<std::optional<EnvironmentPlace>> place_of_torch(const Variables& variable
   ZT_TRY_ASSIGN(const auto local_rank, variables.number("LOCAL_RANK", 0, kMaxRanks - 1));
   ZT_TRY_ASSIGN(const auto local_ranks, variables.number("LOCAL_WORLD_SIZE", 1, kMaxRanks));
   if (local_ranks > ranks) return variables.contradiction("LOCAL_WORLD_SIZE", "WORLD_SIZE");
+  if (local_rank > rank) return variables.contradiction("LOCAL_RANK", "RANK");
   if (local_rank && local_ranks && local_rank >= local_ranks)
     return variables.contradiction("LOCAL_RANK", "LOCAL_WORLD_SIZE");
   ZT_TRY(variables.number("MASTER_PORT", 0, std::numeric_limits<uint16_t>::max()));

@@ -15,6 +15,7 @@
 #include "base/text/random_hex.hpp"
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/internal/append_file.hpp"
 #include "contract/internal/json_number.hpp"
 #include "contract/internal/launch_numbers.hpp"
@@ -115,6 +116,7 @@ std::string to_json(const Identity& i) {
                                  {"created_at", i.created_at},
                                  {"folder", i.folder},
                                  {"run_yaml_sum", i.run_yaml_sum},
+                                 {"is_import", i.is_import},
                                  {"environment", i.environment}};
   return j.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -137,6 +139,7 @@ Result<Identity> parse_identity(std::string_view text) {
     i.created_at = j.at("created_at");
     i.folder = j.value("folder", "");
     i.run_yaml_sum = j.value("run_yaml_sum", "");
+    i.is_import = j.value("is_import", false);
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
     if (!is_run_id(i.run_id, i.name))
       return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {} is no run_id of a run named {}",
@@ -165,6 +168,7 @@ Result<RunFolder> RunFolder::create(const CreateRun& options) {
                     .code_version = options.code_version,
                     .created_at = clock::utc_now(),
                     .run_yaml_sum = sum_of(options.run_yaml),
+                    .is_import = options.is_import,
                     .environment = options.environment};
   const fs::path folder = options.runs_folder / identity.run_id;
   std::error_code unknown_place;
@@ -218,6 +222,15 @@ Status RunFolder::check_run_yaml() const {
       fmt::format("{} is not the file that the run {} was made with: put that one back, or start a new "
                   "run with this one (`zoetrope train --config`)",
                   run_yaml().string(), identity_.run_id));
+}
+
+Status RunFolder::check_import() const {
+  if (!identity_.is_import || !list_checkpoints(checkpoints()).empty()) return {};
+  return fail(
+      ErrorCode::NotFound,
+      fmt::format("the run {} was imported and has no checkpoint: the import did not come to its end. "
+                  "Remove {} and import again",
+                  identity_.run_id, path_.string()));
 }
 
 Result<files::Lock> RunFolder::lock() const {

@@ -32,6 +32,7 @@ struct Identity {
   std::string created_at;         ///< UTC, ISO 8601
   std::string folder = {};        ///< absolute path it was made at; empty in runs of older programs
   std::string run_yaml_sum = {};  ///< XXH3-128 of that file; empty in runs of older programs
+  bool is_import = false;         ///< its first checkpoint is other programs' weights
   std::map<std::string, std::string> environment;  ///< host, kernel, CPU, cores, memory...
 };
 
@@ -48,6 +49,7 @@ struct CreateRun {
   std::string parent = {};
   std::string code_version = {};
   std::map<std::string, std::string> environment = {};
+  bool is_import = false;
 };
 
 /// One launch of a run. Its number is the generation of everything that launch writes.
@@ -108,6 +110,9 @@ class RunFolder {
   /// Whether run.yaml is the one that the run was made with. Errors: Corrupt for another, and those of
   /// files::read.
   Status check_run_yaml() const;
+  /// Whether an import that made the run came to its end: without its checkpoint the run would train from its
+  /// start, and call it a resume. Errors: NotFound.
+  Status check_import() const;
 
  private:
   RunFolder(std::filesystem::path path, Identity identity)

@@ -252,6 +252,14 @@ TEST(RunFolder, AttemptsAreNumberedFromOneWithoutReuse) {
   EXPECT_EQ(run.attempt(2).error().code, ErrorCode::NotFound);
 }
 
+TEST(RunFolder, AnImportThatDidNotEndTrainsNothing) {
+  const test::TempFolder runs;
+  const RunFolder run =
+      RunFolder::create({.runs_folder = runs.path(), .name = "alpha", .is_import = true}).value();
+  EXPECT_EQ(RunFolder::open(run.path())->check_import().error().code, ErrorCode::NotFound);
+  EXPECT_TRUE(make_run(runs.path(), "beta").check_import());
+}
+
 TEST(RunFolder, AnAttemptOfARunThatIsGoneDoesNotMakeItsFolderAgain) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");

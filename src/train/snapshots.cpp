@@ -52,7 +52,7 @@ void Snapshots::drop_later() {
 
 void Snapshots::await() {
   if (!copies_.is_on()) return;
-  setup_.ranks.wait_beside_groups("snapshots of neighbours");
+  setup_.ranks.note_wait("snapshots of neighbours");
   const Status copied = copies_.await();
   if (copied) return;
   if (copied.error().code == ErrorCode::Corrupt)

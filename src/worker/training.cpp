@@ -19,7 +19,6 @@
 #include "tensor/device.hpp"
 #include "tensor/parallel.hpp"
 #include "train/launch/left_out.hpp"
-#include "train/launch/run_plan.hpp"
 #include "train/loop.hpp"
 #include "train/pass/run_rules.hpp"
 #include "worker/attempt_events.hpp"
@@ -47,6 +46,7 @@ void say_ready(const train::Setup& setup, double seconds, train::Journal& journa
 
 Status Training::open() {
   if (memory_) return {};
+  ZT_TRY(run_.check_import());
   ZT_TRY_ASSIGN(const auto file, run_.config_file(launch_.attempt.generation));
   ZT_TRY_ASSIGN(job_, config::thaw_run(file, {run_.identity().folder, run_.path()}));
   ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
@@ -110,10 +110,6 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   ZT_TRY(set_up(std::move(ranks), journal));
   ZT_TRY(train::leave_out_deadly_clips(*setup_, run_));
   journal.event(started(*setup_));
-  if (launch_.rank == 0 && !is_restart_) {
-    ZT_TRY_ASSIGN(const std::string plan, train::launch_plan(*setup_));
-    log::info("train", plan);
-  }
   say_ready(*setup_, watch.seconds(), journal);
   train::Loop loop(setup_, run_, *memory_, launch_.attempt.generation, journal,
                    [] { return signals::stop() != signals::Stop::None; });

@@ -141,6 +141,8 @@ std::string bytes(uint64_t n) {
 
 std::string duration(std::chrono::duration<double> d) {
   const double s = d.count();
+  constexpr double kEver = 1e11;  // some thousand years
+  if (!(s < kEver)) return "for ever";
   if (s < 1) return fmt::format("{:.0f} ms", s * 1e3);
   if (s < 120) return fmt::format("{:.1f} s", s);
   const auto whole = static_cast<int64_t>(s);

@@ -77,15 +77,20 @@ RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, 
   const auto is_over = [&](Time then) { return now - then >= rules_.window; };
   std::erase_if(granted_, is_over);
   std::erase_if(hosts_lost_, [&](const auto& loss) { return is_over(loss.second); });
-  std::erase_if(seen_, [&](const auto& end) { return is_over(end.second); });
+  std::erase_if(seen_, [&](const auto& end) { return is_over(end.second.time); });
   std::erase_if(crashes_, [&](const auto& crash) { return is_over(crash.time); });
   std::string repeated;
+  for (const RankFailure& failure : failures) furthest_ = std::max(furthest_, failure.step);
   for (const RankFailure& failure : failures) {
     if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
     if (failure.is_host_lost) continue;  // that it is away again says nothing of the run
     const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
                               failure.position};
-    if (!seen_.emplace(signature, now).second)
+    const auto [seen, is_new] = seen_.try_emplace(signature, Seen{now, furthest_});
+    // The run has come further in between: then it gets past that place.
+    const bool is_stuck = !is_new && seen->second.furthest == furthest_;
+    seen->second = {now, furthest_};
+    if (is_stuck)
       repeated = fmt::format("rank {} has ended by {} {} for the second time: it would again", failure.rank,
                              failure.exit.text(), failure.position);
   }

@@ -32,6 +32,7 @@ struct RankFailure {
   bool is_host_lost = false;                      ///< with its host, which may be back
   bool has_hung = false;                          ///< and was killed for it
   std::set<contract::SampleInHand> samples = {};  ///< that it had in hand; in a training alone
+  int64_t step = -1;                              ///< that it had done; -1 while loading
 };
 
 /// Samples that a rank had in hand both times that it crashed or hung.
@@ -68,6 +69,10 @@ class RestartPolicy {
  private:
   /// Rank, how it ended (numbers in words don't count), where.
   using Signature = std::tuple<int, int, std::string, std::string>;
+  struct Seen {
+    Time time;
+    int64_t furthest;  ///< step that any end had come to by then
+  };
   struct Crash {
     int rank;
     Time time;
@@ -76,7 +81,8 @@ class RestartPolicy {
   std::vector<DeadlySamples> find_deadly(const std::vector<RankFailure>& failures, Time now);
   RestartRules rules_;
   std::vector<Time> granted_;
-  std::map<Signature, Time> seen_;                ///< in the window: when
+  std::map<Signature, Seen> seen_;                ///< in the window: the last
+  int64_t furthest_ = -1;                         ///< step that any end came to
   std::vector<std::pair<int, Time>> hosts_lost_;  ///< in the window: a rank of the host, when
   std::vector<Crash> crashes_;                    ///< in the window: own doing, with samples in hand
   std::set<contract::SampleInHand> left_out_;     ///< found deadly before

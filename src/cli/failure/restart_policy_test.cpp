@@ -72,6 +72,18 @@ RankFailure crashed(int rank, int step, std::set<contract::SampleInHand> samples
   return failure;
 }
 
+TEST(RestartPolicy, SameEndAfterTheRunHasComeFurtherIsNotTheSecond) {
+  RestartPolicy policy({.max_restarts = 9});
+  const RankFailure loading{1, {-1, SIGKILL}, "", "while loading"};
+  RankFailure later = killed(0, 7);
+  later.step = 7;
+
+  EXPECT_TRUE(policy.decide({loading}, kStart).restarts);
+  EXPECT_TRUE(policy.decide({later}, kStart + 1min).restarts);
+  EXPECT_TRUE(policy.decide({loading}, kStart + 2min).restarts);
+  EXPECT_FALSE(policy.decide({loading}, kStart + 3min).restarts) << "no further since";
+}
+
 TEST(RestartPolicy, SamplesInHandAtTwoCrashesAreDeadly) {
   RestartPolicy policy({.max_restarts = 9});
   EXPECT_TRUE(policy.decide({crashed(1, 5, {{10, 3}, {11, 4}})}, kStart).deadly.empty());

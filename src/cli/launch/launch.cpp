@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/error_policy.hpp"
 #include "base/files/files.hpp"
 #include "base/text/random_hex.hpp"
 #include "cli/launch/environment.hpp"
@@ -194,7 +195,7 @@ Status check_places(const RankPlaces& places) {
   return {};
 }
 
-Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved) {
+Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved, bool is_import) {
   const config::TrainJob& job = resolved.job;
   contract::CreateRun options;
   if (!job.model.stage1_run.empty()) {
@@ -208,6 +209,7 @@ Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>&
   options.kind = fmt::format("stage{}", job.stage);
   options.code_version = code_version();
   options.environment = environment();
+  options.is_import = is_import;
   return contract::RunFolder::create(options);
 }
 
@@ -240,7 +242,8 @@ Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   std::error_code ignored;
   if (!end || (end->code != contract::kExitOk && end->has_said)) fs::remove_all(run.path(), ignored);
   ZT_TRY(end);
-  return end->code;
+  // A stop saves nothing here that could go on.
+  return end->code == kExitResumable ? policy(ErrorCode::Cancelled).exit_code : end->code;
 }
 
 void print_results(const WorkerEnd& end, bool as_json,

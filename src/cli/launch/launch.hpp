@@ -31,9 +31,10 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved);
 /// Errors: those of find_worker(); Unsupported where the device is CUDA's and there is no driver.
 Status check_worker(const std::string& device);
 
-/// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. Errors: those of the
-/// file system.
-Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved);
+/// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. `is_import`: for
+/// launch_import(). Errors: those of the file system.
+Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved,
+                                       bool is_import = false);
 
 /// Where the worker processes run that train a run together.
 struct RankPlaces {

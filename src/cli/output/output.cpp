@@ -11,11 +11,20 @@
 
 namespace zt::cli {
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+namespace {
+bool is_pipe_closed = false;  // whoever read the results has had enough of them
+}
+
+void print(std::string_view text) {
+  const std::string shown = text::visible(text);
+  errno = 0;
+  if (std::fwrite(shown.data(), 1, shown.size(), stdout) < shown.size() && errno == EPIPE)
+    is_pipe_closed = true;
+}
 
 void note(std::string_view line) {
   std::fflush(stdout);  // a terminal shows both: keep their order
-  const std::string text = std::string(line) + "\n";
+  const std::string text = text::visible(line) + "\n";
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
@@ -34,7 +43,7 @@ void print_hint(ErrorCode code) {
 int finish_output(int code) {
   errno = 0;
   const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
-  if (!is_lost || errno == EPIPE) return code;
+  if (!is_lost || errno == EPIPE || is_pipe_closed) return code;
   note("zoetrope: error: the output could not be written completely");
   return code == 0 ? 1 : code;
 }

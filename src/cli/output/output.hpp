@@ -11,9 +11,9 @@
 
 namespace zt::cli {
 
-/// Results, as they are, to stdout.
+/// Results to stdout. What files and names bring in can give a terminal no orders (text::visible()).
 void print(std::string_view text);
-/// One line for the person, to stderr.
+/// One line for the person, to stderr; as print().
 void note(std::string_view line);
 /// "zoetrope: error: ..." and its hint, to stderr.
 void print_error(const Error& error);

@@ -3,6 +3,7 @@
 #include "cli/ranks/rank_group.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 #include "base/error_policy.hpp"
@@ -14,6 +15,17 @@ bool is_failure(const process::Exit& exit) {
   return exit.signal != 0 || (exit.code != 0 && exit.code != kExitResumable);
 }
 
+namespace {
+
+/// What an end says of why the group ended: a rank that lost another says the least; one that was given up
+/// for a later launch less than a rank that was lost.
+int weight(const process::Exit& exit) {
+  if (is_consequence(exit)) return 0;
+  return exit.signal == 0 && contract::error_of_exit(exit.code) == ErrorCode::Superseded ? 1 : 2;
+}
+
+}  // namespace
+
 bool is_consequence(const process::Exit& exit) {
   return exit.signal == 0 && contract::error_of_exit(exit.code) == ErrorCode::PeerLost;
 }
@@ -23,9 +35,10 @@ bool RankGroup::have_all_ended() const {
 }
 
 void RankGroup::note_end(size_t rank, RankEnd end) {
-  // Ranks that end together: one that only lost another is not the cause.
+  // Ranks that end together: one that only lost another is not the cause, nor one that end_within() killed.
+  const bool is_killed_here = end.exit.signal == SIGKILL && is_overdue();
   const bool is_first =
-      !failed_first_ || (is_consequence(ends_[*failed_first_]->exit) && !is_consequence(end.exit));
+      !failed_first_ || (weight(end.exit) > weight(ends_[*failed_first_]->exit) && !is_killed_here);
   if (is_failure(end.exit) && is_first) failed_first_ = rank;
   ends_[rank] = std::move(end);
 }

@@ -185,6 +185,7 @@ RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
       .position = is_loading(words) ? "while loading" : fmt::format("after step {}", words->step),
       .is_host_lost = end.is_host_lost,
       .has_hung = end.has_hung};
+  if (!is_loading(words)) failure.step = words->step;
   if (words) failure.samples = contract::read_samples_in_hand(page);
   if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
   return failure;

@@ -153,6 +153,14 @@ TEST_F(RecoveryTest, ARankThatAnotherLauncherHasSupersededIsNotStartedAgain) {
   EXPECT_THAT(workers_.started, IsEmpty());
 }
 
+TEST_F(RecoveryTest, OneThatWasGivenUpForALaterLaunchIsNotTheCause) {
+  workers_.leave(1, policy(ErrorCode::PeerLost).exit_code);
+  workers_.leave(0, policy(ErrorCode::Superseded).exit_code);
+  EXPECT_EQ(workers_.end(/*saved=*/false).rank, 0);
+  workers_.kill(1);
+  EXPECT_EQ(workers_.end(/*saved=*/false).rank, 1);
+}
+
 // The other died at the very start, and the launch that followed was news to this one before it had its page.
 TEST_F(RecoveryTest, ARankThatHasSaidNothingYetIsLeftBehind) {
   Recovery recovery(session_);

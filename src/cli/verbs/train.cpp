@@ -125,6 +125,7 @@ Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t gene
   Frozen own{std::move(file), {run.identity().folder, run.path()}, {}};
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
   ZT_TRY(run.check_run_yaml());
+  ZT_TRY(run.check_import());
   if (own.file == run.run_yaml()) return own;
   ZT_TRY_ASSIGN(const config::TrainJob first, config::thaw_run(run.run_yaml(), own.places));
   if (const Status change = config::check_resume(first, own.job, config::Paths::Ignored); !change)

@@ -93,7 +93,7 @@ std::optional<Progress> read_progress(const std::filesystem::path& path);
 /// A sample that a rank is reading or training on.
 struct SampleInHand {
   uint64_t number = 0;      ///< global
-  int64_t clip = 0;         ///< position in the index
+  int64_t clip = 0;         ///< position among the clips of data.splits
   bool is_in_step = false;  ///< trained on; else a thread reads it
   auto operator<=>(const SampleInHand&) const = default;
 };

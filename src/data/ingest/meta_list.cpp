@@ -127,7 +127,10 @@ Result<ClipRecord> probe_clip(const Candidate& candidate, size_t number) {
 Result<ClipIndex> index_meta_lists(std::span<const std::filesystem::path> lists, size_t num_threads) {
   std::vector<Candidate> candidates;
   for (const auto& list : lists) {
-    ZT_TRY_ASSIGN(ingest_internal::Discovery found, ingest_internal::read_list(list));
+    Result<ingest_internal::Discovery> read = ingest_internal::read_list(list);
+    // A worker that is started again would find it as it is.
+    if (!read && read.error().code == ErrorCode::Corrupt) read.error().code = ErrorCode::InvalidConfig;
+    ZT_TRY_ASSIGN(ingest_internal::Discovery found, std::move(read));
     for (const Finding& reject : found.rejects)
       log::warn("data", fmt::format("entry={} is left out: {}", reject.what, reject.detail));
     std::move(found.candidates.begin(), found.candidates.end(), std::back_inserter(candidates));

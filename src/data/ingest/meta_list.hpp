@@ -16,9 +16,9 @@ namespace zt::data {
 /// paths are read as `data ingest` reads them; videos may be folders of pictures. Frames are counted as the
 /// container or the header of the key-points says. An entry of which a part can't be opened or ends early
 /// (docs/formats/ingest.md), that has neither pose video nor key-points, or whose lengths differ is named in
-/// the log and left out. Paths are relative to
-/// the working folder. `content` is a sampled_digest(), where an index that `data ingest` made has one of all
-/// bytes. Errors: those of reading the lists; InvalidArgument if no entry is usable.
+/// the log and left out. Paths are relative to the working folder. `content` is a sampled_digest(), where an
+/// index that `data ingest` made has one of all bytes. Errors: those of reading the lists, InvalidConfig for
+/// what is no list; InvalidArgument if no entry is usable.
 Result<ClipIndex> index_meta_lists(std::span<const std::filesystem::path> lists, size_t num_threads);
 
 }  // namespace zt::data

@@ -78,6 +78,12 @@ TEST_F(MetaListTest, KeepsWhatOurOwnListsSayBeyondMoores) {
   EXPECT_EQ(index->clips[0].pose_width, 0);
 }
 
+TEST_F(MetaListTest, WhatIsNoListIsTheConfigurationsFault) {
+  lists_.clear();
+  write("no_meta.json", "{}");
+  EXPECT_EQ(index_meta_lists(lists_, 1).error().code, ErrorCode::InvalidConfig) << "no restart mends it";
+}
+
 // They were taken unseen, and the training failed at the first sample that drew them.
 TEST_F(MetaListTest, LeavesOutKeypointsThatAreMissingShortOrDamaged) {
   lists_.clear();

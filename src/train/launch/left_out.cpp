@@ -21,16 +21,24 @@ constexpr size_t kMostClips = 256;
 Status leave_out_deadly_clips(Setup& setup, const contract::RunFolder& run) {
   std::vector<double> told;
   Status is_read;
+  int64_t num_ignored = 0;
   if (setup.ranks.is_first()) {
     if (const auto listed = contract::read_left_out(run.left_out())) {
       for (const contract::LeftOutClip& one : *listed) {
         if (one.clip < 0 || one.clip >= static_cast<int64_t>(setup.clips.clips.size()) ||
-            told.size() == kMostClips)
+            told.size() == kMostClips) {
+          ++num_ignored;
           continue;
+        }
         told.push_back(static_cast<double>(one.clip));
         log::warn("train", fmt::format("no samples are taken from clip {} ({}): {}", one.clip,
                                        setup.clips.clips[static_cast<size_t>(one.clip)].video, one.why));
       }
+      if (num_ignored > 0)
+        log::warn(
+            "train",
+            fmt::format("{} entries of {} are ignored: there is no such clip, or {} others are left out",
+                        num_ignored, run.left_out().string(), kMostClips));
     } else {
       is_read = fail(listed.error());
     }

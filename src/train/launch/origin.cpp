@@ -87,7 +87,7 @@ Status fetch(Ranks& ranks, checkpoint::Memory& memory, const Origin& origin, clo
 
 /// Brings the step to those that lack it. One that could not be brought makes all start from disk.
 Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
-  ranks.wait_beside_groups("snapshots of neighbours");
+  ranks.note_wait("snapshots of neighbours");
   const Status fetched = fetch(ranks, memory, origin, ranks.deadline());
   if (!fetched) log::warn("train", "no snapshot from a neighbour's memory: " + fetched.error().text());
   ZT_TRY_ASSIGN(const bool have_all, ranks.all_agree(fetched.has_value(), "snapshots of neighbours"));

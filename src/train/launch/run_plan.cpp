@@ -10,6 +10,7 @@
 #include "base/text/text.hpp"
 #include "config/meaning/unit_sharing.hpp"
 #include "models/encoder_shapes.hpp"
+#include "models/run_model.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/plan/plan.hpp"
 #include "train/plan/unit_policy.hpp"
@@ -101,6 +102,39 @@ json to_json(const Plan& plan, const config::TrainJob& job) {
           {"units", units_json(plan.costs.units, job.parallel, plan.ranks)}};
 }
 
+std::string size_text(double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); }
+
+/// What a rank holds, the terms that are not 0.
+std::string terms_text(const RankMemory& memory) {
+  const std::pair<const char*, double> terms[] = {{"weights", memory.trained_weights + memory.frozen_weights},
+                                                  {"gradients", memory.gradients},
+                                                  {"optimizer", memory.optimizer_state},
+                                                  {"averages", memory.averages},
+                                                  {"activations", memory.activations},
+                                                  {"samples", memory.batches + memory.ahead},
+                                                  {"units under way", memory.slabs},
+                                                  {"exchange", memory.communication},
+                                                  {"encoders", memory.encoders},
+                                                  {"process", memory.process}};
+  std::string out;
+  for (const auto& [what, bytes] : terms)
+    if (bytes > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", what, size_text(bytes));
+  return out;
+}
+
+/// What it takes for a while, or of its host.
+std::string beside_text(const Plan& plan, bool keeps_snapshots, bool passes_snapshots) {
+  const RankMemory& memory = plan.memory;
+  std::string out = fmt::format("\n  while a checkpoint is written {} more", size_text(memory.staging));
+  if (memory.host.total() > 0)
+    out += fmt::format("\n  of its host's memory {}", size_text(memory.host.total()));
+  if (keeps_snapshots) out += "\n  snapshots in host memory " + size_text(memory.snapshots);
+  if (keeps_snapshots && passes_snapshots)
+    out += fmt::format(" and {} of a neighbour, {} per step sent for them", size_text(memory.held),
+                       size_text(plan.traffic.snapshot_bytes));
+  return out;
+}
+
 }  // namespace
 
 Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view name) {
@@ -113,40 +147,32 @@ Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::st
   return to_json(make_plan(job, configs, latents.scale_factor, ranks, machine), job).dump();
 }
 
-Result<std::string> launch_plan(const Setup& setup) {
-  const models::LatentCodec& codec = *setup.encoders.codec;
-  ZT_TRY_ASSIGN(const auto configs,
-                models::network_configs(setup.job.model, codec.channels(), setup.job.stage == 2));
+Result<std::string> launch_plan(const Setup& setup, const contract::RunFolder& run, bool keeps_snapshots) {
+  const config::TrainJob& job = setup.job;
+  ZT_TRY_ASSIGN(const config::ModelJob model, models::locate_encoders(run.path(), job.model));
+  ZT_TRY_ASSIGN(const models::LatentShape latents, models::latent_shape(model));
+  ZT_TRY_ASSIGN(const auto configs, models::network_configs(job.model, latents.channels, job.stage == 2));
   const int64_t ranks = setup.ranks.size();
   const Machine machine =
       setup.device.is_cpu()
           ? common_host(static_cast<int64_t>(setup.num_threads) * setup.ranks.on_this_host())
           : nearest_machine(measure_flops(setup.device, at::kBFloat16));
-  const Plan plan = outline_plan(setup.job, configs, codec.scale_factor(), ranks, machine);
-  const RankMemory& memory = plan.memory;
-  const Traffic& traffic = plan.traffic;
-  const auto size = [](double bytes) { return text::bytes(static_cast<uint64_t>(bytes)); };
-  const auto each = [&](double elements) { return size(traffic.element_bytes * elements); };
-  const std::string on_host =
-      memory.host.total() > 0 ? fmt::format(", {} of its host's memory", size(memory.host.total())) : "";
-  std::string snapshots;
-  if (setup.keeps_snapshots) snapshots = "; snapshots in host memory " + size(memory.snapshots);
-  if (setup.keeps_snapshots && setup.ranks.passes_snapshots())
-    snapshots += fmt::format(" and {} of a neighbour, {} per step sent for them", size(memory.held),
-                             size(traffic.snapshot_bytes));
-  const std::string who = ranks > 1 ? fmt::format("each of {} ranks", ranks) : "the worker";
-  const std::string sent = ranks > 1 ? fmt::format(" and sends {} per step (DeepSpeed: {})",
-                                                   each(traffic.elements), each(traffic.deepspeed_elements))
-                                     : "";
-  const std::string time = fmt::format("; about {:.2g} s per step on {}", plan.time.total_s(),
-                                       setup.device.is_cpu() ? "common cores" : std::string(machine.name));
-  const std::string deepspeed =
-      fmt::format("; DeepSpeed's estimate of states alone: {} at stage 2, {} at stage 3",
-                  size(plan.deepspeed_stage2.gpu), size(plan.deepspeed_stage3.gpu));
-  return fmt::format("plan: {} takes {} (weights {}, gradients {}, optimizer {}, activations {}){}{}{}{}{}",
-                     who, size(memory.total()), size(memory.trained_weights + memory.frozen_weights),
-                     size(memory.gradients + memory.slabs), size(memory.optimizer_state + memory.averages),
-                     size(memory.activations), on_host, sent, time, snapshots, deepspeed);
+  const Plan plan = outline_plan(job, configs, latents.scale_factor, ranks, machine);
+  std::string text =
+      fmt::format("plan: {} takes {}: {}", ranks > 1 ? fmt::format("each of {} ranks", ranks) : "the worker",
+                  size_text(plan.memory.total()), terms_text(plan.memory));
+  text += beside_text(plan, keeps_snapshots, setup.ranks.passes_snapshots());
+  if (ranks > 1)
+    text += fmt::format("\n  a step sends {} (DeepSpeed: {})",
+                        size_text(plan.traffic.element_bytes * plan.traffic.elements),
+                        size_text(plan.traffic.element_bytes * plan.traffic.deepspeed_elements));
+  return text +
+         fmt::format(
+             "\n  about {:.2g} s per step on {}\n  DeepSpeed's estimate of states alone: {} at stage 2, "
+             "{} at stage 3\n  `zoetrope plan --config {} --ranks {}` shows what would lower it",
+             plan.time.total_s(), setup.device.is_cpu() ? "common cores" : std::string(machine.name),
+             size_text(plan.deepspeed_stage2.gpu), size_text(plan.deepspeed_stage3.gpu),
+             run.run_yaml().string(), ranks);
 }
 
 }  // namespace zt::train

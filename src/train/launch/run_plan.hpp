@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "config/job/train_job.hpp"
+#include "contract/run_folder.hpp"
 #include "train/launch/setup.hpp"
 
 namespace zt::train {
@@ -17,8 +18,9 @@ namespace zt::train {
 /// files and of the machine's name.
 Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view machine);
 
-/// What a launch will take, in one line for its log. Errors: those of the model's
-/// config.json files.
-Result<std::string> launch_plan(const Setup& setup);
+/// What a launch will take, in some lines for its log, before anything large is loaded; without the units
+/// that parallel.keep_whole_if_faster will keep, whose speeds are measured later. Wants the setup's data to
+/// be open. `keeps_snapshots`: where there is room. Errors: those of the model's config.json files.
+Result<std::string> launch_plan(const Setup& setup, const contract::RunFolder& run, bool keeps_snapshots);
 
 }  // namespace zt::train

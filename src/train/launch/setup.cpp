@@ -23,6 +23,7 @@
 #include "generate/load_run.hpp"
 #include "models/network_set.hpp"
 #include "prepare/build_cache.hpp"
+#include "train/launch/run_plan.hpp"
 #include "train/launch/start_checks.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/pass/validation.hpp"
@@ -214,6 +215,10 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
   return {};
 }
 
+bool wants_snapshots(const config::TrainJob& job, const Origin& origin) {
+  return origin.memory.own.is_open() && job.checkpoint.memory_every_steps > 0;
+}
+
 /// Whether snapshots fit beside the rest. Errors: Exhausted if the rest alone does not.
 Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
                           const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
@@ -242,7 +247,7 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
 Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
                     Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
-  bool keeps = origin.memory.own.is_open() && setup.job.checkpoint.memory_every_steps > 0;
+  bool keeps = wants_snapshots(setup.job, origin);
   if (setup.ranks.is_first_here() && !origin.is_restart) {
     ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
   }
@@ -333,6 +338,10 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
   journal.progress(contract::Phase::Loading, "data");
   ZT_TRY(open_data(*setup));
   ZT_TRY(check_before_encoders(*setup, run, origin));
+  if (setup->ranks.is_first() && !origin.is_restart) {
+    ZT_TRY_ASSIGN(const std::string plan, launch_plan(*setup, run, wants_snapshots(job, origin)));
+    log::info("train", plan);
+  }
   journal.progress(contract::Phase::Loading, "encoders");
   const auto prepare = [&]() -> Status {
     ZT_TRY(open_encoders(*setup, run));

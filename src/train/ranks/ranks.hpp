@@ -110,7 +110,7 @@ class Ranks {
     if (words_) words_->enter(activity);
   }
   /// A wait for ranks that is not the groups' own begins, as the words tell it.
-  void wait_beside_groups(std::string_view what) const {
+  void note_wait(std::string_view what) const {
     if (words_) words_->work_on(contract::Activity::Exchange, what);
   }
   /// Of a wait that begins now.

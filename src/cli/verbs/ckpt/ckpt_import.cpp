@@ -42,7 +42,7 @@ Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
   ZT_TRY(check_worker(resolved.job.device));
-  ZT_TRY_ASSIGN(const auto run, create_run(resolved));
+  ZT_TRY_ASSIGN(const auto run, create_run(resolved, /*is_import=*/true));
   ZT_TRY_ASSIGN(const int code, launch_import(run, options.step));
   if (code == contract::kExitOk) print(run.path().string() + "\n");
   return code;
