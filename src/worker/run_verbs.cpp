@@ -2,6 +2,9 @@
 // See run_verbs.hpp.
 #include "worker/run_verbs.hpp"
 
+#include <fmt/format.h>
+
+#include <filesystem>
 #include <utility>
 
 #include "base/error_policy.hpp"
@@ -38,6 +41,14 @@ std::filesystem::path flight_file(const contract::WorkerCall& call, const Launch
   return beside.flight(static_cast<int>(launch.rank));
 }
 
+/// What was recorded in the launch's earlier generations is evidence of its own.
+void put_aside(const std::filesystem::path& flight, int64_t generation) {
+  std::filesystem::path aside = flight;
+  aside.replace_extension(fmt::format(".before-{}.jsonl", generation));
+  std::error_code none;  // most often there is none
+  std::filesystem::rename(flight, aside, none);
+}
+
 /// A request to stop that came before the first step, or while ranks were lost: what is to be saved is saved,
 /// everything can be resumed.
 bool was_stopped(const Error& error) {
@@ -57,6 +68,7 @@ Result<int> run_launch(const contract::WorkerCall& call) {
   for (;;) {
     ZT_TRY_ASSIGN(train::Journal journal,
                   train::Journal::open(run, launch.attempt, call.progress, static_cast<int>(launch.rank)));
+    put_aside(flight_file(call, launch), launch.attempt.generation);
     train::FlightDump flight(flight_file(call, launch), journal.words());
     Result<int> code = guarded([&] {
       return call.verb == contract::WorkerVerb::Import

@@ -177,6 +177,8 @@ def use_up_the_budget(runs):
     assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
     assert "not restarted: there were 1 restarts within 60 minutes" in runs.log(), runs.log()
     assert "rank 1 ended by signal 9" in runs.log(), runs.log()
+    records = {path.name for path in runs.folder("budget").glob("attempts/1/flight-00000.*")}
+    assert records == {"flight-00000.before-2.jsonl", "flight-00000.jsonl"}, f"of two losses: {records}"
 
 
 def stop_and_kill(runs, name, pid):

@@ -164,6 +164,9 @@ std::vector<Ask> open_asks(const KeyFile& file, const TrainJob& job) {
     asks.push_back(
         leaves(file, "gradient_clipping",
                fmt::format("optimizer.max_grad_norm = {}", value_of(job, "optimizer.max_grad_norm"))));
+  if (!file.find("zero_optimization.stage") && !file.find("zero_optimization"))
+    asks.push_back(leaves(file, "zero_optimization.stage",
+                          fmt::format("parallel.zero_stage = {}", value_of(job, "parallel.zero_stage"))));
   for (const std::string_view section :
        {"zero_optimization.offload_param", "zero_optimization.offload_optimizer"}) {
     const bool is_there = std::ranges::any_of(

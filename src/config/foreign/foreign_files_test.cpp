@@ -272,6 +272,13 @@ TEST_F(ForeignFilesTest, DefaultsThatChangedBetweenReleasesArePrinted) {
   EXPECT_EQ(effect("zero_optimization.offload_optimizer.pin_memory"), "no row");
 }
 
+TEST_F(ForeignFilesTest, AStageThatIsNotSaidIsPrinted) {
+  ASSERT_TRUE(deepspeed(R"("zero_optimization": {"offload_param": {"device": "none"}})"));
+  EXPECT_EQ(effect("zero_optimization.stage"), "parallel.zero_stage = 1");
+  ASSERT_TRUE(deepspeed(R"("zero_optimization": {"stage": 2})"));
+  EXPECT_EQ(effect("zero_optimization.stage"), "parallel.zero_stage = 2");
+}
+
 TEST_F(ForeignFilesTest, OptimizerStateIsKeptWhereTheFileSays) {
   // The section of DeepSpeed's ZeRO-Offload tutorial, with every key that there is.
   const auto tutorial = deepspeed(R"("zero_optimization": {"stage": 2, "offload_optimizer": {

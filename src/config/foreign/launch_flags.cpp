@@ -124,9 +124,18 @@ std::pair<std::string, std::optional<std::string>> name_and_value(std::string_vi
   return {std::move(name), std::string(word.substr(equals + 1))};
 }
 
-void keep(LaunchFlags& out, LaunchFlag flag) {
-  std::erase_if(out.flags, [&](const LaunchFlag& earlier) { return earlier.key == flag.key; });
+/// In place of an earlier one of the same key. Errors: InvalidConfig for a second kind of launch, as
+/// accelerate's.
+Status keep(LaunchFlags& out, LaunchFlag flag) {
+  const auto earlier = std::ranges::find(out.flags, flag.key, &LaunchFlag::key);
+  if (earlier != out.flags.end()) {
+    if (flag.key == kKind && earlier->value != flag.value)
+      return broken(fmt::format("accelerate's flags: {} and {} exclude each other: leave one out",
+                                earlier->name, flag.name));
+    out.flags.erase(earlier);
+  }
   out.flags.push_back(std::move(flag));
+  return {};
 }
 
 /// The map of a section, made if there is none.
@@ -150,7 +159,7 @@ Result<LaunchFlags> read_flags(std::string_view command_line) {
     const std::string written = "--" + name;
     if (std::ranges::find(kIdleSwitches, name) != kIdleSwitches.end()) continue;
     if (const auto* found = std::ranges::find(kSwitches, name, &Switch::name); found != std::end(kSwitches)) {
-      keep(out, {written, std::string(found->key), std::string(found->value)});
+      ZT_TRY(keep(out, {written, std::string(found->key), std::string(found->value)}));
       continue;
     }
     const bool is_idle = std::ranges::find(kIdle, name) != kIdle.end(), is_file = name == "config_file";
@@ -163,7 +172,7 @@ Result<LaunchFlags> read_flags(std::string_view command_line) {
     if (!value && at + 1 < words.size()) value = words[++at];
     if (!value) return broken(fmt::format("accelerate's flags: {} has no value", written));
     if (is_file) out.config_file = *value;
-    if (key) keep(out, {written, *key, *value});
+    if (key) ZT_TRY(keep(out, {written, *key, *value}));
   }
   return out;
 }

@@ -79,6 +79,8 @@ TEST(LaunchFlags, ThatCantBeReadAreRefused) {
   EXPECT_THAT(refusal("--mixed_precision 'bf16"), HasSubstr("has no end"));
   EXPECT_THAT(refusal("--use_deepspeed --zero_stage two"), HasSubstr("accelerate's flags:2:"));
   EXPECT_THAT(refusal("--tpu"), HasSubstr("only NO, MULTI_CPU"));
+  EXPECT_THAT(refusal("--use_deepspeed --use_fsdp"),
+              HasSubstr("--use_deepspeed and --use_fsdp exclude each other"));
 }
 
 TEST(LaunchFlags, WithoutAKindAreSeveralProcesses) {
