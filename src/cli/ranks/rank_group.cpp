@@ -64,7 +64,7 @@ Status RankGroup::start(size_t rank, int64_t generation, int64_t number) {
   return {};
 }
 
-void RankGroup::end_within(std::chrono::seconds limit) {
+void RankGroup::end_within(std::chrono::milliseconds limit) {
   if (!kill_at_) kill_at_ = clock::in(limit);
 }
 

@@ -57,7 +57,7 @@ class RankGroup {
   /// Starts a rank, also one that has ended, in that attempt. `number`: counts the launch's restarts.
   Status start(size_t rank, int64_t generation, int64_t number);
   /// Nobody will be started again, and nothing is left to lose: who still runs after `limit` is killed.
-  void end_within(std::chrono::seconds limit);
+  void end_within(std::chrono::milliseconds limit);
   /// Lines for people about what happened since the last call.
   virtual std::string take_news() { return {}; }
   /// What rank 0 wrote to a piped standard output.

@@ -30,8 +30,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::chrono::seconds kStoreLimit{5};
 /// Without one rank the others can do nothing useful: in training they notice and end by themselves, while
-/// they load they would wait for it.
-constexpr std::chrono::seconds kEndLimit{1};
+/// they load they would wait for it. All are gone within a second.
+constexpr std::chrono::milliseconds kEndLimit{700};
 /// When the first rank is done all are but for the end of their processes, which may have a GPU to close.
 constexpr std::chrono::seconds kLeaveLimit{10};
 constexpr std::chrono::seconds kHoldLimit{60};
