@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/error_policy.hpp"
 #include "base/files/files.hpp"
 #include "base/text/random_hex.hpp"
 #include "cli/launch/environment.hpp"
@@ -243,7 +242,7 @@ Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   if (!end || (end->code != contract::kExitOk && end->has_said)) fs::remove_all(run.path(), ignored);
   ZT_TRY(end);
   // A stop saves nothing here that could go on.
-  return end->code == kExitResumable ? policy(ErrorCode::Cancelled).exit_code : end->code;
+  return end->code == kExitResumable ? contract::kExitStoppedNow : end->code;
 }
 
 void print_results(const WorkerEnd& end, bool as_json,
