@@ -125,6 +125,9 @@ class Communicator {
   void observe(WaitObserver* observer) { observer_ = observer; }
 
   static constexpr int64_t kSmallBytes = 8192;
+  /// Gloo's reduce-scatters that have begun hold what they receive, (N - 1) parts each, and begin as long as
+  /// this is not more; a larger one by itself. NCCL holds what one receives, shared memory nothing.
+  static constexpr int64_t kGlooWindowBytes = int64_t{64} << 20;
 
  private:
   friend class Pending;

@@ -72,4 +72,15 @@ void tree_sum(const at::Tensor& out, std::span<const at::Tensor> parts) {
   }
 }
 
+std::vector<at::Tensor> parts_by_rank(const at::Tensor& input, const at::Tensor& received, int rank,
+                                      int size) {
+  const int64_t part = input.numel() / size;
+  std::vector<at::Tensor> parts;
+  for (int of = 0; of < size; ++of) {
+    const int place = of < rank ? of : of - 1;  // among the received
+    parts.push_back(of == rank ? input.narrow(0, of * part, part) : received.narrow(0, place * part, part));
+  }
+  return parts;
+}
+
 }  // namespace zt::dist

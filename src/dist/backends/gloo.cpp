@@ -31,8 +31,6 @@ using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
 /// How long after a connection broke the rendezvous may take to notice which process has ended.
 constexpr milliseconds kLostNameGrace(250);
-/// Reduce-scatters that have begun hold what they receive; further ones begin as earlier ones complete.
-constexpr int64_t kMaxReceivedBytes = int64_t{64} << 20;
 /// How long a peer that gives up at about the same time may take to say for whom it waited.
 constexpr milliseconds kGaveUpGrace(100);
 
@@ -46,6 +44,7 @@ struct Running {
   bool has_begun = false;
   std::vector<Transfer> transfers = {};  ///< receives first
   std::vector<at::Tensor> parts = {};    ///< of a reduce-scatter, by rank
+  int64_t received_bytes = 0;            ///< of them, what was allocated for the others'
   /// Set if a transfer could not even be started.
   int broken_peer = -1;
   std::string broken_reason = {};
@@ -75,6 +74,12 @@ class Gloo final : public Backend {
   /// Ends the current wait and all later ones; the first call counts.
   void end_with(Outcome outcome);
   void begin_ready();
+  /// What it will allocate.
+  int64_t to_receive(const Operation& operation) const {
+    return operation.kind == Primitive::ReduceScatter
+               ? (size() - 1) * static_cast<int64_t>(operation.output.nbytes())
+               : 0;
+  }
   void begin(Running& running);
   void receive(Running& running, const at::Tensor& into, int peer);
   void send(Running& running, const at::Tensor& from, int peer);
@@ -127,11 +132,16 @@ void Gloo::start(Operation operation) {
 
 void Gloo::begin_ready() {
   int64_t received_bytes = 0;
-  for (size_t i = 0; i < queue_.size() && group_ && received_bytes <= kMaxReceivedBytes; ++i) {
+  for (size_t i = 0; i < queue_.size() && group_; ++i) {
     Running& running = queue_[i];
     const bool must_wait = running.operation.follows && i > 0;  // later ones have buffers of their own
-    if (!running.has_begun && !must_wait) begin(running);
-    for (const at::Tensor& part : running.parts) received_bytes += static_cast<int64_t>(part.nbytes());
+    if (!running.has_begun && !must_wait) {
+      // One that is larger than the window begins when nothing else is held.
+      const int64_t more = to_receive(running.operation);
+      if (received_bytes > 0 && more > 0 && received_bytes + more > Communicator::kGlooWindowBytes) return;
+      begin(running);
+    }
+    received_bytes += running.received_bytes;
   }
 }
 
@@ -143,9 +153,9 @@ void Gloo::begin(Running& running) {
   const at::Tensor output = is_empty ? at::zeros({size()}, at::kByte) : operation.output;
   const int64_t part = operation.kind == Primitive::Broadcast ? 0 : std::min(input.numel(), output.numel());
   if (operation.kind == Primitive::ReduceScatter) {
-    const at::Tensor received = at::empty({part * size()}, output.options());
-    for (int rank = 0; rank < size(); ++rank)
-      running.parts.push_back((rank == meeting_.rank ? input : received).narrow(0, rank * part, part));
+    const at::Tensor received = at::empty({part * (size() - 1)}, output.options());
+    running.parts = parts_by_rank(input, received, meeting_.rank, size());
+    running.received_bytes = static_cast<int64_t>(received.nbytes());
   }
   for (const bool receives : {true, false}) {
     for (int peer = 0; peer < size(); ++peer) {

@@ -2,7 +2,8 @@
 // Ranks on GPUs, one each. Operations run on a stream of the group's own, in the order of their start, so
 // that they overlap with the caller's kernels; a wait is the host's, for the event behind the operation. A
 // reduce-scatter is a direct exchange of the parts and our own tree of sums: it moves what NCCL's moves, and
-// the result has the bits of every other backend's, at the price of memory for the parts received.
+// the result has the bits of every other backend's, at the price of memory for the parts received, of one
+// operation at a time.
 //
 // Everything of CUDA goes through libtorch's device-neutral streams and events, and NCCL itself is opened at
 // run time: this file needs nccl.h and nothing else to compile.
@@ -46,7 +47,7 @@ constexpr milliseconds kGaveUpGrace(500);
 
 struct Pending {
   Operation operation;
-  std::vector<at::Tensor> parts;  ///< of a reduce-scatter, by rank
+  std::vector<at::Tensor> parts;  ///< of a reduce-scatter, by rank, until its sum is on the stream
   c10::Event done;
 };
 
@@ -168,7 +169,11 @@ ncclResult_t Nccl::enqueue(Pending& pending) {
   const clock::Deadline deadline = clock::in(kEnqueueLimit);
   if (operation.kind == Primitive::ReduceScatter) {
     const ncclResult_t result = settle(exchange_parts(pending, stream), deadline);
-    if (result == ncclSuccess) tree_sum(operation.output, pending.parts);
+    if (result != ncclSuccess) return result;
+    tree_sum(operation.output, pending.parts);
+    // Allocated on this stream and used on it alone, so the allocator gives the memory to what follows on it:
+    // however many sums are started at once, one at a time holds what it receives.
+    pending.parts.clear();
     return result;
   }
   void* const output = operation.output.data_ptr();
@@ -189,10 +194,8 @@ ncclResult_t Nccl::exchange_parts(Pending& pending, cudaStream_t stream) {
   const Operation& operation = pending.operation;
   const int64_t part = operation.output.numel();
   const size_t bytes = num_bytes(operation.output);
-  const at::Tensor received = at::empty({part * size()}, operation.output.options());
-  for (int rank = 0; rank < size(); ++rank)
-    pending.parts.push_back(
-        (rank == meeting_.rank ? operation.input : received).narrow(0, rank * part, part));
+  const at::Tensor received = at::empty({part * (size() - 1)}, operation.output.options());
+  pending.parts = parts_by_rank(operation.input, received, meeting_.rank, size());
   ncclResult_t first_failure = nccl_.group_start();
   const auto note = [&](ncclResult_t result) {
     if (result != ncclSuccess && result != ncclInProgress && first_failure == ncclSuccess)
