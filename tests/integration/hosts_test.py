@@ -116,7 +116,8 @@ def check_running(runs, name, is_shared):
 
 
 def same_bits(runs, wanted):
-    process = runs.on_hosts("two", "a:2,b:2")
+    """With weights that pass between the hosts all the time."""
+    process = runs.on_hosts("two", "a:2,b:2", "--set", "parallel.zero_stage=3")
     wait_for_checkpoint(runs.root, "two")
     check_running(runs, "two", is_shared=False)
     runs.finish(process)
@@ -191,7 +192,9 @@ def kill_host(runs, name, ranks):
 
 
 def restart_a_rank(runs, wanted):
-    process = runs.on_hosts("restarted", "a:2,b:2", *EVERY_STEP)
+    """The ranks of each host have a copy of the state."""
+    process = runs.on_hosts("restarted", "a:2,b:2", *EVERY_STEP, "--set", "parallel.zero_stage=2",
+                            "--set", "parallel.shard_ranks=2")
     at_step(runs, "restarted", 3, rank=3)
     os.kill(runs.worker("restarted", 3), signal.SIGKILL)
     runs.finish(process)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranks that train tiny networks together: each a thread with networks of its own; they meet through a real
-// store and real shared memory.
+// store and real shared memory, or Gloo.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -172,7 +172,8 @@ class Rank {
 };
 
 /// Runs body(rank) on `size` ranks at once.
-inline void run_ranks(const config::TrainJob& job, int size, const std::function<void(int, Rank&)>& body) {
+inline void run_ranks(const config::TrainJob& job, int size, const std::function<void(int, Rank&)>& body,
+                      const std::string& backend = "auto") {
   if (size == 1) {
     Rank alone(job, Ranks());
     return body(0, alone);
@@ -182,25 +183,32 @@ inline void run_ranks(const config::TrainJob& job, int size, const std::function
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       at::set_num_threads(1);
-      Rank one(job, test::join_ranks(*store, rank, size, job.parallel));
+      Rank one(job, test::join_ranks(*store, rank, size, job.parallel, {.backend = backend}));
       body(rank, one);
     });
   }
   for (std::thread& thread : threads) thread.join();
 }
 
-inline Trained trained(const config::TrainJob& job, int size, uint64_t steps, bool is_offloaded = false) {
+/// How ranks of a test train.
+struct Way {
+  bool is_offloaded = false;
+  std::string backend = "auto";
+};
+
+inline Trained trained(const config::TrainJob& job, int size, uint64_t steps, const Way& way = {}) {
   std::vector<Trained> all(static_cast<size_t>(size));
   std::mutex mutex;
   Tensors whole;
-  run_ranks(job, size, [&](int rank, Rank& one) {
-    if (is_offloaded) one.offload();
+  const auto train = [&](int rank, Rank& one) {
+    if (way.is_offloaded) one.offload();
     one.train(steps, all[static_cast<size_t>(rank)]);
     const double loss = one.validate();
     if (rank == 0) all[0].losses.push_back(loss);
     const std::lock_guard lock(mutex);
     collect(one.state_pieces(), whole);
-  });
+  };
+  run_ranks(job, size, train, way.backend);
   all[0].state = whole;
   return all[0];
 }

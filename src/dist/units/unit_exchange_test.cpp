@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <functional>
 #include <memory>
@@ -35,7 +36,8 @@ std::vector<Visit> there_and_back() {
 
 /// A rank with its part of kParams and an exchange over them.
 struct Rank {
-  Rank(int index, int size, const rendezvous::Server& server, const std::vector<Visit>& walk) {
+  Rank(int index, int size, const rendezvous::Server& server, const std::vector<Visit>& walk,
+       const std::string& backend) {
     rendezvous::ClientOptions client;
     client.host = "127.0.0.1";
     client.port = server.port();
@@ -45,6 +47,7 @@ struct Rank {
     options.store = rendezvous::Client::connect(client, clock::in(20s)).value();
     options.rank = options.world_rank = index;
     options.size = size;
+    options.backend = backend;
     group = form_group(options, clock::in(20s)).value();
     store = test::make_store(kParams, {}, {index, size}, [](const std::string&) {
       return params::Residency{false, false};
@@ -56,14 +59,18 @@ struct Rank {
   std::unique_ptr<UnitExchange> exchange;
 };
 
-void run(
-    int size, const std::function<void(int, Rank&)>& body,
-    const std::function<std::vector<Visit>(int)>& walk_of = [](int) { return there_and_back(); }) {
+struct RunOptions {
+  std::function<std::vector<Visit>(int)> walk_of = [](int) { return there_and_back(); };
+  std::string backend = "auto";
+};
+
+void run(int size, const std::function<void(int, Rank&)>& body, const RunOptions& options = {}) {
+  ::signal(SIGPIPE, SIG_IGN);  // as in the program: Gloo needs it
   const auto server = rendezvous::Server::start({}).value();
   std::vector<std::thread> threads;
   for (int index = 0; index < size; ++index) {
     threads.emplace_back([&, index] {
-      Rank rank(index, size, *server, walk_of(index));
+      Rank rank(index, size, *server, options.walk_of(index), options.backend);
       body(index, rank);
     });
   }
@@ -81,10 +88,13 @@ at::Tensor part_of_gradient(const params::ParamStore& store, const std::string& 
   return whole_P.narrow(0, param.offset, param.info.numel());
 }
 
-TEST(UnitExchange, BringsWholeValuesAndSumsGradientsIntoParts) {
+class UnitExchangeOver : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Backends, UnitExchangeOver, testing::Values("shared-memory", "gloo"));
+
+TEST_P(UnitExchangeOver, BringsWholeValuesAndSumsGradientsIntoParts) {
   const auto reference = test::make_store(kParams);
   std::vector<std::vector<at::Tensor>> parts(3);
-  run(3, [&](int index, Rank& rank) {
+  const auto body = [&](int index, Rank& rank) {
     const auto value = [&](const char* name) { return test::value(*rank.store, name); };
     const Status walked = rank.exchange->walk([&] {
       for (const std::string& unit : kUnits) {
@@ -109,7 +119,8 @@ TEST(UnitExchange, BringsWholeValuesAndSumsGradientsIntoParts) {
     EXPECT_TRUE(walked) << walked.error().text();
     for (const char* name : kNames)
       parts[static_cast<size_t>(index)].push_back(part_of_gradient(*rank.store, name));
-  });
+  };
+  run(3, body, {.backend = GetParam()});
   for (size_t p = 0; p < 4; ++p) {
     const at::Tensor sum = parts[0][p] + parts[1][p] + parts[2][p];  // each element belongs to one rank
     EXPECT_TRUE(at::equal(sum, at::full_like(sum, 6))) << kNames[p];
@@ -136,7 +147,7 @@ TEST(UnitExchange, CompletesWhatARankLeavesOut) {
 
 // Two passes of a step: the second adds to the first's sums; a rank without a second batch brings nothing.
 // The next step's first pass replaces them.
-TEST(UnitExchange, AddsPassesUpInParts) {
+TEST_P(UnitExchangeOver, AddsPassesUpInParts) {
   const auto pass = [](Rank& rank, float gradient) {
     return [&rank, gradient] {
       for (auto unit = kUnits.rbegin(); unit != kUnits.rend(); ++unit) {
@@ -148,7 +159,7 @@ TEST(UnitExchange, AddsPassesUpInParts) {
     };
   };
   std::vector<std::vector<at::Tensor>> parts(2), next_step(2);
-  run(2, [&](int index, Rank& rank) {
+  const auto body = [&](int index, Rank& rank) {
     EXPECT_TRUE(rank.exchange->walk(pass(rank, 1)));
     EXPECT_TRUE(index == 0 ? rank.exchange->walk(pass(rank, 10), /*adds=*/true)
                            : rank.exchange->walk([] {}, /*adds=*/true));
@@ -157,7 +168,8 @@ TEST(UnitExchange, AddsPassesUpInParts) {
     EXPECT_TRUE(rank.exchange->walk(pass(rank, 3)));
     for (const char* name : kNames)
       next_step[static_cast<size_t>(index)].push_back(part_of_gradient(*rank.store, name));
-  });
+  };
+  run(2, body, {.backend = GetParam()});
   for (size_t p = 0; p < 4; ++p) {
     const at::Tensor sum = parts[0][p] + parts[1][p], next = next_step[0][p] + next_step[1][p];
     EXPECT_TRUE(at::equal(sum, at::full_like(sum, 1 + 1 + 10))) << kNames[p];
@@ -192,7 +204,7 @@ TEST(UnitExchange, RefusesARankWithAnotherPlan) {
     EXPECT_EQ(walked.error().code, ErrorCode::Internal);
     EXPECT_NE(walked.error().text().find("rank 1 plans other exchanges than rank 0"), std::string::npos);
   };
-  run(2, body, walk_of);
+  run(2, body, {.walk_of = walk_of});
 }
 
 TEST(UnitExchange, ThrowsForAUnitOutOfOrder) {

@@ -180,8 +180,8 @@ void expect_close_on_ranks(config::TrainJob job, int64_t lanes_each = 1) {
   const RankMemory planned = rank_memory(job, model_costs(job, configs, scale_of(job)), kRanks);
   test::RankProcesses ranks(kRanks, [&](const test::RankSeat& seat) -> std::string {
     tensor::install_counting_allocator();
-    const RankBytes found =
-        measured_as_rank(job, configs, test::join_ranks(seat.port, seat.rank, kRanks, job.parallel, "test"));
+    const RankBytes found = measured_as_rank(
+        job, configs, test::join_ranks(seat.port, seat.rank, kRanks, job.parallel, {.token = "test"}));
     return fmt::format("{} {}", found.live, found.peak);
   });
   // The transport's segment is no tensor.

@@ -4,6 +4,7 @@
 #include "train/ranks/ranks.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -58,11 +59,44 @@ TEST(SameBits, WithCopiesOfShards) {
   }
 }
 
+// Between hosts: transfers run from their start on, and read and write the slots of units until they are
+// waited for.
+TEST(SameBits, OverGloo) {
+  for (const auto& [stage, zero_stage, shard_ranks] :
+       {std::tuple(1, 0, 0), std::tuple(1, 2, 0), std::tuple(2, 3, 0), std::tuple(1, 1, 2),
+        std::tuple(1, 2, 2), std::tuple(2, 3, 2)}) {
+    SCOPED_TRACE(fmt::format("stage {}, ZeRO-{}, copies of {}", stage, zero_stage, shard_ranks));
+    config::TrainJob job = job_of(stage, zero_stage);
+    const Trained alone = trained(job, 1, 2);
+    job.parallel.shard_ranks = shard_ranks;
+    expect_same(trained(job, 4, 2, {.backend = "gloo"}), alone);
+  }
+}
+
+// Recomputed units gather inside autograd; units have stages and copies of their own; sums in parts are added
+// to those of earlier passes (other bits than one process, so those of shared memory are the measure).
+TEST(SameBits, OverGlooInOtherForms) {
+  config::TrainJob job = job_of(2, 3);
+  job.gradient_checkpointing = true;
+  expect_same(trained(job, 2, 2, {.backend = "gloo"}), trained(job, 1, 2));
+  job = job_of(1, 3);
+  const Trained alone = trained(job, 1, 2);
+  job.parallel.shard_ranks = 2;
+  job.parallel.units = {"mid_block=0", "down_blocks.0=1/all", "down_blocks.1=3/all", "up_blocks.1=2"};
+  expect_same(trained(job, 4, 2, {.backend = "gloo"}), alone);
+  for (const int64_t zero_stage : {2, 3}) {
+    job = job_of(1, zero_stage);
+    job.parallel.accumulation = config::Accumulation::Parts;
+    job.optimizer.gradient_accumulation_steps = 2;
+    expect_same(trained(job, 2, 2, {.backend = "gloo"}), trained(job, 2, 2));
+  }
+}
+
 TEST(SameBits, WithOffloadedState) {
   for (const int64_t zero_stage : {1, 2, 3}) {
     config::TrainJob job = job_of(1, zero_stage);
     job.parallel.shard_ranks = zero_stage == 1 ? 2 : 0;
-    expect_same(trained(job, 4, 2, /*is_offloaded=*/true), trained(job, 1, 2));
+    expect_same(trained(job, 4, 2, {.is_offloaded = true}), trained(job, 1, 2));
   }
 }
 
