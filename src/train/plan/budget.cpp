@@ -105,7 +105,8 @@ std::vector<resources::Demand> memory_demands(const config::TrainJob& job,
                                               const models::NetworkConfigs& configs, int64_t scale_factor,
                                               RankCounts counts) {
   const ModelCosts costs = model_costs(job, configs, scale_factor);
-  const RankMemory memory = rank_memory(job, costs, counts.ranks);
+  const RankMemory memory =
+      rank_memory(job, costs, counts.ranks, Place::Host, counts.on_this_host < counts.ranks);
   std::vector<resources::Demand> demands = demands_of(job, costs, memory, counts.on_this_host);
   if (counts.on_this_host > 1)
     demands.push_back({"processes of the other ranks",

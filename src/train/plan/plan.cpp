@@ -17,7 +17,9 @@
 #include "prepare/budget.hpp"
 #include "train/pass/lanes.hpp"
 #include "train/pass/run_rules.hpp"
+#include "train/plan/exchange_costs.hpp"
 #include "train/plan/unit_policy.hpp"
+#include "train/plan/unit_shares.hpp"
 
 namespace zt::train {
 namespace {
@@ -26,8 +28,6 @@ namespace {
 constexpr double k8BitStateBytes = 2 + 2 * kFloatBytes / params::kBlockElements;
 /// Of a worker with libtorch and samples: 230 to 300 MB resident in the quickstart's runs.
 constexpr double kProcessBytes = 300 << 20;
-/// A member's slots of the segment (exchange::Layout).
-constexpr double kSegmentBytes = 4 * 256 * 1024;
 /// What one update reads and writes per element with fp32 moments: value, gradient, two moments read, all but
 /// the gradient written; with an average, that too.
 constexpr double kUpdateBytes = 28, kAverageBytes = 8;
@@ -42,6 +42,11 @@ bool is_offloaded(const config::TrainJob& job, Place place) {
   return place == Place::Gpu && job.optimizer.offload == config::Offload::Cpu;
 }
 
+Transport transport_of(Place place, bool is_on_several_hosts) {
+  if (place == Place::Gpu) return Transport::Nccl;
+  return is_on_several_hosts ? Transport::Gloo : Transport::SharedMemory;
+}
+
 bool is_short(const config::TrainJob& job) {
   return job.precision.mixed_precision != config::MixedPrecision::Fp32;
 }
@@ -51,13 +56,6 @@ double moment_bytes(const config::TrainJob& job, const params::ParamInfo& info) 
   const bool is_8bit =
       job.optimizer.use_8bit_adam && optim::state_kind_8bit(info.numel()) == optim::StateKind::Blockwise8Bit;
   return is_8bit ? k8BitStateBytes : 2 * kFloatBytes;
-}
-
-int64_t lanes_per_rank(const config::TrainJob& job, int64_t ranks) { return (job.lanes + ranks - 1) / ranks; }
-
-/// Into how many parts what is shared of a unit from a ZeRO stage on is divided.
-int64_t parts_of(const config::TrainJob& job, const UnitCost& unit, int64_t from_stage, int64_t ranks) {
-  return config::sharing_of(job.parallel, unit.name, ranks).parts(from_stage);
 }
 
 /// The share of all units' elements, trained or frozen ones, that a rank keeps where those of units from a
@@ -80,17 +78,7 @@ bool passes_snapshots(const config::TrainJob& job, int64_t ranks) {
          config::most_sharing(job.parallel, ranks) == ranks;
 }
 
-/// Forward and backward passes of a rank in a step.
-int64_t passes_of(const config::TrainJob& job, int64_t ranks) {
-  return lanes_per_rank(job, ranks) * job.optimizer.gradient_accumulation_steps;
-}
-
-/// Into how many parts a unit's gradients are divided.
-int64_t gradient_parts(const config::TrainJob& job, const UnitCost& unit, int64_t ranks) {
-  return adds_up_gradients(job, ranks) ? 1 : parts_of(job, unit, /*from_stage=*/2, ranks);
-}
-
-/// Whether any unit's gradients are, or values.
+/// Whether any unit's gradients are divided among ranks, or its values.
 bool shares_gradients(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   return std::ranges::any_of(costs.units, [&](const UnitCost& unit) {
     return unit.trained > 0 && gradient_parts(job, unit, ranks) > 1;
@@ -114,63 +102,27 @@ double mean_width(double bytes, int64_t elements) {
   return elements > 0 ? bytes / static_cast<double>(elements) : 0;
 }
 
+double standing_copies(const std::vector<UnitCost>& units) {
+  double bytes = 0;
+  for (const UnitCost& unit : units) bytes += unit.standing_copies;
+  return bytes;
+}
+
 /// The whole units that a rank holds beside its parts: two slots each (dist/units/unit_exchange.hpp), of
 /// gradients that are added up also the sums on their way to the parts.
 double slab_bytes(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   constexpr double kSlots = 2;
-  const double trained_width = mean_width(costs.trained_bytes, costs.trained),
-               frozen_width = mean_width(costs.frozen_bytes, costs.frozen);
   double gradients = 0, sums = 0, values = 0;
   for (const UnitCost& unit : costs.units) {
-    const double trained = trained_width * static_cast<double>(unit.trained);
+    const double trained = unit.trained_bytes;
     if (const int64_t parts = gradient_parts(job, unit, ranks); parts > 1) {
       gradients = std::max(gradients, trained);
       if (passes_of(job, ranks) > 1) sums = std::max(sums, trained / static_cast<double>(parts));
     }
     if (parts_of(job, unit, /*from_stage=*/3, ranks) > 1)
-      values = std::max(values, trained + frozen_width * static_cast<double>(unit.frozen));
+      values = std::max(values, trained + unit.frozen_bytes);
   }
   return kSlots * (gradients + sums + values);
-}
-
-double divided(double elements, int64_t ranks) {
-  return elements * static_cast<double>(ranks - 1) / static_cast<double>(ranks);
-}
-
-/// Elements that one forward and backward pass needs of a unit whose weights are brought for each.
-double elements_used(const UnitCost& unit) {
-  const int uses = (unit.forward_flops > 0 ? 1 : 0) + (unit.backward_flops > 0 ? 1 : 0);
-  return uses * static_cast<double>(unit.trained + unit.frozen);
-}
-
-/// Elements that a rank sends for a unit in a step.
-double sent_elements(const config::TrainJob& job, const UnitCost& unit, int64_t ranks) {
-  const config::UnitSharing sharing = config::sharing_of(job.parallel, unit.name, ranks);
-  const int64_t sharers = sharing.stage == 0 ? ranks : sharing.ranks;
-  const auto passes = static_cast<double>(passes_of(job, ranks)), trained = static_cast<double>(unit.trained);
-  const double sums = gradient_parts(job, unit, ranks) > 1 ? passes : 1;  // of every gradient over the ranks
-  const double values = sharing.stage < 3 ? trained : passes * elements_used(unit);
-  return divided(values + sums * trained, sharers) +
-         divided(2 * trained / static_cast<double>(sharers), ranks / sharers);  // among copies, of each part
-}
-
-/// Its stages 1 and 2 reduce every gradient on all ranks, twice what a reduce-scatter sends
-/// (stage_1_and_2.py, use_multi_rank_bucket_allreduce), stage 2 in every pass.
-double deepspeed_elements(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
-  const auto passes = static_cast<double>(passes_of(job, ranks)),
-             trained = static_cast<double>(costs.trained);
-  double used = 0;
-  for (const UnitCost& unit : costs.units) used += elements_used(unit);
-  switch (job.parallel.zero_stage) {
-    case 0:
-      return divided(2 * trained, ranks);
-    case 1:
-      return divided(3 * trained, ranks);
-    case 2:
-      return divided((2 * passes + 1) * trained, ranks);
-    default:
-      return divided(passes * (used + trained), ranks);
-  }
 }
 
 StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const Plan& plan) {
@@ -190,8 +142,7 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
   time.optimizer_s = each * static_cast<double>(costs.trained) * shared_by / memory_speed *
                      kept_share(job, costs, &UnitCost::trained, /*from_stage=*/1, plan.ranks);
   if (is_on_host) time.bus_s = (plan.bus.to_host + plan.bus.from_host) / plan.machine.bus_bytes_per_s;
-  time.exchange_s =
-      plan.traffic.element_bytes * plan.traffic.elements * shared_by / plan.machine.link_bytes_per_s;
+  time.exchange_s = plan.traffic.bytes * shared_by / plan.machine.link_bytes_per_s;
   return time;
 }
 
@@ -324,7 +275,8 @@ double RankMemory::total() const {
          ahead + slabs + communication + encoders + process;
 }
 
-RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
+RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place,
+                       bool is_on_several_hosts) {
   const double trained = costs.trained_bytes;
   const auto share = [&](int64_t UnitCost::*count, int64_t from_stage) {
     return kept_share(job, costs, count, from_stage, ranks);
@@ -349,7 +301,9 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
   memory.ahead = ahead_bytes(job, costs, lanes);
   memory.slabs = slab_bytes(job, costs, ranks);
-  memory.communication = ranks > 1 ? kSegmentBytes : 0;
+  memory.communication =
+      exchange_memory(job, costs.units, ranks, transport_of(place, is_on_several_hosts),
+                      memory.activations - (copies_stand ? standing_copies(costs.units) : 0));
   memory.encoders = costs.encoder_bytes;
   memory.process = kProcessBytes;
   memory.staging = (costs.stored_bytes + costs.moment_bytes) * of_state + memory.averages;
@@ -374,12 +328,15 @@ BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int
 
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks) {
   Traffic traffic;
-  traffic.element_bytes = mean_width(costs.trained_bytes, costs.trained);
-  for (const UnitCost& unit : costs.units) traffic.elements += sent_elements(job, unit, ranks);
+  const Sent sent = sent_in_step(job, costs.units, ranks);
+  traffic.elements = sent.elements;
+  traffic.bytes = sent.bytes;
+  traffic.element_bytes =
+      sent.elements > 0 ? sent.bytes / sent.elements : mean_width(costs.trained_bytes, costs.trained);
   if (passes_snapshots(job, ranks))
     traffic.snapshot_bytes =
         rank_memory(job, costs, ranks).staging / static_cast<double>(job.checkpoint.memory_every_steps);
-  traffic.deepspeed_elements = deepspeed_elements(job, costs, ranks);
+  traffic.deepspeed_elements = deepspeed_elements(job, costs.units, ranks, costs.trained);
   return traffic;
 }
 

@@ -59,7 +59,7 @@ struct RankMemory {
   double batches = 0;        ///< a step's samples: all lanes and micro batches of it
   double ahead = 0;          ///< samples made ahead of their steps; on a GPU the host's
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on
-  double communication = 0;  ///< this rank's share of the segment that the ranks of a host exchange through
+  double communication = 0;  ///< segments that the ranks of a host exchange through; what is being received
   double encoders = 0;       ///< codec and image encoder, whole on every rank
   double process = 0;        ///< libtorch and what it sets up
   double staging = 0;    ///< copy of the state while a checkpoint is written; left out where memory is short
@@ -69,14 +69,16 @@ struct RankMemory {
   /// Without staging, snapshots and the host's.
   double total() const;
 };
+/// On several hosts ranks receive gradients into memory of their own; on one, in GPUs alone.
 RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks,
-                       Place place = Place::Host);
+                       Place place = Place::Host, bool is_on_several_hosts = false);
 
-/// Elements that a rank sends in a step; it receives as many.
+/// What a rank sends in a step; it receives as much.
 struct Traffic {
   double elements = 0;
   double snapshot_bytes = 0;      ///< beside them, on average: to the neighbour that holds them
-  double element_bytes = 0;       ///< of gradients and weights, on average
+  double bytes = 0;               ///< of them, each in its type
+  double element_bytes = 0;       ///< of those sent, on average
   double deepspeed_elements = 0;  ///< what DeepSpeed sends at the same stage: see docs/plan.md
 };
 Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks);

@@ -44,7 +44,8 @@ struct UnitShape {
   Layer resnet = {}, attention = {}, motion = {}, convolution = {};
   bool ends_at_norm1 = false;  ///< the rest of the attention is in the tail
   int64_t num_temporal = 0;    ///< temporal attentions of the motion module
-  int64_t trained = 0, frozen = 0;
+  int64_t trained = 0, frozen = 0, idle = 0;
+  double trained_bytes = 0, frozen_bytes = 0;
   int64_t weights = 0;  ///< elements of weights that every position passes
   int64_t trained_weights = 0;
   int64_t largest_trained = 0;
@@ -55,6 +56,17 @@ int64_t stored_elements(const params::ParamInfo& info) {
   return (info.numel() + params::kBlockElements - 1) / params::kBlockElements * params::kBlockElements;
 }
 
+/// Counts a parameter or buffer of a unit (UnitShape or UnitCost) as it is kept.
+template <class Unit>
+void count_stored(Unit& unit, const params::ParamInfo& info, const params::PlacementRule& placement) {
+  const params::Placement placed = info.is_buffer ? params::Placement{.trainable = false} : placement(info);
+  const int64_t elements = stored_elements(info);
+  const double bytes = static_cast<double>(elements) * static_cast<double>(at::elementSize(placed.dtype));
+  (placed.trainable ? unit.trained : unit.frozen) += elements;
+  (placed.trainable ? unit.trained_bytes : unit.frozen_bytes) += bytes;
+  if (placed.trainable && nn::is_tail_group(info.group)) unit.idle += elements;
+}
+
 Layer& layer_of(UnitShape& unit, const std::string& name) {
   if (has(name, ".resnets.")) return unit.resnet;
   if (has(name, ".attentions.")) return unit.attention;
@@ -63,7 +75,6 @@ Layer& layer_of(UnitShape& unit, const std::string& name) {
 
 void add_param(UnitShape& unit, const params::ParamInfo& info, bool trains) {
   const std::string& name = info.name;
-  (trains ? unit.trained : unit.frozen) += stored_elements(info);
   if (nn::is_tail_group(info.group)) {
     unit.ends_at_norm1 = unit.ends_at_norm1 || has(name, ".attn1.");
     return;
@@ -86,12 +97,14 @@ void add_param(UnitShape& unit, const params::ParamInfo& info, bool trains) {
 
 std::vector<UnitShape> shapes_of(const config::TrainJob& job, const params::ParamTable& table,
                                  std::string_view network) {
+  const params::PlacementRule placement = placement_rule(job, table);
   std::vector<UnitShape> units;
   std::map<std::string, size_t> place;
   for (const params::ParamInfo& info : table.params()) {
     if (!info.name.starts_with(network)) continue;
     const auto [found, is_new] = place.emplace(info.unit, units.size());
     if (is_new) units.push_back({.name = info.unit});
+    count_stored(units[found->second], info, placement);
     add_param(units[found->second], info, !info.is_buffer && is_trainable(job, info.name));
   }
   return units;
@@ -272,7 +285,12 @@ void add_flops(const Walk& walk, const UnitShape& unit, const CostedVisit& visit
 UnitCost cost_of(Walk& walk, const UnitShape& unit) {
   const CostedVisit visit = visit_of(walk, unit);
   const bool had_graph = walk.has_graph;
-  UnitCost cost{.name = unit.name, .trained = unit.trained, .frozen = unit.frozen};
+  UnitCost cost{.name = unit.name,
+                .trained = unit.trained,
+                .frozen = unit.frozen,
+                .idle = unit.idle,
+                .trained_bytes = unit.trained_bytes,
+                .frozen_bytes = unit.frozen_bytes};
   add_memory(walk, unit, visit, cost);
   add_flops(walk, unit, visit, had_graph, cost);
   walk.channels = unit.resnet.exists ? unit.resnet.out_channels : unit.convolution.out_channels;
@@ -283,11 +301,12 @@ UnitCost cost_of(Walk& walk, const UnitShape& unit) {
 UnitCost pose_cost(const config::TrainJob& job, const params::ParamTable& table, double pictures,
                    double bytes_each) {
   UnitCost cost{.name = std::string(models::kPoseGuider)};
+  const params::PlacementRule placement = placement_rule(job, table);
   double pixels = static_cast<double>(job.data.width * job.data.height);
   for (const params::ParamInfo& info : table.params()) {
     if (info.unit != models::kPoseGuider) continue;
+    count_stored(cost, info, placement);
     const bool trains = is_trainable(job, info.name);
-    (trains ? cost.trained : cost.frozen) += stored_elements(info);
     if (info.shape.size() != 4) continue;
     const bool halves = has(info.name, ".blocks.") && index_behind(info.name, ".blocks.") % 2 == 1;
     if (halves) pixels /= 4;

@@ -24,6 +24,9 @@ struct UnitCost {
   std::string name;
   int64_t trained = 0;         ///< elements as stored: parameters on 256-element borders
   int64_t frozen = 0;          ///< likewise, buffers too
+  int64_t idle = 0;            ///< of `trained`, what no pass works with
+  double trained_bytes = 0;    ///< of `trained`, each in the type that it is kept in
+  double frozen_bytes = 0;     ///< of `frozen`, likewise
   double kept = 0;             ///< what its forward pass keeps for backward
   double copies = 0;           ///< of its weights in the short type, kept with that
   double standing_copies = 0;  ///< of its fp32 parameters, where params/compute_copy.hpp keeps them
