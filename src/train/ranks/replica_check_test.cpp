@@ -67,7 +67,7 @@ TEST(FindCorruption, BelievesOwnersOnlyIfTheyAgree) {
 }
 
 /// When the bit flips.
-enum class Moment { AfterTheUpdate, BeforeTheUpdate, Never };
+enum class Moment { AfterTheUpdate, BeforeTheUpdate, InTheSum, Never };
 struct Trial {
   int ranks = 2;
   int64_t zero_stage = 1;
@@ -84,8 +84,8 @@ struct End {
   Status status;
 };
 
-void flip_a_bit(params::ParamStore& store) {
-  auto* bits = static_cast<uint8_t*>(store.segments()[1].kept_values().data_ptr());
+void flip_a_bit(const at::Tensor& flat_P) {
+  auto* bits = static_cast<uint8_t*>(flat_P.data_ptr());
   bits[4 * 100 + 2] ^= 0x10;
 }
 
@@ -110,13 +110,15 @@ End run(const Trial& trial, int rank, Ranks ranks) {
   const auto step = [&](int64_t number) -> Status {
     const bool flips = rank == 1 && number == trial.step;
     test::fill_gradients(*store, {"one", "two"}, static_cast<double>(number));
-    if (flips && trial.moment == Moment::BeforeTheUpdate) flip_a_bit(*store);
+    params::Segment& two = store->segments()[1];
+    if (flips && trial.moment == Moment::BeforeTheUpdate) flip_a_bit(two.kept_values());
     ZT_TRY(check.before_update());
     ZT_TRY(ranks.sum_gradients(*store));
+    if (flips && trial.moment == Moment::InTheSum) flip_a_bit(two.gradients_S);
     check.gradients_are_summed();
     for (params::Segment& segment : store->segments()) segment.values_S.sub_(segment.gradients_S, 0.01);
     ZT_TRY(ranks.gather_values(*store));
-    if (flips && trial.moment == Moment::AfterTheUpdate) flip_a_bit(*store);
+    if (flips && trial.moment == Moment::AfterTheUpdate) flip_a_bit(two.kept_values());
     return check.after_update();
   };
   for (int64_t number = 1; number <= 10; ++number)
@@ -140,6 +142,11 @@ std::vector<End> run(const Trial& trial) {
   return ends;
 }
 
+/// What a check calls it that differs.
+const char* what_differs(const Trial& trial) {
+  return trial.moment == Moment::InTheSum ? "the summed gradients" : "the weights of two";
+}
+
 class FlippedBit : public testing::TestWithParam<Trial> {};
 
 TEST_P(FlippedBit, IsFoundWithinEverySoManyStepsAndBlamedOnItsRank) {
@@ -158,7 +165,7 @@ TEST_P(FlippedBit, IsFoundWithinEverySoManyStepsAndBlamedOnItsRank) {
     std::printf("a bit flipped at step %d is found at step %d: %s\n", static_cast<int>(trial.step),
                 static_cast<int>(end.step), text.c_str());
     EXPECT_NE(text.find("rank 1"), std::string::npos) << text;
-    EXPECT_NE(text.find("the weights of two"), std::string::npos) << text;
+    EXPECT_NE(text.find(what_differs(trial)), std::string::npos) << text;
   }
 }
 
@@ -172,7 +179,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Trial{2, 3, 1, 3, Moment::BeforeTheUpdate}, Trial{4, 1, 1, 3, Moment::AfterTheUpdate, 2},
                     Trial{4, 3, 1, 3, Moment::BeforeTheUpdate, 2},
                     Trial{4, 3, 1, 3, Moment::AfterTheUpdate, 2, {"two=0"}},
-                    Trial{4, 0, 1, 3, Moment::AfterTheUpdate, 2, {"two=1/all"}}));
+                    Trial{4, 0, 1, 3, Moment::AfterTheUpdate, 2, {"two=1/all"}},
+                    Trial{3, 0, 1, 3, Moment::InTheSum}, Trial{6, 1, 1, 3, Moment::InTheSum, 2},
+                    Trial{6, 3, 1, 3, Moment::InTheSum, 2}));
 
 TEST(ReplicaCheck, OfTwoThatMadeTheirOwnCopiesBothAreNamed) {
   const std::vector<End> ends = run({2, 0, 1, 3, Moment::AfterTheUpdate});
@@ -189,6 +198,21 @@ TEST(ReplicaCheck, OfTwoReplicasOfAPartBothAreNamed) {
   for (const size_t rank : {1, 3})
     EXPECT_NE(ends[rank].status.error().text().find("one of the ranks 1, 3"), std::string::npos)
         << ends[rank].status.error().text();
+}
+
+// A part that two copies have summed, one of them wrong.
+TEST(ReplicaCheck, OfTwoSumsOfGradientsBothAreNamed) {
+  for (const int64_t stage : {1, 3}) {
+    const std::vector<End> ends = run({4, stage, 1, 3, Moment::InTheSum, 2});
+    for (const size_t rank : {1, 3}) {
+      ASSERT_FALSE(ends[rank].status);
+      EXPECT_EQ(ends[rank].step, 3);
+      EXPECT_NE(ends[rank].status.error().text().find(
+                    "one of the ranks 1, 3 has other bits in the summed gradients than it should"),
+                std::string::npos)
+          << ends[rank].status.error().text();
+    }
+  }
 }
 
 TEST(ReplicaCheck, LetsGoodBitsPassAndCanBeTurnedOff) {
