@@ -74,7 +74,9 @@ class Rank {
         schedule(diffusion::NoiseSchedule::make(diffusion::noise_schedule_config(job.schedule)).value()),
         state(make_model_state(
             test::tiny_networks(job, residency_rule(job, ranks, {.levels = 2, .scale_factor = 4})), job)),
-        are_shared((ranks.share_units(*state.networks.store), true)),
+        are_shared(
+            (ranks.share_units(*state.networks.store, {job.lanes, job.optimizer.gradient_accumulation_steps}),
+             true)),
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
   ~Rank() { ranks = Ranks(); }  // before the store whose units they bring

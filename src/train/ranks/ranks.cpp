@@ -127,15 +127,22 @@ Status Ranks::keep_waiting() {
   return {};
 }
 
-void Ranks::share_units(params::ParamStore& store) {
+void Ranks::share_units(params::ParamStore& store, StepShape step) {
   if (!groups_.world) return;
+  // Compared later: ranks that live on come here long before those that are started again.
+  schedule_ = std::make_unique<ScheduleCheck>(store, step);
   units_ = std::make_unique<dist::UnitExchange>(store, sharing(), unit_order(store),
                                                 std::chrono::seconds(job_.timeout_s));
   if (!units_->shares_values() && !units_->shares_gradients()) units_.reset();
   if (words_) unit_watch_ = std::make_unique<UnitWatch>(store, *words_);
 }
 
+Status Ranks::compare_schedules() const {
+  return schedule_ ? schedule_->compare(*groups_.world, deadline()) : Status();
+}
+
 Status Ranks::walk(const std::function<void()>& pass, bool adds) {
+  ZT_TRY(compare_schedules());
   if (units_) return units_->walk(pass, adds);
   pass();
   return {};
@@ -151,7 +158,10 @@ Status Ranks::on_first(const std::function<Status()>& work) {
       throw;
     }
   };
-  if (shares_values()) return units_->lead(guarded);
+  if (shares_values()) {
+    ZT_TRY(compare_schedules());
+    return units_->lead(guarded);
+  }
   if (is_first()) ZT_TRY(guarded());
   return await_first();
 }
@@ -179,6 +189,7 @@ Result<double> Ranks::measure_bandwidth(int64_t elements, int times) {
 
 Status Ranks::sum_gradients(params::ParamStore& store) {
   if (!groups_.world) return {};
+  ZT_TRY(compare_schedules());
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
     if (!segment.touched || !segment.keeps_gradients) continue;
@@ -201,6 +212,7 @@ Status Ranks::sum_gradients(params::ParamStore& store) {
 
 Status Ranks::gather_values(params::ParamStore& store) {
   if (!groups_.world) return {};
+  ZT_TRY(compare_schedules());
   std::vector<dist::Pending> started;
   for (const params::Segment& segment : store.segments()) {
     if (!segment.placement.trainable || !segment.keeps_values || segment.shard.count == 1) continue;

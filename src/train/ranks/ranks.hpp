@@ -27,6 +27,7 @@
 #include "train/journal/rank_words.hpp"
 #include "train/journal/unit_watch.hpp"
 #include "train/ranks/rank_groups.hpp"
+#include "train/ranks/schedule_check.hpp"
 #include "train/state/model_state.hpp"
 
 namespace zt::train {
@@ -67,8 +68,9 @@ class Ranks {
   Status keep_waiting();
 
   /// Brings the store's units whose values or gradients are shared, until this ends, which is before the
-  /// store; nothing where none are.
-  void share_units(params::ParamStore& store);
+  /// store; nothing where none are. What the ranks' stores and steps are is compared in the first call of
+  /// those below: Internal on all of them if a rank has others (schedule_check.hpp).
+  void share_units(params::ParamStore& store, StepShape step = {});
   /// Runs `pass`, a forward and backward pass, with the units' weights there and their gradients taken away;
   /// if it `adds`, to those of earlier passes. Every rank calls it as often; one without a batch with an
   /// empty pass. Throws what the pass throws.
@@ -125,6 +127,7 @@ class Ranks {
 
  private:
   Status wait_all(std::vector<dist::Pending> operations) const;
+  Status compare_schedules() const;
   /// All ranks' group for tensors.
   dist::Communicator& all() const { return groups_.gpus ? *groups_.gpus : *groups_.world; }
   dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : all(); }
@@ -138,6 +141,7 @@ class Ranks {
   std::shared_ptr<StoreMeeting> meeting_;
   std::unique_ptr<dist::UnitExchange> units_;
   std::unique_ptr<UnitWatch> unit_watch_;
+  std::unique_ptr<ScheduleCheck> schedule_;  ///< null: units are not shared
   config::ParallelJob job_;
   clock::Stopwatch since_told_;  ///< of keep_waiting()
 };
