@@ -98,10 +98,13 @@ ReplicaCheck::ReplicaCheck(const params::ParamStore& store, Ranks& ranks, int64_
     if (segment.placement.trainable && segment.shard.count < ranks.size())
       gradients_.emplace(segment.shard.count, 0);
   for (const auto& [sharers, digest] : gradients_)
-    parts_.push_back({"the summed gradients", sharers, -1, /*is_by_place=*/true});
+    gradient_parts_.push_back({"the summed gradients", sharers, -1, /*is_by_place=*/true});
   for (const params::Segment& segment : store.segments())
     for_each_part(segment, [&](int64_t owner, const at::Tensor&) {
-      parts_.push_back({"the weights of " + segment.unit, segment.shard.count, owner, !segment.keeps_values});
+      all_.push_back(weight_parts_.size());
+      if (!segment.placement.trainable) frozen_.push_back(weight_parts_.size());
+      weight_parts_.push_back(
+          {"the weights of " + segment.unit, segment.shard.count, owner, !segment.keeps_values});
     });
 }
 
@@ -131,6 +134,18 @@ std::vector<uint64_t> ReplicaCheck::digest_weights() const {
 void ReplicaCheck::went_to(int64_t step) {
   step_ = step;
   resting_.clear();
+  last_check_.clear();
+}
+
+Status ReplicaCheck::compare_own(const std::vector<size_t>& parts, const std::vector<uint64_t>& before,
+                                 const std::vector<uint64_t>& now, std::string_view since) const {
+  const auto changed = std::ranges::find_if(parts, [&](size_t part) { return before[part] != now[part]; });
+  if (changed == parts.end()) return {};
+  return fail(
+      ErrorCode::Corrupt,
+      fmt::format("{} changed in the memory of rank {} {}: the memory or another part of that host is "
+                  "at fault; leave it out",
+                  weight_parts_[*changed].what, ranks_.rank(), since));
 }
 
 Status ReplicaCheck::before_update() {
@@ -138,15 +153,7 @@ Status ReplicaCheck::before_update() {
   found_.reset();
   if (resting_.empty()) return {};
   const std::vector<uint64_t> rested = std::exchange(resting_, {});
-  const std::vector<uint64_t> now = digest_weights();
-  const auto changed = std::mismatch(rested.begin(), rested.end(), now.begin()).first;
-  if (changed == rested.end()) return {};
-  const size_t first = parts_.size() - rested.size();  // gradients come before weights
-  const std::string& what = parts_[first + static_cast<size_t>(changed - rested.begin())].what;
-  return fail(ErrorCode::Corrupt,
-              fmt::format("{} changed in the memory of rank {} between two updates: the memory or another "
-                          "part of that host is at fault; leave it out",
-                          what, ranks_.rank()));
+  return compare_own(all_, rested, digest_weights(), "between two updates");
 }
 
 void ReplicaCheck::gradients_are_summed() {
@@ -162,13 +169,18 @@ void ReplicaCheck::gradients_are_summed() {
 Status ReplicaCheck::after_update() {
   if (!is_due()) return {};
   resting_ = digest_weights();
+  const std::vector<uint64_t> before = std::exchange(last_check_, resting_);
   std::vector<uint64_t> mine;
   for (const auto& [sharers, sum] : gradients_) mine.push_back(sum);
   mine.insert(mine.end(), resting_.begin(), resting_.end());
-  ZT_TRY_ASSIGN(const auto rows, ranks_.gather(to_numbers(mine), 2 * parts_.size(), "digests"));
+  std::vector<Replicated> parts = gradient_parts_;
+  parts.insert(parts.end(), weight_parts_.begin(), weight_parts_.end());
+  ZT_TRY_ASSIGN(const auto rows, ranks_.gather(to_numbers(mine), 2 * parts.size(), "digests"));
   std::vector<std::vector<uint64_t>> by_rank;
   for (const std::vector<double>& row : rows) by_rank.push_back(to_digests(row));
-  found_ = find_corruption(parts_, by_rank);
+  found_ = find_corruption(parts, by_rank);
+  // With stage 3 nobody else may have them.
+  if (!found_ && !before.empty()) return compare_own(frozen_, before, resting_, "between two checks");
   if (!found_ || std::ranges::count(found_->ranks, ranks_.rank()) == 0) return {};
   return fail(ErrorCode::Corrupt,
               fmt::format("{} after step {}: the memory, the processor or the network of that host is at "

@@ -5,11 +5,13 @@
 // docs/detection.md.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -55,7 +57,8 @@ class ReplicaCheck {
   Status before_update();
   void gradients_are_summed();
   /// Errors: Corrupt on the rank that has other bits than the others (on all, if that is undecided; the
-  /// others lose it as a peer); those of the exchange.
+  /// others lose it as a peer), or whose frozen weights are not those of the check before; those of the
+  /// exchange.
   Status after_update();
   /// What the last after_update() found, the same on all ranks.
   const std::optional<Corruption>& found() const { return found_; }
@@ -68,15 +71,20 @@ class ReplicaCheck {
   template <class Take>
   static void for_each_part(const params::Segment& segment, const Take& take);
   std::vector<uint64_t> digest_weights() const;
+  /// Of two results of digest_weights(): Corrupt for the first of `parts` that differs.
+  Status compare_own(const std::vector<size_t>& parts, const std::vector<uint64_t>& before,
+                     const std::vector<uint64_t>& now, std::string_view since) const;
   const params::ParamStore& store_;
   Ranks& ranks_;
   const int64_t every_;
   int64_t step_;
-  std::vector<Replicated> parts_;  ///< gradients before weights
+  std::vector<Replicated> gradient_parts_, weight_parts_;
+  std::vector<size_t> all_, frozen_;  ///< places among weight_parts_: of all, of what never changes
   /// Of gradients of which other ranks have the same sums, by how many ranks share their units.
   std::map<int64_t, uint64_t> gradients_;
   std::optional<Corruption> found_;
-  std::vector<uint64_t> resting_;  ///< what the weights were at the last check; empty: they changed since
+  std::vector<uint64_t> resting_;     ///< what the weights were at the last check; empty: they changed since
+  std::vector<uint64_t> last_check_;  ///< likewise, for those that are frozen; empty: none yet
 };
 
 }  // namespace zt::train

@@ -67,7 +67,7 @@ TEST(FindCorruption, BelievesOwnersOnlyIfTheyAgree) {
 }
 
 /// When the bit flips.
-enum class Moment { AfterTheUpdate, BeforeTheUpdate, InTheSum, Never };
+enum class Moment { AfterTheUpdate, BeforeTheUpdate, InTheSum, InWhatIsFrozen, Never };
 struct Trial {
   int ranks = 2;
   int64_t zero_stage = 1;
@@ -101,7 +101,9 @@ config::ParallelJob job_of(const Trial& trial) {
 End run(const Trial& trial, int rank, Ranks ranks) {
   const config::ParallelJob job = job_of(trial);
   const auto store = test::make_store(
-      {{"a", {300}, "one", "one"}, {"b", {20, 30}, "two", "two"}}, {}, {}, [&](const std::string& unit) {
+      {{"a", {300}, "one", "one"}, {"b", {20, 30}, "two", "two"}, {"c", {700}, "three", "three"}},
+      [](const params::ParamInfo& info) { return params::Placement{.trainable = info.unit != "three"}; }, {},
+      [&](const std::string& unit) {
         const config::UnitSharing sharing = config::sharing_of(job, unit, trial.ranks);
         return params::Residency{.whole_values = sharing.stage < 3,
                                  .shard = params::shard_of(rank, sharing.ranks)};
@@ -116,7 +118,9 @@ End run(const Trial& trial, int rank, Ranks ranks) {
     ZT_TRY(ranks.sum_gradients(*store));
     if (flips && trial.moment == Moment::InTheSum) flip_a_bit(two.gradients_S);
     check.gradients_are_summed();
-    for (params::Segment& segment : store->segments()) segment.values_S.sub_(segment.gradients_S, 0.01);
+    for (params::Segment& segment : store->segments())
+      if (segment.placement.trainable) segment.values_S.sub_(segment.gradients_S, 0.01);
+    if (flips && trial.moment == Moment::InWhatIsFrozen) flip_a_bit(store->segments()[2].kept_values());
     ZT_TRY(ranks.gather_values(*store));
     if (flips && trial.moment == Moment::AfterTheUpdate) flip_a_bit(two.kept_values());
     return check.after_update();
@@ -144,7 +148,8 @@ std::vector<End> run(const Trial& trial) {
 
 /// What a check calls it that differs.
 const char* what_differs(const Trial& trial) {
-  return trial.moment == Moment::InTheSum ? "the summed gradients" : "the weights of two";
+  if (trial.moment == Moment::InTheSum) return "the summed gradients";
+  return trial.moment == Moment::InWhatIsFrozen ? "the weights of three" : "the weights of two";
 }
 
 class FlippedBit : public testing::TestWithParam<Trial> {};
@@ -180,6 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Trial{4, 3, 1, 3, Moment::BeforeTheUpdate, 2},
                     Trial{4, 3, 1, 3, Moment::AfterTheUpdate, 2, {"two=0"}},
                     Trial{4, 0, 1, 3, Moment::AfterTheUpdate, 2, {"two=1/all"}},
+                    Trial{2, 3, 4, 6, Moment::InWhatIsFrozen}, Trial{3, 1, 4, 6, Moment::InWhatIsFrozen},
                     Trial{3, 0, 1, 3, Moment::InTheSum}, Trial{6, 1, 1, 3, Moment::InTheSum, 2},
                     Trial{6, 3, 1, 3, Moment::InTheSum, 2}));
 
