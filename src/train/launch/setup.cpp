@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -49,6 +50,10 @@ Status in_turn(Ranks& ranks, const Work& work) {
 /// Takes part in in_turn() without work.
 Status let_others_work(Ranks& ranks) {
   return in_turn(ranks, [] { return Status(); });
+}
+
+StepShape step_shape(const config::TrainJob& job) {
+  return {job.lanes, job.optimizer.gradient_accumulation_steps};
 }
 
 Status open_data(Setup& setup) {
@@ -219,15 +224,16 @@ bool wants_snapshots(const config::TrainJob& job, const Origin& origin) {
   return origin.memory.own.is_open() && job.checkpoint.memory_every_steps > 0;
 }
 
-/// Whether snapshots fit beside the rest. Errors: Exhausted if the rest alone does not.
+/// Whether snapshots fit beside the rest, `more` included. Errors: Exhausted if the rest alone does not.
 Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& configs,
-                          const params::ParamTable& table, bool wants_snapshots, Journal& journal) {
+                          const params::ParamTable& table, std::span<const resources::Demand> more,
+                          bool wants_snapshots, Journal& journal) {
   const config::TrainJob& job = setup.job;
   const models::LatentCodec& codec = *setup.encoders.codec;
   ZT_TRY_ASSIGN(
       std::vector<resources::Demand> demands,  // of the host
       require_training_memory(setup, configs, table,
-                              {.channels = codec.channels(), .scale_factor = codec.scale_factor()}));
+                              {.channels = codec.channels(), .scale_factor = codec.scale_factor()}, more));
   if (!wants_snapshots) return false;
   const RankCounts counts{setup.ranks.size(), setup.ranks.on_this_host()};
   demands.push_back(snapshot_demand(job, table, counts));
@@ -243,37 +249,47 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
 }
 
 /// With the encoders in memory, the first rank of each host checks again what all there need together, and
-/// whether there is room for snapshots: none are kept unless there is on all hosts.
-Status check_budget(Setup& setup, const models::NetworkConfigs& configs, const Origin& origin,
-                    Journal& journal) {
+/// whether there is room for snapshots: none are kept unless there is on all hosts. Units of fewer positions
+/// keep their weights whole.
+Status check_budget(Setup& setup, const models::NetworkConfigs& configs, double fewest_positions,
+                    const Origin& origin, Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
+  std::vector<resources::Demand> more;
+  if (fewest_positions > 0)
+    more.push_back(kept_whole_demand(setup.job, configs, setup.encoders.codec->scale_factor(),
+                                     fewest_positions, setup.ranks.size(),
+                                     setup.device.is_cpu() ? setup.ranks.on_this_host() : 1));
   bool keeps = wants_snapshots(setup.job, origin);
   if (setup.ranks.is_first_here() && !origin.is_restart) {
-    ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, keeps, journal));
+    ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, more, keeps, journal));
   }
   ZT_TRY_ASSIGN(setup.keeps_snapshots, setup.ranks.all_agree(keeps, kSnapshotsWait));
   return {};
 }
 
-/// What this rank keeps whole, and says so where it is not what the stage alone would have it be.
-Result<params::ResidencyRule> choose_residency(const config::TrainJob& job, Ranks& ranks, at::Device device,
-                                               const UNetSizes& sizes) {
-  const int64_t highest = config::highest_stage(job.parallel),
-                sharing = config::most_sharing(job.parallel, ranks.size());
-  if (highest >= 2 && sharing > 1 && adds_up_gradients(job, ranks.size()))
+/// Says so where a rank keeps gradients whole that the stage alone would have it share.
+void explain_whole_gradients(const config::TrainJob& job, int64_t ranks) {
+  const bool shares =
+      config::highest_stage(job.parallel) >= 2 && config::most_sharing(job.parallel, ranks) > 1;
+  if (shares && adds_up_gradients(job, ranks))
     log::info(
         "train",
         "every rank keeps whole gradients: it adds up those of its lanes and micro batches in the order "
         "that gives the same bits for every number of ranks, and exchanges them once a step "
         "(parallel.accumulation: parts shares them too, for an exchange each time)");
-  if (highest < 3 || sharing == 1 || !job.parallel.keep_whole_if_faster)
-    return residency_rule(job, ranks, sizes);
+}
+
+/// Units with fewer keep their weights whole, by speeds that are measured here; 0 without that rule.
+Result<double> fewest_positions(const config::TrainJob& job, Ranks& ranks, at::Device device) {
+  const int64_t sharing = config::most_sharing(job.parallel, ranks.size());
+  if (config::highest_stage(job.parallel) < 3 || sharing == 1 || !job.parallel.keep_whole_if_faster)
+    return 0.0;
   ZT_TRY_ASSIGN(const Speeds speeds, measure_speeds(ranks, device, job.precision));
   const double fewest = break_even_positions(speeds, sharing);
   log::info("train", fmt::format("units with fewer than {:.0f} positions keep their weights whole: a rank "
                                  "computes {:.1f} GFLOP/s and receives {:.2f} GB/s",
                                  fewest, speeds.flops / 1e9, speeds.bytes / 1e9));
-  return residency_rule(job, ranks, sizes, fewest);
+  return fewest;
 }
 
 Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin& origin, Journal& journal) {
@@ -281,7 +297,9 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   const bool motion = job.stage == 2;
   const int64_t channels = setup.encoders.codec->channels();
   ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
-  ZT_TRY(check_budget(setup, configs, origin, journal));
+  explain_whole_gradients(job, setup.ranks.size());
+  ZT_TRY_ASSIGN(const double fewest, fewest_positions(job, setup.ranks, setup.device));
+  ZT_TRY(check_budget(setup, configs, fewest, origin, journal));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(check_named_units(job.parallel, table));
   ZT_TRY(check_freeze(job, table));
@@ -294,9 +312,8 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   options.placement = placement_rule(job, table);
   options.seed = static_cast<uint64_t>(job.seed);
   options.device = setup.device;
-  ZT_TRY_ASSIGN(options.residency, choose_residency(job, setup.ranks, setup.device,
-                                                    {configs.denoising_unet.num_levels(),
-                                                     setup.encoders.codec->scale_factor()}));
+  options.residency = residency_rule(
+      job, setup.ranks, {configs.denoising_unet.num_levels(), setup.encoders.codec->scale_factor()}, fewest);
   const clock::Stopwatch since_opened;
   std::optional<checkpoint::Found> found;
   if (!origin.memory_step) {
@@ -313,11 +330,11 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);
-    setup.ranks.share_units(*setup.state.networks.store);
+    setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
     return origin.memory_step ? restore_from_memory(setup, origin, journal) : Status();
   }
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
-  setup.ranks.share_units(*setup.state.networks.store);
+  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
   if (!origin.memory_step) return resume(setup, run, *found, since_opened, journal);
   ZT_TRY(restore_frozen(setup.state, found->reader));
   return restore_from_memory(setup, origin, journal);
@@ -355,7 +372,7 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
-  setup.ranks.share_units(*setup.state.networks.store);
+  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
   ZT_TRY(let_others_work(setup.ranks));                 // encoders and cache
   ZT_TRY(setup.ranks.all_agree(true, kSnapshotsWait));  // there is one to go back to
   return restore_from_memory(setup, origin, journal);

@@ -11,6 +11,8 @@
 #include "base/text/text.hpp"
 #include "config/meaning/unit_sharing.hpp"
 #include "train/pass/run_rules.hpp"
+#include "train/plan/unit_policy.hpp"
+#include "train/plan/unit_shares.hpp"
 
 namespace zt::train {
 namespace {
@@ -142,6 +144,20 @@ resources::Demand snapshot_demand(const config::TrainJob& job, const params::Par
 resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table,
                               RankCounts counts) {
   return two_of_all("the same in the memory of neighbours", job, table, counts);
+}
+
+resources::Demand kept_whole_demand(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                    int64_t scale_factor, double fewest_positions, int64_t ranks,
+                                    int64_t ranks_here) {
+  const UNetSizes sizes{configs.denoising_unet.num_levels(), scale_factor};
+  double bytes = 0;
+  for (const UnitCost& unit : model_costs(job, configs, scale_factor).units) {
+    const auto parts = static_cast<double>(parts_of(job, unit, /*from_stage=*/3, ranks));
+    if (static_cast<double>(positions_of(unit.name, job, sizes)) < fewest_positions)
+      bytes += (unit.trained_bytes + unit.frozen_bytes) * (1 - 1 / parts);
+  }
+  return {"units kept whole (parallel.keep_whole_if_faster)",
+          static_cast<uint64_t>(bytes * static_cast<double>(ranks_here))};
 }
 
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table,

@@ -39,6 +39,11 @@ resources::Demand snapshot_demand(const config::TrainJob& job, const params::Par
 /// What the copies take that neighbours hold of them, with checkpoint.memory_peer.
 resources::Demand held_demand(const config::TrainJob& job, const params::ParamTable& table,
                               RankCounts counts);
+/// What ranks of one memory take more because units of fewer positions keep their weights whole
+/// (unit_policy.hpp); `ranks_here`: that share the memory.
+resources::Demand kept_whole_demand(const config::TrainJob& job, const models::NetworkConfigs& configs,
+                                    int64_t scale_factor, double fewest_positions, int64_t ranks,
+                                    int64_t ranks_here);
 /// What the number and the cost of a run's checkpoints depend on beside its job.
 struct CheckpointsSoFar {
   int64_t num_clips = 0;    ///< of a pass over the data; 0: unknown

@@ -115,6 +115,25 @@ TEST(Budget, SnapshotsAreTwiceWhatTrainsAndOfEveryRankWhereNothingIsShared) {
   EXPECT_EQ(snapshot_demand(job, table, {4, 4}).bytes, 4 * 2 * 16 * 1'701'305'684ULL);
 }
 
+// The widest levels of a UNet at 512 pixels work at 8 x 8 positions, the first at 64 x 64.
+TEST(Budget, UnitsKeptWholeByTheirSpeedTakeWhatTheyNoLongerShare) {
+  config::TrainJob job;
+  job.parallel.zero_stage = 3;
+  job.data.train_bs = 1;
+  const auto configs = published(1);
+  const auto kept = [&](double fewest, int64_t ranks_here) {
+    return kept_whole_demand(job, configs, /*scale_factor=*/8, fewest, /*ranks=*/4, ranks_here).bytes;
+  };
+  constexpr double all = 4.0 * (1'701'305'684 + 18'810'560);
+
+  EXPECT_EQ(kept(1, 4), 0);
+  EXPECT_NEAR(static_cast<double>(kept(1e9, 1)), 0.75 * all, 0.01 * all);
+  EXPECT_GT(kept(65, 1), kept(64, 1)) << "the 64 positions of the lowest level";
+  EXPECT_EQ(kept(65, 4), 4 * kept(65, 1));
+  job.parallel.zero_stage = 1;
+  EXPECT_EQ(kept(1e9, 1), 0);
+}
+
 TEST(Budget, NeighboursHoldAsMuchAgain) {
   config::TrainJob job;
   const auto table = models::declare_networks(published(1));

@@ -15,9 +15,6 @@
 namespace zt::train {
 namespace {
 
-/// Of the matrix product's speed: an estimate, not calibrated; convolutions of narrow networks, norms
-/// and copies reach less.
-constexpr double kCpuEfficiency = 0.35;
 constexpr int kTries = 3;
 
 /// Seconds of the fastest of a few calls.

@@ -30,6 +30,9 @@ struct Machine {
 /// NVLink's two directions (A10G: PCIe 4.0 x16, of which 80 % is had). Efficiency: an SD 2 UNet's step on
 /// A100 (MosaicML, 137 pictures/s at 256 x 256) is 24 % of the peak. Bus: 80 % of PCIe 4.0 or 5.0 x16.
 inline constexpr double kUNetEfficiency = 0.24;
+/// Of a matrix product's speed on CPUs: an estimate, not calibrated; convolutions of narrow networks, norms
+/// and copies reach less.
+inline constexpr double kCpuEfficiency = 0.35;
 inline constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 inline constexpr std::array<Machine, 4> kMachines = {{
     {"a10g", 35e12, 70e12, 600e9, 25e9, kUNetEfficiency, 22.5 * kGiB, 25e9},

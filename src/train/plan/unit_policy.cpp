@@ -38,7 +38,8 @@ double break_even_positions(const Speeds& speeds, int64_t ranks) {
 
 Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::PrecisionJob& precision) {
   Speeds speeds;
-  speeds.flops = measure_flops(device, models::scalar_type(precision.mixed_precision));
+  const double product_flops = measure_flops(device, models::scalar_type(precision.mixed_precision));
+  speeds.flops = product_flops * (device.is_cpu() ? kCpuEfficiency : kUNetEfficiency);
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
   const bool are_short = precision.trained_weights != config::TrainedWeights::Fp32;

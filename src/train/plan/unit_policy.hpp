@@ -24,7 +24,7 @@ int64_t positions_of(const std::string& unit, const config::TrainJob& job, const
 
 /// What a rank computes and receives in a second.
 struct Speeds {
-  double flops = 0;  ///< where the ranks compute, in the type that they compute in
+  double flops = 0;  ///< that a UNet reaches where the ranks compute, in the type that they compute in
   double bytes = 0;
   double weight_bytes = 4;  ///< of each that trains
 };
