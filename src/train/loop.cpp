@@ -45,10 +45,6 @@ prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal
   return options;
 }
 
-bool has_checkpoint_at_start(const Setup& setup) {
-  return !setup.resumed_from.empty() && setup.resumed_from != kFromMemory;
-}
-
 }  // namespace
 
 Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpoint::Memory& memory,
@@ -70,7 +66,7 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
       snapshots_(setup_, memory, generation, journal),
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
-      saved_step_(has_checkpoint_at_start(setup_) ? setup_.cursor.step : -1),
+      saved_step_(setup_.checkpoint.empty() ? -1 : setup_.cursor.step),
       faults_(setup_, journal) {}
 
 int64_t Loop::end_step() const {
@@ -111,7 +107,7 @@ Result<LoopEnd> Loop::train() {
   validator_.emplace(std::move(validator));
   open_stream();
   journal_.progress_step({.step = setup_.cursor.step, .total_steps = end_step()});
-  if (setup_.resumed_from != kFromMemory) {
+  if (!setup_.is_from_memory) {
     ZT_TRY(snapshots_.keep());
   } else {
     snapshots_.copy_again();

@@ -20,7 +20,7 @@ contract::AttemptStarted started(const train::Setup& setup) {
   event.world_size = setup.ranks.size();
   event.threads = static_cast<int64_t>(setup.num_threads);
   event.from_step = setup.cursor.step;
-  event.checkpoint = setup.resumed_from;
+  event.checkpoint = setup.is_from_memory ? "memory" : setup.checkpoint;
   return event;
 }
 

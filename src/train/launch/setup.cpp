@@ -183,15 +183,16 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   }
   ZT_TRY(restore(setup.state, found.reader));
   ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
-  setup.resumed_from = found.reader.folder().filename().string();
-  ZT_TRY_ASSIGN(const bool is_of_this_data, set_cursor(setup, scalars, setup.resumed_from));
+  setup.is_from_memory = false;
+  setup.checkpoint = found.reader.folder().filename().string();
+  ZT_TRY_ASSIGN(const bool is_of_this_data, set_cursor(setup, scalars, setup.checkpoint));
   if (!is_of_this_data && setup.ranks.is_first()) put_left_out_aside(run);
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
-    log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.resumed_from, by));
-  log::info("train", fmt::format("restored step {} from {}", setup.cursor.step, setup.resumed_from));
-  journal.event(contract::StateRestored{setup.cursor.step, "disk (" + setup.resumed_from + ")",
-                                        since_opened.seconds()});
+    log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.checkpoint, by));
+  log::info("train", fmt::format("restored step {} from {}", setup.cursor.step, setup.checkpoint));
+  journal.event(
+      contract::StateRestored{setup.cursor.step, "disk (" + setup.checkpoint + ")", since_opened.seconds()});
   return {};
 }
 
@@ -209,7 +210,8 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
   ZT_TRY(setup.ranks.gather_values(*setup.state.networks.store));
   // Nobody trains on, and replaces a checkpoint, while another still reads what it needs of that.
   ZT_TRY(setup.ranks.barrier("the state from memory"));
-  setup.resumed_from = kFromMemory;
+  setup.checkpoint.clear();
+  setup.is_from_memory = true;
   const int64_t holder = origin.holders[static_cast<size_t>(rank)];
   log::info("train", fmt::format("restored step {} from {}", step,
                                  holder == rank ? "memory" : fmt::format("the memory of rank {}", holder)));

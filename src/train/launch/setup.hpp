@@ -59,12 +59,10 @@ struct Setup {
   BatchRules batch_rules;
   ModelState state;
   Cursor cursor;
-  std::string resumed_from;      ///< checkpoint's name, kFromMemory; empty for a fresh start
+  std::string checkpoint;        ///< name of the one it went on from; else empty
+  bool is_from_memory = false;   ///< it went on from the ranks' memory
   bool keeps_snapshots = false;  ///< in memory, for a rank that is started again
 };
-
-/// Setup::resumed_from of a rank that went on from the ranks' memory.
-inline constexpr const char* kFromMemory = "memory";
 
 /// Errors: Exhausted if memory or disk can't hold the run, with the arithmetic; those of the configuration
 /// and of every file read. `journal` is told what takes long and which checkpoints were refused.
