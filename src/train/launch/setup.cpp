@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
 #include "checkpoint/reader.hpp"
 #include "config/meaning/unit_sharing.hpp"
 #include "contract/checkpoint_folder.hpp"
+#include "contract/left_out.hpp"
 #include "data/from_job.hpp"
 #include "generate/load_run.hpp"
 #include "models/network_set.hpp"
@@ -146,14 +148,15 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
   return networks;
 }
 
-/// From the scalars of `source`; whether they are of this data set. Errors: InvalidConfig if they are of
-/// another and the job does not accept that: their clips are positions, and so is the order of the samples.
-Result<bool> set_cursor(Setup& setup, const std::vector<params::StateScalar>& scalars,
-                        const std::string& source) {
+/// From the scalars of `source`; the number of their data set if it is another than this one, else 0. Errors:
+/// InvalidConfig if it is and the job does not accept that: their clips are positions, and so is the order of
+/// the samples.
+Result<int64_t> set_cursor(Setup& setup, const std::vector<params::StateScalar>& scalars,
+                           const std::string& source) {
   ZT_TRY_ASSIGN(Cursor cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
   const int64_t here = data_set_number(setup.clips.digest());
-  const bool is_of_it = cursor.data_set == 0 || cursor.data_set == here;
-  if (!is_of_it) {
+  const int64_t other = cursor.data_set == here ? 0 : cursor.data_set;
+  if (other != 0) {
     const std::string what =
         fmt::format("the data set ({} clips) is another than that of {}", setup.clips.clips.size(), source);
     if (!setup.job.data.accept_change)
@@ -166,13 +169,17 @@ Result<bool> set_cursor(Setup& setup, const std::vector<params::StateScalar>& sc
   }
   cursor.data_set = here;
   setup.cursor = std::move(cursor);
-  return is_of_it;
+  return other;
 }
 
-/// left-out.json names positions in the data set that it was written for.
-void put_left_out_aside(const contract::RunFolder& run) {
-  std::error_code none;  // there is seldom one
-  fs::rename(run.left_out(), run.path() / "left-out.of-other-data.json", none);
+/// left-out.json names positions in the data set that it was written for. Once for each: until the next save
+/// other launches begin from the same checkpoint, with a file of this data set.
+Status put_left_out_aside(const contract::RunFolder& run, int64_t other_data_set) {
+  const fs::path aside = run.path() / fmt::format("left-out.of-data-{}.json", other_data_set);
+  if (!files::is_absent(aside)) return {};
+  if (files::is_absent(run.left_out()))
+    return files::write_atomic(aside, contract::to_json(std::vector<contract::LeftOutClip>{}));
+  return files::rename_durable(run.left_out(), aside);
 }
 
 Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Found& found,
@@ -185,8 +192,8 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
   setup.is_from_memory = false;
   setup.checkpoint = found.reader.folder().filename().string();
-  ZT_TRY_ASSIGN(const bool is_of_this_data, set_cursor(setup, scalars, setup.checkpoint));
-  if (!is_of_this_data && setup.ranks.is_first()) put_left_out_aside(run);
+  ZT_TRY_ASSIGN(const int64_t other_data_set, set_cursor(setup, scalars, setup.checkpoint));
+  if (other_data_set != 0 && setup.ranks.is_first()) ZT_TRY(put_left_out_aside(run, other_data_set));
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
     log::warn("train", fmt::format("{} was written by the run {}, not by this one", setup.checkpoint, by));
@@ -321,13 +328,8 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   if (!origin.memory_step) {
     ZT_TRY_ASSIGN(found, open_together(setup.ranks, run.checkpoints()));
   } else if (!contract::list_checkpoints(run.checkpoints()).empty()) {
-    // A checkpoint only gives what is frozen; ranks that live on are not here. Without a whole one the
-    // networks start as the run did, and memory gives the rest.
-    auto opened = checkpoint::open_newest(run.checkpoints(), {.share = {.only_frozen = true}});
-    if (opened)
-      found = *std::move(opened);
-    else
-      log::warn("train", opened.error().text());
+    // A checkpoint only gives what is frozen; ranks that live on are not here.
+    ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints(), {.share = {.only_frozen = true}}));
   }
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
