@@ -88,7 +88,7 @@ Result<LoopEnd> Loop::run() {
   Result<LoopEnd> end = LoopEnd::Stopped;
   try {
     end = train();
-  } catch (...) {  // for the others as any other end of this rank; a save under way does not hold it up
+  } catch (...) {  // for the others as any other end of this rank
     setup_.ranks.abandon();
     (void)saver_.wait_within(kRejoinWithin);
     throw;

@@ -66,8 +66,7 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, Setup& setup, const p
   options.one_by_one = setup.ranks.shares_values();
   options.on_step = [&](size_t, const at::Tensor&) {
     journal.progress(contract::Phase::Validating, "clips");
-    // Where they bring no units; a lost rank is met in the next exchange.
-    if (!setup.ranks.shares_values()) (void)setup.ranks.keep_waiting();
+    setup.ranks.say_alive();
   };
   const generate::Networks networks{nets.reference_net, nets.denoising_unet, nets.pose_guider};
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, generate::sample_latents(networks, sampler, input, options));

@@ -100,7 +100,7 @@ void Validator::measure_loss(const StepNetworks& nets) {
   const clock::Stopwatch watch;
   const tensor::ThreadCount threads(threads_of_lane(setup_));
   Cursor& cursor = setup_.cursor;
-  loss_ = set_->loss(nets, setup_.schedule, rules_, setup_.batch_rules);
+  loss_ = set_->loss(nets, setup_.schedule, rules_, setup_.batch_rules, [&] { setup_.ranks.say_alive(); });
   loss_step_ = cursor.step;
   const bool is_best = loss_ < cursor.best_loss;
   if (is_best) cursor.best_loss = loss_;

@@ -46,7 +46,7 @@ void say_ready(const train::Setup& setup, double seconds, train::Journal& journa
 
 Status Training::open() {
   if (memory_) return {};
-  ZT_TRY(run_.check_import());
+  if (launch_.rank == 0) ZT_TRY(run_.check_import());  // another host may see an old listing
   ZT_TRY_ASSIGN(const auto file, run_.config_file(launch_.attempt.generation));
   ZT_TRY_ASSIGN(job_, config::thaw_run(file, {run_.identity().folder, run_.path()}));
   ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));

@@ -239,7 +239,9 @@ Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   const Result<WorkerEnd> end = attend(run, attempt, contract::WorkerVerb::Import, step);
   std::error_code ignored;
-  if (!end || (end->code != contract::kExitOk && end->has_said)) fs::remove_all(run.path(), ignored);
+  const bool has_failed = !end || (end->code != contract::kExitOk && end->has_said);
+  if (has_failed && contract::list_checkpoints(run.checkpoints()).empty())
+    fs::remove_all(run.path(), ignored);
   ZT_TRY(end);
   // A stop saves nothing here that could go on.
   return end->code == kExitResumable ? contract::kExitStoppedNow : end->code;

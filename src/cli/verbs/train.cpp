@@ -141,6 +141,9 @@ Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t gene
 // safe.
 Result<std::optional<config::Resolved<config::TrainJob>>> changed_configuration(const Frozen& own,
                                                                                 config::LoadRequest request) {
+  // An earlier launch's consent was to the data that it found.
+  if (own.job.data.accept_change && request.file.empty())
+    request.sets.insert(request.sets.begin(), "data.accept_change=false");
   if (request.file.empty() && request.sets.empty()) return std::nullopt;
   if (request.file.empty()) request.file = own.file;
   ZT_TRY_ASSIGN(auto wanted, load_train_job(request));

@@ -58,7 +58,7 @@ void describe(Listing& l, DataJob& d) {
   l.field(
       "accept_change", d.accept_change,
       {.help = "go on from a checkpoint although the clips are others than those it was trained on; those "
-               "left out before are then drawn again",
+               "left out before are then drawn again; a later --resume must say it again",
        .resume = Resume::Allow});
   l.field("train_bs", d.train_bs,
           {.help = "batch size per lane, before accumulation", .unit = "samples", .min = 1, .max = 65536});

@@ -237,6 +237,11 @@ TEST(AgreeOnOrigin, ALaterCheckpointIsPreferred) {
   EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, 9);
   save(folder.path(), 10);
   EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, std::nullopt);
+  // One of an earlier launch may be what this one found damaged.
+  const Files later;
+  checkpoint::Memory of_later = later.open();
+  ASSERT_TRUE(of_later.own.keep(snapshot_of(9, 0), /*generation=*/2));
+  EXPECT_EQ(agree_on_origin(alone, of_later, folder.path(), true).value().memory_step, 9);
 }
 
 }  // namespace

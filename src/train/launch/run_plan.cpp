@@ -157,7 +157,8 @@ Result<std::string> launch_plan(const Setup& setup, const contract::RunFolder& r
       setup.device.is_cpu()
           ? common_host(static_cast<int64_t>(setup.num_threads) * setup.ranks.on_this_host())
           : nearest_machine(measure_flops(setup.device, at::kBFloat16));
-  const Plan plan = outline_plan(job, configs, latents.scale_factor, ranks, machine);
+  const Plan plan = outline_plan(job, configs, latents.scale_factor, ranks, machine,
+                                 /*is_on_several_hosts=*/setup.ranks.on_this_host() < ranks);
   std::string text =
       fmt::format("plan: {} takes {}: {}", ranks > 1 ? fmt::format("each of {} ranks", ranks) : "the worker",
                   size_text(plan.memory.total()), terms_text(plan.memory));

@@ -54,8 +54,8 @@ Status let_others_work(Ranks& ranks) {
   return in_turn(ranks, [] { return Status(); });
 }
 
-StepShape step_shape(const config::TrainJob& job) {
-  return {job.lanes, job.optimizer.gradient_accumulation_steps};
+StepShape step_shape(const Setup& setup) {
+  return {setup.job.lanes, setup.job.optimizer.gradient_accumulation_steps, setup.cursor.data_set};
 }
 
 Status open_data(Setup& setup) {
@@ -152,14 +152,14 @@ Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t l
 /// InvalidConfig if it is and the job does not accept that: their clips are positions, and so is the order of
 /// the samples.
 Result<int64_t> set_cursor(Setup& setup, const std::vector<params::StateScalar>& scalars,
-                           const std::string& source) {
+                           const std::string& source, bool accepts_change) {
   ZT_TRY_ASSIGN(Cursor cursor, cursor_from_scalars(scalars, setup.job.schedule.num_train_timesteps));
   const int64_t here = data_set_number(setup.clips.digest());
   const int64_t other = cursor.data_set == here ? 0 : cursor.data_set;
   if (other != 0) {
     const std::string what =
         fmt::format("the data set ({} clips) is another than that of {}", setup.clips.clips.size(), source);
-    if (!setup.job.data.accept_change)
+    if (!accepts_change)
       return fail(ErrorCode::InvalidConfig,
                   what +
                       ": put that one back; or go on with this one, its samples in an order of their own, "
@@ -192,7 +192,8 @@ Status resume(Setup& setup, const contract::RunFolder& run, const checkpoint::Fo
   ZT_TRY_ASSIGN(const auto scalars, found.reader.scalars());
   setup.is_from_memory = false;
   setup.checkpoint = found.reader.folder().filename().string();
-  ZT_TRY_ASSIGN(const int64_t other_data_set, set_cursor(setup, scalars, setup.checkpoint));
+  ZT_TRY_ASSIGN(const int64_t other_data_set,
+                set_cursor(setup, scalars, setup.checkpoint, setup.job.data.accept_change));
   if (other_data_set != 0 && setup.ranks.is_first()) ZT_TRY(put_left_out_aside(run, other_data_set));
   drop_decay_of_other_cap(setup.cursor, setup.job.time_cap_s);
   if (const std::string& by = found.reader.manifest().run_id; by != run.identity().run_id)
@@ -209,7 +210,8 @@ Status restore_from_memory(Setup& setup, const Origin& origin, Journal& journal)
   ZT_TRY_ASSIGN(const auto scalars, origin.memory.own.restore(step, state_tensors(setup.state)));
   ZT_TRY(set_scalars(setup.state, scalars));
   setup.state.optimizer->round_masters();
-  ZT_TRY(set_cursor(setup, scalars, "the snapshot in memory"));
+  // Ranks that live on have the clips that they opened.
+  ZT_TRY(set_cursor(setup, scalars, "the snapshot in memory", /*accepts_change=*/false));
   for (params::Segment& segment : setup.state.networks.store->segments()) {  // of the step that was given up
     if (segment.placement.trainable) segment.kept_gradients().zero_();
     segment.touched = false;
@@ -334,11 +336,11 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
   if (!found) {
     ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
     setup.state = make_model_state(std::move(networks), job);
-    setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
+    setup.ranks.share_units(*setup.state.networks.store, step_shape(setup));
     return origin.memory_step ? restore_from_memory(setup, origin, journal) : Status();
   }
   setup.state = make_model_state(models::make_networks(configs, options, /*initialize=*/false), job);
-  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
+  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup));
   if (!origin.memory_step) return resume(setup, run, *found, since_opened, journal);
   ZT_TRY(restore_frozen(setup.state, found->reader));
   return restore_from_memory(setup, origin, journal);
@@ -376,7 +378,7 @@ Result<std::shared_ptr<Setup>> set_up(const config::TrainJob& job, const contrac
 
 Status set_up_again(Setup& setup, Ranks ranks, const Origin& origin, Journal& journal) {
   setup.ranks = std::move(ranks);
-  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup.job));
+  setup.ranks.share_units(*setup.state.networks.store, step_shape(setup));
   ZT_TRY(let_others_work(setup.ranks));                 // encoders and cache
   ZT_TRY(setup.ranks.all_agree(true, kSnapshotsWait));  // there is one to go back to
   return restore_from_memory(setup, origin, journal);

@@ -57,7 +57,8 @@ Result<ValidationSet> ValidationSet::open(const prepare::SampleEncoder& encoder,
 }
 
 double ValidationSet::loss(const StepNetworks& nets, const diffusion::NoiseSchedule& schedule,
-                           const ForwardRules& forward, BatchRules rules) const {
+                           const ForwardRules& forward, BatchRules rules,
+                           const std::function<void()>& on_batch) const {
   const at::NoGradGuard no_grad;
   rules.seed = seed_;
   double sum = 0;
@@ -66,6 +67,7 @@ double ValidationSet::loss(const StepNetworks& nets, const diffusion::NoiseSched
     const Batch batch =
         assemble(std::span(samples_).subspan(first, count), std::span(rolls_).subspan(first, count), rules);
     sum += forward_loss(nets, schedule, batch, forward).loss.item<double>() * static_cast<double>(count);
+    on_batch();
   }
   return sum / static_cast<double>(samples_.size());
 }

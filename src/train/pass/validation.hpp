@@ -40,8 +40,9 @@ class ValidationSet {
   int64_t num_unreadable() const { return num_unreadable_; }
 
   /// Requires a sample. Mean weighted loss. `rules` are training's; seed and dropout are replaced.
+  /// `on_batch` is called after each.
   double loss(const StepNetworks& nets, const diffusion::NoiseSchedule& schedule, const ForwardRules& forward,
-              BatchRules rules) const;
+              BatchRules rules, const std::function<void()>& on_batch) const;
 
  private:
   std::vector<prepare::EncodedSample> samples_;

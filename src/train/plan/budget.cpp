@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -80,6 +81,12 @@ resources::Demand two_of_all(std::string_view what, const config::TrainJob& job,
   const std::string share = on_this_host == ranks ? "" : fmt::format(", {} of {} ranks", on_this_host, ranks);
   return {fmt::format("{} x {:.3g}{}", what, copies, share),
           of_all / static_cast<uint64_t>(ranks) * static_cast<uint64_t>(on_this_host)};
+}
+
+/// More than any disk has rather than what is left of a product that is too large.
+uint64_t product(uint64_t a, uint64_t b) {
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max() / 4;
+  return a > 0 && b > kMost / a ? kMost : a * b;
 }
 
 /// Checkpoints that retention leaves, the one in the making aside.
@@ -165,7 +172,7 @@ std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const p
   const ModelCosts costs = state_costs(job, table);
   const uint64_t one = checkpoint_bytes(job, costs);
   const auto kept = static_cast<uint64_t>(most_kept(job, so_far.num_clips) + 1);
-  const uint64_t all = kept * one + static_cast<uint64_t>(costs.frozen_bytes);
+  const uint64_t all = product(kept, one) + static_cast<uint64_t>(costs.frozen_bytes);
   const std::string there =
       so_far.held_bytes > 0 ? fmt::format(", less {} that are there", text::bytes(so_far.held_bytes)) : "";
   return {

@@ -341,10 +341,10 @@ Traffic step_traffic(const config::TrainJob& job, const ModelCosts& costs, int64
 }
 
 Plan outline_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
-                  int64_t ranks, const Machine& machine) {
+                  int64_t ranks, const Machine& machine, bool is_on_several_hosts) {
   Plan plan{.ranks = ranks, .lanes_per_rank = lanes_per_rank(job, ranks), .machine = machine};
   plan.costs = model_costs(job, configs, scale_factor, place_of(machine));
-  plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine));
+  plan.memory = rank_memory(job, plan.costs, ranks, place_of(machine), is_on_several_hosts);
   plan.traffic = step_traffic(job, plan.costs, ranks);
   plan.bus = bus_traffic(job, plan.costs, ranks, place_of(machine));
   plan.time = step_time(job, plan.costs, plan);

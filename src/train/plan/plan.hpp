@@ -127,7 +127,7 @@ struct Plan {
 };
 /// Without what it takes to look for other numbers of ranks and other settings.
 Plan outline_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
-                  int64_t ranks, const Machine& machine);
+                  int64_t ranks, const Machine& machine, bool is_on_several_hosts = false);
 Plan make_plan(const config::TrainJob& job, const models::NetworkConfigs& configs, int64_t scale_factor,
                int64_t ranks, const Machine& machine);
 

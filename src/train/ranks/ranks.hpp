@@ -66,6 +66,11 @@ class Ranks {
   Status await_first();
   /// On the first rank, before await_first(): tells the others that it lives, when it is time again.
   Status keep_waiting();
+  /// The same within on_first()'s work: nothing where the others bring units meanwhile. That they are lost is
+  /// met in the next exchange.
+  void say_alive() {
+    if (!shares_values()) (void)keep_waiting();
+  }
 
   /// Brings the store's units whose values or gradients are shared, until this ends, which is before the
   /// store; nothing where none are. What the ranks' stores and steps are is compared in the first call of

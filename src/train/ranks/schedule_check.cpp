@@ -16,7 +16,8 @@ namespace {
 /// What each digest is of.
 constexpr std::array<std::string_view, ScheduleCheck::kNumFacts> kFacts = {
     "the names, order or sizes of the networks' weights", "the types that weights are kept in",
-    "what ranks share of which weights", "the lanes or micro batches of a step"};
+    "what ranks share of which weights", "the lanes or micro batches of a step",
+    "the clips of the data set (can a host read less of it than another?)"};
 
 Status compare_rows(const at::Tensor& all_RF) {
   for (int64_t rank = 1; rank < all_RF.size(0); ++rank) {
@@ -54,7 +55,8 @@ ScheduleCheck::ScheduleCheck(const params::ParamStore& store, StepShape step) {
     sharing += fmt::format("{} {} {}\n", segment.shard.count, segment.keeps_values, segment.keeps_gradients);
   }
   const std::string passes = fmt::format("{} {}", step.lanes, step.micro_batches);
-  digests_ = {hash::xxh64(weights), hash::xxh64(types), hash::xxh64(sharing), hash::xxh64(passes)};
+  digests_ = {hash::xxh64(weights), hash::xxh64(types), hash::xxh64(sharing), hash::xxh64(passes),
+              static_cast<uint64_t>(step.data_set)};
 }
 
 Status ScheduleCheck::compare(dist::Communicator& world, clock::Deadline deadline) {

@@ -17,10 +17,11 @@
 
 namespace zt::train {
 
-/// How many passes a step has; 0: not told, and then not compared.
+/// How many passes a step has, and of which clips (Cursor::data_set).
 struct StepShape {
   int64_t lanes = 0;
   int64_t micro_batches = 0;
+  int64_t data_set = 0;
 };
 
 class ScheduleCheck {
@@ -31,7 +32,7 @@ class ScheduleCheck {
   /// of the exchange. Threads: any; one exchanges while others wait.
   Status compare(dist::Communicator& world, clock::Deadline deadline);
 
-  static constexpr size_t kNumFacts = 4;
+  static constexpr size_t kNumFacts = 5;
 
  private:
   std::array<uint64_t, kNumFacts> digests_;

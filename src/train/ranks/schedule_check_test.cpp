@@ -90,6 +90,7 @@ TEST(ScheduleCheck, NamesARankThatSharesOthers) {
 
 TEST(ScheduleCheck, NamesARankWithOtherPasses) {
   expect_differ({Brought{}, Brought{.step = {4, 1}}}, "the lanes or micro batches");
+  expect_differ({Brought{.step = {4, 1, 7}}, Brought{.step = {4, 1, 8}}}, "the clips of the data set");
 }
 
 }  // namespace
