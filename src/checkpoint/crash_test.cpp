@@ -366,6 +366,24 @@ TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDead
   EXPECT_EQ(value_in(folder.path()), 3);
 }
 
+TEST(CheckpointCrash, TheLastSaveWaitsForASlowDiskAlsoAfterOneWasLeftOut) {
+  const test::TempFolder folder;
+  SaverOptions options = options_for(folder.path());
+  options.patience = std::chrono::milliseconds(1);
+  Saver saver(options);
+  plan.hangs = true;
+  saver.save(snapshot_of(1, 1));
+  saver.save(snapshot_of(2, 2));
+  std::thread disk([] { plan.release(); });
+  saver.save_in_place(snapshot_of(3, 3));
+  disk.join();
+
+  const auto results = saver.take_results();
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_TRUE(results.back().status);
+  EXPECT_EQ(value_in(folder.path()), 3);
+}
+
 TEST(CheckpointCrash, ADiskThatFillsUpCostsOneSaveOnly) {
   for (int full_at = 0;; ++full_at) {
     SCOPED_TRACE("disk full at write " + std::to_string(full_at));

@@ -37,6 +37,7 @@ struct Saver::State {
     bool is_copied = false;  ///< the live tensors are not read any more
   };
 
+  Status wait_for_job(std::chrono::milliseconds limit);
   void start(Job started);
   void work();
   void copy(Job& copying);
@@ -82,8 +83,7 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
   job.number = ++num_saves_;
   job.result.step = snapshot.step;
   job.result.name = contract::checkpoint_name(snapshot.step);
-  job.result.status =
-      wait_within(staging == Staging::Copy ? state_->options.patience : state_->options.deadline);
+  job.result.status = staging == Staging::Copy ? wait_patiently() : wait();
   if (!job.result.status) {
     say_failed(job.result);
     return state_->leave_out(std::move(job));
@@ -114,19 +114,30 @@ double Saver::await_copy() {
 Status Saver::wait() { return wait_within(state_->options.deadline); }
 
 Status Saver::wait_within(std::chrono::milliseconds limit) {
-  std::unique_lock lock(state_->mutex);
-  if (is_stuck_)
-    limit = std::chrono::milliseconds(0);
-  else  // live tensors are not left to a writer
-    state_->changed.wait_for(lock, state_->options.deadline,
-                             [this] { return !state_->job || state_->job->is_copied; });
-  is_stuck_ = !state_->changed.wait_for(lock, limit, [this] { return !state_->job; });
-  if (!is_stuck_) return {};
+  const Status done = state_->wait_for_job(is_stuck_ ? std::chrono::milliseconds(0) : limit);
+  is_stuck_ = !done;
+  return done;
+}
+
+// Once in a while of slow writes a step is held up; a run whose disk is slow still waits for its last save.
+Status Saver::wait_patiently() {
+  const bool has_waited = is_late_ || is_stuck_;
+  const Status done =
+      state_->wait_for_job(has_waited ? std::chrono::milliseconds(0) : state_->options.patience);
+  is_late_ = !done;
+  return done;
+}
+
+Status Saver::State::wait_for_job(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex);
+  // Live tensors are not left to a writer.
+  if (limit.count() > 0) changed.wait_for(lock, options.deadline, [this] { return !job || job->is_copied; });
+  if (changed.wait_for(lock, limit, [this] { return !job; })) return {};
   return fail(
       ErrorCode::Timeout,
       fmt::format("the checkpoint of step {} is still being written: is the disk of {} still there, and fast "
                   "enough for checkpoint.every_steps?",
-                  state_->job->result.step, state_->options.folder.string()));
+                  job->result.step, options.folder.string()));
 }
 
 std::vector<SaveResult> Saver::take_results() {

@@ -103,10 +103,12 @@ class Saver {
   struct State;
   enum class Staging { Copy, InPlace };
   void save(const Snapshot& snapshot, Staging staging);
+  Status wait_patiently();
   std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
   int64_t num_saves_ = 0;
-  bool is_stuck_ = false;  ///< a wait came to its deadline
+  bool is_stuck_ = false;  ///< a wait() came to its end
+  bool is_late_ = false;   ///< the newest save() did not begin, for one that was under way
 };
 
 }  // namespace zt::checkpoint
