@@ -98,15 +98,6 @@ Status bring(Ranks& ranks, checkpoint::Memory& memory, Origin& origin) {
   return {};
 }
 
-/// The step of the newest checkpoint, by the manifests, if the launch that made the snapshot or a later one
-/// wrote it: earlier ones may hold steps that were found damaged, and given up. Else -1.
-int64_t newest_on_disk(const std::filesystem::path& checkpoints, int64_t generation) {
-  for (const contract::CheckpointEntry& entry :
-       checkpoint::newest_first(contract::list_checkpoints(checkpoints)))
-    if (!entry.defect) return entry.generation >= generation ? entry.step : -1;
-  return -1;
-}
-
 /// Of the launch that made the snapshot, as far as this rank's memory knows it; else 0.
 int64_t generation_of(int64_t step, const checkpoint::Memory& memory) {
   for (const checkpoint::MemoryTier* tier : {&memory.own, &memory.held})
@@ -114,12 +105,24 @@ int64_t generation_of(int64_t step, const checkpoint::Memory& memory) {
   return 0;
 }
 
+/// The step of the newest checkpoint, by the manifests, if it is later than `step` and of the launch that
+/// made that snapshot, or of a later one: earlier ones may hold steps that were found damaged, and given up.
+/// Else -1.
+int64_t later_on_disk(const std::filesystem::path& checkpoints, int64_t step,
+                      const checkpoint::Memory& memory) {
+  for (const contract::CheckpointEntry& entry :
+       checkpoint::newest_first(contract::list_checkpoints(checkpoints))) {
+    if (entry.defect) continue;
+    return entry.step > step && entry.generation >= generation_of(step, memory) ? entry.step : -1;
+  }
+  return -1;
+}
+
 /// Gives the memory up where the first rank sees a later step on disk.
 Status prefer_newer_disk(Ranks& ranks, const std::filesystem::path& checkpoints, Origin& origin) {
-  const int64_t mine =
-      ranks.is_first() ? newest_on_disk(checkpoints, generation_of(*origin.memory_step, origin.memory)) : -1;
+  const int64_t mine = ranks.is_first() ? later_on_disk(checkpoints, *origin.memory_step, origin.memory) : -1;
   ZT_TRY_ASSIGN(const auto on_disk, ranks.from_first({static_cast<double>(mine)}, "the newest checkpoint"));
-  if (on_disk.front() <= static_cast<double>(*origin.memory_step)) return {};
+  if (on_disk.front() < 0) return {};
   if (ranks.is_first())
     log::info("train", fmt::format("the memory's newest step is {}, the disk's {:.0f}", *origin.memory_step,
                                    on_disk.front()));

@@ -78,7 +78,8 @@ struct Agreed {
   std::vector<double> weights;  ///< of that step in each rank's own file; -1: not there
 };
 
-Agreed agree(const std::vector<Has>& by_rank, int64_t zero_stage = 1) {
+Agreed agree(const std::vector<Has>& by_rank, int64_t zero_stage = 1,
+             const std::filesystem::path& checkpoints = {}) {
   const auto store = rendezvous::Server::start({}).value();
   const auto size = by_rank.size();
   Agreed out{Steps(size), {}, std::vector<double>(size, -1)};
@@ -96,7 +97,7 @@ Agreed agree(const std::vector<Has>& by_rank, int64_t zero_stage = 1) {
       for (const int64_t step : by_rank[rank].own) EXPECT_TRUE(memory.own.keep(snapshot_of(step, owner), 1));
       for (const int64_t step : by_rank[rank].held) EXPECT_TRUE(memory.held.keep(snapshot_of(step, ward), 1));
       Ranks ranks = join(*store, static_cast<int>(rank), static_cast<int>(size), job);
-      const Origin origin = agree_on_origin(ranks, memory, "", /*is_restart=*/true).value();
+      const Origin origin = agree_on_origin(ranks, memory, checkpoints, /*is_restart=*/true).value();
       out.steps[rank] = origin.memory_step;
       if (rank == 0) out.holders = text_of_holders(origin.holders);
       if (!origin.memory_step) return;
@@ -237,6 +238,8 @@ TEST(AgreeOnOrigin, ALaterCheckpointIsPreferred) {
   EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, 9);
   save(folder.path(), 10);
   EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, std::nullopt);
+  EXPECT_EQ(agree({{{8, 9}}, {{9}}}, 1, folder.path()).steps, Steps({std::nullopt, std::nullopt}));
+  EXPECT_EQ(agree({{{10, 11}}, {{10, 11}}}, 1, folder.path()).steps, Steps({11, 11}));
   // One of an earlier launch may be what this one found damaged.
   const Files later;
   checkpoint::Memory of_later = later.open();
