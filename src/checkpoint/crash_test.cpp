@@ -346,14 +346,23 @@ TEST(CheckpointCrash, ADiskThatHangsCostsADeadlineAndNotTheRun) {
   EXPECT_EQ(value_in(folder.path()), 1);
 }
 
-TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDeadline) {
-  const test::TempFolder folder;
-  SaverOptions options = options_for(folder.path());
+SaverOptions impatient_options(const std::filesystem::path& folder) {
+  SaverOptions options = options_for(folder);
   options.patience = std::chrono::milliseconds(1);
-  Saver saver(options);
+  return options;
+}
+
+/// The disk hangs in the save of step 1; that of step 2 does not wait for it.
+void leave_one_out(Saver& saver) {
   plan.hangs = true;
   saver.save(snapshot_of(1, 1));
   saver.save(snapshot_of(2, 2));
+}
+
+TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDeadline) {
+  const test::TempFolder folder;
+  Saver saver(impatient_options(folder.path()));
+  leave_one_out(saver);
   const auto left_out = saver.take_results();
   plan.release();
   while (!saver.wait()) std::this_thread::yield();
@@ -368,12 +377,8 @@ TEST(CheckpointCrash, ADiskThatHangsHoldsUpTheNextSaveForAMinuteAndNotForTheDead
 
 TEST(CheckpointCrash, TheLastSaveWaitsForASlowDiskAlsoAfterOneWasLeftOut) {
   const test::TempFolder folder;
-  SaverOptions options = options_for(folder.path());
-  options.patience = std::chrono::milliseconds(1);
-  Saver saver(options);
-  plan.hangs = true;
-  saver.save(snapshot_of(1, 1));
-  saver.save(snapshot_of(2, 2));
+  Saver saver(impatient_options(folder.path()));
+  leave_one_out(saver);
   std::thread disk([] { plan.release(); });
   saver.save_in_place(snapshot_of(3, 3));
   disk.join();
