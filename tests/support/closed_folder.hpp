@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder that this thread cannot list, though root runs the test.
+// A folder that this thread cannot list, or a file that it cannot read, though root runs the test.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "support/temp_folder.hpp"
@@ -33,9 +34,9 @@ class ClosedFolder {
 
   /// False where nothing can be closed to this process.
   bool is_closed() const {
-    std::error_code error;
-    const std::filesystem::directory_iterator listing(path_, error);
-    return static_cast<bool>(error);
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) ::close(fd);
+    return fd < 0;
   }
 
  private:
