@@ -89,16 +89,18 @@ Result<LoopEnd> Loop::run() {
   try {
     end = train();
   } catch (...) {  // for the others as any other end of this rank
-    setup_.ranks.abandon();
-    (void)saver_.wait_within(kRejoinWithin);
+    (void)leave_ranks();
     throw;
   }
-  if (end) return end;
-  setup_.ranks.abandon();
-  // A save whose parts are all there still becomes a checkpoint; the others have just ended.
-  // It is not waited for as long as they wait for this rank.
-  if (saver_.wait_within(kRejoinWithin)) (void)take_saves(/*is_last=*/false);
+  // A save whose parts are all there still becomes a checkpoint.
+  if (!end && leave_ranks()) (void)take_saves(/*is_last=*/false);
   return end;
+}
+
+// The others have just ended, and are not kept waiting for this one's write.
+Status Loop::leave_ranks() {
+  setup_.ranks.abandon();
+  return saver_.wait_within(kRejoinWithin);
 }
 
 Result<LoopEnd> Loop::train() {

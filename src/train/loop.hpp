@@ -45,6 +45,7 @@ class Loop {
  private:
   enum class Course { GoOn, Stop, End };
   Result<LoopEnd> train();
+  Status leave_ranks();
   /// What the first rank's clock and signals say before a step; the same on every rank.
   Result<Course> next_course();
   Course decide();
