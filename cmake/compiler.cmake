@@ -43,4 +43,11 @@ endif()
 find_program(ZT_MOLD mold)
 if(ZT_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_link_options(-fuse-ld=mold)
+  # Before 2.4 mold lets the range that is read-only after relocation begin at .tbss, up to a page too
+  # early where the text ends just before a page does: such a program does not start ("cannot apply
+  # additional memory protection", mold's issue 1151). Whether it happens hangs on the length of paths.
+  execute_process(COMMAND ${ZT_MOLD} --version OUTPUT_VARIABLE mold_says)
+  if(mold_says MATCHES "mold ([0-9.]+)" AND CMAKE_MATCH_1 VERSION_LESS 2.4)
+    add_link_options(-Wl,-z,norelro)
+  endif()
 endif()
