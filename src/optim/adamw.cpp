@@ -17,6 +17,7 @@
 #include "optim/internal/adamw_kernels.hpp"
 #include "optim/internal/gpu/gpu_step.hpp"
 #include "optim/internal/host_staging.hpp"
+#include "optim/internal/resting_sums.hpp"
 #include "optim/internal/segment_blocks.hpp"
 #include "params/param_store.hpp"
 #include "tensor/memory.hpp"
@@ -102,14 +103,18 @@ struct BlockPass {
   float weight;
   bool clear;
 
-  /// Calls update(value, gradient).
+  /// Calls update(value, gradient, tally).
   template <class Update>
-  void operator()(int64_t at, int64_t count, const Update& update) const {
+  void operator()(int64_t at, int64_t count, Tally& tally, const Update& update) const {
     SegmentBlocks::Block block;
+    Tally of_block;
     numbers.open(at, count, block);
-    update(block.value, block.gradient);
-    if (average) move_average(weight, count, block.value, average + at);
+    update(block.value, block.gradient, of_block);
+    if (average) move_average(weight, count, block.value, average + at, of_block);
+    if (numbers.are_rounded()) of_block.found.values = numbers.bit_sum(at, count);
     numbers.close(at, count, block, clear);
+    if (numbers.are_rounded()) of_block.left.values = numbers.bit_sum(at, count);
+    tally += of_block;
   }
 };
 
@@ -145,6 +150,8 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
       if (!home.is_cpu() && !gpu_) gpu_ = std::make_unique<internal::GpuStep>(home);
     }
     moments_.push_back(std::move(moments));
+    const bool is_on_host = segment.placement.trainable && moments_.back().first.device().is_cpu();
+    sums_.push_back(is_on_host ? std::make_unique<internal::RestingSums>() : nullptr);
   }
   if (options.is_offloaded && longest > 0)
     staging_ = std::make_unique<internal::HostStaging>(store_.segments().front().values_S.device(),
@@ -173,17 +180,37 @@ void AdamW::step(const AdamWStep& step) {
   }
   for (const std::string& group : touched) ++steps_.at(group);
   const float ema_weight = step.ema ? step.ema->begin_update() : 0.0f;
+  begin_sums();
   if (staging_) update_offloaded(step, ema_weight);
 
   for (size_t s = 0; s < moments_.size(); ++s) {
-    Segment& segment = store_.segments()[s];
+    const Segment& segment = store_.segments()[s];
     if (!segment.placement.trainable) continue;
     if (segment.touched) {
       if (!staging_) update(s, step, ema_weight);
     } else if (step.ema) {
       step.ema->move(s, ema_weight);
+      if (sums_[s]) sums_[s]->forget_averages();
     }
-    if (step.clear_gradients) segment.touched = false;
+  }
+  end_sums(step.ema != nullptr);
+  if (!step.clear_gradients) return;
+  for (Segment& segment : store_.segments())
+    if (segment.placement.trainable) segment.touched = false;
+}
+
+void AdamW::begin_sums() {
+  changed_at_rest_.reset();
+  for (size_t s = 0; s < sums_.size(); ++s)
+    if (sums_[s] && store_.segments()[s].touched) sums_[s]->begin_step();
+}
+
+void AdamW::end_sums(bool has_averages) {
+  for (size_t s = 0; s < sums_.size(); ++s) {
+    const Segment& segment = store_.segments()[s];
+    if (!sums_[s] || !segment.touched) continue;
+    const char* changed = sums_[s]->end_step(has_averages);
+    if (changed && !changed_at_rest_) changed_at_rest_ = fmt::format("{} of {}", changed, segment.unit);
   }
 }
 
@@ -222,19 +249,22 @@ void AdamW::update_on_host(size_t s, const HostPart& part, const AdamWStep& step
   const internal::BlockPass pass{internal::SegmentBlocks(segment, part.moments.master, rounding_key(s, t)),
                                  part.average.defined() ? part.average.data_ptr<float>() : nullptr,
                                  ema_weight, step.clear_gradients};
-  if (is_8bit(segment)) return update_8bit(part, f, pass);
+  if (is_8bit(segment)) return update_8bit(part, f, pass, *sums_[s]);
   float* first = part.moments.first.data_ptr<float>();
   float* second = part.moments.second.data_ptr<float>();
   tensor::parallel_for(0, segment.part.size() / kBlock, kGrainBlocks, [&](int64_t begin, int64_t end) {
+    internal::Tally tally;
     for (int64_t at = begin * kBlock; at < end * kBlock; at += kBlock)
-      pass(at, kBlock, [&](float* value, const float* gradient) {
-        internal::adamw(f, kBlock, value, gradient, first + at, second + at);
+      pass(at, kBlock, tally, [&](float* value, const float* gradient, internal::Tally& of_block) {
+        internal::adamw(f, kBlock, value, gradient, first + at, second + at, of_block);
       });
+    sums_[s]->add(tally);
   });
 }
 
 // Parameter by parameter, because elements past a parameter's end have no 8-bit state.
-void AdamW::update_8bit(const HostPart& part, const internal::Factors& f, const internal::BlockPass& pass) {
+void AdamW::update_8bit(const HostPart& part, const internal::Factors& f, const internal::BlockPass& pass,
+                        internal::RestingSums& sums) {
   const Moments& moments = part.moments;
   uint8_t* first = moments.first.data_ptr<uint8_t>();
   uint8_t* second = moments.second.data_ptr<uint8_t>();
@@ -243,13 +273,15 @@ void AdamW::update_8bit(const HostPart& part, const internal::Factors& f, const 
   for (const Range held : held_ranges(store_, part.segment)) {
     const int64_t first_block = held.begin / kBlock;
     tensor::parallel_for(0, num_blocks(held.size()), kGrainBlocks, [&](int64_t begin, int64_t end) {
+      internal::Tally tally;
       for (int64_t block = first_block + begin; block < first_block + end; ++block) {
         const int64_t at = block * kBlock, count = std::min(kBlock, held.end - at);
-        pass(at, count, [&](float* value, const float* gradient) {
-          internal::adamw_8bit(f, count, value, gradient,
-                               {first + at, first_absmax + block, second + at, second_absmax + block});
+        const internal::Block8Bit state{first + at, first_absmax + block, second + at, second_absmax + block};
+        pass(at, count, tally, [&](float* value, const float* gradient, internal::Tally& of_block) {
+          internal::adamw_8bit(f, count, value, gradient, state, of_block);
         });
       }
+      sums.add(tally);
     });
   }
 }
@@ -313,6 +345,8 @@ Status AdamW::set_scalars(const std::vector<params::StateScalar>& scalars) {
     ZT_TRY_ASSIGN(steps[group], params::find_count(scalars, "optimizer.step/" + group));
   }
   steps_ = std::move(steps);
+  for (const auto& sums : sums_)
+    if (sums) sums->forget();
   return {};
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct BlockPass;
 struct Factors;
 class GpuStep;
 class HostStaging;
+class RestingSums;
 }  // namespace internal
 
 /// The value of params::Placement::optimizer_kind.
@@ -79,6 +81,10 @@ class AdamW {
   /// Requires finite gradients: ask gradient_norms() first, and skip the step otherwise.
   /// Threads: at::get_num_threads().
   void step(const AdamWStep& options);
+  /// What the last step did not find as the step before had left it: "optimizer state of denoising_unet.mid".
+  /// Memory that changes by itself, or somebody who writes there without set_scalars(). Of what a step in
+  /// host memory reads; of bf16 weights with a master that is the master.
+  const std::optional<std::string>& changed_at_rest() const { return changed_at_rest_; }
 
   /// fp32: "optimizer.exp_avg/<parameter>", "optimizer.exp_avg_sq/<parameter>", of the parameter's shape.
   /// 8-bit: codes "optimizer.exp_avg_code/<parameter>" and "..._sq_code/..." (uint8, its shape) and, per 256
@@ -87,6 +93,7 @@ class AdamW {
   void visit_state(const params::StateVisitor& visitor) const;
   /// "optimizer.step/<gradient group>": steps that reached the group.
   std::vector<params::StateScalar> scalars() const;
+  /// Ends a restore: the state may have been written to.
   /// Errors: Corrupt if a group's counter is missing or negative; scalars of others are ignored.
   Status set_scalars(const std::vector<params::StateScalar>& scalars);
 
@@ -115,17 +122,22 @@ class AdamW {
     Moments moments;
     at::Tensor average;  ///< undefined: no EMA
   };
+  void begin_sums();
+  void end_sums(bool has_averages);
   /// Steps one touched segment.
   void update(size_t segment, const AdamWStep& step, float ema_weight);
   /// Steps all of them.
   void update_offloaded(const AdamWStep& step, float ema_weight);
   void update_on_host(size_t segment, const HostPart& part, const AdamWStep& step, float ema_weight);
-  void update_8bit(const HostPart& part, const internal::Factors& factors, const internal::BlockPass& pass);
+  void update_8bit(const HostPart& part, const internal::Factors& factors, const internal::BlockPass& pass,
+                   internal::RestingSums& sums);
   void update_on_gpu(size_t segment, const AdamWStep& step, float ema_weight);
   params::ParamStore& store_;
   AdamWOptions options_;
-  std::vector<Moments> moments_;                    ///< by segment; undefined for frozen ones
-  std::map<std::string, int64_t> steps_;            ///< by gradient group
+  std::vector<Moments> moments_;                              ///< by segment; undefined for frozen ones
+  std::map<std::string, int64_t> steps_;                      ///< by gradient group
+  std::vector<std::unique_ptr<internal::RestingSums>> sums_;  ///< by segment; null for frozen ones, on a GPU
+  std::optional<std::string> changed_at_rest_;
   std::unique_ptr<const internal::GpuStep> gpu_;    ///< null: the state is in host memory
   std::unique_ptr<internal::HostStaging> staging_;  ///< null: the state is where the parameters are
 };

@@ -191,8 +191,9 @@ TEST(AdamW, LibtorchsFusedStepGivesTheKernelsNumbers) {
   at::Tensor p = at::cos(g * 9), m = g * 0.1, v = g.square() * 0.01;
   const at::Tensor p2 = p.clone(), m2 = m.clone(), v2 = v.clone();
 
+  internal::Tally tally;
   internal::adamw(f, 1000, p.data_ptr<float>(), g.const_data_ptr<float>(), m.data_ptr<float>(),
-                  v.data_ptr<float>());
+                  v.data_ptr<float>(), tally);
   at::_fused_adamw_(p2, g.clone(), m2, v2, /*max_exp_avg_sqs=*/{}, /*state_steps=*/at::full({}, 3.0f),
                     /*lr=*/1e-2, 0.9, 0.999, /*weight_decay=*/0.1, 1e-8, /*amsgrad=*/false,
                     /*maximize=*/false, /*grad_scale=*/at::full({}, 2.0f));

@@ -54,7 +54,8 @@ void Ema::move(size_t s, float weight) {
   const float* value = present.const_data_ptr<float>();
   float* average = averages_[s].data_ptr<float>();
   tensor::parallel_for(0, averages_[s].numel(), kGrainElements, [&](int64_t begin, int64_t end) {
-    internal::move_average(weight, end - begin, value + begin, average + begin);
+    internal::Tally unused;
+    internal::move_average(weight, end - begin, value + begin, average + begin, unused);
   });
 }
 

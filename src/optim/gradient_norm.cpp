@@ -203,6 +203,15 @@ GradientNorms gradient_norms(const params::ParamStore& store, double scale) {
   return gradient_norms(store, std::span(&whole, 1), scale);
 }
 
+int64_t count_nonfinite(const params::ParamStore& store, int64_t rank) {
+  const at::NoGradGuard no_grad;
+  int64_t count = 0;
+  for (const params::Segment& segment : store.segments())
+    if (segment.touched && rank < segment.shard.count)
+      count += at::isfinite(segment.gradients_S).logical_not_().sum().item<int64_t>();
+  return count;
+}
+
 double clip_coefficient(double norm, double max_norm) {
   return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
 }

@@ -39,6 +39,10 @@ size_t num_partial_sums(const params::ParamStore& store, int64_t rank);
 GradientNorms gradient_norms(const params::ParamStore& store, std::span<const std::vector<double>> by_rank,
                              double scale);
 
+/// Elements of touched segments' gradients that are not finite. Where ranks have shards, of those that this
+/// one has and no rank below it: their sum over all ranks counts each once.
+int64_t count_nonfinite(const params::ParamStore& store, int64_t rank = 0);
+
 /// What clip_grad_norm_ multiplies gradients by: min(1, max_norm / (norm + 1e-6)); 1 if max_norm <= 0 (no
 /// clipping).
 double clip_coefficient(double norm, double max_norm);

@@ -10,68 +10,14 @@
 
 #include "optim/adamw.hpp"
 #include "optim/ema.hpp"
+#include "support/optimizer_formats.hpp"
 #include "support/optimizer_steps.hpp"
 #include "support/param_store.hpp"
 
 namespace zt::optim {
 namespace {
 
-/// Large parameters are in 16 bits or have 8-bit moments, where that is wanted; small ones never.
-struct Format {
-  const char* name;
-  at::ScalarType dtype = at::kFloat;
-  bool is_8bit = false;
-  Bf16Weights weights = Bf16Weights::Master;
-};
-constexpr Format kFormats[] = {{"Fp32"},
-                               {"Moments8Bit", at::kFloat, true},
-                               {"Masters", at::kBFloat16},
-                               {"MastersMoments8Bit", at::kBFloat16, true},
-                               {"Stochastic", at::kBFloat16, false, Bf16Weights::Stochastic},
-                               {"StochasticMoments8Bit", at::kBFloat16, true, Bf16Weights::Stochastic}};
-
-/// No length is a multiple of a block, and pieces cut the larger ones. Two groups, one not always reached.
-const std::vector<test::TestParam> kParams = {
-    {"a", {5000}}, {"b", {300}, "other_unit"}, {"c", {70, 64}, "net", "late"}, {"d", {7}}};
-constexpr int64_t kPiece = 512;
-
-params::PlacementRule placement(const Format& format) {
-  return [format](const params::ParamInfo& info) {
-    params::Placement place;
-    place.decay_group = info.name == "b" ? 1 : 0;
-    if (state_kind_8bit(info.numel()) == StateKind::Float32) return place;
-    place.dtype = format.dtype;
-    place.optimizer_kind = static_cast<int>(format.is_8bit ? StateKind::Blockwise8Bit : StateKind::Float32);
-    return place;
-  };
-}
-
-/// One rank's parameters, optimizer and averages.
-struct Rank {
-  Rank(const Format& format, bool is_offloaded, params::Shard shard = {}, params::Residency residency = {})
-      : store(test::make_store(kParams, placement(format), shard,
-                               [=](const std::string&) { return residency; })),
-        adamw(*store,
-              {.bf16_weights = format.weights, .is_offloaded = is_offloaded, .piece_elements = kPiece}),
-        ema(*store, {.decay = 0.9, .is_offloaded = is_offloaded}) {}
-
-  std::vector<params::StateTensor> state() const {
-    std::vector<params::StateTensor> tensors;
-    const auto add = [&](const params::StateTensor& tensor) { tensors.push_back(tensor); };
-    adamw.visit_state(add);
-    ema.visit_state(add);
-    for (size_t s = 0; s < store->segments().size(); ++s) {
-      const std::string name = "segment " + std::to_string(s);  // padding included
-      add({name, store->segments()[s].values_S});
-      if (adamw.master(s).defined()) add({name + "'s master", adamw.master(s)});
-    }
-    return tensors;
-  }
-
-  std::unique_ptr<params::ParamStore> store;
-  AdamW adamw;
-  Ema ema;
-};
+using test::Rank;
 
 void expect_same(const Rank& found, const Rank& wanted) {
   const auto a = found.state(), b = wanted.state();
@@ -82,7 +28,7 @@ void expect_same(const Rank& found, const Rank& wanted) {
   for (size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(counted[i].value, counts[i].value) << counts[i].name;
 }
 
-class Offload : public ::testing::TestWithParam<Format> {};
+class Offload : public ::testing::TestWithParam<test::Format> {};
 
 TEST_P(Offload, GivesTheSameBits) {
   Rank offloaded(GetParam(), true), beside(GetParam(), false);
@@ -149,7 +95,7 @@ TEST_P(Offload, LeavesGradientsWhereTheyAreNotToBeCleared) {
   EXPECT_TRUE(at::equal(test::gradient(*rank.store, "a"), before));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Offload, ::testing::ValuesIn(kFormats),
+INSTANTIATE_TEST_SUITE_P(Of, Offload, ::testing::ValuesIn(test::kFormats),
                          [](const auto& format) { return format.param.name; });
 
 }  // namespace

@@ -135,6 +135,7 @@ TEST(GradientNorm, NamesTheFirstGradientThatIsNotFinite) {
   EXPECT_EQ(norms.first_nonfinite, "n.b");
   EXPECT_FALSE(norms.is_finite());
   EXPECT_FALSE(std::isfinite(norms.total));
+  EXPECT_EQ(count_nonfinite(*store), 2);
 }
 
 TEST(GradientNorm, ClipsAsClipGradNormDoes) {

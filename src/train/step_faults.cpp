@@ -28,7 +28,8 @@ bool has_learned(const optim::AdamW& optimizer) {
 Result<StepFaults::Next> StepFaults::judge(const StepReport& report,
                                            std::span<const contract::SampleInHand> mine) {
   if (report.is_skipped) {
-    skip_reason_ = "the gradient of " + report.norms.first_nonfinite + " is not finite";
+    skip_reason_ = fmt::format("the gradient of {} is not finite ({} elements of all gradients)",
+                               report.norms.first_nonfinite, report.num_nonfinite);
     journal_.event(contract::StepSkipped{setup_.cursor.step, skip_reason_, report.loss_scale});
     log::warn("train", fmt::format("step {} left out: {}", setup_.cursor.step, skip_reason_));
   }

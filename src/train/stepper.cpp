@@ -185,6 +185,10 @@ Status Stepper::update(StepReport& report, double lr) {
       state_.scaler ? state_.scaler->update(report.norms.is_finite()) : report.norms.is_finite();
   report.is_skipped = !may_step;
   if (!may_step) {
+    const std::vector<double> mine{static_cast<double>(optim::count_nonfinite(store, ranks_.rank()))};
+    ZT_TRY_ASSIGN(const auto counts, ranks_.gather(mine, 1, "elements that are not finite"));
+    for (const std::vector<double>& count : counts)
+      report.num_nonfinite += static_cast<int64_t>(count.front());
     store.zero_gradients();
     return {};
   }
@@ -196,6 +200,7 @@ Status Stepper::update(StepReport& report, double lr) {
   step.ema = state_.ema.get();
   step.clear_gradients = true;
   state_.optimizer->step(step);
+  ZT_TRY(check_.updated(state_.optimizer->changed_at_rest()));
   ZT_TRY(ranks_.gather_values(store));
   return check_.after_update();
 }

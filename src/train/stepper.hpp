@@ -36,9 +36,10 @@ struct StepReport {
   std::vector<SampleLoss> samples;
   optim::GradientNorms norms;  ///< before clipping
   double loss_scale = 1;
-  bool is_skipped = false;  ///< a gradient was not finite: nothing was changed
-  double forward_s = 0;     ///< of this rank's first lane
-  double backward_s = 0;    ///< of this rank's first lane
+  bool is_skipped = false;    ///< a gradient was not finite: nothing was changed
+  int64_t num_nonfinite = 0;  ///< elements of the gradients, of all ranks; counted if the step is skipped
+  double forward_s = 0;       ///< of this rank's first lane
+  double backward_s = 0;      ///< of this rank's first lane
   /// Sum over lanes and ranks, norms, update. On a GPU of the step before (0 for the first): the one of this
   /// step is still under way.
   double optimizer_s = 0;

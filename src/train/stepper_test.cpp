@@ -139,6 +139,28 @@ TEST(Stepper, Fp16ScalesTheLossAndHalvesTheScaleOnOverflow) {
   EXPECT_EQ(overflowing.step(0).loss_scale, 0x1p39);
 }
 
+TEST(Stepper, EndsWhenMemoryChangedSinceTheStepBefore) {
+  config::TrainJob job = tiny_job();
+  job.optimizer.ema_decay = 0.9;
+  for (const int64_t every : {50, 0}) {
+    job.parallel.check_every_steps = every;
+    Trainer trainer(job);
+    trainer.step(0);
+    trainer.step(0);
+    const at::Tensor values = trainer.state.networks.store->segments()[1].values_S;
+    static_cast<uint8_t*>(values.data_ptr())[2] ^= 0x10;
+
+    const Result<StepReport> found = trainer.try_step(0);
+
+    ASSERT_EQ(found.has_value(), every == 0);
+    if (found) continue;
+    EXPECT_EQ(found.error().code, ErrorCode::Corrupt);
+    const std::string wanted = "the weights of " + trainer.state.networks.store->segments()[1].unit +
+                               " changed in the memory of rank 0 between two updates";
+    EXPECT_EQ(found.error().text().find(wanted), 0U) << found.error().text();
+  }
+}
+
 TEST(Stepper, ReportsWhatItSaw) {
   Trainer trainer(tiny_job());
   const StepReport report = trainer.step(0);

@@ -117,6 +117,7 @@ TEST_F(PoisonedClips, AreLeftOutBySeveralRanksAlike) {
   EXPECT_EQ(skipped.size(), events_of<contract::StepSkipped>(one).size());
   EXPECT_EQ(faults.size(), events_of<contract::FaultFound>(one).size());
   EXPECT_EQ(scalars(two, 60), scalars(one, 60));
+  EXPECT_EQ(skipped[0].reason, events_of<contract::StepSkipped>(one)[0].reason);  // and how many elements
   std::printf(
       "two ranks found a clip without finite numbers in step %d of 60, the first one skipped was %d (%.1f s "
       "in all)\n",

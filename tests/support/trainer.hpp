@@ -24,7 +24,8 @@ struct Trainer {
         stepper(state, ranks, schedule, train::forward_rules(job, *state.networks.store),
                 {.max_grad_norm = job.optimizer.max_grad_norm,
                  .num_lanes = job.lanes,
-                 .num_threads = num_threads}) {}
+                 .num_threads = num_threads,
+                 .check_every_steps = job.parallel.check_every_steps}) {}
 
   train::BatchRules batch_rules() const {
     train::BatchRules rules;
@@ -47,9 +48,10 @@ struct Trainer {
     }
     return all;
   }
-  train::StepReport step(uint64_t first) {
-    return stepper.step(batches(first), job.optimizer.learning_rate).value();
+  Result<train::StepReport> try_step(uint64_t first) {
+    return stepper.step(batches(first), job.optimizer.learning_rate);
   }
+  train::StepReport step(uint64_t first) { return try_step(first).value(); }
   std::string digest(std::string_view prefix = "") const { return state.networks.store->digest(prefix); }
 
   config::TrainJob job;

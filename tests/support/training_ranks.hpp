@@ -78,7 +78,9 @@ class Rank {
             (ranks.share_units(*state.networks.store, {job.lanes, job.optimizer.gradient_accumulation_steps}),
              true)),
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
-                {.max_grad_norm = 1, .num_lanes = job.lanes}) {}
+                {.max_grad_norm = 1,
+                 .num_lanes = job.lanes,
+                 .check_every_steps = job.parallel.check_every_steps}) {}
   ~Rank() { ranks = Ranks(); }  // before the store whose units they bring
   Rank(const Rank&) = delete;
   Rank& operator=(const Rank&) = delete;
@@ -93,10 +95,11 @@ class Rank {
   /// Called with each lane's batch before a step.
   std::function<void(int64_t lane, Batch& batch)> alter = [](int64_t, Batch&) {};
 
-  StepReport step() {
+  Result<StepReport> try_step() {
     const auto of_step = static_cast<uint64_t>(job.lanes * job.data.train_bs);
-    return stepper.step(batches(next_++ * of_step), 1e-3).value();
+    return stepper.step(batches(next_++ * of_step), 1e-3);
   }
+  StepReport step() { return try_step().value(); }
   void train(uint64_t steps, Trained& out) {
     for (uint64_t i = 0; i < steps; ++i) {
       const StepReport report = step();

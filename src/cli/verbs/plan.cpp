@@ -94,13 +94,11 @@ std::string changes_text(const json& plan) {
 
 /// What a step of offloaded state brings over the bus.
 std::string bus_text(const json& plan) {
-  const json &traffic = plan["traffic"], &deepspeed = plan["deepspeed"];
+  const json& traffic = plan["traffic"];
   if (plan["memory"]["host_total"].get<int64_t>() == 0) return "";
-  return fmt::format(
-      "The optimizer runs on the host: {} go there and {} come back in {}, beside its work.\n"
-      "DeepSpeed's estimate of a host's memory: {} at stage 2, {} at stage 3.\n",
-      size(traffic["to_host_bytes"]), size(traffic["from_host_bytes"]), seconds(plan["time"]["bus_s"]),
-      size(deepspeed["host_stage2"]), size(deepspeed["host_stage3"]));
+  return fmt::format("The optimizer runs on the host: {} go there and {} come back in {}, beside its work.\n",
+                     size(traffic["to_host_bytes"]), size(traffic["from_host_bytes"]),
+                     seconds(plan["time"]["bus_s"]));
 }
 
 std::string step_text(const json& plan) {
@@ -113,11 +111,13 @@ std::string step_text(const json& plan) {
   return fmt::format(
       "\nA step sends {} per rank (DeepSpeed's ZeRO-{}: {}) and takes about {}:\n"
       "compute {}, optimizer {}, exchange {}.\n{}"
-      "DeepSpeed's estimate of states, without activations: {} per GPU at stage 2, {} at stage 3.\n",
+      "DeepSpeed's estimate of states, without activations: {} per GPU at stage 2, {} at stage 3;\n"
+      "of each host's memory {} and {}.\n",
       size(each * traffic["elements"].get<double>()), plan["zero_stage"].get<int>(),
       size(each * traffic["deepspeed_elements"].get<double>()), seconds(time["total_s"]),
       seconds(time["compute_s"]), seconds(time["optimizer_s"]), seconds(time["exchange_s"]), snapshots,
-      size(deepspeed["stage2"]), size(deepspeed["stage3"]));
+      size(deepspeed["stage2"]), size(deepspeed["stage3"]), size(deepspeed["host_stage2"]),
+      size(deepspeed["host_stage3"]));
 }
 
 std::string units_text(const json& plan) {

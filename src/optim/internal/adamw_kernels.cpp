@@ -4,6 +4,7 @@
 #include "optim/internal/adamw_kernels.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 
@@ -27,44 +28,84 @@ namespace {
   return absmax;
 }
 
+[[gnu::always_inline]] inline uint32_t bits(float element) { return std::bit_cast<uint32_t>(element); }
+
+template <class T>
+[[gnu::always_inline]] inline uint32_t sum_of(int64_t count, const T* elements) {
+  uint32_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += elements[i];
+  return sum;
+}
+
+[[gnu::always_inline]] inline uint32_t sum_of(int64_t count, const Block8Bit& state) {
+  return sum_of(count, state.first_codes) + sum_of(count, state.second_codes) + bits(*state.first_absmax) +
+         bits(*state.second_absmax);
+}
+
 }  // namespace
 
-ZT_TARGET_CLONES("fma", "default")
+ZT_TARGET_CLONES("arch=x86-64-v3", "default")
 void adamw(const Factors& factors, int64_t count, float* __restrict value, const float* __restrict gradient,
-           float* __restrict first, float* __restrict second) {
+           float* __restrict first, float* __restrict second, Tally& tally) {
   const Factors f = factors;
+  BitSums found, left;
   for (int64_t i = 0; i < count; ++i) {
+    found.values += bits(value[i]);
+    found.moments += bits(first[i]) + bits(second[i]);
     const float g = gradient[i] * f.gradient_scale;
     first[i] = next_first(f, first[i], g);
     second[i] = next_second(f, second[i], g);
     value[i] = moved(f, value[i], first[i], second[i]);
+    left.values += bits(value[i]);
+    left.moments += bits(first[i]) + bits(second[i]);
   }
+  tally.found.values += found.values;
+  tally.found.moments += found.moments;
+  tally.left.values += left.values;
+  tally.left.moments += left.moments;
 }
 
-ZT_TARGET_CLONES("fma", "default")
+ZT_TARGET_CLONES("arch=x86-64-v3", "default")
 void adamw_8bit(const Factors& factors, int64_t count, float* __restrict value,
-                const float* __restrict gradient, const Block8Bit& state) {
+                const float* __restrict gradient, const Block8Bit& state, Tally& tally) {
   const Factors f = factors;
   const DynamicMap& first_map = signed_map();
   const DynamicMap& second_map = unsigned_map();
   float first[kBlock] = {}, second[kBlock] = {};
+  uint32_t found = 0, left = 0;
+  tally.found.moments += sum_of(count, state);
   for (int64_t i = 0; i < count; ++i) first[i] = first_map.values[state.first_codes[i]];
   for (int64_t i = 0; i < count; ++i) second[i] = second_map.values[state.second_codes[i]];
   const float first_before = *state.first_absmax, second_before = *state.second_absmax;
   for (int64_t i = 0; i < count; ++i) {
+    found += bits(value[i]);
     const float g = gradient[i] * f.gradient_scale;
     first[i] = next_first_8bit(f, first[i] * first_before, g);
     second[i] = next_second(f, second[i] * second_before, g);
     value[i] = moved(f, value[i], first[i], second[i]);
+    left += bits(value[i]);
   }
   *state.first_absmax = encode(first_map, first, count, state.first_codes);
   *state.second_absmax = encode(second_map, second, count, state.second_codes);
+  tally.found.values += found;
+  tally.left.values += left;
+  tally.left.moments += sum_of(count, state);
 }
 
-ZT_TARGET_CLONES("fma", "default")
-void move_average(float weight, int64_t count, const float* __restrict value, float* __restrict average) {
-  for (int64_t i = 0; i < count; ++i) average[i] = moved_average(weight, value[i], average[i]);
+ZT_TARGET_CLONES("arch=x86-64-v3", "default")
+void move_average(float weight, int64_t count, const float* __restrict value, float* __restrict average,
+                  Tally& tally) {
+  uint32_t found = 0, left = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    found += bits(average[i]);
+    average[i] = moved_average(weight, value[i], average[i]);
+    left += bits(average[i]);
+  }
+  tally.found.averages += found;
+  tally.left.averages += left;
 }
+
+uint32_t bit_sum(int64_t count, const uint16_t* elements) { return sum_of(count, elements); }
 
 ZT_TARGET_CLONES("fma", "default")
 double square_sum(const float* block) {

@@ -30,6 +30,10 @@ void SegmentBlocks::open(int64_t at, int64_t count, Block& block) const {
   if (master_ == nullptr) widen(count, static_cast<const uint16_t*>(value_) + at, block.value);
 }
 
+uint32_t SegmentBlocks::bit_sum(int64_t at, int64_t count) const {
+  return internal::bit_sum(count, static_cast<const uint16_t*>(value_) + at);
+}
+
 void SegmentBlocks::close(int64_t at, int64_t count, const Block& block, bool clear) const {
   if (!is_short_) {
     if (clear) std::fill_n(block.gradient, count, 0.0f);

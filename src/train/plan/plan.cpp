@@ -196,15 +196,17 @@ std::vector<Change> changes(const config::TrainJob& job, const models::NetworkCo
 }
 
 // deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, estimate_zero*_model_states_mem_needs: 18 bytes of
-// 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest layer's. Offloaded, all
-// but 16-bit weights is in the hosts' memory, 1.5 times because of buffers.
+// 16- and 32-bit states per parameter, shared; whole 16-bit weights, or the largest layer's. A host holds the
+// model in fp32 for each of its GPUs, or with stage 3 (zero.Init) the largest layer; offloaded, all but
+// 16-bit weights. 1.5 times that because of buffers.
 void estimate_as_deepspeed(bool offloads, Plan& plan) {
   constexpr double kBuffers = 1.5;
   const auto all = static_cast<double>(plan.costs.trained + plan.costs.frozen),
-             ranks = static_cast<double>(plan.ranks), hosts = std::ceil(ranks / kGpusPerHost);
+             ranks = static_cast<double>(plan.ranks), hosts = std::ceil(ranks / kGpusPerHost),
+             on_host = std::min(ranks, static_cast<double>(kGpusPerHost));
   const double layer = 4 * static_cast<double>(plan.costs.largest_layer);
-  plan.deepspeed_stage2 = {2 * all + 18 * all / ranks, 0};
-  plan.deepspeed_stage3 = {layer + 18 * all / ranks, 0};
+  plan.deepspeed_stage2 = {2 * all + 18 * all / ranks, 4 * all * on_host * kBuffers};
+  plan.deepspeed_stage3 = {layer + 18 * all / ranks, layer * on_host * kBuffers};
   if (!offloads) return;
   plan.deepspeed_stage2 = {2 * all, all * std::max(4 * ranks, 16.0) * kBuffers};
   plan.deepspeed_stage3 = {layer + 2 * all / ranks, 16 * all / hosts * kBuffers};

@@ -277,7 +277,8 @@ TEST(Plan, ShowsDeepSpeedsEstimate) {
   // The largest layer: conv1 of up_blocks.0, 1280 x 2560 x 3 x 3 and its bias.
   constexpr double kLayer = 4 * (1280.0 * 2560 * 9 + 1280);
   EXPECT_DOUBLE_EQ(plan.deepspeed_stage3.gpu, kLayer + 18 * all / 8);
-  EXPECT_EQ(plan.deepspeed_stage2.host, 0);
+  EXPECT_DOUBLE_EQ(plan.deepspeed_stage2.host, 4 * all * 8 * 1.5);
+  EXPECT_DOUBLE_EQ(plan.deepspeed_stage3.host, kLayer * 8 * 1.5);
 
   config::TrainJob job = job_of(2, 1, 16);
   job.optimizer.offload = config::Offload::Cpu;

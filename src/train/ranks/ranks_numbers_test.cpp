@@ -3,9 +3,12 @@
 // rounding alone.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "support/training_ranks.hpp"
@@ -15,7 +18,8 @@ namespace {
 
 using namespace test::ranks;
 
-/// Three steps, in the second of which the last lane's latents are no numbers.
+/// Three steps, in the second of which the last lane's latents are no numbers. Its norms: how many elements
+/// of its gradients are none.
 Trained train_with_a_bad_lane(const config::TrainJob& job, int size) {
   Trained out;
   std::mutex mutex;
@@ -34,6 +38,8 @@ Trained train_with_a_bad_lane(const config::TrainJob& job, int size) {
       if (rank == 0) out.losses.push_back(step == 1 ? 0 : reports[step].loss);
     }
     EXPECT_FALSE(reports[1].norms.first_nonfinite.empty());
+    EXPECT_GT(reports[1].num_nonfinite, 0);
+    if (rank == 0) out.norms.push_back(static_cast<double>(reports[1].num_nonfinite));
     EXPECT_TRUE(std::isnan(reports[1].samples.back().mse)) << "known on every rank";
     EXPECT_TRUE(std::isfinite(reports[1].samples.front().mse));
     collect(one.state_pieces(), out.state);
@@ -48,12 +54,36 @@ TEST(NonFiniteGradient, OfOneRankIsSkippedByAllAlike) {
     for (const int ranks : {2, 4}) {
       const Trained found = train_with_a_bad_lane(job, ranks);
       EXPECT_EQ(found.losses, wanted.losses);
+      EXPECT_EQ(found.norms, wanted.norms) << "elements that are not finite";
       for (const auto& [name, value] : wanted.state) {
         EXPECT_TRUE(at::equal(found.state.at(name), value))
             << name << ", stage " << zero_stage << ", ranks " << ranks;
         EXPECT_TRUE(at::isfinite(value.to(at::kFloat)).all().item<bool>()) << name;
       }
     }
+  }
+}
+
+// Moments are nobody else's: with ZeRO 1 to 3 no comparison of ranks would ever see them.
+TEST(BitFlippedAtRest, OfOptimizerStateIsFoundInTheNextStepAndBlamedOnItsRank) {
+  for (const int64_t zero_stage : {0, 1, 2, 3}) {
+    std::array<std::optional<Error>, 2> ends;
+    run_ranks(job_of(1, zero_stage), 2, [&](int rank, Rank& one) {
+      for (int step = 0; step < 2; ++step) one.step();
+      for (const params::StateTensor& t : one.state_pieces()) {
+        if (rank != 1 || !t.name.starts_with("optimizer.exp_avg_")) continue;
+        *static_cast<uint8_t*>(t.value.data_ptr()) ^= 0x08;
+        break;
+      }
+      const Result<StepReport> third = one.try_step();
+      if (!third) ends[static_cast<size_t>(rank)] = third.error();
+    });
+    ASSERT_TRUE(ends[1].has_value()) << "stage " << zero_stage;
+    EXPECT_EQ(ends[1]->code, ErrorCode::Corrupt) << ends[1]->text();
+    EXPECT_EQ(ends[1]->text().find("the optimizer state of "), 0U) << ends[1]->text();
+    EXPECT_NE(ends[1]->text().find("changed in the memory of rank 1"), std::string::npos) << ends[1]->text();
+    // Who exchanges nothing after the update learns of it in the next step.
+    EXPECT_EQ(ends[0] ? ends[0]->code : ErrorCode::PeerLost, ErrorCode::PeerLost);
   }
 }
 

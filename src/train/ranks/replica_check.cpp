@@ -137,15 +137,24 @@ void ReplicaCheck::went_to(int64_t step) {
   last_check_.clear();
 }
 
-Status ReplicaCheck::compare_own(const std::vector<size_t>& parts, const std::vector<uint64_t>& before,
-                                 const std::vector<uint64_t>& now, std::string_view since) const {
-  const auto changed = std::ranges::find_if(parts, [&](size_t part) { return before[part] != now[part]; });
-  if (changed == parts.end()) return {};
+Status ReplicaCheck::changed_by_itself(std::string_view what, std::string_view since) const {
   return fail(
       ErrorCode::Corrupt,
       fmt::format("{} changed in the memory of rank {} {}: the memory or another part of that host is "
                   "at fault; leave it out",
-                  weight_parts_[*changed].what, ranks_.rank(), since));
+                  what, ranks_.rank(), since));
+}
+
+Status ReplicaCheck::compare_own(const std::vector<size_t>& parts, const std::vector<uint64_t>& before,
+                                 const std::vector<uint64_t>& now, std::string_view since) const {
+  const auto changed = std::ranges::find_if(parts, [&](size_t part) { return before[part] != now[part]; });
+  if (changed == parts.end()) return {};
+  return changed_by_itself(weight_parts_[*changed].what, since);
+}
+
+Status ReplicaCheck::updated(const std::optional<std::string>& changed) const {
+  if (every_ == 0 || !changed) return {};
+  return changed_by_itself("the " + *changed, "between two updates");
 }
 
 Status ReplicaCheck::before_update() {

@@ -49,13 +49,17 @@ std::string text_of(const Corruption& corruption);
 /// (bench/results/2026-11-26-detection.md).
 class ReplicaCheck {
  public:
-  /// `every` steps, counted from `step`; 0 = never. Does nothing with one rank. Both must outlive this.
+  /// `every` steps, counted from `step`; 0 = never. With one rank there is updated() alone. Both must outlive
+  /// this.
   ReplicaCheck(const params::ParamStore& store, Ranks& ranks, int64_t every, int64_t step);
 
   /// Call before the update, after it, and between, when gradients are summed: on every rank, in every step.
   /// Errors: Corrupt on the rank whose weights changed by themselves since the check in the step before.
   Status before_update();
   void gradients_are_summed();
+  /// Right after the optimizer's step, with what that found to have changed since the step before; of one
+  /// rank too. Errors: Corrupt if something did.
+  Status updated(const std::optional<std::string>& changed) const;
   /// Errors: Corrupt on the rank that has other bits than the others (on all, if that is undecided; the
   /// others lose it as a peer), or whose frozen weights are not those of the check before; those of the
   /// exchange.
@@ -71,6 +75,7 @@ class ReplicaCheck {
   template <class Take>
   static void for_each_part(const params::Segment& segment, const Take& take);
   std::vector<uint64_t> digest_weights() const;
+  Status changed_by_itself(std::string_view what, std::string_view since) const;
   /// Of two results of digest_weights(): Corrupt for the first of `parts` that differs.
   Status compare_own(const std::vector<size_t>& parts, const std::vector<uint64_t>& before,
                      const std::vector<uint64_t>& now, std::string_view since) const;

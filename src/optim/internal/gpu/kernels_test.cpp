@@ -97,11 +97,13 @@ ElementRun run_over(Numbers& n) {
   return run;
 }
 
+Tally tally;  ///< not looked at
+
 TEST(GpuKernels, StepAverageAndClearAsTheCpu) {
   Numbers cpu, gpu;
   const ElementRun run = run_over(gpu);
-  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data());
-  move_average(0.01f, kCount, cpu.value.data(), cpu.average.data());
+  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data(), tally);
+  move_average(0.01f, kCount, cpu.value.data(), cpu.average.data(), tally);
   std::fill(cpu.gradient.begin(), cpu.gradient.end(), 0.0f);
 
   launch(3, [&] { adamw(factors(), run, gpu.first.data(), gpu.second.data()); });
@@ -117,7 +119,7 @@ TEST(GpuKernels, KeepMastersAndRoundThemAsTheCpu) {
   run.gradient = nullptr;
   run.short_gradient = short_gradient.data();
   run.short_value = found.data();
-  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data());
+  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data(), tally);
   round_nearest(kCount, cpu.value.data(), wanted.data());
 
   launch(3, [&] { adamw(factors(), run, gpu.first.data(), gpu.second.data()); });
@@ -134,7 +136,7 @@ TEST(GpuKernels, RoundAtRandomAsTheCpu) {
   ElementRun run = run_over(gpu);
   run.value = nullptr;
   run.short_value = found.data();
-  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data());
+  adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data(), tally);
   round_stochastic(kCount, 11, 7, cpu.value.data(), wanted.data());
 
   launch(3, [&] { adamw(factors(), run, gpu.first.data(), gpu.second.data()); });
@@ -171,9 +173,10 @@ TEST(GpuKernels, CodesAsTheCpu) {
       const int64_t at = block * kBlock;
       adamw_8bit(factors(), std::min(kBlock, kCount - at), cpu.value.data() + at, cpu.gradient.data() + at,
                  {cpu_codes.first.data() + at, cpu_codes.first_absmax.data() + block,
-                  cpu_codes.second.data() + at, cpu_codes.second_absmax.data() + block});
+                  cpu_codes.second.data() + at, cpu_codes.second_absmax.data() + block},
+                 tally);
     }
-    move_average(0.01f, kCount, cpu.value.data(), cpu.average.data());
+    move_average(0.01f, kCount, cpu.value.data(), cpu.average.data(), tally);
 
     const ElementRun run = run_over(gpu);
     launch(1, [&] { adamw_8bit(factors(), run, state); });
