@@ -114,14 +114,14 @@ struct CacheStore::State {
 
   const CacheOptions options;
   const fs::path temp_folder;
-  std::atomic<uint64_t> hits = 0, misses = 0, puts = 0, corrupt = 0, evicted = 0;
+  std::atomic<uint64_t> hits = 0, misses = 0, puts = 0, failed_puts = 0, corrupt = 0, evicted = 0;
   std::atomic<uint64_t> bytes = 0;  ///< at the last count, and what was put since
   std::atomic<uint64_t> written_since_count = 0;
   std::mutex counting;
 };
 
 void CacheStore::State::note_written(uint64_t payload_bytes) {
-  const uint64_t added = disk_bytes(internal::kEntryHeaderBytes + payload_bytes);
+  const uint64_t added = disk_bytes_of(payload_bytes);
   const uint64_t known = bytes += added, written = written_since_count += added;
   const uint64_t limit = options.max_bytes;
   if (limit == 0 || (known <= limit && written <= limit / kRecountShare)) return;
@@ -183,16 +183,21 @@ Status CacheStore::put(const std::string& key, std::span<const std::byte> bytes)
   if (!is_key(key)) return fail(ErrorCode::InvalidArgument, "not a cache key: " + text::quoted(key));
   if (contains(key)) return {};
   const fs::path path = s.path_of(key);
-  ZT_TRY(files::make_folders(path.parent_path()));
-  ZT_TRY(internal::write_entry(path, s.temp_folder, key, bytes));
-  ++s.puts;
+  Status written = files::make_folders(path.parent_path());
+  if (written) written = internal::write_entry(path, s.temp_folder, key, bytes);
+  ++(written ? s.puts : s.failed_puts);
+  if (!written) return written;
   s.note_written(bytes.size());
   return {};
 }
 
+uint64_t CacheStore::disk_bytes_of(uint64_t payload_bytes) {
+  return disk_bytes(internal::kEntryHeaderBytes + payload_bytes);
+}
+
 CacheStats CacheStore::stats() const {
   const State& s = *state_;
-  return {s.hits, s.misses, s.puts, s.corrupt, s.evicted, s.bytes};
+  return {s.hits, s.misses, s.puts, s.failed_puts, s.corrupt, s.evicted, s.bytes};
 }
 
 }  // namespace zt::data

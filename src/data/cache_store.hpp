@@ -44,6 +44,7 @@ struct CacheStats {
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t puts = 0;
+  uint64_t failed_puts = 0;
   uint64_t corrupt = 0;  ///< entries whose checksum was wrong; removed
   uint64_t evicted = 0;
   uint64_t bytes = 0;  ///< on disk, as far as this process knows
@@ -61,6 +62,8 @@ class CacheStore {
   bool contains(const std::string& key) const;
   /// Stores the bytes; an entry that is there is left. Errors: Exhausted (disk full), Permission.
   Status put(const std::string& key, std::span<const std::byte> bytes);
+  /// What an entry takes on disk.
+  static uint64_t disk_bytes_of(uint64_t payload_bytes);
   CacheStats stats() const;
 
  private:

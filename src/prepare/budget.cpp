@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/text/text.hpp"
+#include "data/cache_store.hpp"
 #include "prepare/run_encoders.hpp"
 #include "prepare/sample_encoder.hpp"
 
@@ -75,10 +76,12 @@ resources::Demand cache_demand(const config::CacheSettings& cache, const Encoder
                                int64_t max_frames, uint64_t held_bytes) {
   const models::LatentShape& latents = shapes.latents;
   const int64_t element = cache.dtype == config::CacheDtype::Fp32 ? 4 : 2;
-  uint64_t each = product({shapes.image_encoder.projection_dim, element});
+  uint64_t each = data::CacheStore::disk_bytes_of(product({shapes.image_encoder.projection_dim, element}));
   if (has_fixed_crops(plan))
-    each += product({std::max<int64_t>(1, plan.crop_variants), latents.channels, latents.is_random ? 2 : 1,
-                     plan.width / latents.scale_factor, plan.height / latents.scale_factor, element});
+    each += product({std::max<int64_t>(1, plan.crop_variants)}) *
+            data::CacheStore::disk_bytes_of(
+                product({latents.channels, latents.is_random ? 2 : 1, plan.width / latents.scale_factor,
+                         plan.height / latents.scale_factor, element}));
   const int64_t frames = std::min(frames_of(clips), max_frames);
   const uint64_t limit = static_cast<uint64_t>(cache.size_limit_mib) << 20;
   const uint64_t entries = each * product({frames});

@@ -43,14 +43,16 @@ TEST(PrepareBudget, TheCacheHoldsMomentsAndAnEmbeddingOfEveryFrame) {
   config::CacheSettings cache;
   cache.size_limit_mib = 0;
   const EncoderShapes shapes = encoder_shapes({}).value();
-  const uint64_t each = 2 * 4 * 64 * 64 * 4 + 768 * 4;
+  // Two files, each in blocks of 4 KiB with a header.
+  const uint64_t each = (2 * 4 * 64 * 64 * 4 + 4096) + 4096;
 
   EXPECT_EQ(cache_demand(cache, shapes, clips(10, 24), whole_frames(), kAny, 0).bytes, 240 * each);
   EXPECT_EQ(cache_demand(cache, shapes, clips(10, 24), whole_frames(), 100, 0).bytes, 100 * each)
       << "no step asks for the others";
   EXPECT_EQ(cache_demand(cache, shapes, clips(10, 24), whole_frames(), kAny, 40 * each).bytes, 200 * each);
   cache.dtype = config::CacheDtype::Fp16;
-  EXPECT_EQ(cache_demand(cache, shapes, clips(10, 24), whole_frames(), kAny, 0).bytes, 240 * each / 2);
+  EXPECT_EQ(cache_demand(cache, shapes, clips(10, 24), whole_frames(), kAny, 0).bytes,
+            240U * ((2 * 4 * 64 * 64 * 2 + 4096) + 4096));
 }
 
 TEST(PrepareBudget, RandomCropsAreNotKept) {
@@ -60,10 +62,10 @@ TEST(PrepareBudget, RandomCropsAreNotKept) {
   plan.crop.scale_min = 0.9;
   const EncoderShapes shapes = encoder_shapes({}).value();
 
-  EXPECT_EQ(cache_demand(cache, shapes, clips(1, 10), plan, kAny, 0).bytes, 10U * 768 * 4);
+  EXPECT_EQ(cache_demand(cache, shapes, clips(1, 10), plan, kAny, 0).bytes, 10U * 4096);
   plan.crop_variants = 3;
   EXPECT_EQ(cache_demand(cache, shapes, clips(1, 10), plan, kAny, 0).bytes,
-            10U * (3 * 2 * 4 * 64 * 64 * 4 + 768 * 4));
+            10U * (3 * (2 * 4 * 64 * 64 * 4 + 4096) + 4096));
 }
 
 TEST(PrepareBudget, TheCacheGrowsNoLargerThanItsLimit) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A disk that is full, read-only or gone while two ranks train: training goes on, says so, and the next save succeeds once
-the cause is gone. Usage: disk_test.py FOLDER_OF_PROGRAMS. Exit code 77: no file systems can be mounted here."""
+the cause is gone. One that has no room for a cache: the command that fills it fails. Usage: disk_test.py FOLDER_OF_PROGRAMS. Exit code 77: no file systems can be mounted here."""
 import json
 import os
 import re
@@ -92,6 +92,23 @@ def full_to_the_end(runs):
     print(f"full to the end: {last}")
 
 
+def cache_without_room(runs, inputs):
+    """No room for all entries (here: for their files): the command that fills it says so, and goes on when asked again."""
+    small = runs.root / "small"
+    small.mkdir()
+    mount("-t", "tmpfs", "-o", "size=64m,nr_inodes=150", "none", small)
+    command = ("data", "cache", "--config", inputs / "cache.yaml", "--set", f"cache.folder={small}/cache")
+    assert runs.start(*command).wait(DEADLINE_S) == EXHAUSTED, runs.log()
+    said = re.search(r"(\d+) of (\d+) entries could not be kept in", runs.log())
+    assert said, runs.log()
+    mount("-o", "remount,nr_inodes=0", small)
+    runs.finish(runs.start(*command))
+    found = json.loads(runs.log().splitlines()[-1])
+    subprocess.run(["umount", small], check=True)
+    assert found["encoded"] == int(said[1]) and 0 < found["encoded"] < int(said[2]), (said[0], found)
+    print(f"cache without room: {said[0]}; then {found}")
+
+
 def main():
     if "ZT_OWN_MOUNTS" not in os.environ:
         has_mounts = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -108,6 +125,7 @@ def main():
             for spoil in (full, read_only, gone):
                 scenario(runs, spoil.__name__.replace("_", "-"), spoil)
             full_to_the_end(runs)
+            cache_without_room(runs, root / "inputs")
         finally:
             if runs.newest.poll() is None:  # it failed: what still writes would be in the way of cleaning up
                 kill(runs.newest, "both")
