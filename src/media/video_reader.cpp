@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "media/internal/input.hpp"
@@ -251,6 +252,27 @@ Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> n
     result.push_back(--uses[number] > 0 ? picture : std::move(picture));
   }
   return result;
+}
+
+Status require_whole(const std::filesystem::path& path, const ReadReport& report) {
+  constexpr std::string_view kAdvice = "copy it again, or cut it to what is there";
+  // First, because a file that ends early also ends in a damaged frame.
+  if (report.is_truncated)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} ends early, after {} frames; {}", path.string(), report.frames, kAdvice));
+  if (report.corrupt_frames > 0)
+    return fail(ErrorCode::Corrupt,
+                fmt::format("{} of {} frames of {} are damaged; {}", report.corrupt_frames,
+                            report.frames + report.corrupt_frames, path.string(), kAdvice));
+  return {};
+}
+
+Status require_whole(const std::filesystem::path& path, const VideoInfo& info) {
+  ReadReport report;
+  report.frames = info.num_frames;
+  report.corrupt_frames = info.corrupt_frames;
+  report.is_truncated = info.is_truncated;
+  return require_whole(path, report);
 }
 
 Result<image::Image> read_frame(const std::filesystem::path& path, int64_t number,

@@ -75,6 +75,12 @@ class VideoReader {
   std::unique_ptr<State> state_;
 };
 
+/// Of a video that was read to its end. Errors: Corrupt if that came early, or a frame did not decode or was
+/// damaged: damaged ones are passed over, so that later ones have wrong numbers.
+Status require_whole(const std::filesystem::path& path, const ReadReport& report);
+/// The same of what probe() counted. Requires: info.is_counted.
+Status require_whole(const std::filesystem::path& path, const VideoInfo& info);
+
 /// One picture of a file.
 Result<image::Image> read_frame(const std::filesystem::path& path, int64_t number,
                                 const VideoReaderOptions& options = {});

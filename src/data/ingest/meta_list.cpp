@@ -20,6 +20,7 @@
 #include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 #include "media/video_info.hpp"
+#include "media/video_reader.hpp"
 
 namespace zt::data {
 namespace {
@@ -56,11 +57,7 @@ Result<Look> look_at(const std::filesystem::path& path) {
     media::ProbeOptions options;
     options.count_frames = true;
     ZT_TRY_ASSIGN(info, media::probe(path, options));
-    media::ReadReport report;
-    report.frames = info.num_frames;
-    report.corrupt_frames = info.corrupt_frames;
-    report.is_truncated = info.is_truncated;
-    ZT_TRY(internal::require_whole(path, report));
+    ZT_TRY(media::require_whole(path, info));
   }
   return Look{info.width, info.height, info.num_frames, info.fps};
 }

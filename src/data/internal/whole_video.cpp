@@ -16,6 +16,7 @@
 
 #include "base/files/descriptor.hpp"
 #include "base/files/files.hpp"
+#include "media/video_reader.hpp"
 
 namespace zt::data::internal {
 namespace {
@@ -117,17 +118,6 @@ Status require_end(const fs::path& video, int64_t num_frames) {
   return fail(ErrorCode::Corrupt,
               fmt::format("{} ends in zeros where its last picture should be ({}); copy it again",
                           video.string(), last.error().text()));
-}
-
-Status require_whole(const fs::path& video, const media::ReadReport& report) {
-  // First, because a file that ends early also ends in a damaged frame.
-  if (report.is_truncated)
-    return fail(ErrorCode::Corrupt,
-                fmt::format("{} ends early, after {} frames", video.string(), report.frames));
-  if (report.corrupt_frames > 0)
-    return fail(ErrorCode::Corrupt, fmt::format("{} of {} frames of {} are damaged", report.corrupt_frames,
-                                                report.frames + report.corrupt_frames, video.string()));
-  return {};
 }
 
 }  // namespace zt::data::internal

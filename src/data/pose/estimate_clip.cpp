@@ -50,7 +50,7 @@ class PictureStream {
   /// Of what was read. Errors: Corrupt if it lacked anything.
   Status require_whole(const fs::path& path) const {
     const auto* reader = std::get_if<media::VideoReader>(&source_);
-    return reader ? internal::require_whole(path, reader->report()) : Status();
+    return reader ? media::require_whole(path, reader->report()) : Status();
   }
 
   media::Rational rate() const {

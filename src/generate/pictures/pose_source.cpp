@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "image/resize.hpp"
+#include "media/video_reader.hpp"
 
 namespace zt::generate {
 namespace {
@@ -38,6 +39,7 @@ Result<PoseSource> PoseSource::open(const std::filesystem::path& path, const dat
     return of(std::move(clip), draw);
   }
   ZT_TRY_ASSIGN(const media::VideoInfo info, media::probe(path, {.count_frames = true}));
+  ZT_TRY(media::require_whole(path, info));
   ZT_TRY_ASSIGN(data::FrameSource frames, data::FrameSource::open(path));
   PoseSource source(std::move(frames), draw);
   source.num_frames_ = info.num_frames;

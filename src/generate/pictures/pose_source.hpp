@@ -26,7 +26,8 @@ namespace zt::generate {
 class PoseSource {
  public:
   /// A key-point file (docs/formats/keypoints.md, told by its first byte), else a video. Videos are decoded
-  /// once to count their frames. Errors: those of the readers.
+  /// once to count their frames. Errors: those of the readers; Corrupt for a video that ends early or has
+  /// damaged frames, as every later pose would be another frame's.
   static Result<PoseSource> open(const std::filesystem::path& path, const data::DrawOptions& draw);
   /// Requires: at least one frame.
   static PoseSource of(data::KeypointClip clip, const data::DrawOptions& draw);
