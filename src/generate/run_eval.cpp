@@ -193,14 +193,19 @@ Status write_latents(const Evaluation& eval, const data::Sample& sample, const a
   return weights::write_safetensors(path, entries);
 }
 
+/// How one run's clips are made.
+std::string how_made(const config::EvalJob& job, const LoadedModel& model) {
+  return fmt::format("; {} steps, guidance {}, seed {}; {}", job.steps, job.guidance_scale, job.seed,
+                     config::words(dtypes_for(job, model.precision)));
+}
+
 /// In the report and to who waits: measures of different numbers are not to be compared unawares.
-void say_dtypes(const Evaluation& eval, Groups& groups) {
-  const std::string own = config::words(dtypes_for(eval.job, eval.model.precision));
-  log::info("eval", own);
-  groups.generated.about += "; " + own;
-  groups.wrong.about += "; " + own;
-  if (!eval.baseline) return;
-  groups.baseline.about += "; " + config::words(dtypes_for(eval.job, eval.baseline->precision));
+void say_how(const Evaluation& eval, Groups& groups) {
+  const std::string own = how_made(eval.job, eval.model);
+  log::info("eval", own.substr(2));
+  groups.generated.about += own;
+  groups.wrong.about += own;
+  if (eval.baseline) groups.baseline.about += how_made(eval.job, *eval.baseline);
 }
 
 Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data::ClipTruth& truth,
@@ -337,8 +342,9 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   if (job.threads > 0) tensor::set_num_threads(job.threads);
   ZT_TRY_ASSIGN(const Evaluation eval, open(job, hooks));
   Groups groups;
-  say_dtypes(eval, groups);
+  say_how(eval, groups);
   data::EvalReport report;
+  report.mask_threshold_levels = data::mask_threshold_levels(job.mask_threshold);
   const size_t total = eval.index.clips.size();
   for (size_t clip = 0; clip < total; ++clip) {
     ZT_TRY(hooks.check());

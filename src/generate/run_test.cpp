@@ -323,7 +323,7 @@ TEST_F(RunFolderOfARun, IsJudgedInTheNumbersOfItsTraining) {
   job.bank_dtype = config::BankChoice::Compute;
   const auto [full, full_psnr] = judged(job);
 
-  EXPECT_THAT(as_trained, ::testing::EndsWith("; bf16 networks, fp16 bank"));
+  EXPECT_THAT(as_trained, ::testing::EndsWith("; 1 steps, guidance 1, seed 42; bf16 networks, fp16 bank"));
   EXPECT_THAT(full, ::testing::EndsWith("; fp32 networks, fp32 bank"));
   EXPECT_EQ(psnr, named_psnr);
   EXPECT_NE(psnr, full_psnr);

@@ -10,15 +10,11 @@
 
 namespace zt::quality {
 
-/// The rule by which a mask is read off a generated picture whose true background is known: a pixel is
-/// foreground if in at least one channel it differs from the background by more than `threshold` grey levels.
-/// Parts of the figure that happen to have the background's colour are lost, and so the truth itself does not
-/// score an IoU of 1.
-inline constexpr int kForegroundThreshold = 25;
-
-/// 255 where foreground by the rule above, else 0.
-image::Image foreground_mask(const image::Image& picture, const image::Image& background,
-                             int threshold = kForegroundThreshold);
+/// 255 where foreground, else 0, by the rule by which a mask is read off a generated picture whose true
+/// background is known: a pixel is foreground if in at least one channel it differs from the background by
+/// more than `threshold` grey levels. Parts of the figure that happen to have the background's colour are
+/// lost, and so the truth itself does not score an IoU of 1.
+image::Image foreground_mask(const image::Image& picture, const image::Image& background, int threshold);
 
 /// Intersection by union; 1 if both masks are empty.
 double mask_iou(const image::Image& a, const image::Image& b);

@@ -29,8 +29,8 @@ constexpr std::array<MetricInfo, 11> kMetrics{{
     {ForegroundPsnr, "foreground_psnr", "foreground PSNR", "dB", true,
      "PSNR over the pixels of the true mask"},
     {MaskIou, "mask_iou", "mask IoU", "", true,
-     "pixels that differ from the true background by more than the threshold (25 levels unless said "
-     "otherwise) in some channel, against the true mask"},
+     "pixels that differ from the true background by more than the mask threshold in some channel, against "
+     "the true mask"},
     {Flicker, "flicker", "flicker", "levels", false,
      "mean absolute change between frames on pixels that are background in both true masks"},
     {TemporalError, "temporal_error", "temporal error", "levels", false,
@@ -74,7 +74,7 @@ Status check(const ClipPair& pair) {
       if (!same_size(mask, first, 1)) return wrong("a mask has not the frames' size and one channel");
     }
   }
-  if (pair.background && !same_size(*pair.background, first, 3))
+  if (pair.background && !same_size(pair.background->picture, first, 3))
     return wrong("the background has another size");
   if (!pair.joints.empty() && pair.joints.size() != count) {
     return wrong(fmt::format("joints of {} frames for {}", pair.joints.size(), count));
@@ -141,9 +141,9 @@ Result<ClipScores> score_clip(const ClipPair& pair) {
         frame_mean(count, [&](size_t t) { return foreground_psnr(made[t], truth[t], masks[t]); }));
     set(Flicker, flicker(made, masks));
     set(TemporalError, temporal_error(made, truth, masks));
-    if (pair.background) {
+    if (const auto& behind = pair.background) {
       set(MaskIou, frame_mean(count, [&](size_t t) {
-            return mask_iou(foreground_mask(made[t], *pair.background, pair.foreground_threshold), masks[t]);
+            return mask_iou(foreground_mask(made[t], behind->picture, behind->threshold), masks[t]);
           }));
     }
   }

@@ -11,7 +11,6 @@
 
 #include "base/error.hpp"
 #include "image/image.hpp"
-#include "quality/foreground.hpp"
 #include "quality/joints.hpp"
 #include "quality/statistics.hpp"
 
@@ -38,11 +37,17 @@ struct MetricInfo {
   std::string_view title;  ///< in tables
   std::string_view unit;   ///< "dB", "px", "levels" or ""
   bool larger_is_better;
-  std::string_view convention;  ///< one sentence: how it is computed
+  std::string_view convention;  ///< one sentence: how it is computed, but for numbers that a job chooses
 };
 /// One row per Metric, in its order.
 std::span<const MetricInfo> metric_infos();
 const MetricInfo& metric_info(Metric metric);
+
+/// The true, still background, and how the figure is told from it.
+struct StillBackground {
+  image::Image picture;
+  int threshold;  ///< grey levels: what differs by more is figure
+};
 
 /// A clip to be scored. Empty spans: the measures that need them are left out.
 struct ClipPair {
@@ -50,8 +55,7 @@ struct ClipPair {
   std::span<const image::Image> truth{};
   /// One channel each: foreground PSNR, IoU, flicker, temporal error.
   std::span<const image::Image> truth_masks{};
-  std::optional<image::Image> background = std::nullopt;  ///< the true, still background: IoU
-  int foreground_threshold = kForegroundThreshold;  ///< grey levels: what differs from it by more is figure
+  std::optional<StillBackground> background = std::nullopt;  ///< IoU
   /// Like truth_masks, of the part that lags behind the motion (a puppet's scarf or pony-tail): its temporal
   /// error.
   std::span<const image::Image> tail_masks{};

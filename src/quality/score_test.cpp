@@ -31,7 +31,7 @@ TEST(Foreground, IsWhatDiffersByMoreThanTheThresholdInOneChannel) {
   picture.at(1, 0)[2] = 126;
   picture.at(2, 0)[0] = 70;
 
-  EXPECT_EQ(foreground_mask(picture, background).pixels, (std::vector<uint8_t>{0, 255, 255}));
+  EXPECT_EQ(foreground_mask(picture, background, 25).pixels, (std::vector<uint8_t>{0, 255, 255}));
 }
 
 TEST(Foreground, IouCountsHalfCoveredPixels) {
@@ -106,7 +106,7 @@ TEST(Score, ATrueClipScoresFully) {
   const auto scores = score_clip({.generated = clip.frames,
                                   .truth = clip.frames,
                                   .truth_masks = clip.masks,
-                                  .background = filled(32, 24, {90, 90, 90}),
+                                  .background = StillBackground{filled(32, 24, {90, 90, 90}), 25},
                                   .joints = clip.joints});
 
   ASSERT_TRUE(scores) << scores.error().text();
@@ -124,7 +124,7 @@ TEST(Score, AShiftedClipLosesWhatGeometrySays) {
   const auto scores = score_clip({.generated = shifted.frames,
                                   .truth = truth.frames,
                                   .truth_masks = truth.masks,
-                                  .background = filled(32, 24, {90, 90, 90})});
+                                  .background = StillBackground{filled(32, 24, {90, 90, 90}), 25}});
 
   ASSERT_TRUE(scores);
   EXPECT_DOUBLE_EQ(*(*scores)[Metric::MaskIou], 48.0 / 80);  // 6 of 10 columns

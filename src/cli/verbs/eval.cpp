@@ -60,6 +60,7 @@ void add_eval(CLI::App& app, Action& chosen) {
       .add_paths("--results", "results", "Or: videos to judge")
       .add_paths("--truths", "truths", "Their truths, in the same order")
       .add_paths("--masks", "masks", "Their foreground masks")
+      .add_paths("--backgrounds", "backgrounds", "Pictures without the figure: with masks, for mask IoU")
       .add("-o,--output", "output", "Folder for clips generated | truth");
   add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print JSON");

@@ -2,17 +2,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
+
 #include "data/eval/files.hpp"
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "data/ingest/ingest.hpp"
 #include "data/puppet/synth.hpp"
+#include "image/draw.hpp"
+#include "image/file.hpp"
 #include "media/video_writer.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
 namespace {
 
+namespace fs = std::filesystem;
 using quality::Metric;
 using ::testing::HasSubstr;
 
@@ -80,6 +86,81 @@ TEST(EvalFiles, JudgesVideosAgainstTheirTruth) {
   EXPECT_NEAR(*clips[1][Metric::Psnr], 14.15, 0.3);
   job.truths = {a};
   EXPECT_EQ(eval_files(job).error().code, ErrorCode::InvalidArgument);
+}
+
+// The square of quality/score_test.cpp, whose measures are computed there by hand: 8 px wide, 2 px to the
+// right a frame; the result shows it 2 px further.
+class EvalFilesWithMasks : public testing::Test {
+ protected:
+  using Pictures = std::vector<image::Image>;
+  EvalFilesWithMasks() {
+    job_.results = {write("result.mp4", square(2))};
+    job_.truths = {write("truth.mp4", square(0))};
+    Pictures masks;
+    for (int t = 0; t < 3; ++t) {
+      masks.push_back(image::filled(32, 24, {0, 0, 0}));
+      image::fill_rectangle(masks.back(), {5 + 2 * t, 8}, 8, 8, image::kWhite);
+    }
+    job_.masks = {write("mask.mp4", masks)};
+    job_.backgrounds = {(folder_ / "background.png").string()};
+    EXPECT_TRUE(image::write_png(job_.backgrounds[0], kBackground));
+  }
+  static Pictures square(int offset_x) {
+    Pictures frames;
+    for (int t = 0; t < 3; ++t) {
+      frames.push_back(kBackground);
+      image::fill_rectangle(frames.back(), {5 + 2 * t + offset_x, 8}, 8, 8, {200, 200, 200});
+    }
+    return frames;
+  }
+  std::string write(const std::string& name, const Pictures& frames) {
+    EXPECT_TRUE(media::write_video(folder_ / name, frames, {.width = 32, .height = 24, .crf = 0}));
+    return (folder_ / name).string();
+  }
+  quality::ClipScores judged() {
+    const auto report = eval_files(job_);
+    if (!report) return ADD_FAILURE() << report.error().text(), scores(0);
+    return report->groups.at(0).clips.at(0);
+  }
+
+  static inline const image::Image kBackground = image::filled(32, 24, {90, 90, 90});
+  test::TempFolder folder_;
+  config::EvalJob job_;
+};
+
+TEST_F(EvalFilesWithMasks, MeasureTheFigureApart) {
+  const quality::ClipScores found = judged();
+
+  EXPECT_DOUBLE_EQ(*found[Metric::MaskIou], 48.0 / 80);  // 6 of 10 columns
+  // A quarter of the square shows the background, 110 levels off.
+  EXPECT_NEAR(*found[Metric::ForegroundPsnr], 10 * std::log10(65025.0 / (12100.0 / 4)), 0.1);
+  // Background in both masks, and of another colour in the next frame: the columns 15 and 16, then 17 and 18,
+  // become figure; those of 5 to 8 are in one of the two masks. 2 x 8 of 32 x 24 - 10 x 8 pixels, each by
+  // 110.
+  EXPECT_NEAR(*found[Metric::Flicker], 110.0 * 16 / 688, 0.1);
+}
+
+TEST_F(EvalFilesWithMasks, GiveNoIouWithoutABackground) {
+  job_.backgrounds.clear();
+
+  const quality::ClipScores found = judged();
+
+  EXPECT_FALSE(found[Metric::MaskIou]);
+  EXPECT_TRUE(found[Metric::ForegroundPsnr]);
+}
+
+// It said 25 levels whatever was asked for, and nothing ever used 25.
+TEST_F(EvalFilesWithMasks, SayTheThresholdThatTheyUse) {
+  const auto usual = eval_files(job_);
+  job_.mask_threshold = 0.5;  // 128 levels: the square differs by 110
+  const auto high = eval_files(job_);
+
+  ASSERT_TRUE(usual && high);
+  EXPECT_EQ(*high->groups[0].clips[0][Metric::MaskIou], 0);
+  EXPECT_THAT(eval_table(*usual), HasSubstr("mask threshold: 38 of 255 levels"));
+  EXPECT_THAT(eval_table(*high), HasSubstr("mask threshold: 128 of 255 levels"));
+  EXPECT_THAT(to_json(*high), HasSubstr("mask threshold: 128 of 255 levels"));
+  EXPECT_EQ(parse_eval_report(to_json(*high))->mask_threshold_levels, 128);
 }
 
 TEST(EvalTruth, OfAPuppetHasMasksTailBackgroundAndJoints) {

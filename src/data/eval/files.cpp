@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -44,9 +43,9 @@ Result<quality::ClipScores> judge(const config::EvalJob& job, size_t i) {
     pair.truth_masks = masks;
   }
   if (!job.backgrounds.empty()) {
-    ZT_TRY_ASSIGN(pair.background, image::read(job.backgrounds[i]));
+    ZT_TRY_ASSIGN(Image background, image::read(job.backgrounds[i]));
+    pair.background = {std::move(background), mask_threshold_levels(job.mask_threshold)};
   }
-  pair.foreground_threshold = static_cast<int>(std::lround(job.mask_threshold * 255));
   return quality::score_clip(pair);
 }
 
@@ -65,6 +64,7 @@ Result<EvalReport> eval_files(const config::EvalJob& job) {
             "mask and background each, or none",
             count, job.truths.size(), job.masks.size(), job.backgrounds.size()));
   EvalReport report;
+  report.mask_threshold_levels = mask_threshold_levels(job.mask_threshold);
   EvalGroup group{"generated", "the videos given", {}};
   for (size_t i = 0; i < count; ++i) {
     auto scores = judge(job, i);

@@ -80,9 +80,11 @@ EvalReport parse(const Json& json) {
     if (const MetricInfo* info = find_metric(item.at("metric")))
       report.comparisons.push_back({item.at("a"), item.at("b"), info->metric, parse_interval(item.at("t")),
                                     parse_interval(item.at("bootstrap"))});
-  // Reports of before it was named there leave it out.
+  // Reports of before these were named there leave them out.
   for (const Json& clip : json.value("left_out", Json::array()))
     report.left_out.push_back({clip.at("id"), clip.at("reason")});
+  if (const auto levels = json.find("mask_threshold_levels"); levels != json.end())
+    report.mask_threshold_levels = levels->get<int>();
   return report;
 }
 
@@ -97,11 +99,21 @@ std::string plus_minus(const Interval& interval) {
   return fmt::format("{:.3f} +- {:.3f}", interval.mean, half);
 }
 
+std::string convention(const EvalReport& report, const MetricInfo& info) {
+  if (info.metric != Metric::MaskIou || !report.mask_threshold_levels) return std::string(info.convention);
+  return fmt::format("{} (mask threshold: {} of 255 levels)", info.convention, *report.mask_threshold_levels);
+}
+
 std::string title(const MetricInfo& info) {
   return info.unit.empty() ? std::string(info.title) : fmt::format("{} [{}]", info.title, info.unit);
 }
 
 }  // namespace
+
+int mask_threshold_levels(double mask_threshold) {
+  constexpr double kLevels = 255;
+  return static_cast<int>(std::lround(mask_threshold * kLevels));
+}
 
 void add_comparison(EvalReport& report, std::string_view a, std::string_view b, Metric metric) {
   const EvalGroup &group_a = group_of(report, a), &group_b = group_of(report, b);
@@ -124,7 +136,7 @@ std::string to_json(const EvalReport& report) {
                        {"title", info.title},
                        {"unit", info.unit},
                        {"larger_is_better", info.larger_is_better},
-                       {"convention", info.convention}});
+                       {"convention", convention(report, info)}});
   for (const EvalClip& clip : report.clips) clips.push_back({{"id", clip.id}, {"video", clip.video}});
   for (const EvalGroup& group : report.groups) groups.push_back(to_json(group));
   for (const EvalComparison& item : report.comparisons)
@@ -136,8 +148,9 @@ std::string to_json(const EvalReport& report) {
   Json left_out = Json::array();
   for (const EvalLeftOut& clip : report.left_out)
     left_out.push_back({{"id", clip.id}, {"reason", clip.reason}});
-  const Json json = {{"version", EvalReport::kVersion}, {"clips", clips},     {"groups", groups},
-                     {"comparisons", comparisons},      {"metrics", metrics}, {"left_out", left_out}};
+  Json json = {{"version", EvalReport::kVersion}, {"clips", clips},     {"groups", groups},
+               {"comparisons", comparisons},      {"metrics", metrics}, {"left_out", left_out}};
+  if (report.mask_threshold_levels) json["mask_threshold_levels"] = *report.mask_threshold_levels;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -176,7 +189,7 @@ std::string eval_table(const EvalReport& report) {
     }
     if (!has_any) continue;
     text += fmt::format("\n{:<34}{}", title(info), row);
-    conventions += fmt::format("\n  {}: {}", info.title, info.convention);
+    conventions += fmt::format("\n  {}: {}", info.title, convention(report, info));
   }
   for (const EvalComparison& item : report.comparisons)
     text += fmt::format("\n{} - {}, {}: {:+.3f}, 95 % [{:+.3f}, {:+.3f}] (t), [{:+.3f}, {:+.3f}] (bootstrap)",

@@ -3,6 +3,7 @@
 // worker prints it as JSON, `zoetrope eval` as JSON or as a table. Format: docs/formats/eval.md.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,8 +45,12 @@ struct EvalReport {
   std::vector<EvalClip> clips;
   std::vector<EvalGroup> groups;  ///< each with one entry per clip; the first is what is judged
   std::vector<EvalComparison> comparisons;
-  std::vector<EvalLeftOut> left_out;  ///< in no group
+  std::vector<EvalLeftOut> left_out;                        ///< in no group
+  std::optional<int> mask_threshold_levels = std::nullopt;  ///< of mask IoU; older reports don't say it
 };
+
+/// Grey levels of EvalJob::mask_threshold.
+int mask_threshold_levels(double mask_threshold);
 
 /// Adds the comparison of two groups of the report; nothing if no clip has the measure in both. Requires:
 /// both exist.

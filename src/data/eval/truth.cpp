@@ -9,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include "data/eval/report.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/puppet/labels.hpp"
 #include "data/sample/crop.hpp"
@@ -147,14 +148,13 @@ Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadSamp
 }
 
 quality::ClipPair pair_with(const ClipTruth& truth, std::span<const Image> generated, double mask_threshold) {
-  constexpr double kLevels = 255;
-  return {.generated = generated,
-          .truth = truth.sample.targets,
-          .truth_masks = truth.sample.masks,
-          .background = truth.background,
-          .foreground_threshold = static_cast<int>(std::lround(mask_threshold * kLevels)),
-          .tail_masks = truth.tail_masks,
-          .joints = truth.joints};
+  quality::ClipPair pair{.generated = generated,
+                         .truth = truth.sample.targets,
+                         .truth_masks = truth.sample.masks,
+                         .tail_masks = truth.tail_masks,
+                         .joints = truth.joints};
+  if (truth.background) pair.background = {*truth.background, mask_threshold_levels(mask_threshold)};
+  return pair;
 }
 
 }  // namespace zt::data
