@@ -226,7 +226,8 @@ Status require_poses(const ClipIndex& index) {
                           index.clips.size()));
 }
 
-Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits) {
+Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits,
+                                std::string_view setting) {
   std::set<std::string> known;
   for (const ClipRecord& clip : index.clips) known.insert(clip.split);
   if (!splits.empty())
@@ -236,7 +237,7 @@ Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>&
   if (!index.clips.empty()) return index;
   if (known.empty()) return fail(ErrorCode::InvalidConfig, "the index has no clips");
   return fail(ErrorCode::InvalidConfig,
-              fmt::format("no clip belongs to data.splits: {}; the index has {}", text::join(splits, ", "),
+              fmt::format("no clip belongs to {}: {}; the index has {}", setting, text::join(splits, ", "),
                           text::join(std::vector(known.begin(), known.end()), ", ")));
 }
 

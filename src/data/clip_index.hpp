@@ -69,9 +69,10 @@ Status write_index(const std::filesystem::path& path, const std::vector<ClipReco
 
 /// The clips of one split ("" = all), with the same root.
 ClipIndex select_split(const ClipIndex& index, std::string_view split);
-/// The clips of several splits ([] = all). Errors: InvalidConfig if there are none, naming the splits there
-/// are.
-Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits);
+/// The clips of several splits ([] = all). `setting`: for messages, where they are named. Errors:
+/// InvalidConfig if there are none, naming the splits there are.
+Result<ClipIndex> select_splits(ClipIndex index, const std::vector<std::string>& splits,
+                                std::string_view setting = "data.splits");
 
 /// Errors: InvalidConfig if no clip has key-points or a pose video, which training needs.
 Status require_poses(const ClipIndex& index);

@@ -15,6 +15,7 @@
 #include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "base/process/resources.hpp"
+#include "data/eval/choose_clips.hpp"
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "data/from_job.hpp"
@@ -49,6 +50,7 @@ struct Evaluation {
   const Hooks& hooks;
   at::Device device;
   data::ClipIndex index;
+  std::vector<data::EvalLeftOut> left_out;  ///< clips that were not chosen
   LoadedModel model;
   std::optional<LoadedModel> baseline;
   Canvas canvas;
@@ -74,20 +76,19 @@ data::LoadSampleOptions load_options(const config::DataJob& job) {
   return load;
 }
 
-/// The first clips of the splits wanted.
-Result<data::ClipIndex> choose_clips(const config::EvalJob& job) {
+Result<data::ChosenClips> choose_clips(const config::EvalJob& job) {
   if (job.index.empty())
     return fail(ErrorCode::InvalidArgument, "index is not set: which clips are to be generated?");
-  ZT_TRY_ASSIGN(data::ClipIndex index, data::read_index(job.index));
-  std::erase_if(index.clips, [&](const data::ClipRecord& clip) {
-    return clip.num_frames < 2 || (!job.splits.empty() && std::find(job.splits.begin(), job.splits.end(),
-                                                                    clip.split) == job.splits.end());
-  });
-  if (index.clips.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} has no clip of two frames or more in the splits asked for", job.index));
-  index.clips.resize(std::min(index.clips.size(), static_cast<size_t>(job.num_clips)));
-  return index;
+  ZT_TRY_ASSIGN(const data::ClipIndex index, data::read_index(job.index));
+  const auto wanted = static_cast<size_t>(job.num_clips);
+  auto chosen = data::choose_clips(index, job.splits, wanted);
+  if (!chosen) return fail(std::move(chosen).error().with("while choosing clips of " + job.index));
+  for (const data::EvalLeftOut& clip : chosen->left_out)
+    log::warn("eval", fmt::format("clip {} left out: {}", clip.id, clip.reason));
+  if (const size_t found = chosen->index.clips.size(); found < wanted)
+    log::info("eval", fmt::format("clips={} of {} asked for: {} has no more in these splits", found, wanted,
+                                  job.index));
+  return chosen;
 }
 
 /// A clip that shows somebody else; nothing if all show the same.
@@ -311,10 +312,10 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   const fs::path folder = job.output.empty() ? fs::path(job.run) / "eval" : fs::path(job.output);
   ZT_TRY(files::require_writable(folder / kReportFile));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
-  ZT_TRY_ASSIGN(data::ClipIndex index, choose_clips(job));
+  ZT_TRY_ASSIGN(auto chosen, choose_clips(job));
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
-  ZT_TRY(check_disk(job, run.data, index, folder));
+  ZT_TRY(check_disk(job, run.data, chosen.index, folder));
   const LoadModelOptions load = checked_load(job, run.data, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;
@@ -328,7 +329,8 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   return Evaluation{job,
                     hooks,
                     device,
-                    std::move(index),
+                    std::move(chosen.index),
+                    std::move(chosen.left_out),
                     std::move(model),
                     std::move(baseline),
                     canvas,
@@ -344,6 +346,7 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   Groups groups;
   say_how(eval, groups);
   data::EvalReport report;
+  report.left_out = eval.left_out;
   report.mask_threshold_levels = data::mask_threshold_levels(job.mask_threshold);
   const size_t total = eval.index.clips.size();
   for (size_t clip = 0; clip < total; ++clip) {

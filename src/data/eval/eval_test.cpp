@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "data/eval/choose_clips.hpp"
 #include "data/eval/files.hpp"
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
@@ -161,6 +162,40 @@ TEST_F(EvalFilesWithMasks, SayTheThresholdThatTheyUse) {
   EXPECT_THAT(eval_table(*high), HasSubstr("mask threshold: 128 of 255 levels"));
   EXPECT_THAT(to_json(*high), HasSubstr("mask threshold: 128 of 255 levels"));
   EXPECT_EQ(parse_eval_report(to_json(*high))->mask_threshold_levels, 128);
+}
+
+ClipIndex index_of(const std::vector<std::pair<std::string, int64_t>>& splits_and_frames) {
+  ClipIndex index;
+  for (const auto& [split, num_frames] : splits_and_frames) {
+    ClipRecord clip;
+    clip.id = std::to_string(index.clips.size());
+    clip.split = split;
+    clip.num_frames = num_frames;
+    index.clips.push_back(std::move(clip));
+  }
+  return index;
+}
+
+TEST(EvalClips, AreTheFirstOfTheSplitsThatLeaveAFrameToJudge) {
+  const ClipIndex index = index_of({{"train", 8}, {"val", 1}, {"val", 2}, {"val", 8}, {"val", 1}});
+
+  const auto chosen = choose_clips(index, {"val"}, 2);
+
+  ASSERT_TRUE(chosen);
+  ASSERT_EQ(chosen->index.clips.size(), 2U);
+  EXPECT_EQ(chosen->index.clips[0].id, "2");
+  EXPECT_EQ(chosen->index.clips[1].id, "3");
+  ASSERT_EQ(chosen->left_out.size(), 1U);
+  EXPECT_EQ(chosen->left_out[0].id, "1");
+  EXPECT_EQ(choose_clips(index_of({{"val", 1}}), {}, 2).error().code, ErrorCode::InvalidArgument);
+}
+
+// "no clip of two frames or more in the splits asked for", where nobody had asked for any.
+TEST(EvalClips, OfASplitThatIsNotThereNamesThoseThatAre) {
+  const auto chosen = choose_clips(index_of({{"train", 8}, {"val", 8}}), config::EvalJob{}.splits, 2);
+
+  ASSERT_FALSE(chosen);
+  EXPECT_THAT(chosen.error().message, HasSubstr("(--split): val_c; the index has train, val"));
 }
 
 TEST(EvalTruth, OfAPuppetHasMasksTailBackgroundAndJoints) {
