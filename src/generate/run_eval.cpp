@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,7 @@ using image::Image;
 using quality::Metric;
 
 constexpr const char* kReportFile = "eval.json";
+constexpr std::string_view kEvalMemoryAdvice = "judge fewer frames of each clip (num_frames)";
 
 /// What is generated from, and how.
 struct Evaluation {
@@ -272,22 +274,40 @@ void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, s
   hooks.report(progress);
 }
 
-LoadModelOptions checked_load(const config::EvalJob& job, const config::DataJob& data, at::Device device) {
+/// What a clip's pictures take beside one decoded chunk. Per pixel and frame: its decoded chunks in fp32 and
+/// joined, 24 B; the truth, the clip generated, the one before it, poses and mask as bytes, 15 B.
+resources::Demand pictures_demand(const config::EvalJob& job, const data::ClipIndex& index,
+                                  const Canvas& canvas) {
+  constexpr uint64_t kBytesPerPixel = 39;
+  int64_t num_frames = 0;
+  for (const data::ClipRecord& clip : index.clips) num_frames = std::max(num_frames, clip.num_frames - 1);
+  num_frames = std::min(num_frames, job.num_frames);
+  return {fmt::format("pictures of {} frames of {} x {} ({} B a pixel)", num_frames, canvas.padded_width,
+                      canvas.padded_height, kBytesPerPixel),
+          static_cast<uint64_t>(num_frames) * static_cast<uint64_t>(canvas.padded_width) *
+              static_cast<uint64_t>(canvas.padded_height) * kBytesPerPixel};
+}
+
+LoadModelOptions checked_load(const config::EvalJob& job, const config::DataJob& data,
+                              const data::ClipIndex& index, at::Device device) {
   LoadModelOptions load{.device = device};
   load.matrices = [&job](const config::PrecisionJob& trained) {
     return models::scalar_type(dtypes_for(job, trained).networks);
   };
-  load.before_networks = [&job, data, device](const models::NetworkConfigs& configs,
-                                              const models::LatentCodec& codec,
-                                              at::ScalarType matrices) -> Status {
+  load.before_networks = [&job, data, &index, device](const models::NetworkConfigs& configs,
+                                                      const models::LatentCodec& codec,
+                                                      at::ScalarType matrices) -> Status {
     ZT_TRY_ASSIGN(const Canvas canvas,
                   make_canvas(data.width, data.height, codec.scale_factor(), config::Compat::None));
     config::GenerateJob like;
     like.context.frames = data.n_sample_frames;
     like.device = job.device;
     ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
-    return tensor::require_memory(
-        device, memory_demands(like, configs, canvas, codec, job.num_frames, matrices), kMemoryAdvice);
+    auto demands = memory_demands(like, configs, canvas, codec, job.num_frames, matrices);
+    const resources::Demand pictures = pictures_demand(job, index, canvas);
+    if (device.is_cpu()) demands.push_back(pictures);
+    ZT_TRY(tensor::require_memory(device, demands, kEvalMemoryAdvice));
+    return resources::require_memory({&pictures, 1}, kEvalMemoryAdvice);
   };
   return load;
 }
@@ -316,7 +336,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   ZT_TRY(check_disk(job, run.data, chosen.index, folder));
-  const LoadModelOptions load = checked_load(job, run.data, device);
+  const LoadModelOptions load = checked_load(job, run.data, chosen.index, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;
   if (!job.baseline_run.empty()) {

@@ -8,9 +8,11 @@
 #include <cmath>
 
 #include "base/files/files.hpp"
+#include "base/process/resources.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/load.hpp"
 #include "contract/run_folder.hpp"
+#include "data/clip_index.hpp"
 #include "data/eval/report.hpp"
 #include "data/ingest/ingest.hpp"
 #include "data/puppet/synth.hpp"
@@ -381,6 +383,23 @@ TEST_F(RunFolderOfARun, IsNotJudgedWhereTheClipsHaveNoRoom) {
   ASSERT_FALSE(json);
   EXPECT_EQ(json.error().code, ErrorCode::Exhausted);
   EXPECT_THAT(json.error().text(), ::testing::HasSubstr("1 clips of 4 panels"));
+}
+
+// Every frame of a clip is held several times, and nothing counted it.
+TEST_F(RunFolderOfARun, IsNotJudgedWhereAClipsPicturesDoNotFitIntoMemory) {
+  config::EvalJob job = eval_job(1);
+  auto index = data::read_index(job.index);
+  ASSERT_TRUE(index);
+  const auto total = static_cast<int64_t>(resources::memory()->total_bytes);
+  job.num_frames = total / (64 * 64 * 24);
+  for (data::ClipRecord& clip : index->clips) clip.num_frames = job.num_frames + 1;
+  ASSERT_TRUE(data::write_index(job.index, index->clips));
+
+  const auto json = run_eval(job);
+
+  ASSERT_FALSE(json);
+  EXPECT_EQ(json.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(json.error().text(), ::testing::HasSubstr("pictures of " + std::to_string(job.num_frames)));
 }
 
 }  // namespace

@@ -14,6 +14,8 @@
 #include "image/draw.hpp"
 #include "image/file.hpp"
 #include "media/video_writer.hpp"
+#include "support/clips.hpp"
+#include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -162,6 +164,35 @@ TEST_F(EvalFilesWithMasks, SayTheThresholdThatTheyUse) {
   EXPECT_THAT(eval_table(*high), HasSubstr("mask threshold: 128 of 255 levels"));
   EXPECT_THAT(to_json(*high), HasSubstr("mask threshold: 128 of 255 levels"));
   EXPECT_EQ(parse_eval_report(to_json(*high))->mask_threshold_levels, 128);
+}
+
+TEST_F(EvalFilesWithMasks, AreRefusedWhereAFileIsCutShort) {
+  const fs::path result = write("result.mp4", test::drifting_clip(32, 24, 20));
+  job_.truths = {write("truth.mp4", test::drifting_clip(32, 24, 20))};
+  job_.masks.clear();
+  fs::resize_file(result, fs::file_size(result) * 6 / 10);
+
+  const auto report = eval_files(job_);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(report.error().message, HasSubstr("result.mp4 ends early"));
+}
+
+// Its frames were read until the kernel ended the program.
+TEST(EvalFiles, SaysThatAFilmDoesNotFitIntoMemoryBeforeItIsRead) {
+  const test::TempFolder folder;
+  test::make_huge_videos(folder.path(), 1);
+  const std::string huge = (folder / "0.y4m").string();
+  fs::resize_file(huge, uint64_t{400} << 30);  // 4266 frames of zeros, which take no room either
+  config::EvalJob job;
+  job.results = job.truths = {huge};
+
+  const auto report = eval_files(job);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(report.error().message, HasSubstr("every frame of " + huge));
 }
 
 ClipIndex index_of(const std::vector<std::pair<std::string, int64_t>>& splits_and_frames) {

@@ -3,27 +3,21 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "base/process/resources.hpp"
 #include "image/file.hpp"
+#include "media/video_info.hpp"
 #include "media/video_reader.hpp"
 
 namespace zt::data {
 namespace {
 
 using image::Image;
-
-Result<std::vector<Image>> read_clip(const std::string& path) {
-  ZT_TRY_ASSIGN(auto reader, media::VideoReader::open(path));
-  std::vector<Image> frames;
-  for (;;) {
-    ZT_TRY_ASSIGN(auto frame, reader.next());
-    if (!frame) return frames;
-    frames.push_back(*std::move(frame));
-  }
-}
 
 Image first_channel(const Image& picture) {
   Image mask(picture.width, picture.height, 1);
@@ -32,14 +26,50 @@ Image first_channel(const Image& picture) {
   return mask;
 }
 
+enum class Channels { All, First };
+
+Result<std::vector<Image>> read_clip(const std::string& path, Channels channels = Channels::All) {
+  ZT_TRY_ASSIGN(auto reader, media::VideoReader::open(path));
+  std::vector<Image> frames;
+  for (;;) {
+    ZT_TRY_ASSIGN(auto frame, reader.next());
+    if (!frame) break;
+    frames.push_back(channels == Channels::All ? *std::move(frame) : first_channel(*frame));
+  }
+  ZT_TRY(media::require_whole(path, reader.report()));
+  return frames;
+}
+
+/// All frames of a video by its header; nothing of one that can't be opened: judging says why.
+uint64_t bytes_of(const std::string& path, uint64_t channels) {
+  const auto info = media::probe(path);
+  if (!info) return 0;
+  const auto num_frames = static_cast<uint64_t>(
+      info->num_frames > 0 ? info->num_frames : std::llround(info->duration_s * info->fps.value()));
+  return static_cast<uint64_t>(info->width) * static_cast<uint64_t>(info->height) * num_frames * channels;
+}
+
+/// Room for the largest result with its truth and its mask, of which every frame is held.
+Status check_memory(const config::EvalJob& job) {
+  resources::Demand largest;
+  for (size_t i = 0; i < job.results.size(); ++i) {
+    const uint64_t bytes = bytes_of(job.results[i], 3) + bytes_of(job.truths[i], 3) +
+                           (job.masks.empty() ? 0 : bytes_of(job.masks[i], 1));
+    if (bytes > largest.bytes)
+      largest = {fmt::format("every frame of {} and of its truth{}", job.results[i],
+                             job.masks.empty() ? "" : " and its mask"),
+                 bytes};
+  }
+  return resources::require_memory({&largest, 1}, "cut long videos into parts and judge these");
+}
+
 Result<quality::ClipScores> judge(const config::EvalJob& job, size_t i) {
   ZT_TRY_ASSIGN(const std::vector<Image> generated, read_clip(job.results[i]));
   ZT_TRY_ASSIGN(const std::vector<Image> truth, read_clip(job.truths[i]));
   quality::ClipPair pair{.generated = generated, .truth = truth};
   std::vector<Image> masks;
   if (!job.masks.empty()) {
-    ZT_TRY_ASSIGN(const std::vector<Image> pictures, read_clip(job.masks[i]));
-    for (const Image& picture : pictures) masks.push_back(first_channel(picture));
+    ZT_TRY_ASSIGN(masks, read_clip(job.masks[i], Channels::First));
     pair.truth_masks = masks;
   }
   if (!job.backgrounds.empty()) {
@@ -63,6 +93,7 @@ Result<EvalReport> eval_files(const config::EvalJob& job) {
             "{} results, {} truths, {} masks, {} backgrounds: one truth per result is wanted, and one "
             "mask and background each, or none",
             count, job.truths.size(), job.masks.size(), job.backgrounds.size()));
+  ZT_TRY(check_memory(job));
   EvalReport report;
   report.mask_threshold_levels = mask_threshold_levels(job.mask_threshold);
   EvalGroup group{"generated", "the videos given", {}};
