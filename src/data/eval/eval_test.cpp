@@ -229,34 +229,74 @@ TEST(EvalClips, OfASplitThatIsNotThereNamesThoseThatAre) {
   EXPECT_THAT(chosen.error().message, HasSubstr("(--split): val_c; the index has train, val"));
 }
 
-TEST(EvalTruth, OfAPuppetHasMasksTailBackgroundAndJoints) {
-  const test::TempFolder folder;
-  config::SynthJob synth_job;
-  synth_job.output = (folder.path() / "puppets").string();
-  synth_job.num_train = 1;
-  synth_job.num_val_a = synth_job.num_val_b = 0;
-  synth_job.num_val_c = 1;
-  synth_job.num_frames = 8;
-  synth_job.threads = 1;
-  ASSERT_TRUE(synth(synth_job));
-  config::IngestJob ingest_job;
-  ingest_job.input = synth_job.output;
-  const auto ingested = ingest(ingest_job);
-  ASSERT_TRUE(ingested) << ingested.error().text();
-  const auto index = read_index(ingested->index);
-  ASSERT_TRUE(index);
+class EvalTruth : public testing::Test {
+ protected:
+  EvalTruth() {
+    config::SynthJob synth_job;
+    synth_job.output = (folder_.path() / "puppets").string();
+    synth_job.num_train = 1;
+    synth_job.num_val_a = synth_job.num_val_b = 0;
+    synth_job.num_val_c = 1;
+    synth_job.num_frames = 8;
+    synth_job.threads = 1;
+    EXPECT_TRUE(synth(synth_job));
+    config::IngestJob ingest_job;
+    ingest_job.input = synth_job.output;
+    const auto ingested = ingest(ingest_job);
+    EXPECT_TRUE(ingested) << ingested.error().text();
+    index_ = select_split(read_index(ingested->index).value(), "val_c");
+  }
+  /// Of the puppet at this size.
+  ClipTruth truth(int width, int height) {
+    LoadSampleOptions options;
+    options.width = width;
+    options.height = height;
+    auto truth = load_truth(index_, 0, options, 100);
+    if (!truth) return ADD_FAILURE() << truth.error().text(), ClipTruth();
+    return *std::move(truth);
+  }
 
-  const auto truth = load_truth(select_split(*index, "val_c"), 0, {}, 100);
+  test::TempFolder folder_;
+  ClipIndex index_;
+};
 
-  ASSERT_TRUE(truth) << truth.error().text();
-  EXPECT_EQ(truth->sample.targets.size(), 7U);
-  EXPECT_EQ(truth->tail_masks.size(), 7U);
-  const auto itself = quality::score_clip(pair_with(*truth, truth->sample.targets, 0.15));
+TEST_F(EvalTruth, OfAPuppetHasMasksTailBackgroundAndJoints) {
+  const ClipTruth whole = truth(64, 64);
+
+  EXPECT_EQ(whole.sample.targets.size(), 7U);
+  EXPECT_EQ(whole.tail_masks.size(), 7U);
+  const auto itself = quality::score_clip(pair_with(whole, whole.sample.targets, 0.15));
   ASSERT_TRUE(itself) << itself.error().text();
   EXPECT_EQ(*(*itself)[Metric::Psnr], 100);
   EXPECT_EQ(*(*itself)[Metric::PoseError], 0);
   EXPECT_EQ(*(*itself)[Metric::TailTemporalError], 0);
   EXPECT_GT(*(*itself)[Metric::MaskIou], 0.75);
+}
+
+// Pose error and the tail's temporal error were missing without a word where the run had another size.
+TEST_F(EvalTruth, OfAnotherSizeHasTheLabelsOfThePartThatItShows) {
+  const ClipTruth whole = truth(64, 64), wide = truth(128, 96);  // rows 8 to 55, every pixel twice
+
+  ASSERT_EQ(wide.tail_masks.size(), 7U);
+  for (size_t f = 0; f < 7; ++f)
+    for (int y = 0; y < 96; ++y)
+      for (int x = 0; x < 128; ++x)
+        ASSERT_EQ(*wide.tail_masks[f].at(x, y), *whole.tail_masks[f].at(x / 2, 8 + y / 2));
+  const auto itself = quality::score_clip(pair_with(wide, wide.sample.targets, 0.15));
+  ASSERT_TRUE(itself) << itself.error().text();
+  EXPECT_EQ(*(*itself)[Metric::PoseError], 0);
+  EXPECT_EQ(*(*itself)[Metric::TailTemporalError], 0);
+}
+
+TEST_F(EvalTruth, OfAnotherSizeHasJointsWhereThePictureShowsThem) {
+  const ClipTruth whole = truth(64, 64), large = truth(128, 128);
+
+  ASSERT_FALSE(whole.joints.at(0).empty());
+  ASSERT_EQ(large.joints.at(0).size(), whole.joints.at(0).size());
+  for (size_t i = 0; i < whole.joints[0].size(); ++i) {
+    EXPECT_NEAR(large.joints[0][i].x, 2 * whole.joints[0][i].x + 0.5, 1e-6);
+    EXPECT_NEAR(large.joints[0][i].y, 2 * whole.joints[0][i].y + 0.5, 1e-6);
+  }
 }
 
 }  // namespace

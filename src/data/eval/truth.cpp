@@ -81,36 +81,54 @@ std::optional<image::Rgb> colour_near(const Image& picture, const Image& labels,
   return colour;
 }
 
+/// `crop` of a label picture at another size. Labels are numbers, which a mean would mix: each pixel has the
+/// one at its centre.
+Image crop_labels(const Image& labels, const NormBox& crop, int width, int height) {
+  Image out(width, height, labels.channels);
+  const auto place = [](double low, double high, int i, int count, int size) {
+    return std::clamp(static_cast<int>((low + (high - low) * (i + 0.5) / count) * size), 0, size - 1);
+  };
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      *out.at(x, y) = *labels.at(place(crop.left, crop.right, x, width, labels.width),
+                                 place(crop.top, crop.bottom, y, height, labels.height));
+  return out;
+}
+
+/// Of a picture that shows `crop`. Those outside of it have no label there, and none is found.
 std::vector<quality::ColouredJoint> joints_of(const Image& picture, const Image& labels,
-                                              const Keypoints& keypoints) {
+                                              const Keypoints& keypoints, const NormBox& crop) {
   std::vector<quality::ColouredJoint> joints;
   if (keypoints.people.empty()) return joints;
   for (const Joint& joint : kJoints) {
     const Keypoint& point = keypoints.people.front().at(joint.part);
     if (!point.present()) continue;
     // Pixel centres are at integers here, at halves in normalised coordinates.
-    const double x = point.x * static_cast<double>(picture.width) - 0.5;
-    const double y = point.y * static_cast<double>(picture.height) - 0.5;
+    const double x = (point.x - crop.left) / (crop.right - crop.left) * picture.width - 0.5;
+    const double y = (point.y - crop.top) / (crop.bottom - crop.top) * picture.height - 0.5;
     if (const auto colour = colour_near(picture, labels, joint.label, x, y))
       joints.push_back({x, y, *colour});
   }
   return joints;
 }
 
-/// Labels are numbers, which resizing would mix: only clips of the size itself have them.
 Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadSampleOptions& options,
                      ClipTruth& truth) {
-  if (clip.labels.empty() || clip.width != options.width || clip.height != options.height) return {};
+  if (clip.labels.empty()) return {};
   const std::vector<int64_t>& frames = truth.sample.plan.target_frames;
-  ZT_TRY_ASSIGN(const std::vector<Image> labels, read_stream(index, clip, clip.labels, frames));
-  for (const Image& picture : labels) truth.tail_masks.push_back(label_mask(picture, PartLabel::Tail));
+  const NormBox& crop = truth.sample.plan.crop;
+  ZT_TRY_ASSIGN(std::vector<Image> labels, read_stream(index, clip, clip.labels, frames));
+  for (Image& picture : labels) {
+    picture = crop_labels(picture, crop, options.width, options.height);
+    truth.tail_masks.push_back(label_mask(picture, PartLabel::Tail));
+  }
   if (clip.keypoints.empty()) return {};
   ZT_TRY_ASSIGN(const KeypointClip keypoints, read_keypoints(index.path(clip.keypoints)));
   for (size_t f = 0; f < frames.size(); ++f) {
     const auto number = static_cast<size_t>(clip.first_frame + frames[f]);
     if (number >= keypoints.frames.size())
       return fail(ErrorCode::Corrupt, fmt::format("{} ends before frame {}", clip.keypoints, number));
-    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints.frames[number]));
+    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints.frames[number], crop));
   }
   return {};
 }
