@@ -86,6 +86,102 @@ TEST_F(Discover, TakesTheRootOfPairsItself) {
   EXPECT_EQ(names(), Names{"1"});
 }
 
+// Its pose was taken for a film of its own, and it was ingested without.
+TEST_F(Discover, FindsPairsAtAnyDepth) {
+  touch("a/set/1.mp4");
+  touch("a/set_dwpose/1.mp4");
+  touch("b/deep/set/2.mov");
+  touch("b/deep/set_keypoints/2.jsonl");
+  touch("b/deep/set_dwpose/2.mp4");  // as `data pose` names it, of a film of any ending
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].name, "a/set/1");
+  EXPECT_EQ(found.candidates[0].pose, path("a/set_dwpose/1.mp4"));
+  EXPECT_EQ(found.candidates[1].name, "b/deep/set/2");
+  EXPECT_EQ(found.candidates[1].keypoints, path("b/deep/set_keypoints/2.jsonl"));
+  EXPECT_TRUE(found.rejects.empty());
+}
+
+TEST_F(Discover, TakesTheRootOfPairsByADot) {
+  touch("set/1.mp4");
+  touch("set_dwpose/1.mp4");
+  job_.input = path("set").string() + "/.";
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 1U);
+  EXPECT_EQ(found.candidates[0].pose.filename(), "1.mp4");
+}
+
+TEST_F(Discover, NamesAPoseWithoutItsVideoInPairs) {
+  touch("set/1.mp4");
+  touch("set_dwpose/1.mp4");
+  touch("set_dwpose/lost.mp4");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.rejects.size(), 1U);
+  EXPECT_EQ(found.rejects[0].what, path("set_dwpose/lost.mp4"));
+  EXPECT_EQ(found.rejects[0].reason, "missing-video");
+}
+
+// A thousand films beside two folders of a few clips were in no line of the funnel.
+TEST_F(Discover, NamesAndCountsWhatIsNoneOfThePairs) {
+  write_pair("1.mp4");
+  write_video("set_mask/1.mp4", test::drifting_clip(64, 48, 10));
+  touch("b/2.mp4");
+  touch("b/3.mp4");
+  touch("c.mp4");
+  touch("d/images/0.png");
+  touch("d/dwpose/0.png");
+
+  const IngestReport report = run();
+
+  EXPECT_EQ(report.found, 5);
+  EXPECT_EQ(report.clips, 1);
+  Names named;
+  for (const Finding& reject : report.rejects) named.push_back(reject.what);
+  EXPECT_EQ(named, (Names{path("b/2.mp4"), path("b/3.mp4"), path("c.mp4"), path("d")}));
+  EXPECT_EQ(report.reasons().at("not-in-layout"), 4);
+  job_.strict = true;
+  EXPECT_FALSE(ingest(job_));
+  job_.layout = IngestLayout::Moore;
+  EXPECT_TRUE(ingest(job_)) << "who names the layout leaves them out";
+}
+
+TEST_F(Discover, NamesWhatIsNoneOfChampsFolders) {
+  touch("one/images/0.png");
+  touch("one/dwpose/0.png");
+  touch("one/rendered.mp4");  // the clip's own
+  touch("two/1.mp4");
+
+  const Discovery found = discover();
+
+  EXPECT_EQ(found.candidates.size(), 1U);
+  ASSERT_EQ(found.rejects.size(), 1U);
+  EXPECT_EQ(found.rejects[0].what, path("two/1.mp4"));
+  EXPECT_EQ(found.rejects[0].reason, "not-in-layout");
+}
+
+TEST_F(Discover, AsFootagePosesAreNoFilms) {
+  job_.layout = IngestLayout::Footage;
+  touch("a/set/1.mp4");
+  touch("a/set_dwpose/1.mp4");
+  touch("a/set_mask/1.mp4");
+  touch("b/2.mp4");
+
+  const Discovery found = discover();
+
+  ASSERT_EQ(found.candidates.size(), 2U);
+  EXPECT_EQ(found.candidates[0].name, "a/set/1");
+  EXPECT_EQ(found.candidates[0].pose, path("a/set_dwpose/1.mp4"));
+  EXPECT_EQ(found.candidates[1].name, "b/2");
+  EXPECT_TRUE(found.candidates[1].pose.empty());
+}
+
 TEST_F(Discover, PrefersMooresLists) {
   touch("set/1.mp4");
   touch("set_dwpose/1.mp4");
