@@ -19,6 +19,7 @@
 #include "data/internal/folder_walk.hpp"
 #include "data/internal/footage_demand.hpp"
 #include "data/internal/footage_stamp.hpp"
+#include "data/internal/pairs.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
 #include "data/sample/frame_source.hpp"
@@ -31,7 +32,8 @@ namespace fs = std::filesystem;
 
 constexpr int kPictureFolderRate = 30;  // of the preview; a folder of pictures has no rate of its own
 
-// Videos under a folder, relative to it, in order of name. A link that leads nowhere or round in a circle, a
+// Videos under a folder, relative to it, in order of name, but for those that belong to another one of them:
+// its pose video, its mask and so on. A link that leads nowhere or round in a circle, a
 // pipe, a device, or a folder below that can't be listed counts: opening it makes it a failure with a name.
 Result<std::vector<fs::path>> videos_under(const fs::path& root) {
   internal::FolderWalk walk = internal::walk(root);
@@ -40,10 +42,19 @@ Result<std::vector<fs::path>> videos_under(const fs::path& root) {
     if (unread.path == root) return fail(std::move(unread.error));
     found.push_back(unread.path.lexically_relative(root));
   }
+  std::vector<fs::path> videos;
+  std::set<fs::path> stems;
   for (const fs::directory_entry& entry : walk.entries) {
     std::error_code unreadable;
-    if (!entry.is_directory(unreadable) && is_video_name(entry.path()))
-      found.push_back(entry.path().lexically_relative(root));
+    if (entry.is_directory(unreadable) || !is_video_name(entry.path())) continue;
+    videos.push_back(entry.path());
+    stems.insert(fs::path(entry.path()).replace_extension());
+  }
+  const internal::Roots roots(walk.entries);
+  for (const fs::path& video : videos) {
+    const auto film = internal::stem_of_film(video);
+    if (!roots.is_companion(video) && !(film && stems.contains(*film)))
+      found.push_back(video.lexically_relative(root));
   }
   return found;
 }
@@ -264,8 +275,7 @@ Result<std::vector<PoseTask>> plan_poses(const config::PoseJob& job) {
   if (job.inputs.empty())
     return fail(ErrorCode::InvalidConfig, "inputs is not set: name videos, or folders of videos or pictures");
   for (const std::string& name : job.inputs) {
-    fs::path input = fs::path(name).lexically_normal();
-    if (!input.has_filename()) input = input.parent_path();
+    const fs::path input = internal::named(fs::path(name).lexically_normal());
     std::error_code ignored;
     if (!fs::exists(input, ignored))
       return fail(ErrorCode::NotFound, fmt::format("there is no file or folder {}", input.string()));

@@ -26,9 +26,11 @@ struct PoseTask {
 /// The videos of the inputs, in the order of inputs and names. A folder with videos somewhere in it, ROOT,
 /// gives ROOT_keypoints/REST.jsonl and ROOT_dwpose/REST.mp4 for each ROOT/REST.mp4, the layout that ingest
 /// reads; a video or a folder of pictures, NAME, gives NAME_keypoints.jsonl and NAME_dwpose.mp4. They lie
-/// beside the input, or in the job's output_dir. Hidden files and folders are passed over, links to folders
-/// followed, into every folder once. Errors: those of listing a folder; NotFound for an input that is not
-/// there or holds neither videos nor pictures; InvalidArgument if two videos would share a result.
+/// beside the input, or in the job's output_dir. Hidden files and folders are passed over, and so are below a
+/// folder a film's pose video beside it (NAME_dwpose, NAME_kps) and what lies beside folders of films for
+/// their sake (ROOT_dwpose, ROOT_mask, ROOT_labels); links to folders are followed, into every folder once.
+/// Errors: those of listing a folder; NotFound for an input that is not there or holds neither videos nor
+/// pictures; InvalidArgument if two videos would share a result.
 Result<std::vector<PoseTask>> plan_poses(const config::PoseJob& job);
 
 struct PoseFailure {

@@ -408,3 +408,45 @@ TEST(BlazePoseOptionsOfJob, FollowsMorePeopleThanAreKept) {
 
 }  // namespace
 }  // namespace zt::data
+// People were looked for in drawings of people.
+TEST_F(ExtractPoses, PassesOverPoseVideosOfTheFilmsBesideThem) {
+  for (const char* name : {"walk.mp4", "walk_kps.mp4", "run.mov", "run_dwpose.mp4", "lost_kps.mp4"})
+    add_video(name, 1);
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->size(), 3U);
+  EXPECT_EQ(plan->at(0).video, root() / "lost_kps.mp4");
+  EXPECT_EQ(plan->at(1).video, root() / "run.mov");
+  EXPECT_EQ(plan->at(2).video, root() / "walk.mp4");
+}
+
+TEST_F(ExtractPoses, PassesOverWhatAnEarlierCallLeftBesideAFolderBelow) {
+  add_video("set/a.mp4");
+  auto below = job();
+  below.inputs = {(root() / "set").string()};
+  ASSERT_TRUE(extract_poses(below, factory()));
+  ASSERT_TRUE(fs::exists(root() / "set_dwpose/a.mp4"));
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->size(), 1U);
+  EXPECT_EQ(plan->front().video, root() / "set/a.mp4");
+}
+
+// Its results went to the hidden folders ._keypoints and ._dwpose.
+TEST_F(ExtractPoses, AFolderThatIsCalledByADotHasItsResultsBesideIt) {
+  add_video("a.mp4");
+  auto dotted = job();
+  dotted.inputs = {fs::proximate(root()).string() + "/."};
+
+  const auto plan = plan_poses(dotted);
+
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->size(), 1U);
+  EXPECT_EQ(fs::weakly_canonical(plan->front().keypoints),
+            fs::weakly_canonical(folder_ / "films_keypoints/a.jsonl"));
+}
+
