@@ -60,7 +60,10 @@ Result<int> ingest(const config::IngestJob& job, bool as_json) {
     estimator = data::clip_pose_estimator(std::move(factory), data::clip_pose_options(search));
   }
   if (!job.verify_frames && job.split_shots)
-    note("verify_frames: false leaves out pose videos only: split_shots decodes every frame of the others");
+    note(
+        "verify_frames: false leaves out pose videos, masks and labels only: split_shots decodes every frame "
+        "of "
+        "the others");
   const signals::EndAtOnce interruptible;  // the journal has what was found out
   CountBar bar("looking at");
   ZT_TRY_ASSIGN(const auto report,

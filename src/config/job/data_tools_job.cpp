@@ -42,7 +42,9 @@ void describe(Listing& l, IngestJob& j) {
           {.help = "colour-histogram distance of neighbours that makes a shot change", .min = 0, .max = 1});
   l.field(
       "verify_frames", j.verify_frames,
-      {.help = "decode every frame once; false counts only for pose videos unless split_shots is false too"});
+      {.help =
+           "decode every frame once; false counts only for pose videos, masks and labels unless split_shots "
+           "is false too"});
   l.field("extract_pose", j.extract_pose, {.help = "find poses in footage that comes without"});
   l.field("min_pose_share", j.min_pose_share,
           {.help = "share of a clip's frames in which a person must be seen", .min = 0, .max = 1});

@@ -26,6 +26,11 @@ class IngestReasons : public IngestTest {
     ASSERT_TRUE(run_ffmpeg(fmt::format("{} -i {} {} {}", input_options, path("set/good.mp4").string(),
                                        options, path("set/" + name).string())));
   }
+  void damage_middle(const std::string& name) {
+    std::fstream file(path(name), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(path(name)) / 2));
+    file << std::string(200, '\xff');
+  }
   std::string reject_of(const std::string& name) { return reason(run().rejects, name); }
   ClipRecord clip_of(const std::string& id) {
     run();
@@ -72,11 +77,7 @@ TEST_F(IngestReasons, FileCutShortLosesItsIndexAtTheEnd) {
 
 TEST_F(IngestReasons, DamagedBytesInTheMiddle) {
   write_pair("x.mp4", 20);
-  const auto size = static_cast<std::streamoff>(fs::file_size(path("set/x.mp4")));
-  std::fstream file(path("set/x.mp4"), std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(size / 2);
-  file << std::string(200, '\xff');
-  file.close();
+  damage_middle("set/x.mp4");
 
   EXPECT_EQ(reject_of("x.mp4"), "corrupt-frames");
 }
@@ -136,13 +137,23 @@ TEST_F(IngestReasons, MaskOfAnotherLength) {
   EXPECT_EQ(reject_of("x.mp4"), "frame-count-mismatch");
 }
 
-// Masks are not decoded.
 TEST_F(IngestReasons, MaskCutShort) {
   write_pair("x.mp4");
   write_video("set_mask/x.mp4", drifting_clip(64, 48, 10));
   fs::resize_file(path("set_mask/x.mp4"), fs::file_size(path("set_mask/x.mp4")) - 10);
 
   EXPECT_EQ(reject_of("mask/x.mp4"), "truncated");
+  job_.verify_frames = false;
+  EXPECT_EQ(reject_of("mask/x.mp4"), "truncated");
+}
+
+// It passed, and evaluation met it.
+TEST_F(IngestReasons, MaskDamagedInTheMiddle) {
+  write_pair("x.mp4", 20);
+  write_video("set_mask/x.mp4", drifting_clip(64, 48, 20));
+  damage_middle("set_mask/x.mp4");
+
+  EXPECT_EQ(reject_of("mask/x.mp4"), "corrupt-frames");
 }
 
 TEST_F(IngestReasons, ShotOfAFewFrames) {

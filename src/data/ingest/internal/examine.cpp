@@ -156,7 +156,7 @@ class Examiner {
   tl::expected<void, Finding> add_companion(const fs::path& path, std::string_view kind,
                                             std::string& field) const {
     if (path.empty()) return {};
-    ZT_TRY_ASSIGN(const Facts facts, measure(path, {.decode = false}));
+    ZT_TRY_ASSIGN(const Facts facts, measure(path, {.decode = job_.verify_frames}));
     ZT_TRY(need_equal_length(kind, facts.num_frames));
     field = stored(path);
     return {};

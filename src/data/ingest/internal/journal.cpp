@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kJournalVersion = 3;
+constexpr int kJournalVersion = 4;
 
 json to_json(const std::vector<Finding>& findings) {
   json list = json::array();
