@@ -265,14 +265,58 @@ TEST(MooreFiles, SaysWhichInferenceConfigIsMissing) {
   EXPECT_THAT(result.error().text(), HasSubstr("./none/inference_v2.yaml"));
 }
 
-TEST(MooreFiles, ReadsSomeMotionLevels) {
-  test::TempFolder folder;
-  ASSERT_TRUE(files::write_atomic(folder / "v.yaml",
-                                  "unet_additional_kwargs: {motion_module_resolutions: [2, 8]}\n"));
-  ASSERT_TRUE(
-      files::write_atomic(folder / "a.yaml", "inference_config: " + (folder / "v.yaml").string() + "\n"));
+/// What an inference file must say because leaving it out means what is not built.
+const std::string kNeededOfUNet =
+    "unet_additional_kwargs:\n  use_motion_module: true\n  motion_module_type: Vanilla\n"
+    "  motion_module_kwargs: {num_transformer_block: 1, temporal_position_encoding: true}\n";
+const std::string kNeededOfScheduler = "noise_scheduler_kwargs:\n  clip_sample: false\n  steps_offset: 1\n";
 
-  const auto result = load<GenerateJob>({folder / "a.yaml", {}});
+Result<Resolved<GenerateJob>> load_inference(const std::string& text) {
+  test::TempFolder folder;
+  EXPECT_TRUE(files::write_atomic(folder / "v.yaml", text));
+  EXPECT_TRUE(
+      files::write_atomic(folder / "a.yaml", "inference_config: " + (folder / "v.yaml").string() + "\n"));
+  return load<GenerateJob>({folder / "a.yaml", {}});
+}
+
+std::string without(std::string text, const std::string& part) {
+  return text.erase(text.find(part), part.size());
+}
+
+// Values of diffusers' DDIMScheduler and of the reference's VanillaTemporalModule, from their sources.
+TEST(MooreFiles, KeysThatAreLeftOutMeanWhatTheyMeanThere) {
+  const auto result = load_inference(kNeededOfUNet + kNeededOfScheduler);
+
+  ASSERT_TRUE(result) << result.error().text();
+  EXPECT_EQ(result->job.schedule.beta_start, 0.0001);
+  EXPECT_EQ(result->job.schedule.beta_end, 0.02);
+  EXPECT_EQ(result->job.beta_schedule, SamplerBetas::Linear);
+  EXPECT_EQ(result->job.model.motion.max_len, 24);
+  EXPECT_THAT(result->origins.at("schedule.beta_end"), HasSubstr("left out of"));
+}
+
+TEST(MooreFiles, KeysWhoseAbsenceMeansWhatIsNotBuiltAreAskedFor) {
+  const std::string whole = kNeededOfUNet + kNeededOfScheduler;
+  for (const auto& [line, advice] : std::vector<std::pair<std::string, std::string>>{
+           {"  use_motion_module: true\n", "Write use_motion_module: true"},
+           {"  motion_module_type: Vanilla\n", "Write motion_module_type: Vanilla"},
+           {"num_transformer_block: 1, ", "Write num_transformer_block: 1"},
+           {", temporal_position_encoding: true", "Write temporal_position_encoding: true"},
+           {"  clip_sample: false\n", "Write clip_sample: false"},
+           {"  steps_offset: 1\n", "Write steps_offset: 1"}}) {
+    const auto result = load_inference(without(whole, line));
+
+    ASSERT_FALSE(result) << line;
+    EXPECT_EQ(result.error().code, ErrorCode::InvalidConfig);
+    EXPECT_THAT(result.error().text(), HasSubstr(advice));
+  }
+  EXPECT_TRUE(load_inference(without(whole, "  steps_offset: 1\n") + "  timestep_spacing: trailing\n"))
+      << "which has no offset";
+}
+
+TEST(MooreFiles, ReadsSomeMotionLevels) {
+  const auto result =
+      load_inference(kNeededOfUNet + "  motion_module_resolutions: [2, 8]\n" + kNeededOfScheduler);
 
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_THAT(result->job.model.motion.levels, ElementsAre(1, 3));

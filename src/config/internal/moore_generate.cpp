@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -62,15 +63,58 @@ constexpr auto kInference = std::to_array<ForeignKey>({
     {"sampler", Only, "DDIM", "DDIM is the sampler there is"},
 });
 
-/// What the reference's UNet3DConditionModel and diffusers' DDIMScheduler take for keys that the file leaves
-/// out, where that is not our default. inference_v1.yaml relies on them.
-constexpr auto kOmitted = std::to_array<std::pair<std::string_view, std::string_view>>({
-    {"model.unet.use_inflated_groupnorm", "false"},
-    {"model.motion.mid_block", "false"},
-    {"schedule.prediction_type", "epsilon"},
-    {"schedule.enable_zero_snr", "false"},
-    {"timestep_spacing", "leading"},
+/// What the reference's UNet3DConditionModel and VanillaTemporalModule and diffusers' DDIMScheduler take for
+/// keys that the file leaves out, where that is not our default. inference_v1.yaml relies on some.
+struct Omitted {
+  std::string_view theirs;
+  std::string_view ours;
+  std::string_view value;
+};
+constexpr auto kOmitted = std::to_array<Omitted>({
+    {"unet_additional_kwargs.use_inflated_groupnorm", "model.unet.use_inflated_groupnorm", "false"},
+    {"unet_additional_kwargs.motion_module_mid_block", "model.motion.mid_block", "false"},
+    {"unet_additional_kwargs.motion_module_kwargs.temporal_position_encoding_max_len", "model.motion.max_len",
+     "24"},
+    {"noise_scheduler_kwargs.beta_start", "schedule.beta_start", "0.0001"},
+    {"noise_scheduler_kwargs.beta_end", "schedule.beta_end", "0.02"},
+    {"noise_scheduler_kwargs.beta_schedule", "beta_schedule", "linear"},
+    {"noise_scheduler_kwargs.prediction_type", "schedule.prediction_type", "epsilon"},
+    {"noise_scheduler_kwargs.rescale_betas_zero_snr", "schedule.enable_zero_snr", "false"},
+    {"noise_scheduler_kwargs.timestep_spacing", "timestep_spacing", "leading"},
 });
+
+/// Likewise, where what they take is not built: the file must say what is.
+struct Needed {
+  std::string_view theirs;
+  std::string_view taken;  ///< by the reference, for a key that is left out
+};
+constexpr auto kNeeded = std::to_array<Needed>({
+    {"unet_additional_kwargs.use_motion_module", "False"},
+    {"unet_additional_kwargs.motion_module_type", "None"},
+    {"unet_additional_kwargs.motion_module_kwargs.num_transformer_block", "2"},
+    {"unet_additional_kwargs.motion_module_kwargs.temporal_position_encoding", "False"},
+    {"noise_scheduler_kwargs.clip_sample", "True"},
+    {"noise_scheduler_kwargs.steps_offset", "0"},
+});
+
+/// Trailing spacing has no offset.
+bool has_no_offset(const YamlNode& root) {
+  const YamlNode* spacing = find_dotted(root, "noise_scheduler_kwargs.timestep_spacing");
+  return spacing && lower(node_text(*spacing)) == "trailing";
+}
+
+Status require_needed(const Source& source, const YamlNode& root) {
+  for (const auto& [theirs, taken] : kNeeded) {
+    if (find_dotted(root, theirs)) continue;
+    if (theirs == "noise_scheduler_kwargs.steps_offset" && has_no_offset(root)) continue;
+    const auto row = std::ranges::find(kInference, theirs, &ForeignKey::theirs);
+    return fail(source.error(
+        root.at, fmt::format("{} is left out, which means {} there; only {} is supported: {}. Write {}: {}",
+                             theirs, taken, text::quoted(row->text), row->reason,
+                             theirs.substr(theirs.rfind('.') + 1), row->text)));
+  }
+  return {};
+}
 
 /// Level i stands at resolution 2^i in motion_module_resolutions.
 Status add_motion_levels(const YamlNode& root, Batch& batch) {
@@ -94,10 +138,12 @@ Status add_motion_levels(const YamlNode& root, Batch& batch) {
 Result<ForeignFile> read_inference(const Source& source) {
   ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
   ZT_TRY_ASSIGN(ForeignFile file, read_foreign(source, root, kInference));
+  ZT_TRY(require_needed(source, root));
   ZT_TRY(add_motion_levels(root, file.batch));
   std::vector<Setting> omitted;
-  for (const auto& [key, value] : kOmitted) {
-    Setting setting = derived(source, root, std::string(key), std::string(value));
+  for (const auto& [theirs, ours, value] : kOmitted) {
+    if (find_dotted(root, theirs)) continue;
+    Setting setting = derived(source, root, std::string(ours), std::string(value));
     setting.origin = fmt::format("left out of {}", source.name);
     omitted.push_back(std::move(setting));
   }
