@@ -53,7 +53,7 @@ size_t replacement(const SamplePlanOptions& options, const ClipIndex& index, con
 }
 
 // Stage 1: a target far from the reference, as dance_image.py draws it: behind it if there is room, else
-// before it.
+// before it. There a reference of just the margin has no room before it, and any frame is drawn (> 0).
 int64_t distant_target(CounterRng& rng, int64_t total, int64_t reference, int64_t wanted_margin) {
   const int64_t margin = std::min(wanted_margin, total);
   const auto between = [&](int64_t low, int64_t high) {
