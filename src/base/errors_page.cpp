@@ -27,7 +27,10 @@ run that was stopped at once (second Ctrl-C).
       "number, as a\n"
       "shell does: 137 was killed (SIGKILL, by a person or because memory ran out), 139 crashed (SIGSEGV); "
       "no restarts were\n"
-      "left by then. 127: a program it needed could not be started.\n",
+      "left by then. 127: a program it needed could not be started.\n"
+      "\nCtrl-C ends `data ingest`, `data pose`, `data synth` and `eval --results` at once, as if by 130: "
+      "what they "
+      "had\nfinished is whole, and the same command goes on with the rest.\n",
       kExitResumable);
   return out;
 }

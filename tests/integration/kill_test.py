@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at random moments: every job that writes files is killed again and again, repeated until it succeeds, and must
-then have left the same bits, and no file more, as a job that nobody touched.
+"""kill -9, and Ctrl-C where that ends a job at once, at random moments: every job that writes files is killed again and
+again, repeated until it succeeds, and must then have left the same bits, and no file more, as a job that nobody touched.
 Usage: kill_test.py FOLDER_OF_PROGRAMS [KILLS_PER_JOB] [SEED]"""
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,8 @@ validation: {every_steps: 5, split: val_c, num_loss_samples: 2, num_clips: 1, nu
 checkpoint: {every_steps: 2}
 max_train_steps: 20
 """
+ENDS_AT_ONCE = ("synth", "ingest", "pose", "people")  # at the first Ctrl-C; the others finish what they are at
+NUM_FILMS = 3
 POSE, PICTURE = "data/clips_keypoints/val_c/000000.jsonl", "data/clips_background/val_c/000000.png"
 
 
@@ -82,6 +85,9 @@ class Jobs:
         return {
             "synth": lambda: [self.zoetrope, "data", "synth", "--config", inputs / "synth.yaml", "-o", "out"],
             "ingest": lambda: [self.zoetrope, "data", "ingest", inputs / "data", "-o", "out"],
+            "pose": lambda: [self.zoetrope, "data", "pose", inputs / "films", "-o", "out", "--set", "threads=2"],
+            "people": lambda: [self.zoetrope, "data", "ingest", inputs / "films", "-o", "out", "--set", "threads=2",
+                               "--set", "min_pose_share=0"],
             "cache": lambda: [self.zoetrope, "data", "cache", "--config", inputs / "cache.yaml"],
             "train1": lambda: self.train(1, folder),
             "train2": lambda: self.train(2, folder),
@@ -108,9 +114,23 @@ class Jobs:
                           ["train", "--config", "train.yaml", "--name", "first", "--set", "max_train_steps=2"]):
             subprocess.run([self.zoetrope, *arguments], cwd=self.inputs, check=True, capture_output=True,
                            timeout=DEADLINE_S)
+        films = self.inputs / "films"
+        films.mkdir()
+        for video in sorted((self.inputs / "data/clips/train").iterdir())[:NUM_FILMS]:
+            shutil.copy(video, films)
         run = self.stage1_run()
         encoders = f"model:\n  vae_model_path: {run}/codec\n  image_encoder_path: {run}/image_encoder\n"
         (self.inputs / "cache.yaml").write_text(CACHE.replace("model:\n", encoders))
+
+
+    def lacks_networks(self):
+        """Why people can't be looked for here; "" if they can."""
+        command = [self.zoetrope, "data", "pose", self.inputs / "films", "-o", self.inputs / "tried"]
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
+        if tried.returncode == 66:  # NotFound
+            return tried.stderr.strip()
+        assert tried.returncode == 0, tried.stderr
+        return ""
 
 
 def start(command, folder):
@@ -151,6 +171,13 @@ def kill(process, whom):
         time.sleep(0.01)
 
 
+def interrupt(process):
+    """Ctrl-C, once. Before the program has begun its work, it is a request, and so is exit code 75."""
+    process.send_signal(signal.SIGINT)
+    code = process.wait(DEADLINE_S)
+    assert code in (-signal.SIGINT, 75, 0), code
+
+
 def finish(jobs, name, folder):
     process = start(jobs.command(name, folder), folder)
     if process.wait(DEADLINE_S) != 0:
@@ -174,7 +201,11 @@ def kill_one_job(jobs, root, name, kills, rng):
         try:
             process.wait(rng.uniform(0, length_s))
         except subprocess.TimeoutExpired:
-            kill(process, rng.choice(("program", "workers", "worker", "both")))
+            whom = rng.choice(("program", "workers", "worker", "both", "interrupt"))
+            if whom == "interrupt" and name in ENDS_AT_ONCE:
+                interrupt(process)
+            else:
+                kill(process, "program" if whom == "interrupt" else whom)
             done += 1
             continue
         whole += 1  # it was quicker: from the start again
@@ -200,7 +231,11 @@ def main():
         root = Path(scratch)
         jobs = Jobs(programs, root)
         jobs.make_inputs()
-        for name in ("synth", "ingest", "cache", "train1", "train2", "ranks2", "ranks3", "generate", "export"):
+        why = jobs.lacks_networks()
+        if why:
+            print(f"without pose and people: {why}", flush=True)
+        searches = () if why else ("pose", "people")
+        for name in ("synth", "ingest", *searches, "cache", "train1", "train2", "ranks2", "ranks3", "generate", "export"):
             kill_one_job(jobs, root, name, kills, random.Random(f"{seed} {name}"))
 
 

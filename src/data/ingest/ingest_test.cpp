@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -187,6 +188,35 @@ TEST_F(IngestTest, OtherSettingsStartAfresh) {
   job_.min_frames = 4;
 
   EXPECT_EQ(run().resumed, 0);
+}
+
+using IngestDeathTest = IngestTest;
+
+TEST_F(IngestDeathTest, KilledWhileItLooksForPeopleItIsRepeatedToTheSameFiles) {
+  for (const char* name : {"a.mp4", "b.mp4", "c.mp4"}) write_video(name, drifting_clip(64, 48, 10));
+  job_.min_pose_share = 0, job_.threads = 1;
+  int left = 0;  // calls of the estimator until it dies; 0 = it lives
+  const PoseEstimator estimator = [&](const PoseRequest& request) -> Result<KeypointClip> {
+    if (--left == 0) ::raise(SIGKILL);
+    KeypointClip nobody;
+    nobody.width = 64, nobody.height = 48, nobody.fps_num = 25, nobody.source = "test";
+    nobody.frames.resize(static_cast<size_t>(request.num_frames));
+    return nobody;
+  };
+  job_.output = path(".untouched").string();
+  run(estimator);
+
+  job_.output = path(".killed").string();
+  for (const int calls : {1, 2, 2}) {
+    left = calls;
+    EXPECT_EXIT((void)ingest(job_, estimator), testing::KilledBySignal(SIGKILL), "") << calls;
+  }
+  left = 0;
+  const IngestReport report = run(estimator);
+
+  EXPECT_EQ(report.resumed, 2);
+  for (const char* name : {"index.jsonl", "keypoints/a.jsonl", "keypoints/b.jsonl", "keypoints/c.jsonl"})
+    EXPECT_EQ(*files::read(path(".killed") / name), *files::read(path(".untouched") / name)) << name;
 }
 
 TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {

@@ -35,7 +35,7 @@ using FrameProgress = std::function<void(int64_t frames_done)>;
 /// The request's pictures in order, shot by shot: the tracks that are kept are each shot's own. num_frames 0
 /// means up to the end. Frame rate 0 for a folder of pictures. Errors: those of the media and of the
 /// estimator; Corrupt if there are fewer pictures than asked for, or the video is cut or damaged; Cancelled
-/// after Ctrl-C.
+/// once a stop is requested (base/signals.hpp).
 Result<KeypointClip> estimate_clip(FrameEstimator& estimator, const PoseRequest& request,
                                    const ClipPoseOptions& options, const FrameProgress& progress = {});
 

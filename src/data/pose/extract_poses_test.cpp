@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <fstream>
+#include <map>
 
 #include "base/files/files.hpp"
 #include "data/sample/frame_source.hpp"
@@ -169,6 +171,43 @@ TEST_F(ExtractPoses, NeedsRoomForOutdatedKeypointsAsForMissingOnes) {
 
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::Exhausted);
+}
+
+using ExtractPosesDeathTest = ExtractPoses;
+
+std::map<std::string, std::string> contents_of(const fs::path& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file())
+      contents[entry.path().lexically_relative(folder).string()] = *files::read(entry.path());
+  return contents;
+}
+
+TEST_F(ExtractPosesDeathTest, KilledAtAnyMomentItIsRepeatedToTheSameFiles) {
+  add_video("a.mp4", 3);
+  add_video("deep/b.mp4", 2);
+  auto untouched = job(), killed = job();
+  untouched.threads = killed.threads = 1;
+  untouched.output_dir = (folder_ / "untouched").string();
+  killed.output_dir = (folder_ / "killed").string();
+  ASSERT_TRUE(extract_poses(untouched, factory()));
+  const auto die_at = [&](int moment) {
+    (void)extract_poses(killed, factory(), [&](const PoseProgress&) {
+      if (--moment == 0) ::raise(SIGKILL);
+    });
+  };
+
+  // Its three pictures, the end of a; then that it is kept comes first, two pictures, the end of b.
+  for (const int moment : {1, 2, 3, 4, 2, 3, 4})
+    EXPECT_EXIT(die_at(moment), testing::KilledBySignal(SIGKILL), "") << moment;
+  // And between key-points and preview, of which a part is left.
+  fs::rename(folder_ / "killed/films_dwpose/a.mp4",
+             folder_ / "killed/films_dwpose/a.mp4.zt-tmp.0123456789abcdef");
+  const auto report = extract_poses(killed, factory());
+
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->kept, 2);
+  EXPECT_EQ(contents_of(folder_ / "killed"), contents_of(folder_ / "untouched"));
 }
 
 TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {
@@ -377,37 +416,6 @@ TEST_F(ExtractPoses, PlansAFolderOfPicturesAsOneClipInTheOutputFolder) {
   EXPECT_THAT(*plan, ElementsAre(PoseTask{root(), "out/films_keypoints.jsonl", "out/films_dwpose.mp4"}));
 }
 
-TEST_F(ExtractPoses, RefusesInputsThatShareAResult) {
-  add_video("a.mp4");
-  add_video("a.mov");
-
-  const auto plan = plan_poses(job());
-
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().code, ErrorCode::InvalidArgument);
-}
-
-TEST_F(ExtractPoses, PassesOverHiddenFilesAndSaysWhenNothingIsLeft) {
-  add_video(".trash/a.mp4");
-
-  const auto plan = plan_poses(job());
-
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().code, ErrorCode::NotFound);
-}
-
-TEST(BlazePoseOptionsOfJob, FollowsMorePeopleThanAreKept) {
-  config::PoseJob job;
-  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 4);
-  EXPECT_FALSE(blazepose_options(job).tracking.search_small);
-
-  job.max_people = 2;
-  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 5);
-  EXPECT_TRUE(blazepose_options(job).tracking.search_small);
-}
-
-}  // namespace
-}  // namespace zt::data
 // People were looked for in drawings of people.
 TEST_F(ExtractPoses, PassesOverPoseVideosOfTheFilmsBesideThem) {
   for (const char* name : {"walk.mp4", "walk_kps.mp4", "run.mov", "run_dwpose.mp4", "lost_kps.mp4"})
@@ -450,3 +458,34 @@ TEST_F(ExtractPoses, AFolderThatIsCalledByADotHasItsResultsBesideIt) {
             fs::weakly_canonical(folder_ / "films_keypoints/a.jsonl"));
 }
 
+TEST_F(ExtractPoses, RefusesInputsThatShareAResult) {
+  add_video("a.mp4");
+  add_video("a.mov");
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::InvalidArgument);
+}
+
+TEST_F(ExtractPoses, PassesOverHiddenFilesAndSaysWhenNothingIsLeft) {
+  add_video(".trash/a.mp4");
+
+  const auto plan = plan_poses(job());
+
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::NotFound);
+}
+
+TEST(BlazePoseOptionsOfJob, FollowsMorePeopleThanAreKept) {
+  config::PoseJob job;
+  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 4);
+  EXPECT_FALSE(blazepose_options(job).tracking.search_small);
+
+  job.max_people = 2;
+  EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 5);
+  EXPECT_TRUE(blazepose_options(job).tracking.search_small);
+}
+
+}  // namespace
+}  // namespace zt::data
