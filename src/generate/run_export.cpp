@@ -12,6 +12,7 @@
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
 #include "config/enum_names.hpp"
+#include "config/scheduler_file.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"
 
@@ -61,6 +62,9 @@ Status write_whole(const LoadedModel& model, const fs::path& target, config::Exp
   ZT_TRY_ASSIGN(const files::Temporary folder, files::Temporary::folder(target));
   ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path(),
                                  layout));
+  const fs::path scheduler = config::scheduler_file(folder.path());
+  ZT_TRY(files::make_folders(scheduler.parent_path()));
+  ZT_TRY(files::write_atomic(scheduler, config::scheduler_json(model.schedule)));
   // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.
   return files::rename_durable(folder.path(), target);
 }

@@ -11,6 +11,7 @@
 #include "base/process/resources.hpp"
 #include "checkpoint/saver.hpp"
 #include "config/load.hpp"
+#include "config/scheduler_file.hpp"
 #include "contract/run_folder.hpp"
 #include "data/clip_index.hpp"
 #include "data/eval/report.hpp"
@@ -48,6 +49,7 @@ class RunFolderOfARun : public ::testing::Test {
     run.job.data.width = run.job.data.height = 64;
     run.job.data.n_sample_frames = 4;
     run.job.precision = precision_;
+    run.job.schedule = schedule_;
     const auto folder = contract::RunFolder::create(
         {.runs_folder = folder_.path(), .name = name, .run_yaml = config::freeze(run), .kind = "stage1"});
     EXPECT_TRUE(folder) << folder.error().text();
@@ -108,6 +110,7 @@ class RunFolderOfARun : public ::testing::Test {
   const test::TempFolder folder_;
   std::string without_average_;     ///< a parameter
   config::PrecisionJob precision_;  ///< that runs trained in
+  config::ScheduleJob schedule_;    ///< likewise
   bool trains_ = false;             ///< whether checkpoints have moments
 };
 
@@ -180,6 +183,32 @@ TEST_F(RunFolderOfARun, IsExportedAsAFolderThatGenerateReads) {
     const auto read = load_model(job, {});
     ASSERT_TRUE(read) << read.error().text();
     EXPECT_EQ(read->digest, model->digest);
+  }
+}
+
+// Networks that predict the picture make noise when they are taken for those of v, the default.
+TEST_F(RunFolderOfARun, IsExportedWithItsNoiseSchedule) {
+  schedule_ = {.num_train_timesteps = 500,
+               .beta_end = 0.02,
+               .beta_schedule = config::BetaSchedule::Linear,
+               .enable_zero_snr = false,
+               .prediction_type = config::PredictionType::Sample};
+  const fs::path run = make_run("walk", 2, {0.5}, false);
+  for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
+    const fs::path output = folder_.path() / std::string(config::name(layout));
+    ASSERT_TRUE(run_export({.run = run.string(), .output = output.string(), .layout = layout}));
+    config::Resolved<config::GenerateJob> read;
+
+    check(config::take_scheduler(output, read));
+
+    const config::ScheduleJob& schedule = read.job.schedule;
+    EXPECT_EQ(schedule.num_train_timesteps, 500);
+    EXPECT_EQ(schedule.beta_start, schedule_.beta_start);
+    EXPECT_EQ(schedule.beta_end, 0.02);
+    EXPECT_EQ(schedule.beta_schedule, config::BetaSchedule::Linear);
+    EXPECT_FALSE(schedule.enable_zero_snr);
+    EXPECT_EQ(schedule.prediction_type, config::PredictionType::Sample);
+    EXPECT_EQ(read.job.timestep_spacing, config::GenerateJob{}.timestep_spacing) << "as generate --run";
   }
 }
 

@@ -14,6 +14,7 @@
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
+#include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
 
@@ -55,6 +56,7 @@ Result<int> generate(const GenerateOptions& options, const config::LoadRequest& 
     config::fit_weight_dtype(resolved);
     if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
     for (const std::string& line : config::idle_settings(resolved.job)) note("zoetrope: note: " + line);
+    if (!resolved.job.weights.empty()) ZT_TRY(config::take_scheduler(resolved.job.weights, resolved));
     if (!resolved.job.run.empty()) {
       ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
     }

@@ -49,7 +49,8 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("eta", j.eta, {.help = "fresh noise per DDIM step; 0 = none, 1 = as DDPM", .min = 0, .max = 1});
   l.field("seed", j.seed, {.help = "of the noise", .min = 0});
   l.field("same_noise_per_frame", j.same_noise_per_frame, {.help = "every frame starts from the same noise"});
-  l.field("timestep_spacing", j.timestep_spacing, {.help = "which timesteps the steps visit"});
+  l.field("timestep_spacing", j.timestep_spacing,
+          {.help = "which timesteps the steps visit; left open, what the scheduler/ of weights says"});
   l.field("beta_schedule", j.beta_schedule, {.help = "of the sampler: the one of training, or another"});
   l.field("interpolation_factor", j.interpolation_factor,
           {.help = "k: k - 1 latents are put between neighbours; 1 = off", .min = 1, .max = 64});
@@ -79,7 +80,9 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
   l.section("context", j.context, "How a clip longer than one window is cut");
-  l.section("schedule", j.schedule, "How the weights were trained; a run brings its own");
+  l.section("schedule", j.schedule,
+            "How the weights were trained; a run brings its own, and a folder may "
+            "(scheduler/scheduler_config.json)");
   l.section("model", j.model, "Single files; used when run and weights are empty");
 }
 

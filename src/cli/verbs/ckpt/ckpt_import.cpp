@@ -11,6 +11,7 @@
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/paths.hpp"
+#include "config/scheduler_file.hpp"
 #include "config/weights_folder.hpp"
 #include "contract/exit_codes.hpp"
 
@@ -38,7 +39,8 @@ Status add_weights(const std::string& folder, config::LoadRequest& request) {
 
 Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   if (!options.weights.empty()) ZT_TRY(add_weights(options.weights, request));
-  ZT_TRY_ASSIGN(const auto resolved, load_train_job(request));
+  ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
+  if (!options.weights.empty()) ZT_TRY(config::take_scheduler(options.weights, resolved));
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
   ZT_TRY(check_worker(resolved.job.device));
