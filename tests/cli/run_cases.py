@@ -11,7 +11,7 @@ A case file (cases/*.case) is one session in a fresh folder, which holds a copy 
     ! text                      a line of standard error
     ? 66                        the exit code, when it is not 0
 
-In expected lines `*` stands for any text, and a line `...` for any number of lines. Everything else is literal.
+$SOURCE is the source tree. In expected lines `*` stands for any text, and a line `...` for any number of lines. Everything else is literal.
 Usage: run_cases.py --program PATH [--worker PATH] CASE...
 """
 import argparse
@@ -23,7 +23,8 @@ import sys
 import tempfile
 
 TIMEOUT_S = 60
-INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "index.jsonl")
+HERE = os.path.dirname(os.path.abspath(__file__))
+INDEX = os.path.join(HERE, "index.jsonl")
 
 
 class Step:
@@ -90,7 +91,7 @@ def main():
     parser.add_argument("--worker", help="stands in for zoetrope-worker")
     parser.add_argument("cases", nargs="+")
     options = parser.parse_args()
-    environment = dict(os.environ, LC_ALL="C.UTF-8", TERM="dumb",
+    environment = dict(os.environ, LC_ALL="C.UTF-8", TERM="dumb", SOURCE=os.path.dirname(os.path.dirname(HERE)),
                        PATH=os.path.dirname(os.path.abspath(options.program)) + ":" + os.environ["PATH"])
     environment.pop("NO_COLOR", None)
     if options.worker:
