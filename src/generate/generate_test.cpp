@@ -122,6 +122,16 @@ TEST_F(Generate, IsCutToThePosesAndStretchedByInterpolation) {
   EXPECT_FALSE(fs::exists(folder_.path() / "out/walk_panels.mp4"));
 }
 
+TEST_F(Generate, KeepsTheClipOfAnEarlierCallOfTheMinute) {
+  job_.output_dir = (folder_.path() / "named").string();
+  job_.output.clear();
+
+  const std::string first = run().at("output"), second = run().at("output");
+
+  EXPECT_NE(first, second);
+  EXPECT_TRUE(fs::exists(first) && fs::exists(second));
+}
+
 TEST_F(Generate, StopsOnRequestAndLeavesNoVideo) {
   const auto stopped = run_generate(job_, {.should_stop = [] { return true; }});
   ASSERT_FALSE(stopped);

@@ -233,7 +233,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(spare_inputs(job, first_paths));
   ZT_TRY(files::require_writable(first_paths.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
-  const OutputPaths paths = output_paths(job, inputs.canvas, now);
+  const OutputPaths paths = spare_results(job, output_paths(job, inputs.canvas, now));
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   log::info("generate", config::words(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());

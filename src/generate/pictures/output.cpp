@@ -55,6 +55,16 @@ OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, s
   return {beside(panels, "_result"), panels};
 }
 
+OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths) {
+  if (!job.output.empty()) return paths;
+  OutputPaths free = paths;
+  for (int i = 2; !files::is_absent(free.bare) || !files::is_absent(free.panels); ++i) {
+    const std::string number = fmt::format("_{}", i);
+    free = {beside(paths.bare, number), beside(paths.panels, number)};
+  }
+  return free;
+}
+
 media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_fps) {
   constexpr int64_t kThousand = 1000;
   media::Rational fps = pose_fps.num > 0 && pose_fps.den > 0 ? pose_fps : media::Rational{30, 1};

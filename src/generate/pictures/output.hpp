@@ -30,6 +30,10 @@ struct OutputPaths {
 /// writes, and the same with _result for the bare video.
 OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, std::tm now);
 
+/// The same; where either of a job without job.output is there already, both with _2, _3, ... at the end of
+/// their names: inputs of one name in two folders, or two calls in one minute, have one name otherwise.
+OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths);
+
 /// InvalidArgument if a result would take the place of what it is made from.
 Status spare_inputs(const config::GenerateJob& job, const OutputPaths& paths);
 

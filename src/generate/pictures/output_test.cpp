@@ -31,6 +31,29 @@ TEST(OutputPaths, FollowTheReferenceWithoutAName) {
   EXPECT_EQ(paths.bare, "output/20261125/2205--seed_42-512x784/anyone-2_dance_784x512_3_2205_result.mp4");
 }
 
+// refs/a/front.png and refs/b/front.png with one pose, or two calls in one minute.
+TEST(OutputPaths, OfTheReferencesNamesReplaceNothing) {
+  const test::TempFolder folder;
+  config::GenerateJob job;
+  job.reference_image = "a/front.png";
+  job.pose = "walk.mp4";
+  job.output_dir = folder.path().string();
+  const OutputPaths first = output_paths(job, {64, 64, 64, 64}, evening());
+  EXPECT_EQ(spare_results(job, first).bare, first.bare);
+  ASSERT_TRUE(files::make_folders(first.bare.parent_path()));
+  ASSERT_TRUE(files::write_atomic(first.bare, "a clip"));
+
+  const OutputPaths second = spare_results(job, first);
+  ASSERT_TRUE(files::write_atomic(second.panels, "panels of a clip"));
+  const OutputPaths third = spare_results(job, first);
+
+  EXPECT_EQ(second.bare.filename(), "front_walk_64x64_3_2205_result_2.mp4");
+  EXPECT_EQ(second.panels.filename(), "front_walk_64x64_3_2205_2.mp4");
+  EXPECT_EQ(third.bare.filename(), "front_walk_64x64_3_2205_result_3.mp4");
+  job.output = first.bare.string();
+  EXPECT_EQ(spare_results(job, first).bare, first.bare) << "who names a file means it";
+}
+
 TEST(OutputPaths, PutPanelsBesideTheNameGiven) {
   config::GenerateJob job;
   job.output = "a/b.mp4";
