@@ -15,10 +15,12 @@
 #include "contract/checkpoint_folder.hpp"
 #include "contract/events.hpp"
 #include "contract/left_out.hpp"
+#include "contract/manifest.hpp"
 #include "contract/metrics.hpp"
 #include "report/run_charts.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
+#include "weights/tensor_file.hpp"
 
 namespace zt {
 namespace {
@@ -98,6 +100,56 @@ TEST(Train, StopsOnRequestAndGoesOn) {
   ASSERT_EQ(stopped.finish(), 0) << stopped.log();
 
   EXPECT_EQ(whole.state(16), stopped.state(16));
+}
+
+/// How many of a file's parameters, position tables of motion modules aside, are not, bit for bit, those of a
+/// checkpoint that trained them all: its averages, where it has any.
+struct Differences {
+  size_t compared = 0, averages = 0, different = 0;
+};
+Differences compare_start(const weights::TensorFile& left_as_they_are, const std::filesystem::path& start) {
+  const auto trained = test::value_of(weights::TensorFile::open(start / "rank-00000.safetensors"));
+  Differences found;
+  for (const weights::TensorEntry& entry : left_as_they_are.entries()) {
+    const std::string name = entry.name.substr(entry.name.find('/') + 1);
+    if (name.find("motion_modules") != std::string::npos) continue;
+    ++found.compared;
+    const weights::TensorEntry* wanted = trained.find("ema/" + name);
+    found.averages += wanted ? 1 : 0;
+    if (!wanted) wanted = trained.find("param/" + name);
+    found.different += wanted && std::ranges::equal(entry.bytes, wanted->bytes) ? 0 : 1;
+  }
+  return found;
+}
+
+/// As if validation had liked a checkpoint better than all others.
+void make_best(const std::filesystem::path& checkpoint) {
+  contract::Manifest manifest = test::value_of(contract::read_manifest(checkpoint));
+  manifest.metrics[contract::kValidationLoss] = 0;
+  test::expect_ok(files::write_atomic(checkpoint / "manifest.json", contract::to_json(manifest)));
+}
+
+TEST(Train, StageTwoStartsFromTheAveragesOfTheBestCheckpoint) {
+  const Settings common = {"validation.every_steps=0", "checkpoint.every_steps=3", "max_train_steps=6"};
+  test::TinyRun first(clips_folder(), "best", with(common, {"optimizer.ema_decay=0.5"}));
+  ASSERT_EQ(first.finish(), 0) << first.log();
+  const auto best = first.run().checkpoints() / contract::checkpoint_name(3),
+             newest = first.run().checkpoints() / contract::checkpoint_name(6);
+  make_best(best);
+
+  test::TinyRun second(clips_folder(), "from-best",
+                       with(common, {"stage=2", "model.stage1_run=" + first.run().path().string()}));
+  ASSERT_EQ(second.finish(), 0) << second.log();
+
+  const auto frozen = test::value_of(weights::TensorFile::open(
+      second.run().checkpoints() / contract::checkpoint_name(6) / "frozen.safetensors"));
+  for (const char* name : {"param/reference_unet.conv_in.weight", "param/pose_guider.conv_in.weight",
+                           "param/denoising_unet.conv_in.weight"})
+    EXPECT_NE(frozen.find(name), nullptr) << name;
+  const Differences found = compare_start(frozen, best);
+  EXPECT_EQ(found.averages, found.compared);
+  EXPECT_EQ(found.different, 0U) << "of " << found.compared;
+  EXPECT_GT(compare_start(frozen, newest).different, 100U) << "those of another step are other ones";
 }
 
 TEST(Train, StageTwoGoesOnFromAStageOneRun) {
