@@ -64,6 +64,22 @@ def check_codec(job, shipped):
         assert not (run / "codec").exists(), run
 
 
+def check_second_call(job, run):
+    """What is there is not made again; a clip that is gone is."""
+    def written():
+        return {path: path.stat().st_mtime_ns for path in (job / "eval/eval.json", *sorted(job.glob("videos/*.mp4")))}
+
+    before = written()
+    done = run()
+    assert done.returncode == 0 and written() == before, done.stderr
+    gone = list(before)[-1]
+    gone.unlink()
+    done = run()
+    assert done.returncode == 0, done.stderr
+    made = {path.stem.removesuffix("_panels") for path, time in written().items() if time != before[path]}
+    assert made == {gone.stem.removesuffix("_panels")}, done.stderr
+
+
 def main():
     probe = hide_and_run(["true"], capture_output=True)
     if probe.returncode != 0:
@@ -80,12 +96,13 @@ def main():
         program = tree / "bin/zoetrope"
         pose = hide_and_run([program, "data", "pose", scratch / "missing.mp4"], cwd=scratch, capture_output=True)
         assert "pose networks are not" not in pose.stderr, pose.stderr
-        done = hide_and_run([program, "quickstart", "--recipes", recipes, "--folder", scratch / "job"], cwd=scratch,
-                            capture_output=True, timeout=1000)
+        quickstart = [program, "quickstart", "--recipes", recipes, "--folder", scratch / "job"]
+        done = hide_and_run(quickstart, cwd=scratch, capture_output=True, timeout=1000)
         assert done.returncode == 0, done.stdout + done.stderr
         for made in ("report.html", "eval/eval.json"):
             assert (scratch / "job" / made).stat().st_size > 0, made
         assert list((scratch / "job/videos").glob("*.mp4"))
+        check_second_call(scratch / "job", lambda: hide_and_run(quickstart, cwd=scratch, capture_output=True, timeout=1000))
         check_codec(scratch / "job", tree / "share/zoetrope/configs/quickstart/codec")
     return 0
 

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <vector>
 
 #include "base/files/files.hpp"
 #include "base/process/process.hpp"
@@ -16,6 +18,7 @@
 #include "cli/verbs/data_actions.hpp"
 #include "cli/verbs/quickstart/quickstart_page.hpp"
 #include "config/paths.hpp"
+#include "contract/checkpoint_folder.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/run_state.hpp"
 #include "data/clip_index.hpp"
@@ -127,8 +130,36 @@ class Quickstart {
         const auto eval_job,
         job<config::EvalJob>(recipes_ / "eval.yaml", {"run=" + stage2_run_, "baseline_run=" + stage1_run_,
                                                       "index=" + index_file(), "output=" + at("eval")}));
-    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Eval, config::freeze(eval_job)));
-    return end.code;  // the worker leaves eval/eval.json for the page
+    // The worker leaves eval/eval.json, its last file, for the page.
+    return make_once({folder_ / "eval/eval.json"}, contract::WorkerVerb::Eval, config::freeze(eval_job));
+  }
+
+  // The job, and the checkpoints that it may read.
+  Result<std::string> made_of(const std::string& job) const {
+    std::string text = job;
+    for (const std::string& path : {stage1_run_, stage2_run_}) {
+      ZT_TRY_ASSIGN(const auto run, contract::RunFolder::open(path));
+      for (const auto& checkpoint : contract::list_checkpoints(run.checkpoints()))
+        text += fmt::format("# {} of {}\n", checkpoint.folder.string(), checkpoint.written_at);
+    }
+    return text;
+  }
+
+  // A worker's job, unless its results are there and of the same job and checkpoints.
+  Result<int> make_once(const std::vector<fs::path>& results, contract::WorkerVerb verb,
+                        const std::string& job) const {
+    const fs::path& first = results.front();
+    const fs::path stamp = first.parent_path() / fmt::format(".{}.made-of", first.filename().string());
+    ZT_TRY_ASSIGN(const std::string made_of_text, made_of(job));
+    if (std::ranges::none_of(results, files::is_absent) && files::read(stamp).value_or("") == made_of_text) {
+      note(fmt::format("{} is there already", first.string()));
+      return kExitOk;
+    }
+    std::error_code none_there;
+    fs::remove(stamp, none_there);
+    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(verb, job));
+    if (end.code == kExitOk) ZT_TRY(files::write_atomic(stamp, made_of_text));
+    return end.code;
   }
 
   // Character k of the split in the motion of character k + 1.
@@ -152,7 +183,8 @@ class Quickstart {
   // The picture is the first of its clip, whose key-points are known: nobody has to be found in it.
   Result<int> animate(const fs::path& picture, const fs::path& keypoints, const fs::path& pose,
                       const data::ClipRecord& how) {
-    const std::string out = at(fmt::format("videos/{}-as-{}.mp4", picture.stem().string(), how.id));
+    const std::string name = at(fmt::format("videos/{}-as-{}", picture.stem().string(), how.id));
+    const std::string out = name + ".mp4";
     ZT_TRY_ASSIGN(const auto resolved,
                   job<config::GenerateJob>(
                       recipes_ / "generate.yaml",
@@ -160,8 +192,9 @@ class Quickstart {
                        "reference_keypoints=" + keypoints.string(), "pose=" + pose.string(), "output=" + out,
                        fmt::format("width={}", how.width), fmt::format("height={}", how.height),
                        fmt::format("length={}", how.num_frames)}));
-    ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
-    return end.code;
+    std::vector<fs::path> results{out};
+    if (resolved.job.write_panels) results.emplace_back(name + "_panels.mp4");
+    return make_once(results, contract::WorkerVerb::Generate, config::freeze(resolved));
   }
 
   Result<int> finish() {
