@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,8 @@ struct NamedPath {
 };
 
 // Every path that is set.
-std::vector<NamedPath> paths_of(TrainJob& job) {
+template <class Job>
+std::vector<NamedPath> paths_of(Job& job) {
   std::vector<NamedPath> out;
   const Listing listing = list(job);
   const auto add = [&](const Field& field, std::string& path) {
@@ -52,6 +55,21 @@ RunPlaces moved_folder(const RunPlaces& run) {
   return folder;
 }
 
+// `counts`: whether a key is read.
+template <class Job>
+Status check_named(const Resolved<Job>& resolved, const std::function<bool(std::string_view)>& counts) {
+  Job job = resolved.job;
+  for (const NamedPath& named : paths_of(job)) {
+    std::error_code ec;
+    if (named.names != Names::Input || !counts(named.key) || fs::exists(*named.path, ec)) continue;
+    const auto origin = resolved.origins.find(named.key);
+    return fail(ErrorCode::NotFound,
+                fmt::format("{}: there is no {} ({})", named.key, *named.path,
+                            origin == resolved.origins.end() ? "default" : origin->second));
+  }
+  return {};
+}
+
 }  // namespace
 
 void make_paths_absolute(TrainJob& job, const fs::path& base) {
@@ -59,16 +77,15 @@ void make_paths_absolute(TrainJob& job, const fs::path& base) {
 }
 
 Status check_inputs(const Resolved<TrainJob>& resolved) {
-  TrainJob job = resolved.job;
-  for (const NamedPath& named : paths_of(job)) {
-    std::error_code ec;
-    if (named.names != Names::Input || fs::exists(*named.path, ec)) continue;
-    const auto origin = resolved.origins.find(named.key);
-    return fail(ErrorCode::NotFound,
-                fmt::format("{}: there is no {} ({})", named.key, *named.path,
-                            origin == resolved.origins.end() ? "default" : origin->second));
-  }
-  return {};
+  return check_named(resolved, [](std::string_view) { return true; });
+}
+
+Status check_inputs(const Resolved<GenerateJob>& resolved) {
+  const GenerateJob& job = resolved.job;
+  return check_named(resolved, [&](std::string_view key) {
+    if (key == "reference_keypoints") return job.align;
+    return job.run.empty() || !key.starts_with("model.");
+  });
 }
 
 Status require_encoders(const ModelJob& model) {

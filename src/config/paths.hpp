@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files and folders that a training job names. A run's configuration holds them absolute, so that it
+// The files and folders that a job names. A run's configuration holds them absolute, so that it
 // means the same from every working folder, and they follow when a run is moved together with its data.
 #pragma once
 
@@ -16,6 +16,8 @@ void make_paths_absolute(TrainJob& job, const std::filesystem::path& base);
 
 /// NotFound for the first input that is not there, with its key and the origin of its value.
 Status check_inputs(const Resolved<TrainJob>& resolved);
+/// The same of what the job's other settings let it read: with `run` no single files of networks.
+Status check_inputs(const Resolved<GenerateJob>& resolved);
 
 /// Encoders never train, so a random one is no start. InvalidConfig, naming the key, if the codec would be a
 /// random VAE, or the image encoder random beside a base model, unless model.allow_random_start. Accepted

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "base/files/files.hpp"
 #include "support/temp_folder.hpp"
 
@@ -45,6 +47,32 @@ TEST(Paths, AMissingInputIsNamedWithItsKeyAndOrigin) {
   EXPECT_EQ(refused.error().code, ErrorCode::NotFound);
   EXPECT_THAT(refused.error().message,
               HasSubstr("model.vae_model_path: there is no " + (folder / "vae").string() + " (job.yaml:3)"));
+}
+
+TEST(Paths, InputsOfAGenerationAreThoseItReads) {
+  const test::TempFolder folder;
+  const std::string there = folder / "there", gone = folder / "gone";
+  ASSERT_TRUE(files::write_atomic(there, ""));
+  Resolved<GenerateJob> resolved;
+  GenerateJob& job = resolved.job;
+  job.reference_image = there;
+  job.pose = there;
+  EXPECT_TRUE(check_inputs(resolved));
+
+  for (std::string* input : {&job.reference_image, &job.pose, &job.weights, &job.model.mm_path}) {
+    const std::string before = std::exchange(*input, gone);
+    const Status refused = check_inputs(resolved);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::NotFound);
+    EXPECT_THAT(refused.error().message, HasSubstr("there is no " + gone));
+    *input = before;
+  }
+  job.model.mm_path = gone;
+  job.run = "walk";
+  job.reference_keypoints = gone;
+  EXPECT_TRUE(check_inputs(resolved)) << "a run has its networks; nothing is aligned";
+  job.align = true;
+  EXPECT_FALSE(check_inputs(resolved));
 }
 
 TEST(Encoders, ARandomOneIsNoStartUnlessItIsAskedFor) {

@@ -14,6 +14,7 @@
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
+#include "config/paths.hpp"
 #include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
@@ -37,36 +38,46 @@ std::string results_for_people(const json& r) {
   return out;
 }
 
+using ResolvedJob = config::Resolved<config::GenerateJob>;
+
 /// Of all jobs before the first one: the last would fail after the minutes of the others, or replace theirs.
-Status require_outputs(const std::vector<config::Resolved<config::GenerateJob>>& jobs) {
+Status require_files(const std::vector<ResolvedJob>& jobs) {
   if (jobs.size() > 1 && !jobs.front().job.output.empty())
     return fail(ErrorCode::InvalidConfig,
                 fmt::format("the {} test cases would all be written to {}: leave out --out (output), which "
                             "names them after their inputs in output_dir",
                             jobs.size(), jobs.front().job.output));
-  for (const auto& resolved : jobs)
-    if (!resolved.job.output.empty()) ZT_TRY(files::require_writable(resolved.job.output));
+  for (const ResolvedJob& resolved : jobs) {
+    const config::GenerateJob& job = resolved.job;
+    if (job.run.empty() && job.weights.empty() && job.model.reference_unet_path.empty())
+      return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
+    if (!job.output.empty()) ZT_TRY(files::require_writable(job.output));
+    ZT_TRY(config::check_inputs(resolved));
+  }
+  return {};
+}
+
+/// What the job says only together with the machine, the run and the folder of weights.
+Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
+  config::GenerateJob& job = resolved.job;
+  config::fit_weight_dtype(resolved);
+  if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
+  for (const std::string& line : config::idle_settings(resolved.job)) note("zoetrope: note: " + line);
+  if (!job.weights.empty()) return config::take_scheduler(job.weights, resolved);
+  if (job.run.empty()) return {};
+  ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
   return {};
 }
 
 Result<int> generate(const GenerateOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto jobs, config::load_many(request));
-  if (!options.dry_run) ZT_TRY(require_outputs(jobs));
-  for (auto& resolved : jobs) {
-    config::fit_weight_dtype(resolved);
-    if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
-    for (const std::string& line : config::idle_settings(resolved.job)) note("zoetrope: note: " + line);
-    if (!resolved.job.weights.empty()) ZT_TRY(config::take_scheduler(resolved.job.weights, resolved));
-    if (!resolved.job.run.empty()) {
-      ZT_TRY_ASSIGN(resolved.job.run, resolve_run(options.runs_folder, resolved.job.run));
-    }
+  if (!options.dry_run) ZT_TRY(require_files(jobs));
+  for (ResolvedJob& resolved : jobs) {
+    ZT_TRY(complete(options, resolved));
     if (options.dry_run) {
       if (!options.as_json) print(config::freeze(resolved));
       continue;
     }
-    if (resolved.job.run.empty() && resolved.job.weights.empty() &&
-        resolved.job.model.reference_unet_path.empty())  // the worker says so too, after making the networks
-      return fail(ErrorCode::InvalidConfig, "there are no trained weights: give --run or --weights");
     ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Generate, config::freeze(resolved)));
     print_results(end, options.as_json, results_for_people);
     if (end.code != contract::kExitOk) return end.code;

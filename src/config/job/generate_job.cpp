@@ -28,12 +28,16 @@ void describe(Listing& l, ContextJob& c) {
           {.help = "average overlapping predictions; false: the reference's sum when guidance_scale <= 1"});
 }
 
-void describe(Listing& l, GenerateJob& j) {
+namespace {
+
+/// What is made of what, and where it goes.
+void describe_files(Listing& l, GenerateJob& j) {
   l.field("run", j.run, {.help = "run folder: its best checkpoint and its model section"});
-  l.field("weights", j.weights, {.help = "or a folder of Moore-layout or diffusers files"});
+  l.field("weights", j.weights,
+          {.help = "or a folder of Moore-layout or diffusers files", .names = Names::Input});
   l.field("use_ema", j.use_ema, {.help = "averaged weights where the run has them"});
-  l.field("reference_image", j.reference_image, {.help = "picture of the character"});
-  l.field("pose", j.pose, {.help = "pose video, or key-points"});
+  l.field("reference_image", j.reference_image, {.help = "picture of the character", .names = Names::Input});
+  l.field("pose", j.pose, {.help = "pose video, or key-points", .names = Names::Input});
   l.field("output", j.output, {.help = "mp4 to write; '' = named after the inputs, in output_dir"});
   l.field("output_dir", j.output_dir, {.help = "folder of results without a name"});
   l.field("write_panels", j.write_panels, {.help = "also write reference | pose | result side by side"});
@@ -41,6 +45,12 @@ void describe(Listing& l, GenerateJob& j) {
   l.field("height", j.height, {.help = "of the result", .unit = "pixels", .min = 16, .max = 8192});
   l.field("length", j.length,
           {.help = "of the result; cut to the pose video's", .unit = "frames", .min = 1, .max = kMaxFrames});
+}
+
+}  // namespace
+
+void describe(Listing& l, GenerateJob& j) {
+  describe_files(l, j);
   l.field("steps", j.steps, {.help = "denoising steps", .unit = "steps", .min = 1, .max = 1000});
   l.field("guidance_scale", j.guidance_scale,
           {.help = "classifier-free guidance; 1 = none", .min = 0, .max = 100});
@@ -60,7 +70,7 @@ void describe(Listing& l, GenerateJob& j) {
                    "square"});
   l.field("align", j.align, {.help = "fit the poses (key-points) to the reference's proportions"});
   l.field("reference_keypoints", j.reference_keypoints,
-          {.help = "with align: key-points of the reference picture"});
+          {.help = "with align: key-points of the reference picture", .names = Names::Input});
   l.field("fps", j.fps, {.help = "0 = the pose video's own", .unit = "frames/s", .min = 0, .max = 1000});
   l.field("crf", j.crf, {.help = "H.264 quality; lower is better", .min = 0, .max = 51});
   l.field("pixel_rounding", j.pixel_rounding, {.help = "of the result's grey levels to bytes"});
