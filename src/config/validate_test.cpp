@@ -225,5 +225,26 @@ TEST(IdleSettings, OfAGenerationAreNamedToo) {
   EXPECT_TRUE(idle_settings(job).empty());
 }
 
+TEST(IdleSettings, OfAGenerationFromARunAreThoseItBrings) {
+  const std::vector<std::string> sets = {"schedule.prediction_type=sample", "model.motion.max_len=24"};
+  auto resolved = load<GenerateJob>({{}, sets}).value();
+  EXPECT_TRUE(idle_settings(resolved).empty());
+
+  resolved.job.run = "walk";
+
+  EXPECT_THAT(idle_settings(resolved),
+              testing::ElementsAre("model.motion.max_len, schedule.prediction_type have no effect with run"));
+}
+
+TEST(IdleSettings, OfJudgedFilesAreThoseOfARun) {
+  const auto files =
+      load<EvalJob>({{}, {"results=a.mp4", "truths=b.mp4", "mask_threshold=0.2", "index=i", "steps=4"}});
+  const auto run = load<EvalJob>({{}, {"run=walk", "index=i", "steps=4"}});
+
+  ASSERT_TRUE(files && run);
+  EXPECT_THAT(idle_settings(*files), testing::ElementsAre("index, steps have no effect with results"));
+  EXPECT_TRUE(idle_settings(*run).empty());
+}
+
 }  // namespace
 }  // namespace zt::config

@@ -165,7 +165,11 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
 /// What the mp4 says about itself.
 std::vector<std::pair<std::string, std::string>> metadata(const config::GenerateJob& job,
                                                           const LoadedModel& model) {
-  const config::Resolved<config::GenerateJob> resolved{.job = job, .origins = {}};
+  config::Resolved<config::GenerateJob> resolved{.job = job, .origins = {}};
+  if (!job.run.empty()) {  // which has its own
+    resolved.job.model = config::whole_files();
+    resolved.job.schedule = model.schedule;
+  }
   return {{"comment", "made by zoetrope generate"},
           {"seed", std::to_string(job.seed)},
           {"weights", model.source},

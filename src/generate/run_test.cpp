@@ -212,6 +212,31 @@ TEST_F(RunFolderOfARun, IsExportedWithItsNoiseSchedule) {
   }
 }
 
+// What the job says of the schedule does not count beside a run.
+TEST_F(RunFolderOfARun, LeavesItsOwnScheduleInTheClip) {
+  schedule_.prediction_type = config::PredictionType::Sample;
+  const config::EvalJob judged = eval_job(1);
+  const data::ClipIndex index = data::read_index(judged.index).value();
+  const data::ClipRecord& clip = index.clips.back();
+  config::GenerateJob job;
+  job.run = judged.run;
+  job.reference_image = (folder_.path() / "reference.png").string();
+  check(image::write_png(job.reference_image, media::read_frame(index.path(clip.video), 0).value()));
+  job.pose = index.path(clip.keypoints).string();
+  job.output = (folder_.path() / "clip.mp4").string();
+  job.width = job.height = 64;
+  job.length = 2;
+  job.steps = 1;
+  job.guidance_scale = 1;
+  job.write_panels = false;
+
+  const auto report = run_generate(job);
+
+  ASSERT_TRUE(report) << report.error().text();
+  const std::string config = media::probe(job.output)->metadata.at("config");
+  EXPECT_THAT(config, ::testing::HasSubstr("prediction_type: sample"));
+}
+
 TEST_F(RunFolderOfARun, IsNotExportedOverAnything) {
   const fs::path run = make_run("walk", 1, {0.5}, false);
   const fs::path output = folder_.path() / "exported";

@@ -18,6 +18,7 @@
 #include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
+#include "contract/run_folder.hpp"
 
 namespace zt::cli {
 namespace {
@@ -57,15 +58,34 @@ Status require_files(const std::vector<ResolvedJob>& jobs) {
   return {};
 }
 
+/// Pictures of another size than the networks were trained on are slower by its square and seldom good. A run
+/// that can't be read is the worker's to explain.
+void take_run_size(ResolvedJob& resolved) {
+  config::GenerateJob& job = resolved.job;
+  std::string& width = resolved.origins["width"];
+  std::string& height = resolved.origins["height"];
+  if (!config::is_default_origin(width) || !config::is_default_origin(height)) return;
+  const auto run = contract::RunFolder::open(job.run);
+  if (!run) return;
+  const auto trained = config::thaw_run(run->run_yaml(), {run->identity().folder, run->path()});
+  if (!trained) return;
+  job.width = trained->data.width;
+  job.height = trained->data.height;
+  width = height = "run " + run->identity().run_id;
+  note(fmt::format("zoetrope: note: {}x{}, the size that {} was trained at (-W, -H: another)", job.width,
+                   job.height, run->identity().run_id));
+}
+
 /// What the job says only together with the machine, the run and the folder of weights.
 Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   config::GenerateJob& job = resolved.job;
   config::fit_weight_dtype(resolved);
   if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
-  for (const std::string& line : config::idle_settings(resolved.job)) note("zoetrope: note: " + line);
+  for (const std::string& line : config::idle_settings(resolved)) note("zoetrope: note: " + line);
   if (!job.weights.empty()) return config::take_scheduler(job.weights, resolved);
   if (job.run.empty()) return {};
   ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
+  take_run_size(resolved);
   return {};
 }
 
@@ -96,8 +116,8 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
       .add("--ref", "reference_image", "Reference picture")
       .add("--pose", "pose", "Pose video or key-points")
-      .add("-W,--width", "width", "Width in pixels")
-      .add("-H,--height", "height", "Height in pixels")
+      .add("-W,--width", "width", "Width in pixels; default with --run: its training's")
+      .add("-H,--height", "height", "Height in pixels; default with --run: its training's")
       .add("-L,--length", "length", "Frames")
       .add("--steps", "steps", "Denoising steps")
       .add("--cfg", "guidance_scale", "Guidance scale")

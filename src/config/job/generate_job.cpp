@@ -41,8 +41,16 @@ void describe_files(Listing& l, GenerateJob& j) {
   l.field("output", j.output, {.help = "mp4 to write; '' = named after the inputs, in output_dir"});
   l.field("output_dir", j.output_dir, {.help = "folder of results without a name"});
   l.field("write_panels", j.write_panels, {.help = "also write reference | pose | result side by side"});
-  l.field("width", j.width, {.help = "of the result", .unit = "pixels", .min = 16, .max = 8192});
-  l.field("height", j.height, {.help = "of the result", .unit = "pixels", .min = 16, .max = 8192});
+  l.field("width", j.width,
+          {.help = "of the result; with run, and height left open too, that of its training",
+           .unit = "pixels",
+           .min = 16,
+           .max = 8192});
+  l.field("height", j.height,
+          {.help = "of the result; with run, and width left open too, that of its training",
+           .unit = "pixels",
+           .min = 16,
+           .max = 8192});
   l.field("length", j.length,
           {.help = "of the result; cut to the pose video's", .unit = "frames", .min = 1, .max = kMaxFrames});
 }

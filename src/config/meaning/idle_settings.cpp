@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/text/text.hpp"
 #include "config/meaning/unit_sharing.hpp"
 
 namespace zt::config {
@@ -16,6 +19,22 @@ void note_if(bool is_idle, std::string_view setting, std::string_view beside,
              std::vector<std::string>& lines) {
   if (is_idle) lines.push_back(fmt::format("{} has no effect with {}", setting, beside));
 }
+
+/// Of all keys that are idle, those that somebody wrote.
+template <class IsIdle>
+void note_written(const Origins& origins, std::string_view beside, std::vector<std::string>& lines,
+                  IsIdle is_idle) {
+  std::vector<std::string> written;
+  for (const auto& [key, origin] : origins)
+    if (is_idle(key) && !is_default_origin(origin)) written.push_back(key);
+  if (written.empty()) return;
+  lines.push_back(fmt::format("{} {} no effect with {}", text::join(written, ", "),
+                              written.size() == 1 ? "has" : "have", beside));
+}
+
+/// What counts where eval judges files.
+constexpr std::array<std::string_view, 5> kOfResults = {"results", "truths", "masks", "backgrounds",
+                                                        "mask_threshold"};
 
 }  // namespace
 
@@ -44,6 +63,24 @@ std::vector<std::string> idle_settings(const GenerateJob& job) {
   note_if(job.guidance_rescale > 0 && job.guidance_scale <= 1, "guidance_rescale",
           "a guidance_scale of 1 or less", lines);
   note_if(!job.reference_keypoints.empty() && !job.align, "reference_keypoints", "align: false", lines);
+  return lines;
+}
+
+std::vector<std::string> idle_settings(const Resolved<GenerateJob>& resolved) {
+  std::vector<std::string> lines = idle_settings(resolved.job);
+  if (!resolved.job.run.empty())
+    note_written(resolved.origins, "run", lines, [](const std::string& key) {
+      return key.starts_with("model.") || key.starts_with("schedule.");
+    });
+  return lines;
+}
+
+std::vector<std::string> idle_settings(const Resolved<EvalJob>& resolved) {
+  std::vector<std::string> lines;
+  if (!resolved.job.results.empty())
+    note_written(resolved.origins, "results", lines, [](const std::string& key) {
+      return std::ranges::find(kOfResults, key) == kOfResults.end();
+    });
   return lines;
 }
 

@@ -8,11 +8,15 @@
 
 #include "config/job/generate_job.hpp"
 #include "config/job/train_job.hpp"
+#include "config/load.hpp"
 
 namespace zt::config {
 
 /// A line each: "checkpoint.memory_peer: true has no effect with checkpoint.memory_every_steps: 0".
 std::vector<std::string> idle_settings(const TrainJob& job);
 std::vector<std::string> idle_settings(const GenerateJob& job);
+/// Also whole keys that somebody wrote, in one line: "index, splits have no effect with results".
+std::vector<std::string> idle_settings(const Resolved<GenerateJob>& resolved);
+std::vector<std::string> idle_settings(const Resolved<EvalJob>& resolved);
 
 }  // namespace zt::config
