@@ -192,6 +192,27 @@ TEST(Checkpoint, FallsBackFromAManifestThatMakesNoSense) {
   }
 }
 
+// A training that saves and prunes while another command reads.
+TEST(Checkpoint, IsLookedForAgainWhereTrainingRemovedWhatWasListed) {
+  const test::TempFolder folder;
+  for (const int64_t step : {1, 2})
+    ASSERT_TRUE(save(options_for(folder.path(), 1, {.keep_last = 2}), snapshot_of(step)).status);
+  int asked = 0;
+  SharedVerification verification;
+  verification.all_agree = [&](bool mine) -> Result<bool> {
+    if (++asked > 1) return mine;
+    for (const int64_t step : {3, 4})  // removes 1 and 2
+      EXPECT_TRUE(save(options_for(folder.path(), 1, {.keep_last = 1}), snapshot_of(step)).status);
+    return false;  // as if it had been half gone
+  };
+
+  const auto found = open_newest(folder.path(), verification);
+
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->reader.manifest().step, 4);
+  EXPECT_TRUE(found->refused.empty());
+}
+
 TEST(Checkpoint, FallsBackToTheOneBeforeAndSaysWhy) {
   const test::TempFolder folder;
   for (const int64_t step : {1, 2, 3})

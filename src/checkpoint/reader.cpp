@@ -24,17 +24,82 @@ namespace fs = std::filesystem;
 using contract::CheckpointEntry;
 using contract::ManifestTensor;
 
-// Opens the entry, or adds to the refusals why not.
-Result<std::optional<Reader>> try_open(const CheckpointEntry& entry, std::vector<Refusal>& refused,
+/// What a search has met.
+struct Search {
+  std::vector<Refusal> refused;
+  bool was_late = false;  ///< the run's training removed something between the listing and the reading
+};
+
+// Opens the entry, or adds to the search why not.
+Result<std::optional<Reader>> try_open(const CheckpointEntry& entry, Search& search,
                                        const SharedVerification& verification = {}) {
   auto reader =
       entry.defect ? Result<Reader>(fail(*entry.defect)) : Reader::open(entry.folder, verification.share);
   ZT_TRY_ASSIGN(const bool is_whole, verification.all_agree(reader.has_value()));
   if (is_whole) return *std::move(reader);
+  // Ranks that open one together have the run for themselves.
+  if (verification.share.stride == 1 && contract::was_removed(entry)) {
+    search.was_late = true;
+    return std::nullopt;
+  }
   if (reader)
     reader = fail(ErrorCode::Corrupt, "another rank can't read its part; the warning in its log says why");
-  refused.push_back({entry.folder.filename().string(), entry.step, std::move(reader.error())});
+  search.refused.push_back({entry.folder.filename().string(), entry.step, std::move(reader.error())});
   return std::nullopt;
+}
+
+Result<Found> find_newest(const fs::path& checkpoints, const SharedVerification& verification,
+                          Search& search) {
+  const auto entries = newest_first(contract::list_checkpoints(checkpoints));
+  if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
+  int64_t last_step =
+      std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
+  for (const CheckpointEntry& entry : entries) {
+    if (entry.step > last_step) continue;
+    ZT_TRY_ASSIGN(auto reader, try_open(entry, search, verification));
+    if (reader) {
+      // Damaged ones that are older than what is used have not been passed over.
+      std::erase_if(search.refused, [&](const Refusal& r) { return r.step < entry.step; });
+      return Found{*std::move(reader), std::move(search.refused)};
+    }
+    if (!entry.defect) last_step = entry.step;
+  }
+  // Its first line is what is shown again where a launch's cause is summed up.
+  std::string message = fmt::format("no checkpoint of {} can be used", checkpoints.string());
+  for (const Refusal& r : search.refused) message += fmt::format("\n    {}: {}", r.name, r.reason.text());
+  return fail(ErrorCode::Corrupt, std::move(message));
+}
+
+Result<Found> find_best(const fs::path& checkpoints, Search& search) {
+  for (const CheckpointEntry& entry : best_first(contract::list_checkpoints(checkpoints))) {
+    ZT_TRY_ASSIGN(auto reader, try_open(entry, search));
+    if (reader) return Found{*std::move(reader), std::move(search.refused)};
+  }
+  std::vector<Refusal> refused = std::move(search.refused);
+  search.refused.clear();
+  ZT_TRY_ASSIGN(Found found, find_newest(checkpoints, {}, search));
+  for (Refusal& again : found.refused) {
+    if (std::none_of(refused.begin(), refused.end(), [&](const Refusal& r) { return r.name == again.name; }))
+      refused.push_back(std::move(again));
+  }
+  found.refused = std::move(refused);
+  return found;
+}
+
+/// Calls look(search) again where a training that goes on was faster.
+template <class Look>
+Result<Found> look_again_if_late(const fs::path& checkpoints, const Look& look) {
+  constexpr int kLooks = 5;
+  for (int i = 0; i < kLooks; ++i) {
+    Search search;
+    Result<Found> found = look(search);
+    if (found || !search.was_late) return found;
+  }
+  return fail(
+      ErrorCode::Unavailable,
+      fmt::format("the run's training removes checkpoints of {} before they are read: let it keep more "
+                  "(checkpoint.keep_last)",
+                  checkpoints.string()));
 }
 
 }  // namespace
@@ -102,40 +167,12 @@ Result<std::vector<params::StateScalar>> Reader::scalars() const {
 }
 
 Result<Found> open_newest(const fs::path& checkpoints, const SharedVerification& verification) {
-  const auto entries = newest_first(contract::list_checkpoints(checkpoints));
-  if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
-  std::vector<Refusal> refused;
-  int64_t last_step =
-      std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
-  for (const CheckpointEntry& entry : entries) {
-    if (entry.step > last_step) continue;
-    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused, verification));
-    if (reader) {
-      // Damaged ones that are older than what is used have not been passed over.
-      std::erase_if(refused, [&](const Refusal& r) { return r.step < entry.step; });
-      return Found{*std::move(reader), std::move(refused)};
-    }
-    if (!entry.defect) last_step = entry.step;
-  }
-  // Its first line is what is shown again where a launch's cause is summed up.
-  std::string message = fmt::format("no checkpoint of {} can be used", checkpoints.string());
-  for (const Refusal& r : refused) message += fmt::format("\n    {}: {}", r.name, r.reason.text());
-  return fail(ErrorCode::Corrupt, std::move(message));
+  return look_again_if_late(checkpoints,
+                            [&](Search& search) { return find_newest(checkpoints, verification, search); });
 }
 
 Result<Found> open_best(const fs::path& checkpoints) {
-  std::vector<Refusal> refused;
-  for (const CheckpointEntry& entry : best_first(contract::list_checkpoints(checkpoints))) {
-    ZT_TRY_ASSIGN(auto reader, try_open(entry, refused));
-    if (reader) return Found{*std::move(reader), std::move(refused)};
-  }
-  ZT_TRY_ASSIGN(Found found, open_newest(checkpoints));
-  for (Refusal& again : found.refused) {
-    if (std::none_of(refused.begin(), refused.end(), [&](const Refusal& r) { return r.name == again.name; }))
-      refused.push_back(std::move(again));
-  }
-  found.refused = std::move(refused);
-  return found;
+  return look_again_if_late(checkpoints, [&](Search& search) { return find_best(checkpoints, search); });
 }
 
 }  // namespace zt::checkpoint

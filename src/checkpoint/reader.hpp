@@ -79,8 +79,9 @@ struct SharedVerification {
 };
 
 /// The newest whole checkpoint of a folder. Falls back to older ones of lower step, so a run never jumps to
-/// steps that it abandoned. Errors: NotFound if there is none at all; Corrupt, listing the reasons, if every
-/// one is damaged; those of all_agree.
+/// steps that it abandoned. One that the run's training removes meanwhile sends whoever reads alone back to
+/// the list. Errors: NotFound if there is none at all; Corrupt, listing the reasons, if every one is damaged;
+/// Unavailable if training keeps removing them; those of all_agree.
 Result<Found> open_newest(const std::filesystem::path& checkpoints,
                           const SharedVerification& verification = {});
 /// The whole checkpoint of lowest "val_loss"; where none was validated, as open_newest().

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/files/files.hpp"
 #include "base/text/text.hpp"
 
 namespace zt::contract {
@@ -91,6 +92,11 @@ CheckpointEntry CheckpointFolder::look(const fs::path& folder, int64_t step, Man
   CheckpointEntry entry = read_entry(folder, step);
   if (!entry.defect) seen[folder] = {st.st_ino, size_bytes, changed_ns, entry};
   return entry;
+}
+
+bool was_removed(const CheckpointEntry& entry) {
+  return files::is_absent(entry.folder / "manifest.json") &&
+         (!entry.defect || files::is_absent(entry.folder));
 }
 
 std::vector<CheckpointEntry> list_checkpoints(const fs::path& checkpoints) {

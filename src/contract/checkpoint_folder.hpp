@@ -39,6 +39,9 @@ struct CheckpointEntry {
   uint64_t size_bytes() const;
 };
 
+/// Whether the entry's training has removed it since it was listed: manifests go first.
+bool was_removed(const CheckpointEntry& entry);
+
 /// For those who look often: a manifest is read when it is new or another one than before.
 class CheckpointFolder {
  public:

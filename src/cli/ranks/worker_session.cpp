@@ -105,8 +105,10 @@ std::string words_of(const WorkerSession& session, const GroupEnd& end) {
     return fmt::format("the run folder {} was moved or removed while it trained",
                        session.call.run_dir.string());
   if (const Status room = check_room(log); !room)
-    return fmt::format("it ended with {} and could not write why: {}; make room and go on with --resume",
-                       end.exit.text(), room.error().text());
+    return fmt::format(
+        "it ended with {} and could not write why: {}; make room and {}", end.exit.text(),
+        room.error().text(),
+        session.call.verb == contract::WorkerVerb::Train ? "go on with --resume" : "run the command again");
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -66,13 +67,14 @@ TEST(WorkerSession, SaysThatTheRunFolderIsGoneAndNamesItAsTheCause) {
 
 // A full disk takes no log either. The limit holds for the worker too, and stands for the disk.
 TEST(WorkerSession, SaysWhyAWorkerHadNoRoomForItsWords) {
-  for (const int64_t ranks : {1, 2}) {
+  for (const int64_t ranks : {1, 2, 0}) {  // 0: an import, which has none
     const test::TempFolder folder;
     const WorkerScript worker(folder / "worker", "exit 72");
     WorkerSession session;
     session.call.run_dir = folder.path();
     session.call.progress = folder / "progress-0";
-    session.call.place.ranks = ranks;
+    session.call.place.ranks = std::max<int64_t>(ranks, 1);
+    if (ranks == 0) session.call.verb = contract::WorkerVerb::Import;
     session.log = folder / "log-0";
     if (ranks == 2) session.others.push_back({session.call, folder / "log-1"});
     const test::FileLimit limit(8192);
@@ -85,7 +87,8 @@ TEST(WorkerSession, SaysWhyAWorkerHadNoRoomForItsWords) {
     EXPECT_EQ(end->code, 72);
     EXPECT_THAT(said, HasSubstr("it ended with exit code 72 and could not write why: cannot write " +
                                 (folder / "log-").string()));
-    EXPECT_THAT(said, HasSubstr("File too large; make room and go on with --resume"));
+    EXPECT_THAT(said, HasSubstr(ranks > 0 ? "File too large; make room and go on with --resume"
+                                          : "File too large; make room and run the command again"));
   }
 }
 

@@ -32,7 +32,9 @@ Result<ModelState> load(const config::TrainJob& job, const contract::RunFolder& 
                 models::network_configs(job.model, codec->channels(), options.motion));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(tensor::require_memory(device, state_demands(job, table), "import on a larger machine"));
-  ZT_TRY(resources::require_disk(run.path(), disk_demands(job, table), kDiskAdvice));
+  const resources::Demand checkpoint = first_checkpoint_demand(job, table);
+  ZT_TRY(
+      resources::require_disk(run.path(), {&checkpoint, 1}, "make room there, or name another --runs-dir"));
   options.placement = placement_rule(job, table);
   ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, codec->channels(), options));
   for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());

@@ -167,6 +167,12 @@ resources::Demand kept_whole_demand(const config::TrainJob& job, const models::N
           static_cast<uint64_t>(bytes * static_cast<double>(ranks_here))};
 }
 
+resources::Demand first_checkpoint_demand(const config::TrainJob& job, const params::ParamTable& table) {
+  const ModelCosts costs = state_costs(job, table);
+  return {"a checkpoint with the frozen weights",
+          checkpoint_bytes(job, costs) + static_cast<uint64_t>(costs.frozen_bytes)};
+}
+
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table,
                                             const CheckpointsSoFar& so_far) {
   const ModelCosts costs = state_costs(job, table);

@@ -54,6 +54,9 @@ struct CheckpointsSoFar {
 std::vector<resources::Demand> disk_demands(const config::TrainJob& job, const params::ParamTable& table,
                                             const CheckpointsSoFar& so_far = {});
 
+/// What an import writes: one checkpoint.
+resources::Demand first_checkpoint_demand(const config::TrainJob& job, const params::ParamTable& table);
+
 inline constexpr const char* kMemoryAdvice =
     "lower data.train_bs, data.width, data.height or data.prefetch_batches, "
     "set gradient_checkpointing: true, optimizer.use_8bit_adam: true or, on a GPU, optimizer.offload: cpu, "

@@ -151,6 +151,7 @@ TEST(Budget, DiskHoldsEveryKeptCheckpointAndOneInTheMakingAndTheFrozenWeightsOnc
   // A run that goes on has some of it already.
   EXPECT_EQ(disk_demands(job, table, {0, 2 * kOne + kFrozen})[0].bytes, 2 * kOne);
   EXPECT_EQ(disk_demands(job, table, {0, 9 * kOne})[0].bytes, 0);
+  EXPECT_EQ(first_checkpoint_demand(job, table).bytes, kOne + kFrozen);
 }
 
 TEST(Budget, KeepingAllWantsDiskForAsManyCheckpointsAsTheStepsMake) {
