@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
+#include "base/clock.hpp"
 #include "base/files/files.hpp"
 #include "base/text/text.hpp"
 
@@ -95,8 +98,14 @@ CheckpointEntry CheckpointFolder::look(const fs::path& folder, int64_t step, Man
 }
 
 bool was_removed(const CheckpointEntry& entry) {
-  return files::is_absent(entry.folder / "manifest.json") &&
-         (!entry.defect || files::is_absent(entry.folder));
+  constexpr auto kLook = std::chrono::milliseconds(10);
+  if (!files::is_absent(entry.folder / "manifest.json")) return false;
+  const clock::Deadline end = clock::in(std::chrono::seconds(1));
+  while (entry.defect && !files::is_absent(entry.folder)) {
+    if (clock::left(end).count() == 0) return false;
+    std::this_thread::sleep_for(kLook);
+  }
+  return true;
 }
 
 std::vector<CheckpointEntry> list_checkpoints(const fs::path& checkpoints) {

@@ -39,7 +39,8 @@ struct CheckpointEntry {
   uint64_t size_bytes() const;
 };
 
-/// Whether the entry's training has removed it since it was listed: manifests go first.
+/// Whether the entry's training has removed it since it was listed. Manifests go first, so one that was
+/// listed without is given a second to vanish.
 bool was_removed(const CheckpointEntry& entry);
 
 /// For those who look often: a manifest is read when it is new or another one than before.
