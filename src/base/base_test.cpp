@@ -13,6 +13,9 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <new>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "base/counter_rng.hpp"
@@ -23,6 +26,7 @@
 #include "base/signals.hpp"
 #include "base/text/random_hex.hpp"
 #include "base/text/text.hpp"
+#include "base/thrown.hpp"
 #include "support/pipes.hpp"
 #include "support/temp_folder.hpp"
 
@@ -377,6 +381,16 @@ TEST(Error, TextGivesATerminalNothingToObey) {
 TEST(Text, OutsideTextIsQuotedForMessages) {
   EXPECT_EQ(text::quoted("a\"b\x1B[2J\n"), "\"a\\\"b\\x1b[2J\\x0a\"");
   EXPECT_EQ(text::quoted("abcdef", 3), "\"abc\"... (6 bytes)");
+}
+
+TEST(ErrorOf, WhatTheSystemLacksIsNoBug) {
+  EXPECT_EQ(error_of(std::bad_alloc()).code, ErrorCode::Exhausted);
+  const Error no_thread =
+      error_of(std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)));
+  EXPECT_EQ(no_thread.code, ErrorCode::Exhausted);
+  EXPECT_NE(no_thread.text().find("ulimit -u"), std::string::npos);
+  EXPECT_EQ(error_of(std::system_error(std::make_error_code(std::errc::io_error))).code, ErrorCode::Internal);
+  EXPECT_EQ(error_of(std::logic_error("x")).text(), "x");
 }
 
 }  // namespace zt

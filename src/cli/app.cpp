@@ -12,6 +12,7 @@
 #include "base/process/standard_streams.hpp"
 #include "base/signals.hpp"
 #include "base/text/text.hpp"
+#include "base/thrown.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "cli/version.hpp"
@@ -79,9 +80,10 @@ int perform(const Action& action) {
     if (done) return *done;
     print_error(done.error());
     return contract::exit_code(done.error());
-  } catch (const std::exception& e) {  // nothing below is meant to throw but std::bad_alloc and our own bugs
-    print_error({ErrorCode::Internal, e.what()});
-    return policy(ErrorCode::Internal).exit_code;
+  } catch (const std::exception& thrown) {  // nothing below is meant to throw but what that knows, and bugs
+    const Error error = error_of(thrown);
+    print_error(error);
+    return contract::exit_code(error);
   }
 }
 

@@ -2,11 +2,16 @@
 #include "dist/group.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/host_name.hpp"
+#include "base/log.hpp"
 #include "dist/backends/backends.hpp"
 #include "exchange/segment.hpp"
 
@@ -26,6 +31,34 @@ std::vector<std::string> keys_of_all(const Meeting& meeting, std::string_view to
   return keys;
 }
 
+/// "rank 1", "ranks 1, 4": whose keys nobody has set.
+std::string who_is_missing(const Meeting& meeting, const std::vector<std::string>& keys) {
+  std::vector<size_t> missing;
+  for (size_t rank = 0; rank < keys.size(); ++rank)
+    if (!meeting.store->get(keys[rank], clock::in(std::chrono::milliseconds(0)))) missing.push_back(rank);
+  return fmt::format("rank{} {}", missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
+}
+
+/// The keys' values. Says who is waited for if that takes long.
+Result<std::vector<std::string>> await_all(const GroupOptions& options, const Meeting& meeting,
+                                           const std::vector<std::string>& keys) {
+  constexpr std::chrono::seconds kQuiet{10};
+  const clock::Stopwatch watch;
+  auto all = meeting.store->get(keys, std::min(meeting.deadline, clock::in(kQuiet)));
+  if (all || all.error().code != ErrorCode::Timeout) return all;
+  if (clock::left(meeting.deadline).count() > 0) {
+    log::info("dist", fmt::format("rank {} of group {} (of {}) waits for {}", options.rank, options.name,
+                                  options.size, who_is_missing(meeting, keys)));
+    all = meeting.store->get(keys, meeting.deadline);
+    if (all || all.error().code != ErrorCode::Timeout) return all;
+  }
+  return fail(
+      ErrorCode::Timeout,
+      fmt::format("{} of {} did not come within {:.0f} s: look whether all were started with the same "
+                  "run and number of ranks (WORLD_SIZE), and whether their hosts reach this one",
+                  who_is_missing(meeting, keys), options.size, watch.seconds()));
+}
+
 /// Every rank's introduction is three lines: world rank, host, host identity.
 Status meet(const GroupOptions& options, Meeting& meeting) {
   const std::vector<std::string> keys = keys_of_all(meeting, "member");
@@ -40,7 +73,7 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
   const std::string identity =
       options.host_identity.empty() ? exchange::host_identity() : options.host_identity;
   ZT_TRY(meeting.store->set(mine, fmt::format("{}\n{}\n{}", options.world_rank, host, identity)));
-  ZT_TRY_ASSIGN(const auto introductions, meeting.store->get(keys, meeting.deadline));
+  ZT_TRY_ASSIGN(const auto introductions, await_all(options, meeting, keys));
   for (size_t rank = 0; rank < introductions.size(); ++rank) {
     const std::string& text = introductions[rank];
     const size_t first = text.find('\n');

@@ -48,6 +48,7 @@ constexpr std::string_view kEvalMemoryAdvice = "judge fewer frames of each clip 
 
 /// What is generated from, and how.
 struct Evaluation {
+  files::Lock lock;  ///< of the folder
   const config::EvalJob& job;
   const Hooks& hooks;
   at::Device device;
@@ -345,8 +346,10 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
                                                  config::Compat::None));
   ZT_TRY(files::make_folders(folder));
+  ZT_TRY_ASSIGN(files::Lock lock, files::Lock::acquire(folder / "eval.lock"));
   files::remove_leftovers(folder);
-  return Evaluation{job,
+  return Evaluation{std::move(lock),
+                    job,
                     hooks,
                     device,
                     std::move(chosen.index),

@@ -407,6 +407,19 @@ TEST_F(RunFolderOfARun, GeneratesInTheNumbersOfItsTraining) {
   EXPECT_THAT(*full, ::testing::HasSubstr(R"("dtype":"fp32","bank_dtype":"fp16")"));
 }
 
+// Two at once mixed their clips under one report.
+TEST_F(RunFolderOfARun, IsJudgedByOneAtATimeInAFolder) {
+  const config::EvalJob job = eval_job(1);
+  ASSERT_TRUE(files::make_folders(fs::path(job.run) / "eval"));
+  const auto held = files::Lock::acquire(fs::path(job.run) / "eval/eval.lock");
+  ASSERT_TRUE(held);
+
+  const auto json = run_eval(job);
+
+  ASSERT_FALSE(json);
+  EXPECT_EQ(json.error().code, ErrorCode::Unavailable) << json.error().text();
+}
+
 TEST_F(RunFolderOfARun, IsJudgedWithoutTheClipsThatCannotBeRead) {
   const config::EvalJob job = eval_job(3);
   const fs::path videos = folder_.path() / "puppets/clips/val_c";

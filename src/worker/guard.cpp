@@ -4,8 +4,9 @@
 
 #include <c10/util/Exception.h>
 
-#include <new>
 #include <string>
+
+#include "base/thrown.hpp"
 
 namespace zt::worker {
 namespace {
@@ -24,10 +25,8 @@ Result<int> guarded(const std::function<Result<int>()>& body) {
     const std::string what = thrown.what_without_backtrace();
     const bool is_memory = what.find(kCpuOutOfMemory) != std::string::npos;
     return fail(is_memory ? ErrorCode::Exhausted : ErrorCode::Internal, what);
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::Exhausted, "memory ran out");
   } catch (const std::exception& thrown) {
-    return fail(ErrorCode::Internal, thrown.what());
+    return fail(error_of(thrown));
   }
 }
 
