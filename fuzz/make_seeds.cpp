@@ -162,6 +162,18 @@ Status write_launch(const fs::path& root) {
           {.launch = "a", .ranks = 2, .hosts = {"127.0.0.1", "::1"}, .port = 29500, .token = "word"}));
 }
 
+Status write_films(const fs::path& folder) {
+  using namespace std::string_view_literals;
+  ZT_TRY(write(folder / "a.mp4",
+               "\0\0\0\x10"
+               "ftypisom\0\0\2\0"
+               "\0\0\0\x10"
+               "mdat12345678"
+               "\0\0\0\1"
+               "moof\0\0\0\0\0\0\0\x10"sv));
+  return write(folder / "a.avi", "RIFF\x0c\0\0\0AVI LIST\0\0\0\0RIFF\4\0\0\0AVIX"sv);
+}
+
 Status write_entry(const fs::path& root) {
   const std::string payload = "latents of a picture";
   ZT_TRY(files::make_folders(root / "cache_entry"));
@@ -182,6 +194,7 @@ Status write_all(const fs::path& root) {
   ZT_TRY(write_foreign(root));
   ZT_TRY(write_launch(root));
   ZT_TRY(write_entry(root));
+  ZT_TRY(write_films(root / "video_end"));
   ZT_TRY(write(root / "manifest" / "a.json", manifest()));
   ZT_TRY(write(root / "identity" / "a.json", identity()));
   ZT_TRY(write(root / "rendezvous" / "a", conversation()));
