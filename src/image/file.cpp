@@ -17,7 +17,7 @@ Status check_size(int64_t width, int64_t height, std::string_view name, const Re
     return fail(ErrorCode::Corrupt, fmt::format("picture {} claims a size of {} x {}", name, width, height));
   }
   if (width > options.max_pixels / height) {
-    return fail(ErrorCode::Exhausted,
+    return fail(ErrorCode::Unsupported,
                 fmt::format("picture {} has {} x {} pixels, more than the limit of {}: scale it down", name,
                             width, height, options.max_pixels));
   }

@@ -32,8 +32,9 @@ struct ReadOptions {
   std::optional<Rgb> background = std::nullopt;
 };
 
-/// Errors: NotFound, Permission; Unsupported if it is no PNG, JPEG or WebP, or an animated WebP; Exhausted
-/// above a limit; Corrupt if damaged or cut short (the message says how many rows could be read).
+/// Errors: NotFound, Permission; Unsupported if it is no PNG, JPEG or WebP, an animated WebP, or above a
+/// limit; Exhausted without descriptors; Corrupt if damaged or cut short (the message says how many rows
+/// could be read).
 Result<Image> read(const std::filesystem::path& path, const ReadOptions& options = {});
 /// The same from memory; `name` stands for the path in messages.
 Result<Image> decode(std::span<const std::byte> bytes, std::string_view name,

@@ -52,9 +52,10 @@ struct ProbeOptions {
 };
 
 /// Errors: NotFound, Permission; InvalidArgument if it is no regular file; Unsupported if FFmpeg knows no
-/// such format, if there is no video stream ("has sound but no picture"), or no decoder for its codec;
-/// Corrupt if the header is damaged or no frame decodes; Exhausted if the pictures are larger than the limit.
-/// Nested files (playlists) are never opened.
+/// such format, if there is no video stream ("has sound but no picture"), no decoder for its codec, or the
+/// pictures are larger than the limit; Corrupt if the header is damaged or no frame decodes; Unavailable if
+/// it could not be read (a disk that errs); Exhausted without memory or descriptors. Nested files (playlists)
+/// are never opened.
 Result<VideoInfo> probe(const std::filesystem::path& path, const ProbeOptions& options = {});
 
 }  // namespace zt::media

@@ -38,22 +38,29 @@ struct FrameTable {
 
 // Reads the packets without decoding. Nothing if numbers can't be told from timestamps (missing or repeated
 // ones, or pictures before the first keyframe): such files are decoded from the start.
-std::optional<FrameTable> read_table(Input& input, ReadReport& report) {
-  if (!input.can_seek_exactly()) return std::nullopt;
+Result<std::optional<FrameTable>> read_table(Input& input, ReadReport& report) {
+  const std::optional<FrameTable> none;
+  if (!input.can_seek_exactly()) return none;
   FrameTable table;
-  while (const AVPacket* packet = input.next_packet(report)) {
+  for (;;) {
+    ZT_TRY_ASSIGN(const AVPacket* packet, input.next_packet(report));
+    if (!packet) break;
     if (packet->flags & AV_PKT_FLAG_DISCARD) continue;  // cut away by the file's edit list
-    if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE) return std::nullopt;
+    if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE) return none;
     if (packet->flags & AV_PKT_FLAG_KEY) table.keyframes.push_back({packet->pts, packet->dts});
-    if (table.keyframes.empty()) return std::nullopt;
+    if (table.keyframes.empty()) return none;
     table.pts.push_back(packet->pts);
   }
   std::sort(table.pts.begin(), table.pts.end());
   std::sort(table.keyframes.begin(), table.keyframes.end(),
             [](const auto& a, const auto& b) { return a.pts < b.pts; });
   const bool repeats = std::adjacent_find(table.pts.begin(), table.pts.end()) != table.pts.end();
-  if (table.pts.empty() || repeats || table.keyframes.front().pts != table.pts.front()) return std::nullopt;
-  return table;
+  if (table.pts.empty() || repeats || table.keyframes.front().pts != table.pts.front()) return none;
+  return std::optional(std::move(table));
+}
+
+InputOptions input_options(const VideoReaderOptions& options) {
+  return {options.thread_count, options.max_pixels, options.opens_too_large};
 }
 
 Error no_such_frame(const std::filesystem::path& path, int64_t number, int64_t count) {
@@ -89,12 +96,12 @@ struct VideoReader::State {
   Status take_by_seeking(const std::set<int64_t>& wanted, Pictures& pictures);
   Status take_run(std::set<int64_t>::const_iterator from, std::set<int64_t>::const_iterator to,
                   Pictures& pictures);
-  bool go_to(const FrameTable::Keyframe& keyframe);
+  Result<bool> go_to(const FrameTable::Keyframe& keyframe);
 };
 
 Status VideoReader::State::restart() {
   if (is_at_start) return {};
-  ZT_TRY_ASSIGN(input, Input::open(path, {options.thread_count, options.max_pixels}, report));
+  ZT_TRY_ASSIGN(input, Input::open(path, input_options(options), report));
   is_at_start = true;
   return {};
 }
@@ -133,10 +140,10 @@ Status VideoReader::State::take_from_start(const std::set<int64_t>& wanted, Pict
 }
 
 // Containers differ in whether they seek by pts or dts: try both, and check where it landed.
-bool VideoReader::State::go_to(const FrameTable::Keyframe& keyframe) {
+Result<bool> VideoReader::State::go_to(const FrameTable::Keyframe& keyframe) {
   is_at_start = false;
   for (const int64_t timestamp : {keyframe.pts, keyframe.dts}) {
-    const std::optional<int64_t> landed = input.seek(timestamp, report);
+    ZT_TRY_ASSIGN(const std::optional<int64_t> landed, input.seek(timestamp, report));
     if (landed && *landed <= keyframe.pts) return true;
   }
   return false;
@@ -147,9 +154,11 @@ Status VideoReader::State::take_run(std::set<int64_t>::const_iterator from,
                                     std::set<int64_t>::const_iterator to, Pictures& pictures) {
   const int64_t first_time = table->pts[static_cast<size_t>(*from)];
   const FrameTable::Keyframe* keyframe = table->keyframe_before(first_time);
-  if (!keyframe || !go_to(*keyframe)) {
-    return take_from_start(std::set<int64_t>(from, to), pictures);
+  bool is_there = false;
+  if (keyframe) {
+    ZT_TRY_ASSIGN(is_there, go_to(*keyframe));
   }
+  if (!is_there) return take_from_start(std::set<int64_t>(from, to), pictures);
   while (from != to) {
     ZT_TRY_ASSIGN(const AVFrame* frame, next_frame());
     const int64_t time = table->pts[static_cast<size_t>(*from)];
@@ -187,7 +196,7 @@ VideoReader::~VideoReader() = default;
 
 Result<VideoReader> VideoReader::open(const std::filesystem::path& path, const VideoReaderOptions& options) {
   ReadReport report;
-  ZT_TRY_ASSIGN(Input input, Input::open(path, {options.thread_count, options.max_pixels}, report));
+  ZT_TRY_ASSIGN(Input input, Input::open(path, input_options(options), report));
   VideoInfo info = input.header_info();
   if (options.apply_rotation && info.orientation >= image::Orientation::Transpose)
     std::swap(info.width, info.height);
@@ -237,7 +246,7 @@ Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> n
     ZT_TRY(s.restart());
     s.is_at_start = false;
     ReadReport unused;  // the packets are counted when they are decoded
-    s.table = read_table(s.input, unused);
+    ZT_TRY_ASSIGN(s.table, read_table(s.input, unused));
     s.has_table = true;
   }
   State::Pictures pictures;

@@ -31,6 +31,8 @@ struct VideoReaderOptions {
   int thread_count = 1;  ///< decoder threads; clips in parallel with 1 each are faster at training sizes
   bool apply_rotation = true;
   int64_t max_pixels = int64_t{1} << 26;  ///< larger pictures are refused
+  /// Files whose header names larger pictures open: info() says how large, and no picture is given out.
+  bool opens_too_large = false;
 };
 
 /// What happened so far while reading.
@@ -54,7 +56,8 @@ class VideoReader {
 
   /// The next picture, or nothing at the end. A damaged packet is counted in report() and passed over; a file
   /// that ends early ends the sequence with report().is_truncated set. Errors: Corrupt if the file ends
-  /// without any picture; Unsupported if pictures change their size midway; Exhausted above the limit.
+  /// without any picture; Unsupported if pictures change their size midway or are above the limit;
+  /// Unavailable if the file could not be read (a disk that errs); Exhausted without memory.
   Result<std::optional<image::Image>> next();
   /// Time of the last picture given out, seconds from the first picture of the file.
   double last_time_s() const;
@@ -63,8 +66,8 @@ class VideoReader {
   /// allowed. Seeks to keyframes where that saves decoding, and gives exactly what next() would have given at
   /// those places. Afterwards next() starts again from the first picture. Errors: InvalidArgument if a number
   /// is negative or beyond the last picture (the message says how many there are); Corrupt if a wanted
-  /// picture does not decode. Cost: the frames between the nearest keyframe and each run of wanted numbers;
-  /// memory for the result and the decoder's own pictures.
+  /// picture does not decode; as next(). Cost: the frames between the nearest keyframe and each run of wanted
+  /// numbers; memory for the result and the decoder's own pictures.
   Result<std::vector<image::Image>> frames(std::span<const int64_t> numbers);
 
   const ReadReport& report() const;

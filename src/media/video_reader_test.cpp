@@ -13,7 +13,9 @@
 
 #include "base/files/files.hpp"
 #include "media/video_writer.hpp"
+#include "support/broken_reads.hpp"
 #include "support/clips.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::media {
@@ -369,7 +371,7 @@ TEST_F(VideoFile, LargePicturesAreRefused) {
   const auto reader = VideoReader::open(clip(), {.max_pixels = 64 * 48 - 1});
 
   ASSERT_FALSE(reader);
-  EXPECT_EQ(reader.error().code, ErrorCode::Exhausted);
+  EXPECT_EQ(reader.error().code, ErrorCode::Unsupported);
   EXPECT_THAT(reader.error().message, HasSubstr("64 x 48, more than the limit of 3071 pixels"));
 }
 
@@ -385,6 +387,44 @@ TEST_F(VideoFile, NothingIsPrintedAndComplaintsAreKept) {
   ASSERT_TRUE(info);
   EXPECT_FALSE(info->notes.empty());
   EXPECT_LE(info->notes.size(), 16U);
+}
+
+TEST_F(VideoFile, LargePicturesAreMeasuredButNotGivenWhereThatIsAskedFor) {
+  auto reader = VideoReader::open(clip(), {.max_pixels = 64 * 48 - 1, .opens_too_large = true});
+
+  ASSERT_TRUE(reader) << reader.error().text();
+  EXPECT_EQ(reader->info().width, 64);
+  EXPECT_FALSE(reader->next());
+}
+
+// It was called truncated, and its pictures so far were taken for all.
+TEST_F(VideoFile, ADiskThatErrsIsNoEndOfTheFile) {
+  const fs::path path = folder_ / "long.mp4";
+  ASSERT_TRUE(write_video(path, drifting_clip(320, 240, 90), {.width = 320, .height = 240, .crf = 0}));
+  ASSERT_GT(fs::file_size(path), 1U << 20);
+  auto in_order = VideoReader::open(path);
+  auto by_number = VideoReader::open(path);
+  ASSERT_TRUE(in_order && by_number);
+  ASSERT_EQ(test::break_reads(path), 2);
+
+  const auto frames = read_all(*in_order);
+  const auto frame = by_number->frames(std::vector<int64_t>{60});
+
+  for (const Error* error : {frames ? nullptr : &frames.error(), frame ? nullptr : &frame.error()}) {
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->code, ErrorCode::Unavailable);
+    EXPECT_EQ(error->message, "cannot read video " + path.string() + ": Input/output error");
+  }
+}
+
+TEST_F(VideoFile, TooManyOpenFilesAreNoFaultOfTheVideo) {
+  const fs::path path = clip();
+  const test::DescriptorLimit limit(0);
+
+  const auto reader = VideoReader::open(path);
+
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::Exhausted) << reader.error().text();
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ Result<std::string> read_all(const Descriptor& fd, const fs::path& path, uint64_
     if (n == 0) return out;
     out.append(buffer, static_cast<size_t>(n));
     if (out.size() > limit_bytes) {
-      return fail(ErrorCode::Exhausted,
+      return fail(ErrorCode::Unsupported,
                   fmt::format("{} is larger than the limit of {} bytes", path.string(), limit_bytes));
     }
   }
@@ -120,6 +120,7 @@ Error errno_error(std::string_view doing, const fs::path& path, int errno_value)
     case EFBIG:
     case ENOMEM:
     case EMFILE:
+    case ENFILE:
       code = ErrorCode::Exhausted;
       break;
     case EEXIST:

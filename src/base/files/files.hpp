@@ -25,7 +25,7 @@ namespace zt::files {
 
 namespace fs = std::filesystem;
 
-/// The whole file. Errors: NotFound, Permission, Exhausted if larger than `limit_bytes`, Unavailable on a
+/// The whole file. Errors: NotFound, Permission, Unsupported if larger than `limit_bytes`, Unavailable on a
 /// read error and for a pipe to which nobody writes.
 Result<std::string> read(const fs::path& path, uint64_t limit_bytes = uint64_t{1} << 32);
 

@@ -34,7 +34,7 @@ Result<Decoded> decode_png(Bytes bytes, std::string_view name, const ReadOptions
 Result<Decoded> decode_jpeg(Bytes bytes, std::string_view name, const ReadOptions& options);
 Result<Decoded> decode_webp(Bytes bytes, std::string_view name, const ReadOptions& options);
 
-/// Exhausted if width * height is above the limit; called before memory is taken.
+/// Unsupported if width * height is above the limit; called before memory is taken.
 Status check_size(int64_t width, int64_t height, std::string_view name, const ReadOptions& options);
 
 /// The value of tag 0x0112 in a TIFF block (the content of Exif chunks, with or without "Exif\0\0" in front);

@@ -2,8 +2,10 @@
 #include "media/internal/ffmpeg.hpp"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdarg>
 #include <mutex>
 
@@ -35,6 +37,16 @@ void on_log(void* context, int level, const char* format, va_list arguments) {
   }
 }
 
+// FFmpeg never takes more than this at once (av_max_alloc): where that much can be had, a request that failed
+// was for more, and the number came from the file.
+bool is_short_of_memory() {
+  constexpr size_t kMostAtOnce = INT_MAX;
+  void* room = ::mmap(nullptr, kMostAtOnce, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return true;
+  ::munmap(room, kMostAtOnce);
+  return false;
+}
+
 }  // namespace
 
 void Deleter::operator()(AVFormatContext* format) const { avformat_close_input(&format); }
@@ -46,6 +58,7 @@ std::string text_of(int averror) {
 }
 
 Error error_of(std::string_view doing, const std::filesystem::path& path, int averror, ErrorCode otherwise) {
+  ErrorCode code = otherwise;
   switch (AVUNERROR(averror)) {
     case ENOENT:
     case EACCES:
@@ -53,17 +66,25 @@ Error error_of(std::string_view doing, const std::filesystem::path& path, int av
     case EROFS:
     case ENOSPC:
     case EDQUOT:
-    case ENOMEM:
     case EMFILE:
+    case ENFILE:
+    case EIO:
       return files::errno_error(doing, path, AVUNERROR(averror));
+    case ENOMEM:
+      if (is_short_of_memory()) code = ErrorCode::Exhausted;
+      break;
+    case EAGAIN:  // of pthread_create
+      code = ErrorCode::Exhausted;
+      break;
     default:
       break;
   }
-  ErrorCode code = otherwise;
   if (averror == AVERROR_DECODER_NOT_FOUND || averror == AVERROR_ENCODER_NOT_FOUND)
     code = ErrorCode::Unsupported;
   return Error{code, fmt::format("cannot {} {}: {}", doing, path.string(), text_of(averror)), {}};
 }
+
+int read_error(const AVIOContext& io) { return io.error == AVERROR_EOF ? 0 : io.error; }
 
 Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format) {
   Owned<AVFrame> frame(av_frame_alloc());

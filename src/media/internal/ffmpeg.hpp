@@ -38,9 +38,15 @@ using Owned = std::unique_ptr<T, Deleter>;
 /// "Invalid data found when processing input" for AVERROR_INVALIDDATA and so on.
 std::string text_of(int averror);
 
-/// An Error for a failed operation on a file: errno codes as files::errno_error, AVERROR_INVALIDDATA ->
-/// Corrupt, unknown formats and codecs -> Unsupported, ENOMEM -> Exhausted, else `otherwise`.
+/// An Error for a failed operation on a file: errno codes as files::errno_error, threads that can't be
+/// started
+/// -> Exhausted, unknown codecs -> Unsupported, else `otherwise`. ENOMEM is Exhausted only where memory is
+/// short: a damaged file may ask for any amount.
 Error error_of(std::string_view doing, const std::filesystem::path& path, int averror, ErrorCode otherwise);
+
+/// What the system said when it could not read the file; 0 if it could. FFmpeg keeps it beside the end of
+/// file or the damage that its demuxers make of it.
+int read_error(const AVIOContext& io);
 
 /// A frame with memory of its own. Errors: Exhausted.
 Result<Owned<AVFrame>> new_frame(int width, int height, AVPixelFormat format);

@@ -39,6 +39,13 @@ int refuse_nested_file(AVFormatContext*, AVIOContext**, const char*, int, AVDict
   return AVERROR(EPERM);
 }
 
+// Why a demuxer gave up: a file that could not be read, whatever was made of that, or what is in it.
+Error why_unread(const std::filesystem::path& path, const AVIOContext& io, int averror) {
+  if (const int cause = read_error(io); cause < 0)
+    return error_of("read video", path, cause, ErrorCode::Unavailable);
+  return error_of("read video", path, averror, ErrorCode::Corrupt);
+}
+
 // Opens through our own handle and allows no protocol, so that a playlist can't make FFmpeg open anything
 // else.
 Result<Owned<AVFormatContext>> open_format(const std::filesystem::path& path, AVIOContext* io) {
@@ -49,7 +56,7 @@ Result<Owned<AVFormatContext>> open_format(const std::filesystem::path& path, AV
   format->protocol_whitelist = av_strdup("none");
   // On failure avformat_open_input frees the context.
   const int opened = avformat_open_input(&format, path.c_str(), nullptr, nullptr);
-  if (opened < 0) return fail(error_of("read video", path, opened, ErrorCode::Corrupt));
+  if (opened < 0) return fail(why_unread(path, *io, opened));
   Owned<AVFormatContext> owned(format);
   if (std::find(kRefusedFormats.begin(), kRefusedFormats.end(), format->iformat->name) !=
       kRefusedFormats.end()) {
@@ -65,7 +72,7 @@ Status find_streams(AVFormatContext& format, const std::filesystem::path& path, 
   for (AVDictionary*& dictionary : options) av_dict_set_int(&dictionary, "max_pixels", max_pixels, 0);
   const int found = avformat_find_stream_info(&format, options.empty() ? nullptr : options.data());
   for (AVDictionary*& dictionary : options) av_dict_free(&dictionary);
-  if (found < 0) return fail(error_of("read video", path, found, ErrorCode::Corrupt));
+  if (found < 0) return fail(why_unread(path, *format.pb, found));
   return {};
 }
 
@@ -87,7 +94,7 @@ Result<AVStream*> video_stream(AVFormatContext& format, const std::filesystem::p
 
 Status check_size(int64_t width, int64_t height, const std::filesystem::path& path, int64_t max_pixels) {
   if (width <= 0 || height <= 0 || width <= max_pixels / height) return {};
-  return fail(ErrorCode::Exhausted,
+  return fail(ErrorCode::Unsupported,
               fmt::format("video {} has pictures of {} x {}, more than the limit of {} pixels", path.string(),
                           width, height, max_pixels));
 }
@@ -131,7 +138,11 @@ Result<Input> Input::open(const std::filesystem::path& path, const InputOptions&
   ZT_TRY(find_streams(*input.format_, path, options.max_pixels));
   ZT_TRY_ASSIGN(input.stream_, video_stream(*input.format_, path));
   const AVCodecParameters& parameters = *input.stream_->codecpar;
-  ZT_TRY(check_size(parameters.width, parameters.height, path, options.max_pixels));
+  input.size_ = check_size(parameters.width, parameters.height, path, options.max_pixels);
+  if (!input.size_) {
+    if (options.opens_too_large) return input;
+    return fail(input.size_.error());
+  }
   ZT_TRY_ASSIGN(input.codec_, open_decoder(*input.stream_, path, options));
   for (unsigned i = 0; i < input.format_->nb_streams; ++i) {
     AVStream* stream = input.format_->streams[i];
@@ -178,7 +189,8 @@ VideoInfo Input::header_info() const {
   return info;
 }
 
-const AVPacket* Input::next_packet(ReadReport& report) {
+Result<const AVPacket*> Input::next_packet(ReadReport& report) {
+  if (!size_) return fail(size_.error());
   const LogCapture capture(report.notes);
   if (has_pending_packet_) {
     has_pending_packet_ = false;
@@ -187,7 +199,9 @@ const AVPacket* Input::next_packet(ReadReport& report) {
   for (int num_errors = 0; num_errors < kMaxReadErrors;) {
     av_packet_unref(packet_.get());
     const int status = av_read_frame(format_.get(), packet_.get());
+    if (read_error(*io_) < 0) return fail(why_unread(path_, *io_, status));
     if (status == AVERROR_EOF) break;
+    if (status == AVERROR(ENOMEM)) return fail(why_unread(path_, *io_, status));
     if (status < 0) {
       was_cut_ = true;
       ++num_errors;
@@ -220,7 +234,7 @@ Result<bool> Input::receive(ReadReport& report) {
   for (;;) {
     const int status = avcodec_receive_frame(codec_.get(), frame_.get());
     if (status == AVERROR(EAGAIN) || status == AVERROR_EOF) return false;
-    if (status == AVERROR(ENOMEM)) return fail(error_of("decode video", path_, status, ErrorCode::Exhausted));
+    if (status == AVERROR(ENOMEM)) return fail(error_of("decode video", path_, status, ErrorCode::Corrupt));
     if (status < 0) {
       ++report.corrupt_frames;
       continue;
@@ -232,30 +246,34 @@ Result<bool> Input::receive(ReadReport& report) {
 }
 
 Result<const AVFrame*> Input::next_frame(ReadReport& report) {
+  if (!size_) return fail(size_.error());
   const LogCapture capture(report.notes);
   for (;;) {
     ZT_TRY_ASSIGN(const bool has_frame, receive(report));
     if (has_frame) return frame_.get();
     if (is_draining_) return nullptr;
-    const AVPacket* packet = next_packet(report);
+    ZT_TRY_ASSIGN(const AVPacket* packet, next_packet(report));
     is_draining_ = packet == nullptr;
     const int status = avcodec_send_packet(codec_.get(), packet);  // null: give out what is left
-    if (status == AVERROR(ENOMEM)) return fail(error_of("decode video", path_, status, ErrorCode::Exhausted));
+    if (status == AVERROR(ENOMEM)) return fail(error_of("decode video", path_, status, ErrorCode::Corrupt));
     if (status < 0 && status != AVERROR_EOF) ++report.corrupt_frames;
   }
 }
 
-std::optional<int64_t> Input::seek(int64_t timestamp, ReadReport& report) {
+Result<std::optional<int64_t>> Input::seek(int64_t timestamp, ReadReport& report) {
+  if (!size_) return fail(size_.error());
   const LogCapture capture(report.notes);
   has_sought_ = true;
   has_pending_packet_ = false;
   is_draining_ = false;
-  if (av_seek_frame(format_.get(), stream_->index, timestamp, AVSEEK_FLAG_BACKWARD) < 0) return std::nullopt;
+  if (av_seek_frame(format_.get(), stream_->index, timestamp, AVSEEK_FLAG_BACKWARD) < 0)
+    return std::optional<int64_t>();
   avcodec_flush_buffers(codec_.get());
-  const AVPacket* packet = next_packet(report);
-  if (!packet || packet->pts == AV_NOPTS_VALUE || !(packet->flags & AV_PKT_FLAG_KEY)) return std::nullopt;
+  ZT_TRY_ASSIGN(const AVPacket* packet, next_packet(report));
+  if (!packet || packet->pts == AV_NOPTS_VALUE || !(packet->flags & AV_PKT_FLAG_KEY))
+    return std::optional<int64_t>();
   has_pending_packet_ = true;
-  return packet->pts;
+  return std::optional(packet->pts);
 }
 
 bool Input::can_seek_exactly() const {

@@ -17,6 +17,7 @@ namespace zt::media::internal {
 struct InputOptions {
   int thread_count = 1;
   int64_t max_pixels = 0;
+  bool opens_too_large = false;  ///< VideoReaderOptions
 };
 
 class Input {
@@ -30,15 +31,18 @@ class Input {
 
   /// The next frame in order of display, or null at the end; it stays valid until the next call. Damaged
   /// packets are counted in `report` and passed over; at the end `report.is_truncated` is set if the file
-  /// ended early.
+  /// ended early. Errors: Unavailable if the file could not be read (a disk that errs), Unsupported above the
+  /// limit, Exhausted.
   Result<const AVFrame*> next_frame(ReadReport& report);
 
   /// The next packet of the video stream, or null at the end; for looking through a file without decoding.
-  const AVPacket* next_packet(ReadReport& report);
+  /// Errors: Unavailable, Exhausted.
+  Result<const AVPacket*> next_packet(ReadReport& report);
 
   /// Goes to a keyframe by timestamp. The next packet that next_frame() decodes is the first one there.
   /// Returns that packet's pts, or nothing if the seek failed (the position is then undefined).
-  std::optional<int64_t> seek(int64_t timestamp, ReadReport& report);
+  /// Errors: as next_packet().
+  Result<std::optional<int64_t>> seek(int64_t timestamp, ReadReport& report);
 
   /// Packets map one to one to frames and seeking by timestamp is exact: mp4/mov and Matroska with codecs
   /// that hide no frames, progressive.
@@ -54,6 +58,7 @@ class Input {
 
   std::filesystem::path path_;
   int64_t max_pixels_ = 0;
+  Status size_;            // an error: the header's is above the limit, and nothing else was opened
   Owned<AVIOContext> io_;  // outlives the format that reads from it
   Owned<AVFormatContext> format_;
   Owned<AVCodecContext> codec_;
