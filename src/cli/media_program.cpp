@@ -25,7 +25,7 @@ void add_media_verbs(CLI::App& app, Action& chosen, char* const* argv) {
       chosen = [argv]() -> Result<int> {
         ZT_TRY_ASSIGN(const auto program, find_sibling("zoetrope-media"));
         ::execv(program.c_str(), argv);
-        return fail(files::errno_error("starting", program, errno));
+        return fail(files::errno_error("start", program, errno));
       };
     });
   }

@@ -73,6 +73,20 @@ std::string choose_split(const config::IngestJob& job, const std::string& name) 
   return place < job.val_fraction ? "val" : "train";
 }
 
+// Too little of memory, descriptors or disk: whatever was being looked at is not to blame, and an index
+// without it would be taken for the whole.
+std::optional<Error> shortage_in(const std::vector<Finding>& findings) {
+  const auto found = std::ranges::find(findings, ErrorCode::Exhausted, &Finding::code);
+  if (found == findings.end()) return std::nullopt;
+  return Error{
+      found->code,
+      fmt::format("{}: this process has too little, which is no fault of the footage, so no index is "
+                  "written; look at fewer videos at a time (--set threads=1) or allow more (ulimit -n: open "
+                  "files, ulimit -v: memory); the same command goes on",
+                  found->detail),
+      {}};
+}
+
 struct Examined {
   std::vector<Outcome> outcomes;
   int64_t resumed = 0;
@@ -89,7 +103,7 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
   Examined examined;
   examined.outcomes.resize(total);
   std::mutex mutex;
-  std::optional<Error> journal_error;
+  std::optional<Error> error;
   std::atomic<bool> is_over = false;
   int64_t done = 0;
   parallel_for(total, threads, [&](size_t i) {
@@ -99,18 +113,17 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
     const bool is_known = earlier.has_value();
     Outcome outcome = is_known ? *std::move(earlier) : examine(found.candidates[i], ids[i], how);
     const std::lock_guard lock(mutex);
+    if (!error) error = shortage_in(outcome.rejects);
     if (!is_known && is_final(outcome)) {
-      if (Status added = journal.add(ids[i], stamp, outcome); !added && !journal_error) {
-        journal_error = std::move(added).error();
-        is_over = true;
-      }
+      if (Status added = journal.add(ids[i], stamp, outcome); !added && !error)
+        error = std::move(added).error();
     }
-    if (how.job.strict && !outcome.rejects.empty()) is_over = true;
+    if (error || (how.job.strict && !outcome.rejects.empty())) is_over = true;
     examined.resumed += is_known ? 1 : 0;
     examined.outcomes[i] = std::move(outcome);
     if (++done; progress) progress(done, static_cast<int64_t>(total), found.candidates[i].name);
   });
-  if (journal_error) return fail(*std::move(journal_error));
+  if (error) return fail(*std::move(error));
   if (signals::stop() != signals::Stop::None)
     return fail(ErrorCode::Cancelled,
                 "stopped on request; the same command continues with the videos that are left");
@@ -198,8 +211,10 @@ fs::path ingest_folder(const config::IngestJob& job) {
 Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator,
                             const IngestProgress& progress) {
   ZT_TRY_ASSIGN(Discovery found, ingest_internal::discover(job));
-  for (const auto* findings : {&found.unread, &found.rejects})
+  for (const auto* findings : {&found.unread, &found.rejects}) {
+    if (auto shortage = shortage_in(*findings)) return fail(*std::move(shortage));
     if (job.strict && !findings->empty()) return fail(strict_error(findings->front()));
+  }
   const fs::path folder = ingest_folder(job);
   ZT_TRY(files::make_folders(folder));
   ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(folder / "ingest.lock"));

@@ -62,8 +62,9 @@ std::filesystem::path ingest_folder(const config::IngestJob& job);
 /// Writes FOLDER/index.jsonl atomically at the end; key-points that it makes are FOLDER/keypoints/ID.jsonl. A
 /// video without a pose is given to the estimator, kept without if the job's extract_pose is false, and
 /// rejected otherwise. Errors: NotFound or InvalidArgument if the input is not what the job says, or has not
-/// one usable clip; in strict mode the first reject (Corrupt, or the code of what may pass); Cancelled once a
-/// stop is requested (what was found out until then is kept); never a single bad file otherwise.
+/// one usable clip; in strict mode the first reject (Corrupt, or the code of what may pass); Exhausted where
+/// this process has too little of memory, descriptors or disk, and Cancelled once a stop is requested (what
+/// was found out until then is kept); never a single bad file otherwise.
 Result<IngestReport> ingest(const config::IngestJob& job, const PoseEstimator& estimator = {},
                             const IngestProgress& progress = {});
 

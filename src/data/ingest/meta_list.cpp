@@ -139,6 +139,8 @@ Result<ClipIndex> index_meta_lists(std::span<const std::filesystem::path> lists,
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (Result<ClipRecord>& record = *records[i]) {
       clips.push_back(*std::move(record));
+    } else if (record.error().code == ErrorCode::Exhausted) {
+      return fail(std::move(record).error().with("while looking at the clips of the meta lists"));
     } else {
       log::warn("data",
                 fmt::format("video={} is left out: {}", candidates[i].video.string(), record.error().text()));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "data/keypoints/keypoints.hpp"
 #include "image/file.hpp"
 #include "support/clip_set.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -238,6 +240,19 @@ TEST(FromJob, TheReferenceTransposesStage1) {
   EXPECT_EQ(plan_options(job, 2, 0).width, 512);
   job.crop_mode = CropMode::Shared;
   EXPECT_EQ(plan_options(job, 1, 0).width, 512);
+}
+
+// A training went on without the clips that this process could not open.
+TEST_F(MetaListTest, TooManyOpenFilesLeaveNoClipOut) {
+  // A tail of zeros, so that the last picture is looked at while the file is open.
+  std::ofstream(folder_ / "clip-0.mp4", std::ios::binary | std::ios::app) << std::string(4096, '\0');
+  ASSERT_EQ(index_meta_lists(lists_, 1)->clips.size(), 2U);
+  const test::DescriptorLimit limit(1);
+
+  const auto index = index_meta_lists(lists_, 1);
+
+  ASSERT_FALSE(index);
+  EXPECT_EQ(index.error().code, ErrorCode::Exhausted) << index.error().text();
 }
 
 }  // namespace

@@ -95,6 +95,14 @@ TEST_F(IngestReasons, TooFewFrames) {
   EXPECT_EQ(reject_of("x.mp4"), "too-short");
 }
 
+TEST_F(IngestReasons, TooManyPixels) {
+  write_pose("x.mp4", 10);
+  std::ofstream(path("set/x.mp4")) << "YUV4MPEG2 W8200 H8200 F25:1 Ip A1:1 C420jpeg\nFRAME\n"
+                                   << std::string(1000, '\0');
+
+  EXPECT_EQ(reject_of("x.mp4"), "too-large");
+}
+
 TEST_F(IngestReasons, TooFewPixels) {
   write_video("set/x.mp4", drifting_clip(40, 24, 10));
   write_pose("x.mp4", 10);

@@ -122,16 +122,20 @@ class Extraction {
   }
 
   void run(const PoseTask& task, int num_threads) {
-    if (signals::stop() != signals::Stop::None || (job_.strict && has_failed_)) return;
+    if (signals::stop() != signals::Stop::None || is_over_) return;
     auto status = make(task, num_threads);
     const std::lock_guard lock(mutex_);
     if (!status && status.error().code != ErrorCode::Cancelled) {
       report_.failures.push_back({task.video, std::move(status).error()});
-      has_failed_ = true;
+      // What this process lacks would fail the others, too, and is no fault of theirs.
+      is_exhausted_ = is_exhausted_ || report_.failures.back().error.code == ErrorCode::Exhausted;
+      is_over_ = job_.strict || is_exhausted_;
     }
     state_.videos_done += 1;
     if (progress_) progress_(state_);
   }
+
+  bool is_exhausted() const { return is_exhausted_; }
 
   /// Its failures by name: threads end in any order.
   PoseReport report() && {
@@ -201,7 +205,8 @@ class Extraction {
   const config::PoseJob& job_;
   const FrameEstimatorFactory& factory_;
   const PoseProgressCall& progress_;
-  std::atomic<bool> has_failed_ = false;
+  std::atomic<bool> is_over_ = false;
+  std::atomic<bool> is_exhausted_ = false;
   std::mutex mutex_;
   PoseProgress state_;
   PoseReport report_;
@@ -237,6 +242,18 @@ Error all_failures(const PoseReport& report) {
               {}};
   for (const PoseFailure& failure : report.failures)
     error.message += fmt::format("\n  {}: {}", failure.video.string(), failure.error.text());
+  return error;
+}
+
+// Which of several came first depends on threads; it is all the same to whoever mends it.
+Error shortage(const PoseReport& report) {
+  Error error = std::ranges::find(report.failures, ErrorCode::Exhausted, [](const PoseFailure& failure) {
+                  return failure.error.code;
+                })->error;
+  error.message +=
+      ": this process has too little, which is no fault of the footage; look at fewer videos at a time "
+      "(--set "
+      "threads=1) or allow more (ulimit -n: open files, ulimit -v: memory); the same command goes on";
   return error;
 }
 
@@ -308,7 +325,9 @@ Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimato
     return fail(ErrorCode::Cancelled,
                 "stopped on request; the same command continues with the videos that are left");
   }
+  const bool is_exhausted = extraction.is_exhausted();
   PoseReport report = std::move(extraction).report();
+  if (is_exhausted) return fail(shortage(report));
   if (!report.failures.empty() && (job.strict || report.failures.size() == tasks.size()))
     return fail(all_failures(report));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

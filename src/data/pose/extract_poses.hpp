@@ -70,7 +70,8 @@ BlazePoseOptions blazepose_options(const config::PoseSearch& search);
 /// whole or not at all, and what is complete is kept (unless the job says resume: false), so that an
 /// interrupted call can be repeated. Key-points that say they were made with other settings, or from a video
 /// that has changed, are made again; those that don't say (KeypointClip::made_from), because somebody else
-/// made them, are kept. Errors: those of plan_poses(); Cancelled once a stop is requested (base/signals.hpp);
+/// made them, are kept. Errors: those of plan_poses(); Exhausted where this process
+/// has too little of memory, descriptors or disk; Cancelled once a stop is requested (base/signals.hpp);
 /// every failure, with the code of the first, if no video could be used or the job is strict.
 Result<PoseReport> extract_poses(const config::PoseJob& job, const FrameEstimatorFactory& factory,
                                  const PoseProgressCall& progress = {});

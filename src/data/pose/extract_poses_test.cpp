@@ -16,6 +16,7 @@
 #include "media/video_writer.hpp"
 #include "support/clips.hpp"
 #include "support/closed_folder.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
@@ -485,6 +486,19 @@ TEST(BlazePoseOptionsOfJob, FollowsMorePeopleThanAreKept) {
   job.max_people = 2;
   EXPECT_EQ(blazepose_options(job).tracking.max_tracks, 5);
   EXPECT_TRUE(blazepose_options(job).tracking.search_small);
+}
+
+TEST_F(ExtractPoses, TooManyOpenFilesAreNoFaultOfTheVideos) {
+  for (const char* name : {"a.mp4", "b.mp4", "c.mp4"}) add_video(name);
+  auto one_at_a_time = job();
+  one_at_a_time.threads = 1;
+  one_at_a_time.preview = false;
+  const test::DescriptorLimit limit(0);
+
+  const auto report = extract_poses(one_at_a_time, factory());
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Exhausted) << report.error().text();
 }
 
 }  // namespace

@@ -69,9 +69,9 @@ Result<std::vector<fs::path>> list_frames(const fs::path& folder) {
   if (error) return fail(files::errno_error("list folder", folder, error.value()));
   std::vector<fs::path> found;
   for (; entries != fs::directory_iterator(); entries.increment(error)) {
-    if (error) return fail(files::errno_error("list folder", folder, error.value()));
     if (is_picture(entries->path())) found.push_back(entries->path());
   }
+  if (error) return fail(files::errno_error("list folder", folder, error.value()));  // which ends the loop
   if (found.empty()) return fail(ErrorCode::NotFound, "no PNG, JPEG or WebP picture in " + folder.string());
   std::vector<std::tuple<size_t, std::string, fs::path>>
       keyed;  // length first: numeric order without overflow

@@ -41,9 +41,10 @@ MetaLists read_meta_lists(const fs::path& folder) {
   for (const fs::path& path : find_meta_lists(folder)) {
     auto part = read_list(path);
     if (!part) {
-      const bool is_damaged = part.error().code == ErrorCode::Corrupt;
-      lists.found.unread.push_back({path.string(), is_damaged ? "bad-list" : reason_of(part.error().code),
-                                    part.error().text(), part.error().code});
+      const ErrorCode code = part.error().code;
+      const bool is_bad = code == ErrorCode::Corrupt || code == ErrorCode::Unsupported;  // or too long
+      lists.found.unread.push_back(
+          {path.string(), is_bad ? "bad-list" : reason_of(code), part.error().text(), code});
       if (!lists.first_error) lists.first_error = std::move(part).error();
       continue;
     }

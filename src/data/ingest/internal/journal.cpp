@@ -85,7 +85,7 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
   journal.out_.open(path, std::ios::binary | std::ios::app);
   if (text.back() != '\n')
     journal.out_ << '\n' << std::flush;  // ends a torn line: the next one starts afresh
-  if (!journal.out_) return fail(files::errno_error("opening", path, errno));
+  if (!journal.out_) return fail(files::errno_error("open", path, errno));
   return journal;
 }
 
@@ -110,7 +110,7 @@ Status Journal::add(const std::string& id, const std::string& stamp, const Outco
                   {"remarks", to_json(outcome.remarks)},
                   {"clips", format_index(outcome.clips)}};
   out_ << line.dump(-1, ' ', false, json::error_handler_t::replace) << '\n' << std::flush;
-  if (!out_) return fail(files::errno_error("writing", path_, errno));
+  if (!out_) return fail(files::errno_error("write", path_, errno));
   return {};
 }
 

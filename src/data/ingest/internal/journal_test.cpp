@@ -10,6 +10,7 @@
 
 #include "base/signals.hpp"
 #include "support/closed_folder.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/ingest_fixture.hpp"
 
 namespace zt::data {
@@ -17,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::drifting_clip;
+using ::testing::HasSubstr;
 
 class IngestAgain : public IngestTest {
  protected:
@@ -116,6 +118,36 @@ TEST_F(IngestAgain, StrictSaysWithItsCodeThatAFolderIsClosed) {
 
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::Permission);
+}
+
+// The index held the clips for which there happened to be descriptors.
+TEST_F(IngestAgain, TooManyOpenFilesLeaveNoIndexAndTheSameCallGoesOn) {
+  for (const char* name : {"a.mp4", "b.mp4", "c.mp4"}) write_pair(name);
+  job_.input = path("").string();
+  job_.threads = 1;
+  job_.output = path("out").string();
+
+  const auto starved = [&] {
+    const test::DescriptorLimit limit(3);  // lock, journal and one video
+    return ingest(job_);
+  }();
+
+  ASSERT_FALSE(starved);
+  EXPECT_EQ(starved.error().code, ErrorCode::Exhausted);
+  EXPECT_THAT(starved.error().message, HasSubstr("Too many open files: this process has too little"));
+  EXPECT_FALSE(fs::exists(path("out/index.jsonl")));
+  EXPECT_EQ(run().clips, 3);
+}
+
+TEST_F(IngestAgain, AFullDiskUnderKeypointsEndsIt) {
+  write_video("a.mov", drifting_clip(64, 48, 10));
+  write_video("b.mov", drifting_clip(64, 48, 10));
+
+  const auto full = ingest(job_, estimator(ErrorCode::Exhausted));
+
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::Exhausted);
+  EXPECT_FALSE(fs::exists(path("out/index.jsonl")));
 }
 
 }  // namespace

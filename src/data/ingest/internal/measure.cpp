@@ -97,13 +97,6 @@ bool must_decode(const MeasureOptions& options) {
   return options.decode || options.cut_threshold > 0 || options.find_figure;
 }
 
-// What a video whose pictures are not all there is rejected for. A disk that errs looks like a file that ends
-// early: reading all of its bytes tells them apart.
-tl::unexpected<Finding> reject_frames(const fs::path& path, std::string reason, std::string detail) {
-  if (const auto bytes = content_digest(path); !bytes) return reject(path, bytes.error());
-  return reject(path, std::move(reason), std::move(detail));
-}
-
 Checked<Facts> measure_pictures(const std::vector<fs::path>& files, const MeasureOptions& options) {
   Facts facts;
   facts.num_frames = static_cast<int64_t>(files.size());
@@ -146,12 +139,11 @@ Checked<Facts> decode_video(const fs::path& path, media::VideoReader& reader, co
   const media::ReadReport& report = reader.report();
   // First, because a file that ends early also ends in a damaged frame.
   if (report.is_truncated)
-    return reject_frames(path, "truncated",
-                         fmt::format("the file ends early, after {} frames", report.frames));
+    return reject(path, "truncated", fmt::format("the file ends early, after {} frames", report.frames));
   if (report.corrupt_frames > 0)
-    return reject_frames(path, "corrupt-frames",
-                         fmt::format("{} of {} frames are damaged", report.corrupt_frames,
-                                     report.frames + report.corrupt_frames));
+    return reject(path, "corrupt-frames",
+                  fmt::format("{} of {} frames are damaged", report.corrupt_frames,
+                              report.frames + report.corrupt_frames));
   facts.num_frames = report.frames;
   facts.is_decoded = true;
   facts.is_variable_rate = pace.is_variable();
@@ -169,8 +161,6 @@ std::string reason_of(ErrorCode code) {
       return "no-permission";
     case ErrorCode::Unsupported:
       return "not-a-video";
-    case ErrorCode::Exhausted:
-      return "too-large";
     case ErrorCode::Corrupt:
       return "corrupt";
     default:
@@ -179,7 +169,8 @@ std::string reason_of(ErrorCode code) {
 }
 
 std::string reason_if_closed(ErrorCode code, std::string_view otherwise) {
-  const bool is_closed = code == ErrorCode::Permission || code == ErrorCode::Unavailable;
+  const bool is_closed =
+      code == ErrorCode::Permission || code == ErrorCode::Unavailable || code == ErrorCode::Exhausted;
   return is_closed ? reason_of(code) : std::string(otherwise);
 }
 
@@ -195,8 +186,14 @@ Checked<Footage> Footage::open(const fs::path& path) {
   }
   if (fs::is_regular_file(path, error) && fs::file_size(path, error) == 0 && !error)
     return reject(path, "empty-file", "0 bytes");
-  auto reader = media::VideoReader::open(path);
+  const media::VideoReaderOptions options{.opens_too_large = true};
+  auto reader = media::VideoReader::open(path, options);
   if (!reader) return reject(path, reader.error());
+  const int64_t width = reader->info().width, height = reader->info().height;
+  if (width > 0 && height > options.max_pixels / width)
+    return reject(path, "too-large",
+                  fmt::format("pictures of {} x {}, more than the limit of {} pixels", width, height,
+                              options.max_pixels));
   return Footage(path, *std::move(reader));
 }
 

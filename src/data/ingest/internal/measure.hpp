@@ -47,10 +47,11 @@ struct Facts {
 /// A video or folder of pictures that could be opened.
 class Footage {
  public:
-  /// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large, no-frames.
+  /// Reasons: missing-file, no-permission, empty-file, not-a-video, corrupt, too-large,
+  /// no-frames.
   static Checked<Footage> open(const std::filesystem::path& path);
   /// Looking for cuts or figures decodes every frame, too. Once only. Reasons: corrupt-frames, truncated,
-  /// size-changes, too-large.
+  /// size-changes.
   Checked<Facts> measure(const MeasureOptions& options);
 
  private:
