@@ -122,17 +122,6 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   return Inputs{std::move(reference), std::move(pose), std::move(model), canvas, num_frames};
 }
 
-/// A window longer than the clips of training meets frame positions that were never trained.
-config::ContextJob context_for(const config::GenerateJob& job, const LoadedModel& model) {
-  config::ContextJob context = job.context;
-  if (job.run.empty() || !model.has_motion || context.frames <= model.data.n_sample_frames) return context;
-  context.frames = model.data.n_sample_frames;
-  context.overlap = std::min(context.overlap, context.frames - 1);
-  log::info("generate", fmt::format("context.frames={} because the run was trained on clips of that length",
-                                    context.frames));
-  return context;
-}
-
 Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::Device device,
                           const Hooks& hooks) {
   ZT_TRY_ASSIGN(
@@ -151,7 +140,7 @@ Result<at::Tensor> sample(const config::GenerateJob& job, Inputs& inputs, at::De
   options.guidance_rescale = job.guidance_rescale;
   options.seed = job.seed;
   options.same_noise_per_frame = job.same_noise_per_frame;
-  options.context = context_for(job, inputs.model);
+  options.context = job.context;
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   options.bank_dtype = dtypes.bank;
   options.dtype = dtypes.networks;

@@ -11,6 +11,7 @@
 #include "cli/launch/launch.hpp"
 #include "cli/options/foreign_options.hpp"
 #include "cli/options/job_options.hpp"
+#include "cli/options/run_defaults.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
@@ -18,7 +19,6 @@
 #include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
-#include "contract/run_folder.hpp"
 
 namespace zt::cli {
 namespace {
@@ -58,24 +58,6 @@ Status require_files(const std::vector<ResolvedJob>& jobs) {
   return {};
 }
 
-/// Pictures of another size than the networks were trained on are slower by its square and seldom good. A run
-/// that can't be read is the worker's to explain.
-void take_run_size(ResolvedJob& resolved) {
-  config::GenerateJob& job = resolved.job;
-  std::string& width = resolved.origins["width"];
-  std::string& height = resolved.origins["height"];
-  if (!config::is_default_origin(width) || !config::is_default_origin(height)) return;
-  const auto run = contract::RunFolder::open(job.run);
-  if (!run) return;
-  const auto trained = config::thaw_run(run->run_yaml(), {run->identity().folder, run->path()});
-  if (!trained) return;
-  job.width = trained->data.width;
-  job.height = trained->data.height;
-  width = height = "run " + run->identity().run_id;
-  note(fmt::format("zoetrope: note: {}x{}, the size that {} was trained at (-W, -H: another)", job.width,
-                   job.height, run->identity().run_id));
-}
-
 /// What the job says only together with the machine, the run and the folder of weights.
 Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   config::GenerateJob& job = resolved.job;
@@ -85,8 +67,7 @@ Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   if (!job.weights.empty()) return config::take_scheduler(job.weights, resolved);
   if (job.run.empty()) return {};
   ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
-  take_run_size(resolved);
-  return {};
+  return take_run_defaults(resolved);
 }
 
 Result<int> generate(const GenerateOptions& options, const config::LoadRequest& request) {

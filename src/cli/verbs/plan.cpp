@@ -101,7 +101,7 @@ std::string bus_text(const json& plan) {
                      seconds(plan["time"]["bus_s"]));
 }
 
-std::string step_text(const json& plan) {
+std::string step_cost_text(const json& plan) {
   const json &traffic = plan["traffic"], &time = plan["time"], &deepspeed = plan["deepspeed"];
   const auto each = traffic["element_bytes"].get<double>();
   const std::string snapshots =
@@ -147,7 +147,7 @@ std::string for_people(const json& plan, bool with_units) {
                      plan["zero_stage"].get<int>(), counted(plan["lanes_per_rank"], "lane", "lanes"),
                      counted(plan["micro_batches"], "micro batch", "micro batches"),
                      plan["trained"].get<int64_t>(), plan["frozen"].get<int64_t>()) +
-         memory_text(plan) + changes_text(plan) + step_text(plan) + bus_text(plan) +
+         memory_text(plan) + changes_text(plan) + step_cost_text(plan) + bus_text(plan) +
          (with_units ? units_text(plan) : "");
 }
 

@@ -10,7 +10,13 @@
 namespace zt::config {
 
 void describe(Listing& l, ContextJob& c) {
-  l.field("frames", c.frames, {.help = "window length", .unit = "frames", .min = 1, .max = 4096});
+  l.field(
+      "frames", c.frames,
+      {.help = "window length; with run and left open, at most that of its clips (data.n_sample_frames), and "
+               "never above its model.motion.max_len",
+       .unit = "frames",
+       .min = 1,
+       .max = 4096});
   l.field("stride", c.stride,
           {.help = "compat mode: also windows of every 2nd, 4th, ... frame up to 2^(stride - 1)",
            .min = 1,

@@ -14,6 +14,7 @@
 #include "base/text/text.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/job_options.hpp"
+#include "cli/options/run_defaults.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/data_actions.hpp"
 #include "cli/verbs/quickstart/quickstart_page.hpp"
@@ -185,13 +186,14 @@ class Quickstart {
                       const data::ClipRecord& how) {
     const std::string name = at(fmt::format("videos/{}-as-{}", picture.stem().string(), how.id));
     const std::string out = name + ".mp4";
-    ZT_TRY_ASSIGN(const auto resolved,
+    ZT_TRY_ASSIGN(auto resolved,
                   job<config::GenerateJob>(
                       recipes_ / "generate.yaml",
                       {"run=" + stage2_run_, "reference_image=" + picture.string(),
                        "reference_keypoints=" + keypoints.string(), "pose=" + pose.string(), "output=" + out,
                        fmt::format("width={}", how.width), fmt::format("height={}", how.height),
                        fmt::format("length={}", how.num_frames)}));
+    ZT_TRY(take_run_defaults(resolved));
     std::vector<fs::path> results{out};
     if (resolved.job.write_panels) results.emplace_back(name + "_panels.mp4");
     return make_once(results, contract::WorkerVerb::Generate, config::freeze(resolved));

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The windows of a generation whose networks are a run's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/job/train_job.hpp"
+#include "config/load.hpp"
+
+namespace zt::config {
+
+/// A window longer than the clips of training meets frame positions that were never trained: context.frames,
+/// if nobody set it, becomes at most data.n_sample_frames, and context.overlap, if nobody set it, what fits
+/// below. What somebody set counts. Returns lines for people: what followed the run, and a setting that is
+/// past its clips. A run of stage 1, whose frames are alone, changes nothing. Errors: InvalidConfig, naming
+/// the key, for windows longer than model.motion.max_len or an overlap that does not fit.
+Result<std::vector<std::string>> fit_context(const TrainJob& run, const std::string& run_id,
+                                             Resolved<GenerateJob>& resolved);
+
+}  // namespace zt::config
