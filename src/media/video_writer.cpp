@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <optional>
@@ -45,6 +46,16 @@ Status check(const std::filesystem::path& path, const VideoWriterOptions& option
     return wrong(fmt::format("crf {} is not within 0..51", options.crf));
   if (options.gop < 1) return wrong(fmt::format("a keyframe distance of {} is below 1", options.gop));
   return {};
+}
+
+// Those whose files we read back; FFmpeg knows others by their endings that take no H.264 or MPEG-4, or no
+// rate or metadata.
+Result<const AVOutputFormat*> container_of(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 4> kWritten = {"mp4", "mov", "matroska", "avi"};
+  const AVOutputFormat* container = av_guess_format(nullptr, path.c_str(), nullptr);
+  if (container && std::ranges::find(kWritten, container->name) != kWritten.end()) return container;
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("can't write video {}: end its name in .mp4, .mov, .mkv or .avi", path.string()));
 }
 
 // An output's parts, freed in the right order whatever happens.
@@ -200,19 +211,20 @@ VideoWriter::VideoWriter(VideoWriter&&) noexcept = default;
 VideoWriter& VideoWriter::operator=(VideoWriter&&) noexcept = default;
 VideoWriter::~VideoWriter() = default;
 
+int VideoWriter::width() const { return state_->codec->width; }
+int VideoWriter::height() const { return state_->codec->height; }
 const std::string& VideoWriter::encoder() const { return state_->encoder; }
+
+Status require_video_name(const std::filesystem::path& path) {
+  ZT_TRY(container_of(path));
+  return {};
+}
 
 Result<VideoWriter> VideoWriter::open(const std::filesystem::path& path, const VideoWriterOptions& options) {
   ZT_TRY(check(path, options));
   auto state = std::make_unique<State>();
   const LogCapture capture(state->notes);
-  const AVOutputFormat* container = av_guess_format(nullptr, path.c_str(), nullptr);
-  if (!container || container->video_codec == AV_CODEC_ID_NONE || (container->flags & AVFMT_NOFILE)) {
-    return fail(
-        ErrorCode::InvalidArgument,
-        fmt::format("can't tell the kind of video from the name {}: end it in .mp4, .mov, .mkv or .avi",
-                    path.string()));
-  }
+  ZT_TRY_ASSIGN(const AVOutputFormat* container, container_of(path));
   state->path = path;
   state->width = options.width;
   state->height = options.height;

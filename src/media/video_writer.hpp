@@ -34,6 +34,9 @@ struct VideoWriterOptions {
   std::vector<std::string> encoders{"libx264", "mpeg4"};
 };
 
+/// Whether a video can have this name. Errors: InvalidArgument for another ending than those of open().
+Status require_video_name(const std::filesystem::path& path);
+
 class VideoWriter {
  public:
   /// The container follows the name's ending (.mp4, .mov, .mkv, .avi). Errors: InvalidArgument for sizes,
@@ -52,6 +55,9 @@ class VideoWriter {
   /// picture; Exhausted, Permission. Call once.
   Status finish();
 
+  /// Of the stored pictures: the options' sides rounded up to even ones.
+  int width() const;
+  int height() const;
   /// The encoder chosen, e.g. "libx264".
   const std::string& encoder() const;
 

@@ -85,7 +85,10 @@ TEST(VideoWriter, OddSizesAreStoredOnePixelLarger) {
   const auto pictures = drifting_clip(33, 35, 5);
 
   ASSERT_TRUE(write_video(path, pictures, {.width = 33, .height = 35, .crf = 12}));
+  const auto writer = VideoWriter::open(folder / "other.mp4", {.width = 33, .height = 35});
 
+  EXPECT_EQ(writer->width(), 34);
+  EXPECT_EQ(writer->height(), 36);
   const auto found = read_frame(path, 3);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->width, 34);
@@ -179,7 +182,8 @@ TEST(VideoWriter, RefusesWhatCannotBeRight) {
   EXPECT_EQ(code("a.mp4", {.width = 32, .height = 32, .fps = {0, 1}}), ErrorCode::InvalidArgument);
   EXPECT_EQ(code("a.mp4", {.width = 32, .height = 32, .crf = 52}), ErrorCode::InvalidArgument);
   EXPECT_EQ(code("a.mp4", {.width = 32, .height = 32, .gop = 0}), ErrorCode::InvalidArgument);
-  EXPECT_EQ(code("a.unknown", {.width = 32, .height = 32}), ErrorCode::InvalidArgument);
+  for (const char* name : {"a.unknown", "a", "a.gif", "a.webm", "a.png", "a.y4m", "a.mp3"})
+    EXPECT_EQ(code(name, {.width = 32, .height = 32}), ErrorCode::InvalidArgument) << name;
   EXPECT_EQ(code("no/folder/a.mp4", {.width = 32, .height = 32}), ErrorCode::NotFound);
   EXPECT_EQ(num_files(folder.path()), 0U);
 }
