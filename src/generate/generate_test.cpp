@@ -107,6 +107,32 @@ TEST_F(Generate, WritesBareAndPanelVideoOfTheSizeAndRateAskedFor) {
   EXPECT_EQ(panels->width, 3 * 34 + 8);
   EXPECT_EQ(panels->height, 45 + 4 + 1);
   EXPECT_EQ(report.at("frames"), 7);
+  // It said 45, which the file is not.
+  EXPECT_EQ(report.at("width"), bare->width);
+  EXPECT_EQ(report.at("height"), bare->height);
+}
+
+TEST_F(Generate, WritesThroughALink) {
+  job_.write_panels = false;
+  job_.output = folder_ / "link.mp4";
+  fs::create_symlink("real.mp4", job_.output);
+
+  const nlohmann::json report = run();
+
+  EXPECT_EQ(report.at("output"), job_.output);
+  EXPECT_TRUE(fs::is_symlink(job_.output));
+  EXPECT_TRUE(media::probe(folder_ / "real.mp4"));
+}
+
+TEST_F(Generate, RefusesANameOfNoVideoBeforeItReadsAnything) {
+  job_.output = folder_ / "walk.gif";
+  job_.pose = folder_ / "absent.jsonl";
+
+  const auto result = run_generate(job_);
+
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::InvalidArgument);
+  EXPECT_THAT(result.error().message, HasSubstr(".mp4, .mov, .mkv or .avi"));
 }
 
 TEST_F(Generate, IsCutToThePosesAndStretchedByInterpolation) {

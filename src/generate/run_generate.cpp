@@ -177,6 +177,14 @@ Result<ResultWriter> open_writer(const config::GenerateJob& job, const Inputs& i
   return ResultWriter::open(paths, options, reference);
 }
 
+void say_padding(const Canvas& canvas, const ResultWriter& writer) {
+  if (canvas.width == writer.width() && canvas.height == writer.height()) return;
+  log::warn("generate",
+            fmt::format("{}x{} is stored as {}x{}: H.264's yuv420p has even sides, so the last column "
+                        "or row is repeated",
+                        canvas.width, canvas.height, writer.width(), writer.height()));
+}
+
 Status write_videos(const config::GenerateJob& job, Inputs& inputs, const at::Tensor& latents_CFHW,
                     ResultWriter& writer, const Hooks& hooks) {
   const auto write = [&](int64_t first, const at::Tensor& pictures_FChw) -> Status {
@@ -224,14 +232,18 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   const Canvas asked{static_cast<int>(job.width), static_cast<int>(job.height), 0, 0};
   const OutputPaths first_paths = output_paths(job, asked, now);
   ZT_TRY(spare_inputs(job, first_paths));
+  ZT_TRY(media::require_video_name(first_paths.bare));
   ZT_TRY(files::require_writable(first_paths.bare));
-  ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_paths, device, hooks));
+  const OutputPaths first_ends = through_links(first_paths);
+  ZT_TRY(files::require_writable(first_ends.bare));
+  ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_ends, device, hooks));
   const OutputPaths paths = spare_results(job, output_paths(job, inputs.canvas, now));
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   log::info("generate", config::words(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());
 
-  ZT_TRY_ASSIGN(ResultWriter writer, open_writer(job, inputs, paths, fps));
+  ZT_TRY_ASSIGN(ResultWriter writer, open_writer(job, inputs, through_links(paths), fps));
+  say_padding(inputs.canvas, writer);
   ZT_TRY_ASSIGN(const at::Tensor latents_CFHW, sample(job, inputs, device, hooks));
   ZT_TRY(write_videos(job, inputs, latents_CFHW, writer, hooks));
 
@@ -241,8 +253,8 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   report["panels"] =
       job.write_panels ? nlohmann::ordered_json(paths.panels.string()) : nlohmann::ordered_json();
   report["frames"] = (inputs.num_frames - 1) * job.interpolation_factor + 1;
-  report["width"] = inputs.canvas.width;
-  report["height"] = inputs.canvas.height;
+  report["width"] = writer.width();
+  report["height"] = writer.height();
   report["fps"] = fmt::format("{}/{}", fps.num, fps.den);
   report["seed"] = job.seed;
   report["weights"] = inputs.model.source;

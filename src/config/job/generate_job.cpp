@@ -44,16 +44,20 @@ void describe_files(Listing& l, GenerateJob& j) {
   l.field("use_ema", j.use_ema, {.help = "averaged weights where the run has them"});
   l.field("reference_image", j.reference_image, {.help = "picture of the character", .names = Names::Input});
   l.field("pose", j.pose, {.help = "pose video, or key-points", .names = Names::Input});
-  l.field("output", j.output, {.help = "mp4 to write; '' = named after the inputs, in output_dir"});
+  l.field("output", j.output,
+          {.help = ".mp4, .mov, .mkv or .avi to write, through a link if it is one; '' = named after the "
+                   "inputs, in output_dir"});
   l.field("output_dir", j.output_dir, {.help = "folder of results without a name"});
   l.field("write_panels", j.write_panels, {.help = "also write reference | pose | result side by side"});
   l.field("width", j.width,
-          {.help = "of the result; with run, and height left open too, that of its training",
+          {.help = "of the result, its file rounded up to even; with run, and height left open too, that of "
+                   "its training",
            .unit = "pixels",
            .min = 16,
            .max = 8192});
   l.field("height", j.height,
-          {.help = "of the result; with run, and width left open too, that of its training",
+          {.help = "of the result, its file rounded up to even; with run, and width left open too, that of "
+                   "its training",
            .unit = "pixels",
            .min = 16,
            .max = 8192});

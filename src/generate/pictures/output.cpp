@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/files/files.hpp"
+#include "base/files/links.hpp"
 
 namespace zt::generate {
 namespace {
@@ -63,6 +64,10 @@ OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths) {
     free = {beside(paths.bare, number), beside(paths.panels, number)};
   }
   return free;
+}
+
+OutputPaths through_links(const OutputPaths& paths) {
+  return {files::through_links(paths.bare), files::through_links(paths.panels)};
 }
 
 media::Rational output_fps(const config::GenerateJob& job, media::Rational pose_fps) {

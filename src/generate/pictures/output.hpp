@@ -34,6 +34,9 @@ OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, s
 /// their names: inputs of one name in two folders, or two calls in one minute, have one name otherwise.
 OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths);
 
+/// Where the bytes go: a name that is a link stays one, and what it leads to is written.
+OutputPaths through_links(const OutputPaths& paths);
+
 /// InvalidArgument if a result would take the place of what it is made from.
 Status spare_inputs(const config::GenerateJob& job, const OutputPaths& paths);
 
@@ -59,6 +62,9 @@ class ResultWriter {
   /// `pose`: a panel of the canvas's result size, or null where no panels are written.
   Status write(const image::Image& result, const image::Image* pose);
   Status finish();
+  /// Of the bare video's pictures, in pixels: the canvas's result, its sides rounded up to even ones.
+  int width() const { return bare_.width(); }
+  int height() const { return bare_.height(); }
 
  private:
   ResultWriter(media::VideoWriter bare, std::optional<media::VideoWriter> panels, image::Image reference)
