@@ -6,7 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/process/standard_streams.hpp"
@@ -74,9 +76,19 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
   return contract::kExitUsage;
 }
 
+// Each name below a folder that was removed is "no such file", and libraries of the worker's abort.
+Status require_working_folder() {
+  std::error_code error;
+  (void)std::filesystem::current_path(error);
+  if (error != std::errc::no_such_file_or_directory) return {};
+  return fail(
+      ErrorCode::NotFound,
+      "the working folder is gone: it was removed, or made again under its name; cd to one that is there");
+}
+
 int perform(const Action& action) {
   try {
-    const auto done = action();
+    const auto done = require_working_folder().and_then(action);
     if (done) return *done;
     print_error(done.error());
     return contract::exit_code(done.error());
