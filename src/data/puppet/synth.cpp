@@ -55,6 +55,8 @@ Status claim_folder(const fs::path& folder, const std::string& identity) {
 // An upper estimate: a pixel of H.264 at such sizes takes well under one byte in all files together, a file
 // at least a few blocks.
 Status check_space(const config::SynthJob& job, size_t num_clips) {
+  // First: a file system that can't be written to may say that it is full, too.
+  if (num_clips > 0) ZT_TRY(files::require_writable(fs::path(job.output) / "synth.json"));
   const auto pixels = static_cast<uint64_t>(job.width * job.height * job.num_frames);
   const resources::Demand clips = {
       fmt::format(

@@ -212,5 +212,16 @@ TEST(Synth, TakesWhatTheConfigurationTakesAndNothingElse) {
   EXPECT_NE(report.error().message.find("width"), std::string::npos) << report.error().text();
 }
 
+// "Free space" was the advice.
+TEST(Synth, SaysOfAClosedPlaceThatItIsClosed) {
+  config::SynthJob job;
+  job.output = "/sys/zoetrope-test";  // where nobody makes folders, and which has no free space
+
+  const auto report = synth(job);
+
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::Permission) << report.error().text();
+}
+
 }  // namespace
 }  // namespace zt::data
