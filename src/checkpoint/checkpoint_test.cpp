@@ -213,6 +213,27 @@ TEST(Checkpoint, IsLookedForAgainWhereTrainingRemovedWhatWasListed) {
   EXPECT_TRUE(found->refused.empty());
 }
 
+// The one that is still there is neither the newest nor the best.
+TEST(Checkpoint, IsLookedForAgainAlsoWhereAnotherCouldBeOpened) {
+  const test::TempFolder folder;
+  const auto save_step = [&](int64_t step, double loss) {
+    const auto options = options_for(folder.path(), 1, {.keep_last = 1, .keep_best = 1});
+    return save(options, snapshot_of(step, {{"val_loss", loss}})).status;
+  };
+  ASSERT_TRUE(save_step(1, 0.1) && save_step(2, 0.5));
+  SharedVerification verification;
+  verification.all_agree = [&, asked = 0](bool mine) mutable -> Result<bool> {
+    if (++asked > 1) return mine;
+    EXPECT_TRUE(save_step(3, 0.4));  // removes 2
+    return false;
+  };
+
+  const auto found = open_newest(folder.path(), verification);
+
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->reader.manifest().step, 3);
+}
+
 TEST(Checkpoint, FallsBackToTheOneBeforeAndSaysWhy) {
   const test::TempFolder folder;
   for (const int64_t step : {1, 2, 3})

@@ -90,10 +90,10 @@ Result<Found> find_best(const fs::path& checkpoints, Search& search) {
 template <class Look>
 Result<Found> look_again_if_late(const fs::path& checkpoints, const Look& look) {
   constexpr int kLooks = 5;
-  for (int i = 0; i < kLooks; ++i) {
+  for (int i = 1; i <= kLooks; ++i) {
     Search search;
     Result<Found> found = look(search);
-    if (found || !search.was_late) return found;
+    if (!search.was_late || (found && i == kLooks)) return found;
   }
   return fail(
       ErrorCode::Unavailable,

@@ -16,8 +16,7 @@
 namespace zt::config {
 namespace {
 
-constexpr std::string_view kDefaultOrigin = "default", kStageOrigin = "stage 2 default",
-                           kCompatOrigin = "compat: moore";
+constexpr std::string_view kDefaultOrigin = "default", kStageOrigin = "stage 2 default";
 
 /// A default that another field's value changes.
 struct Preset {

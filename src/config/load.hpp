@@ -26,6 +26,7 @@ namespace zt::config {
 /// Dotted key -> "default", "stage 2 default", "compat: moore", "file.yaml:12" or "--set".
 using Origins = std::map<std::string, std::string, std::less<>>;
 
+inline constexpr std::string_view kCompatOrigin = "compat: moore";
 /// Whether a value of that origin was left open by whoever wrote the job.
 bool is_default_origin(std::string_view origin);
 

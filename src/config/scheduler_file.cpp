@@ -60,7 +60,9 @@ Batch scheduler_settings(const Source& source, const YamlNode& root, const Origi
   for (const SchedulerKey& row : kSchedulerKeys) {
     const std::string key = our_key<Job>(row.ours);
     const auto origin = origins.find(key);
-    if (origin != origins.end() && !is_default_origin(origin->second)) continue;
+    const bool is_open = origin == origins.end() || (is_default_origin(origin->second) &&
+                                                     origin->second != kCompatOrigin);  // asked for, too
+    if (!is_open) continue;
     if (const YamlNode* node = root.find(row.theirs)) {
       batch.settings.push_back({key, *node, origin_of(source, node->key_at)});
       continue;

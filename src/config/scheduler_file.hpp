@@ -20,7 +20,7 @@ std::filesystem::path scheduler_file(const std::filesystem::path& folder);
 std::string scheduler_json(const ScheduleJob& schedule);
 
 /// Gives a GenerateJob or TrainJob what the folder's file says of schedule.* and timestep_spacing
-/// (validation.timestep_spacing), where nobody wrote these: keys whose origin is a default. What the file
+/// (validation.timestep_spacing), where nobody wrote these, nor asked for compat: moore's. What the file
 /// leaves out has diffusers' default; without the file nothing changes. Errors: InvalidConfig with
 /// file:line:column for values that are not built, and where the job is no longer valid.
 template <class Job>

@@ -67,6 +67,16 @@ TEST_F(SchedulerFile, SaysWhatWasLeftOpen) {
   EXPECT_THAT(train.origins.at("validation.timestep_spacing"), HasSubstr("scheduler_config.json:"));
 }
 
+// Who asks for the reference's values has them, also where a file leaves the key out.
+TEST_F(SchedulerFile, StandsBelowCompatMoore) {
+  write(R"({"_class_name": "DDIMScheduler", "prediction_type": "sample"})");
+
+  const auto resolved = taken<GenerateJob>({"compat=moore"});
+
+  EXPECT_EQ(resolved.job.schedule.prediction_type, PredictionType::Sample);
+  EXPECT_EQ(resolved.job.timestep_spacing, TimestepSpacing::Trailing);
+}
+
 TEST_F(SchedulerFile, StandsBelowWhatTheUserSets) {
   write(scheduler_json({.prediction_type = PredictionType::Sample}));
 

@@ -118,6 +118,8 @@ struct CacheStore::State {
   std::atomic<uint64_t> bytes = 0;  ///< at the last count, and what was put since
   std::atomic<uint64_t> written_since_count = 0;
   std::mutex counting;
+  std::mutex failing;
+  std::optional<Error> first_failure;
 };
 
 void CacheStore::State::note_written(uint64_t payload_bytes) {
@@ -186,13 +188,22 @@ Status CacheStore::put(const std::string& key, std::span<const std::byte> bytes)
   Status written = files::make_folders(path.parent_path());
   if (written) written = internal::write_entry(path, s.temp_folder, key, bytes);
   ++(written ? s.puts : s.failed_puts);
-  if (!written) return written;
+  if (!written) {
+    const std::lock_guard lock(s.failing);
+    if (!s.first_failure) s.first_failure = written.error();
+    return written;
+  }
   s.note_written(bytes.size());
   return {};
 }
 
 uint64_t CacheStore::disk_bytes_of(uint64_t payload_bytes) {
   return disk_bytes(internal::kEntryHeaderBytes + payload_bytes);
+}
+
+std::optional<Error> CacheStore::first_failure() const {
+  const std::lock_guard lock(state_->failing);
+  return state_->first_failure;
 }
 
 CacheStats CacheStore::stats() const {

@@ -65,6 +65,8 @@ class CacheStore {
   /// What an entry takes on disk.
   static uint64_t disk_bytes_of(uint64_t payload_bytes);
   CacheStats stats() const;
+  /// Why the first of the failed puts failed.
+  std::optional<Error> first_failure() const;
 
  private:
   struct State;

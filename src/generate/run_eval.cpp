@@ -337,6 +337,8 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   ZT_TRY(check_disk(job, run.data, chosen.index, folder));
+  ZT_TRY(files::make_folders(folder));
+  ZT_TRY_ASSIGN(files::Lock lock, files::Lock::acquire(folder / "eval.lock"));
   const LoadModelOptions load = checked_load(job, run.data, chosen.index, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
   std::optional<LoadedModel> baseline;
@@ -345,8 +347,6 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   }
   ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
                                                  config::Compat::None));
-  ZT_TRY(files::make_folders(folder));
-  ZT_TRY_ASSIGN(files::Lock lock, files::Lock::acquire(folder / "eval.lock"));
   files::remove_leftovers(folder);
   return Evaluation{std::move(lock),
                     job,

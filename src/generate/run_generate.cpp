@@ -235,6 +235,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(media::require_video_name(first_paths.bare));
   ZT_TRY(files::require_writable(first_paths.bare));
   const OutputPaths first_ends = through_links(first_paths);
+  ZT_TRY(media::require_video_name(first_ends.bare));
   ZT_TRY(files::require_writable(first_ends.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_ends, device, hooks));
   const OutputPaths paths = spare_results(job, output_paths(job, inputs.canvas, now));

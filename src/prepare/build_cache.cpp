@@ -68,18 +68,19 @@ Status check_before(const config::CacheJob& job, const EncoderSource& source, co
 
 /// A cache that was filled ahead is there, or the command says that it is not.
 Status check_kept(const config::CacheSettings& cache, const BuildReport& report,
-                  const data::CacheStats& stats) {
+                  const data::CacheStore& store) {
+  const data::CacheStats stats = store.stats();
   if (stats.evicted > 0)
     log::warn("prepare",
               fmt::format("{} entries were removed to keep {} within cache.size_limit_mib ({} MiB): steps "
                           "that want them encode again; set a higher limit, or 0 for none",
                           stats.evicted, cache.folder, cache.size_limit_mib));
-  if (stats.failed_puts == 0) return {};
-  return fail(
-      ErrorCode::Exhausted,
-      fmt::format("{} of {} entries could not be kept in {}: make room there and run the same command "
-                  "again, which goes on with what is missing",
-                  stats.failed_puts, report.encoded, cache.folder));
+  const std::optional<Error> failure = store.first_failure();
+  if (!failure) return {};
+  return fail(failure->code,
+              fmt::format("{} of {} entries could not be kept in {}: {}; the same command goes on with what "
+                          "is missing",
+                          stats.failed_puts, report.encoded, cache.folder, failure->text()));
 }
 
 }  // namespace
@@ -140,7 +141,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   encode.keep_latents = has_fixed_crops(plan);
   const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
   ZT_TRY_ASSIGN(const BuildReport report, build_cache(encoder, plan, with_threads));
-  ZT_TRY(check_kept(job.cache, report, store->stats()));
+  ZT_TRY(check_kept(job.cache, report, *store));
   return fmt::format(R"({{"clips": {}, "encoded": {}, "broken": {}, "bytes": {}}})", report.clips,
                      report.encoded, report.broken, store->stats().bytes);
 }

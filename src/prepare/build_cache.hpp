@@ -36,7 +36,7 @@ Result<BuildReport> build_cache(const SampleEncoder& encoder, const data::Sample
 
 /// `zoetrope data cache`: opens what the job names and fills its cache. Returns one line of JSON: {"clips",
 /// "encoded", "broken", "bytes"}. Errors: InvalidConfig if an encoder has no path (only a training run can
-/// make one); Exhausted if entries could not be kept; those of reading.
+/// make one); the first failure's if entries could not be kept; those of reading.
 Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& options);
 
 }  // namespace zt::prepare

@@ -140,7 +140,8 @@ void describe(Listing& l, ParallelJob& j) {
            .max = 86400,
            .resume = Resume::Allow});
   l.field("check_every_steps", j.check_every_steps,
-          {.help = "how often ranks compare digests of what must be the same bits on all; 0 = never",
+          {.help = "how often ranks compare digests of what must be the same bits on all; 0 = never, and the "
+                   "optimizer's own check is off as well",
            .unit = "steps",
            .min = 0,
            .max = kMaxSteps,

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kJournalVersion = 4;
+constexpr int kJournalVersion = 3;
 
 json to_json(const std::vector<Finding>& findings) {
   json list = json::array();
@@ -56,6 +56,7 @@ std::string stamp_of(const Candidate& c) {
   std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n", c.name, c.where, c.split, c.character, c.motion);
   for (const fs::path* path : {&c.video, &c.pose, &c.keypoints, &c.mask, &c.labels, &c.background})
     text += path->string() + '\n' + internal::stamp_of(*path);
+  if (!c.mask.empty() || !c.labels.empty()) text += "masks and labels decoded\n";  // earlier versions did not
   return hash::xxh128_hex(std::as_bytes(std::span(text)));
 }
 
