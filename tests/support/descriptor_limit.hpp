@@ -3,27 +3,22 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
+
+#include "support/resource_limit.hpp"
 
 namespace zt::test {
 
-class DescriptorLimit {
+class DescriptorLimit : ResourceLimit {
  public:
-  explicit DescriptorLimit(unsigned spare) {
-    const int lowest_free = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    ::close(lowest_free);
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit now = before_;
-    now.rlim_cur = static_cast<rlim_t>(lowest_free) + spare;
-    ::setrlimit(RLIMIT_NOFILE, &now);
-  }
-  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  DescriptorLimit(const DescriptorLimit&) = delete;
-  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  explicit DescriptorLimit(unsigned spare) : ResourceLimit(RLIMIT_NOFILE, lowest_free() + spare) {}
 
  private:
-  rlimit before_{};
+  static rlim_t lowest_free() {
+    const int free = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(free);
+    return static_cast<rlim_t>(free);
+  }
 };
 
 }  // namespace zt::test

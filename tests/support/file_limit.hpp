@@ -3,27 +3,18 @@
 #pragma once
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <cstdint>
 
+#include "support/resource_limit.hpp"
+
 namespace zt::test {
 
-class FileLimit {
+class FileLimit : ResourceLimit {
  public:
-  explicit FileLimit(uint64_t bytes) {
+  explicit FileLimit(uint64_t bytes) : ResourceLimit(RLIMIT_FSIZE, bytes) {
     ::signal(SIGXFSZ, SIG_IGN);  // as signals::install()
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit now = before_;
-    now.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &now);
   }
-  ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FileLimit(const FileLimit&) = delete;
-  FileLimit& operator=(const FileLimit&) = delete;
-
- private:
-  rlimit before_{};
 };
 
 }  // namespace zt::test
