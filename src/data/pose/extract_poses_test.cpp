@@ -7,7 +7,6 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
-#include <map>
 
 #include "base/files/files.hpp"
 #include "data/sample/frame_source.hpp"
@@ -17,6 +16,7 @@
 #include "support/clips.hpp"
 #include "support/closed_folder.hpp"
 #include "support/descriptor_limit.hpp"
+#include "support/folder_contents.hpp"
 #include "support/huge_videos.hpp"
 #include "support/temp_folder.hpp"
 
@@ -176,14 +176,6 @@ TEST_F(ExtractPoses, NeedsRoomForOutdatedKeypointsAsForMissingOnes) {
 
 using ExtractPosesDeathTest = ExtractPoses;
 
-std::map<std::string, std::string> contents_of(const fs::path& folder) {
-  std::map<std::string, std::string> contents;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file())
-      contents[entry.path().lexically_relative(folder).string()] = *files::read(entry.path());
-  return contents;
-}
-
 TEST_F(ExtractPosesDeathTest, KilledAtAnyMomentItIsRepeatedToTheSameFiles) {
   add_video("a.mp4", 3);
   add_video("deep/b.mp4", 2);
@@ -208,7 +200,7 @@ TEST_F(ExtractPosesDeathTest, KilledAtAnyMomentItIsRepeatedToTheSameFiles) {
 
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_EQ(report->kept, 2);
-  EXPECT_EQ(contents_of(folder_ / "killed"), contents_of(folder_ / "untouched"));
+  EXPECT_EQ(test::contents_of(folder_ / "killed"), test::contents_of(folder_ / "untouched"));
 }
 
 TEST_F(ExtractPoses, MakesDamagedKeypointsAgain) {

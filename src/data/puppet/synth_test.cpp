@@ -12,6 +12,7 @@
 #include "data/puppet/internal/synth_plan.hpp"
 #include "media/video_reader.hpp"
 #include "support/clips.hpp"
+#include "support/folder_contents.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -27,15 +28,6 @@ config::SynthJob small_job(const fs::path& folder) {
   job.num_frames = 4;
   job.threads = 2;
   return job;
-}
-
-std::map<std::string, std::string> contents(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file())
-      files[fs::relative(entry.path(), folder).string()] = files::read(entry.path()).value();
-  }
-  return files;
 }
 
 TEST(SynthPlan, ValidationSplitsHideCharactersAndMotions) {
@@ -95,20 +87,20 @@ TEST(Synth, GivesTheSameBytesForAnyNumberOfThreads) {
   config::SynthJob job = small_job(folder / "a");
   job.masks = false;
   ASSERT_TRUE(synth(job));
-  const auto with_two = contents(folder / "a");
+  const auto with_two = test::contents_of(folder / "a");
   fs::remove_all(folder / "a");
   job.threads = 1;
 
   ASSERT_TRUE(synth(job));
 
-  EXPECT_EQ(contents(folder / "a"), with_two);
+  EXPECT_EQ(test::contents_of(folder / "a"), with_two);
 }
 
 TEST(Synth, MakesOnlyWhatAnInterruptionLeftOut) {
   const test::TempFolder folder;
   const config::SynthJob job = small_job(folder / "set");
   ASSERT_TRUE(synth(job));
-  const auto whole = contents(folder / "set");
+  const auto whole = test::contents_of(folder / "set");
   fs::remove(folder / "set" / "clips_mask/val_b/000000.mp4");
   fs::remove(folder / "set" / "train_meta.json");
 
@@ -116,7 +108,7 @@ TEST(Synth, MakesOnlyWhatAnInterruptionLeftOut) {
 
   ASSERT_TRUE(report) << report.error().text();
   EXPECT_EQ(report->kept, 4);
-  EXPECT_EQ(contents(folder / "set"), whole);
+  EXPECT_EQ(test::contents_of(folder / "set"), whole);
 }
 
 TEST(Synth, TidiesUpAfterAKilledJob) {
