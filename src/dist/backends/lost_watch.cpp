@@ -7,9 +7,18 @@
 #include <chrono>
 #include <utility>
 
+#include "base/log.hpp"
 #include "rendezvous/server.hpp"
 
 namespace zt::dist {
+namespace {
+
+/// Of one attempt to reach a silent store: stop() waits for it.
+constexpr std::chrono::milliseconds kReconnectSlice{500};
+/// Between two attempts, one of which may fail at once.
+constexpr std::chrono::milliseconds kReconnectPause{200};
+
+}  // namespace
 
 std::optional<int> rank_named(const Meeting& meeting, const std::string& member) {
   for (int rank = 0; rank < meeting.size(); ++rank)
@@ -48,23 +57,50 @@ LostWatch::~LostWatch() { stop(); }
 
 void LostWatch::stop() {
   std::call_once(stopped_, [this] {
-    store_->abort();
+    {
+      const std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+      store_->abort();
+    }
+    stops_.notify_all();
     thread_.join();
   });
 }
 
-void LostWatch::watch() {
+Status LostWatch::connect_again(const Error& why) {
+  log::warn("dist", "lost ranks can't be heard of, it is tried again: " + why.text());
+  for (;;) {
+    auto anew = meeting_.store->another(clock::in(kReconnectSlice));
+    std::unique_lock lock(mutex_);
+    if (!anew && anew.error().code != ErrorCode::Unavailable) return fail(std::move(anew.error()));
+    if (!anew) stops_.wait_for(lock, kReconnectPause);
+    if (is_stopping_) return fail(ErrorCode::Cancelled, "the group has ended");
+    if (!anew) continue;
+    store_ = *std::move(anew);
+    return {};
+  }
+}
+
+Result<std::string> LostWatch::first_lost() {
   auto first = store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
-  while (!first && first.error().code == ErrorCode::Timeout) {
+  if (first || first.error().code != ErrorCode::Unavailable) return first;
+  ZT_TRY(connect_again(first.error()));
+  return store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
+}
+
+void LostWatch::watch() {
+  auto first = first_lost();
+  while (!first &&
+         (first.error().code == ErrorCode::Timeout || first.error().code == ErrorCode::Unavailable)) {
     if (trace_.waits_for() >= meeting_.compare_after) {
       if (auto diverged = compare_schedules(trace_, meeting_, *store_)) return on_end_(*std::move(diverged));
     }
-    first = store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
+    first = first_lost();
   }
   if (!first) {
     if (first.error().code == ErrorCode::Superseded)
       on_end_({Outcome::Kind::Cancelled, 0, {}, first.error().text()});
-    return;  // else the rendezvous is gone, or this group: deadlines remain
+    return;  // else this group has ended
   }
   const std::optional<int> rank = rank_named(meeting_, *first);
   if (!rank)

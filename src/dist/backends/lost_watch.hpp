@@ -3,6 +3,7 @@
 // nor one that does something else.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -49,9 +50,17 @@ class LostWatch {
   LostWatch(const Meeting& meeting, std::unique_ptr<rendezvous::Client> store,
             std::function<void(Outcome)> on_end);
   void watch();
+  /// The first lost rank, asked for over a new connection where the old one is of no use any more: a launcher
+  /// that was stopped (Ctrl-Z) or that swapped answers again later. Errors: as Client::get().
+  Result<std::string> first_lost();
+  /// Until it succeeds, stop() is called, or the store refuses.
+  Status connect_again(const Error& why);
 
   const Meeting meeting_;
-  const std::unique_ptr<rendezvous::Client> store_;
+  std::mutex mutex_;  ///< of what stop() and the thread both use
+  std::condition_variable stops_;
+  bool is_stopping_ = false;
+  std::unique_ptr<rendezvous::Client> store_;  ///< replaced by the thread alone
   const std::function<void(Outcome)> on_end_;
   ScheduleTrace trace_;
   std::once_flag stopped_;

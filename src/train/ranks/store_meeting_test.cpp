@@ -3,44 +3,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
-#include <filesystem>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "base/clock.hpp"
 #include "rendezvous/server.hpp"
+#include "support/store_connections.hpp"
 
 namespace zt::train {
 namespace {
 
 using namespace std::chrono_literals;
+using test::connect;
+using test::cut_connections;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::unique_ptr<rendezvous::Client> connect(const rendezvous::Server& store, std::string member = "",
-                                            int64_t generation = 1) {
-  rendezvous::ClientOptions options;
-  options.host = "127.0.0.1";
-  options.port = store.port();
-  options.generation = generation;
-  options.member = std::move(member);
-  return rendezvous::Client::connect(options, clock::in(20s)).value();
-}
-
-/// Ends every connection of this process to the store, as a network can.
-void cut_connections(uint16_t port) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    const int fd = std::stoi(entry.path().filename());
-    sockaddr_in peer{};
-    socklen_t size = sizeof peer;
-    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 && ntohs(peer.sin_port) == port)
-      ::shutdown(fd, SHUT_RDWR);
-  }
-}
 
 TEST(StoreMeeting, IsOverWhenTheStoreIsGone) {
   auto store = rendezvous::Server::start({}).value();
