@@ -21,8 +21,6 @@ namespace {
 
 /// A pace is only believed after this many steps of this launch.
 constexpr int64_t kStepsForPace = 5;
-/// For the last save when ranks were lost: the others wait for this one some minutes (worker/join.cpp).
-constexpr std::chrono::minutes kRejoinWithin{1};
 
 prepare::StreamOptions stream_options(const Setup& setup, const Journal& journal,
                                       const std::function<bool()>& should_stop) {
@@ -89,18 +87,15 @@ Result<LoopEnd> Loop::run() {
   try {
     end = train();
   } catch (...) {  // for the others as any other end of this rank
-    (void)leave_ranks();
+    setup_.ranks.abandon();
     throw;
   }
-  // A save whose parts are all there still becomes a checkpoint.
-  if (!end && leave_ranks()) (void)take_saves(/*is_last=*/false);
+  if (!end) setup_.ranks.abandon();
   return end;
 }
 
-// The others have just ended, and are not kept waiting for this one's write.
-Status Loop::leave_ranks() {
-  setup_.ranks.abandon();
-  return saver_.wait_within(kRejoinWithin);
+void Loop::end_saves(std::chrono::milliseconds limit) {
+  if (saver_.wait_within(limit)) (void)take_saves(/*is_last=*/false);  // the run has failed already
 }
 
 Result<LoopEnd> Loop::train() {

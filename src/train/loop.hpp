@@ -4,6 +4,7 @@
 // the same step, bit for bit.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,13 +40,15 @@ class Loop {
   /// Trains to the last step, or until asked to stop, and saves. Errors: Numeric if gradients stay
   /// non-finite or no step of the run was made, those of data and of Ranks; Unavailable before a step once no
   /// save could be made any more; a last checkpoint that could not be written. After one the other ranks are
-  /// given up and no save is in flight.
+  /// given up, and end_saves() is to follow.
   Result<LoopEnd> run();
+  /// After a run() that failed: waits for a save in flight, whose parts may all be there. One that takes
+  /// longer is left to its thread.
+  void end_saves(std::chrono::milliseconds limit);
 
  private:
   enum class Course { GoOn, Stop, End };
   Result<LoopEnd> train();
-  Status leave_ranks();
   /// What the first rank's clock and signals say before a step; the same on every rank.
   Result<Course> next_course();
   Course decide();

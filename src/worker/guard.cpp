@@ -4,9 +4,12 @@
 
 #include <c10/util/Exception.h>
 
+#include <cstdio>
 #include <string>
 
+#include "base/log.hpp"
 #include "base/thrown.hpp"
+#include "contract/exit_codes.hpp"
 
 namespace zt::worker {
 namespace {
@@ -28,6 +31,13 @@ Result<int> guarded(const std::function<Result<int>()>& body) {
   } catch (const std::exception& thrown) {
     return fail(error_of(thrown));
   }
+}
+
+int say_error(const Error& error) {
+  log::flush();
+  std::fprintf(stderr, "zoetrope-worker: error: %s\n", error.text().c_str());
+  std::fflush(stderr);
+  return contract::exit_code(error);
 }
 
 }  // namespace zt::worker

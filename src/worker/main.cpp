@@ -8,7 +8,6 @@
 #include "base/log.hpp"
 #include "base/process/standard_streams.hpp"
 #include "base/signals.hpp"
-#include "contract/exit_codes.hpp"
 #include "contract/worker_call.hpp"
 #include "tensor/memory.hpp"
 #include "worker/guard.hpp"
@@ -39,7 +38,5 @@ int main(int argc, char** argv) {
   zt::tensor::install_counting_allocator();
   const std::vector<const char*> args(argv + 1, argv + argc);
   const zt::Result<int> code = zt::worker::guarded([&] { return perform(args); });
-  if (code) leave(*code);
-  std::fprintf(stderr, "zoetrope-worker: error: %s\n", code.error().text().c_str());
-  leave(zt::contract::exit_code(code.error()));
+  leave(code ? *code : zt::worker::say_error(code.error()));
 }

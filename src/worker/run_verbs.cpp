@@ -80,7 +80,8 @@ Result<int> run_launch(const contract::WorkerCall& call) {
     if (!code && !goes_on && was_stopped(code.error())) code = kExitResumable;
     journal.event(finished(code, journal.last_progress().step));
     journal.sync();
-    if (!goes_on) return code;
+    if (goes_on) continue;
+    return training.exit_code() ? Result<int>(*training.exit_code()) : code;
   }
 }
 

@@ -22,6 +22,7 @@
 #include "train/loop.hpp"
 #include "train/pass/run_rules.hpp"
 #include "worker/attempt_events.hpp"
+#include "worker/guard.hpp"
 
 namespace zt::worker {
 namespace {
@@ -32,6 +33,10 @@ constexpr std::chrono::seconds kNewsLimit{60};
 /// launcher's.
 constexpr std::chrono::seconds kOldNewsLimit{1};
 constexpr std::chrono::seconds kConnectLimit{30};
+/// For a save in flight: of a rank that others wait for, so that all are gone or restarted within a second,
+/// and of one that waits itself, or is alone.
+constexpr std::chrono::milliseconds kLeaveLimit{300};
+constexpr std::chrono::minutes kRejoinLimit{1};
 
 void say_ready(const train::Setup& setup, double seconds, train::Journal& journal) {
   const params::ParamStore& store = *setup.state.networks.store;
@@ -113,8 +118,19 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
   say_ready(*setup_, watch.seconds(), journal);
   train::Loop loop(setup_, run_, *memory_, launch_.attempt.generation, journal,
                    [] { return signals::stop() != signals::Stop::None; });
-  ZT_TRY_ASSIGN(const train::LoopEnd outcome, loop.run());
-  return outcome == train::LoopEnd::Completed ? contract::kExitOk : kExitResumable;
+  const Result<int> code = guarded([&]() -> Result<int> {
+    ZT_TRY_ASSIGN(const train::LoopEnd outcome, loop.run());
+    return outcome == train::LoopEnd::Completed ? contract::kExitOk : kExitResumable;
+  });
+  if (code) return code;
+  // The others have just ended, and the launcher ends with them: they are not kept waiting, nor is the cause.
+  if (is_cause(code.error())) exit_code_ = say_error(code.error());
+  loop.end_saves(exit_code_ ? kLeaveLimit : kRejoinLimit);
+  return code;
+}
+
+bool Training::is_cause(const Error& error) const {
+  return launch_.ranks > 1 && error.code != ErrorCode::Cancelled && !is_of_the_group(error);
 }
 
 bool Training::is_of_the_group(const Error& error) const {

@@ -32,6 +32,8 @@ class Training {
   /// attempt, which is then the launch's; false if the error is this rank's own, or the launcher starts no
   /// rank again.
   bool goes_on_after(const Error& error);
+  /// Of this process, where run() has said its error already.
+  std::optional<int> exit_code() const { return exit_code_; }
 
  private:
   Status open();
@@ -39,6 +41,8 @@ class Training {
   Status set_up(train::Ranks ranks, train::Journal& journal);
   Status check_still_wanted();
   bool is_of_the_group(const Error& error) const;
+  /// Whether the other ranks end because of this one's error.
+  bool is_cause(const Error& error) const;
   const contract::RunFolder& run_;
   const contract::WorkerCall& call_;
   Launch& launch_;
@@ -50,6 +54,7 @@ class Training {
   bool is_restart_;
   bool lives_on_ = false;     ///< from an earlier generation
   bool is_replaced_ = false;  ///< by another process of this rank
+  std::optional<int> exit_code_;
 };
 
 }  // namespace zt::worker
