@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Ranks that other programs start, by the variables that torchrun, accelerate and srun set, give the bits of `zoetrope train
---ranks N`; when the first one is killed the other ends, and their store with them. With a torchrun on PATH, or in
-$ZT_TORCHRUN, the real one starts them too. Usage: launch_test.py FOLDER_OF_PROGRAMS"""
+--ranks N`; when the first one is killed the other ends, and their store with them. The real torchrun, accelerate and deepspeed,
+as far as they are in the folder $ZT_LAUNCHERS or on PATH, start them too. Usage: launch_test.py FOLDER_OF_PROGRAMS"""
 import json
 import os
 import shutil
@@ -154,6 +154,31 @@ def by_torchrun(runs, torchrun, folder, *options):
     return subprocess.Popen([str(word) for word in command], cwd=runs.root, stdout=log, stderr=log)
 
 
+def launcher_named(name):
+    """A Python package's launcher, or None."""
+    found = shutil.which(name, path=os.environ.get("ZT_LAUNCHERS") or None)
+    if not found:
+        print(f"the real {name} was left out: it is not on PATH, and not in the folder $ZT_LAUNCHERS")
+    return found
+
+
+def others_start(runs, name, options, wanted):
+    """One of the launchers whose processes only have to be told where they are."""
+    program = launcher_named(name)
+    if not program:
+        return
+    folder = runs.create(f"by-{name}", 2)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    log = open(runs.root / f"rank-{name}.log", "w")
+    process = subprocess.Popen([str(w) for w in (program, *options, port, *runs.worker(folder))], cwd=runs.root, stdout=log,
+                               stderr=log, env={**os.environ, "DS_ACCELERATOR": "cpu"})
+    assert process.wait(DEADLINE_S) == 0, runs.rank_logs()
+    assert "each of 2 ranks" in runs.rank_logs(), f"{name} has started other ranks than two:\n{runs.rank_logs()}"
+    assert runs.weights(f"by-{name}") == wanted, f"ranks that {name} started have other weights"
+    check_nothing_is_left(folder)
+
+
 def torchrun_starts_again(runs, torchrun, wanted):
     """The ranks of a restart are another launch, with a store of its own."""
     folder = runs.create("again", 2)
@@ -195,7 +220,7 @@ def torchrun_on_two_nodes(runs, torchrun, wanted):
 
 
 def main():
-    torchrun = os.environ.get("ZT_TORCHRUN") or shutil.which("torchrun")
+    torchrun = launcher_named("torchrun")
     with tempfile.TemporaryDirectory() as scratch:
         root, programs = Path(scratch), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
@@ -213,12 +238,13 @@ def main():
         single = runs.start_rank(folder, environment_of("torch", 0, 1))
         assert single.wait(DEADLINE_S) == 0, runs.rank_logs()
         assert runs.weights("killed") == wanted, "the run that one process ended has other weights"
-        if not torchrun:
-            print("the real torchrun was left out: there is none on PATH, and ZT_TORCHRUN names none")
-            return
-        torchrun_starts_again(runs, torchrun, wanted)
-        torchrun_is_killed(runs, torchrun)
-        torchrun_on_two_nodes(runs, torchrun, wanted)
+        others_start(runs, "accelerate", ("launch", "--multi_gpu", "--num_processes", 2, "--num_machines", 1, "--mixed_precision",
+                                          "no", "--dynamo_backend", "no", "--no_python", "--main_process_port"), wanted)
+        others_start(runs, "deepspeed", ("--num_gpus", 2, "--no_python", "--no_local_rank", "--master_port"), wanted)
+        if torchrun:
+            torchrun_starts_again(runs, torchrun, wanted)
+            torchrun_is_killed(runs, torchrun)
+            torchrun_on_two_nodes(runs, torchrun, wanted)
 
 
 if __name__ == "__main__":
