@@ -29,6 +29,7 @@
 #include "checkpoint/reader.hpp"
 #include "checkpoint/saver.hpp"
 #include "support/board_meeting.hpp"
+#include "support/resource_limit.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {
@@ -343,6 +344,34 @@ TEST(CheckpointCrash, ADiskThatHangsCostsADeadlineAndNotTheRun) {
   EXPECT_EQ(results[0].status.error().code, ErrorCode::Timeout);
   plan.release();
   while (!saver.wait()) std::this_thread::yield();
+  EXPECT_EQ(value_in(folder.path()), 1);
+}
+
+// Without memory for a copy the live tensors are written, and the step that changes them waits for a disk;
+// not for one that hangs.
+TEST(CheckpointCrash, HungDiskWithoutMemoryForACopyLetsTheStepGoOn) {
+  const test::TempFolder folder;
+  SaverOptions options = options_for(folder.path());
+  options.patience = std::chrono::milliseconds(300);
+  Saver saver(options);
+  saver.save(snapshot_of(1, 1));
+  ASSERT_TRUE(saver.wait());
+  const Snapshot live = snapshot_of(2, 2);
+  plan.hangs = true;
+  {
+    const test::ResourceLimit no_memory(RLIMIT_AS, 1);
+    saver.save(live);
+    saver.await_copy();
+  }
+
+  live.tensors[0].value.fill_(-1);  // the next update
+  plan.release();
+
+  ASSERT_TRUE(saver.wait());
+  const auto results = saver.take_results();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[1].status.error().code, ErrorCode::Timeout);
+  EXPECT_GE(results[1].stall_s, 0.3);
   EXPECT_EQ(value_in(folder.path()), 1);
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -34,7 +35,10 @@ struct Saver::State {
     int64_t number = 0;  ///< counts saves
     Snapshot snapshot;
     SaveResult result;
-    bool is_copied = false;  ///< the live tensors are not read any more
+    bool copies = true;      ///< before it writes, if there is memory
+    bool is_copied = false;  ///< the writer's own
+    bool is_let_go = false;  ///< the live tensors may change
+    std::shared_ptr<std::atomic<bool>> is_called_off = std::make_shared<std::atomic<bool>>(false);
   };
 
   Status wait_for_job(std::chrono::milliseconds limit);
@@ -46,6 +50,9 @@ struct Saver::State {
   void finish(SaveResult result);
   void leave_out(Job job);
   void call_off(const std::vector<Job>& jobs);
+  internal::Save save_of(const Job& one, const Snapshot& written) {
+    return {options, checkpoints, one.number, written, *one.is_called_off};
+  }
 
   const SaverOptions options;
   contract::CheckpointFolder checkpoints;  ///< used by one save at a time
@@ -88,13 +95,12 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
     say_failed(job.result);
     return state_->leave_out(std::move(job));
   }
-  if (staging == Staging::Copy && internal::has_room(snapshot)) {
-    job.snapshot = snapshot;
-    job.result.stall_s = watch.seconds();
-    state_->start(std::move(job));
-    return;
-  }
   job.snapshot = snapshot;
+  if (staging == Staging::Copy) {
+    job.copies = internal::has_room(snapshot);
+    job.result.stall_s = watch.seconds();
+    return state_->start(std::move(job));
+  }
   state_->write(job);
   job.result.stall_s = watch.seconds();
   state_->finish(std::move(job.result));
@@ -103,9 +109,10 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
 double Saver::await_copy() {
   const clock::Stopwatch watch;
   std::unique_lock lock(state_->mutex);
-  const auto is_copied = [this] { return !state_->job || state_->job->is_copied; };
-  if (is_copied()) return 0;
-  state_->changed.wait(lock, is_copied);
+  const auto may_change = [this] { return !state_->job || state_->job->is_let_go; };
+  if (may_change()) return 0;
+  if (!state_->changed.wait_for(lock, state_->options.patience, may_change))
+    *state_->job->is_called_off = state_->job->is_let_go = true;  // what the writer has of them is no state
   const double waited_s = watch.seconds();
   if (state_->job) state_->job->result.stall_s += waited_s;
   return waited_s;
@@ -131,7 +138,7 @@ Status Saver::wait_patiently() {
 Status Saver::State::wait_for_job(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex);
   // Live tensors are not left to a writer.
-  if (limit.count() > 0) changed.wait_for(lock, options.deadline, [this] { return !job || job->is_copied; });
+  if (limit.count() > 0) changed.wait_for(lock, options.deadline, [this] { return !job || job->is_let_go; });
   if (changed.wait_for(lock, limit, [this] { return !job; })) return {};
   return fail(
       ErrorCode::Timeout,
@@ -168,8 +175,7 @@ void Saver::State::leave_out(Job left) {
 }
 
 void Saver::State::call_off(const std::vector<Job>& jobs) {
-  for (const Job& one : jobs)
-    internal::call_off({options, checkpoints, one.number, one.snapshot}, one.result.status.error());
+  for (const Job& one : jobs) internal::call_off(save_of(one, one.snapshot), one.result.status.error());
 }
 
 void Saver::State::work() {
@@ -185,7 +191,7 @@ void Saver::State::work() {
     }
     if (!job) return;
     lock.unlock();
-    copy(*job);
+    if (job->copies) copy(*job);
     write(*job);
     lock.lock();
     results.push_back(std::move(job->result));
@@ -205,9 +211,10 @@ void Saver::State::copy(Job& copying) {
   }
   if (!copy) return;
   copying.snapshot = *std::move(copy);
+  copying.is_copied = true;
   {
     const std::lock_guard lock(mutex);
-    copying.is_copied = true;
+    copying.is_let_go = true;
   }
   changed.notify_all();
 }
@@ -216,11 +223,11 @@ Status Saver::State::commit(Job& writing) {
   try {
     const Snapshot in_place = writing.is_copied ? Snapshot() : internal::viewed(writing.snapshot);
     const Snapshot& written = writing.is_copied ? writing.snapshot : in_place;
-    ZT_TRY_ASSIGN(writing.result.bytes, internal::commit({options, checkpoints, writing.number, written}));
+    ZT_TRY_ASSIGN(writing.result.bytes, internal::commit(save_of(writing, written)));
     return {};
   } catch (const std::exception& e) {  // thread entry: out of memory, or a broken call
     const Error why{ErrorCode::Internal, e.what()};
-    internal::call_off({options, checkpoints, writing.number, writing.snapshot}, why);
+    internal::call_off(save_of(writing, writing.snapshot), why);
     return fail(why);
   }
 }

@@ -49,7 +49,8 @@ struct SaverOptions {
   int64_t generation = 0;  ///< of this launch
   Retention retention;
   std::chrono::milliseconds deadline = std::chrono::minutes(30);  ///< longest wait for a write in flight
-  /// Longest that save() waits for the write before it: then this save is left out, and training goes on.
+  /// Longest that save() waits for the write before it, and await_copy() for a disk where there was no memory
+  /// for a copy: then this save is left out, and training goes on.
   std::chrono::milliseconds patience = std::chrono::minutes(1);
   /// Null: one rank. All ranks make the same saves in the same order; a save that one rank can't write fails
   /// on all.
@@ -80,14 +81,14 @@ class Saver {
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
-  /// Waits for the save before it, within patience, and has the tensors copied and written; where memory for
-  /// the copy is short it writes before it returns. They must stay as they are until await_copy() returns;
+  /// Waits for the save before it, within patience, and has the tensors copied and written, or written where
+  /// they are if memory for the copy is short. They must stay as they are until await_copy() returns;
   /// the frozen ones, which are not copied, for good. A failure does not stop training: it is logged as an
   /// error and comes out of take_results(); the next save tries afresh. A step that was saved before is
   /// replaced. Requires distinct tensor names (else the result is InvalidArgument).
   void save(const Snapshot& snapshot);
-  /// Waits until the tensors of the newest save are copied; where memory for the copy ran out, until they are
-  /// written. It has no time limit. Returns the seconds waited.
+  /// Waits until the tensors of the newest save are copied; where there was no memory for that, until they
+  /// are written, or calls the save off after options.patience. Returns the seconds waited.
   double await_copy();
   /// As save() and wait(), for tensors that nobody changes until it returns: written where they are, without
   /// a copy.

@@ -32,16 +32,15 @@ namespace {
 namespace fs = std::filesystem;
 
 contract::Manifest describe(const Save& save) {
-  const auto& [options, checkpoints, number, snapshot] = save;
   contract::Manifest m;
-  m.step = snapshot.step;
-  m.generation = options.generation;
-  m.run_id = options.run_id;
-  m.config_digest = options.config_digest;
+  m.step = save.snapshot.step;
+  m.generation = save.options.generation;
+  m.run_id = save.options.run_id;
+  m.config_digest = save.options.config_digest;
   m.written_at = clock::utc_now();
-  for (const params::StateScalar& scalar : snapshot.scalars)
+  for (const params::StateScalar& scalar : save.snapshot.scalars)
     m.scalars[scalar.name] = contract::scalar_text(scalar.value);
-  m.metrics = snapshot.metrics;
+  m.metrics = save.snapshot.metrics;
   return m;
 }
 

@@ -92,6 +92,9 @@ Result<WrittenPart> write_part(const Save& save, int rank, const fs::path& folde
   WrittenPart written;
   const std::string name = fmt::format("rank-{:05}.safetensors", rank);
   ZT_TRY_ASSIGN(const weights::WrittenFile file, weights::write_summed_safetensors(folder / name, trained));
+  if (save.is_called_off)
+    return fail(ErrorCode::Timeout,
+                "the disk took too long, and there was no memory for a copy: training went on");
   add_file(written.part, named(name, file), snapshot.tensors);
   written.bytes = file.size_bytes;
   if (frozen.empty()) return written;

@@ -18,7 +18,8 @@ struct WrittenPart {
 
 /// Writes the snapshot's tensors into `folder`, syncs them and reads them back. Frozen tensors that an
 /// earlier checkpoint holds are linked. Errors: Exhausted, with the arithmetic, if the disk
-/// can't hold them; Corrupt if what was written does not read back.
+/// can't hold them; Corrupt if what was written does not read back; Timeout if the save was called off
+/// meanwhile.
 Result<WrittenPart> write_part(const Save& save, int rank, const std::filesystem::path& folder);
 
 }  // namespace zt::checkpoint::internal
