@@ -98,6 +98,17 @@ Mesh mesh_of(const KeyFile& file) {
           whole_or(file, "parallelism_config.dp_shard_size", 1)};
 }
 
+/// accelerate 1.14 ends with an error too (parallelism_config.py, _validate_accelerator).
+Status check_mesh(const KeyFile& file) {
+  const Mesh mesh = mesh_of(file);
+  if (!is_kind(file, "FSDP") || whole_or(file, "fsdp_config.version", 1) == 2) return {};
+  if (mesh.copies == 1 && mesh.shards == 1) return {};
+  const Entry* copies = file.find("parallelism_config.dp_replicate_size");
+  return fail(file.error(copies ? *copies : *file.find("parallelism_config.dp_shard_size"),
+                         "parallelism_config needs FSDP's version 2: set fsdp_config.fsdp_version: 2, or "
+                         "leave this section out"));
+}
+
 Result<std::vector<Ask>> strategy_asks(const KeyFile& file, const Entry& entry, int64_t ranks) {
   const Mesh mesh = mesh_of(file);
   if (mesh.copies > 1 && mesh.shards == 1)
@@ -227,6 +238,7 @@ Result<KeyFile> read_accelerate(Source source, const YamlNode& root) {
   ZT_TRY_ASSIGN(KeyFile file, read_keys(std::move(source), root, accelerate_table()));
   ZT_TRY(check_kind(file));
   ZT_TRY(check_deepspeed_file(file));
+  ZT_TRY(check_mesh(file));
   const int64_t processes = whole_or(file, "num_processes", -1);
   if (processes < -1 || processes == 0 || processes > kMaxRanks)
     return fail(

@@ -115,7 +115,7 @@ TEST_F(ForeignFilesTest, ShardsWithinCopiesAreShardRanks) {
   EXPECT_EQ(machines->job.parallel.shard_ranks, 4) << "those of a machine";
   EXPECT_THAT(message(accelerate(hybrid + "3\n", "", 8)), HasSubstr("8 ranks do not divide into 3 machines"));
 
-  const std::string mesh = "distributed_type: FSDP\nparallelism_config: ";
+  const std::string mesh = "distributed_type: FSDP\nfsdp_config: {version: 2}\nparallelism_config: ";
   const auto both = accelerate(mesh + "{dp_replicate_size: 2, dp_shard_size: 4}\n", "lanes: 8\n", 8);
   ASSERT_TRUE(both) << both.error().text();
   EXPECT_EQ(both->job.parallel.shard_ranks, 4);
@@ -136,12 +136,22 @@ TEST_F(ForeignFilesTest, CopiesAloneShareNothing) {
 }
 
 TEST_F(ForeignFilesTest, MeshesThatAreNotBuiltOrDoNotFitAreRefused) {
-  const std::string head = "distributed_type: FSDP\nparallelism_config: ";
+  const std::string head = "distributed_type: FSDP\nfsdp_config: {version: 2}\nparallelism_config: ";
   for (const char* mesh :
        {"{dp_shard_size: 2}", "{dp_shard_size: 0}", "{dp_replicate_size: -4, dp_shard_size: -1}",
         "{dp_replicate_size: 9007199254740992, dp_shard_size: 9007199254740992}"})
     EXPECT_THAT(message(accelerate(head + mesh + "\n", "", 4)), HasSubstr("and there are 4 ranks")) << mesh;
   EXPECT_THAT(message(accelerate(head + "{tp_size: 2}\n", "", 4)), HasSubstr("only 1 is supported"));
+}
+
+TEST_F(ForeignFilesTest, MeshesOfTheFirstFsdpAreRefused) {
+  const std::string mesh = "parallelism_config: {dp_replicate_size: 2, dp_shard_size: 2}\n";
+  for (const char* version : {"", "fsdp_config: {fsdp_version: 1, fsdp_sharding_strategy: FULL_SHARD}\n"})
+    EXPECT_THAT(
+        message(accelerate(std::string("distributed_type: FSDP\n") + version + mesh, "lanes: 4\n", 4)),
+        testing::AllOf(HasSubstr("accel.yaml:"), HasSubstr("needs FSDP's version 2")));
+  EXPECT_EQ(message(accelerate("distributed_type: FSDP\nparallelism_config: {dp_shard_size: 1}\n", "", 1)),
+            "accepted");
 }
 
 TEST_F(ForeignFilesTest, RanksAreThoseOfAllMachines) {

@@ -124,7 +124,7 @@ constexpr KeyRow kRows[] = {
     {"fsdp_config.ignored_modules", Text, "", Refuse, "", "every trained parameter is shared alike"},
 
     {"parallelism_config.dp_replicate_size", Int, "1", Special, "",
-     "copies; with dp_shard_size 1, parallel.zero_stage = 0"},
+     "copies; with dp_shard_size 1, parallel.zero_stage = 0; with FSDP its version 2 alone"},
     {"parallelism_config.dp_shard_size", Int, "1", Special, "",
      "ranks that share a copy, where there are several: parallel.shard_ranks"},
     {"parallelism_config.tp_size", Int, "1", Only, "1", kOneWay},

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "config/internal/foreign.hpp"
 #include "config/internal/settings.hpp"
 #include "config/internal/value.hpp"
 
@@ -81,10 +82,30 @@ Ask takes(const KeyFile& file, const Entry& entry, std::string_view ours) {
   return entry.is_auto ? keeps(file, entry, ours) : wants(file, entry, ours, entry.value);
 }
 
+namespace {
+
+/// Whether the section that the key is in has a switch that is not on.
+bool is_switched_off(const KeyFile& file, std::string_view key) {
+  const std::string name = fmt::format("{}.enabled", key.substr(0, key.find('.')));
+  if (!file.table->find(name)) return false;
+  const Entry* enabled = file.find(name);
+  return !enabled || enabled->value == "false";
+}
+
+Ask warning_ask(const KeyFile& file, const Entry& entry) {
+  const KeyRow& row = *entry.row;
+  if (is_switched_off(file, row.key)) return says(file, entry, "not used: the section is not enabled");
+  if (!row.text.empty() && lower(entry.value) == row.text) return says(file, entry, "as here");
+  return says(file, entry, fmt::format("warning: not used, so numbers may differ: {}", row.reason));
+}
+
+}  // namespace
+
 Ask plain_ask(const KeyFile& file, const Entry& entry) {
   const KeyRow& row = *entry.row;
   if (row.does == Does::Map) return takes(file, entry, row.text);
   if (row.does == Does::Only) return says(file, entry, "as here");
+  if (row.does == Does::Warn) return warning_ask(file, entry);
   return says(file, entry, fmt::format("not used: {}", row.reason));
 }
 

@@ -138,7 +138,8 @@ class Reader {
   }
 
   Status leaf(const KeyRow& row, const YamlNode& node, const Place& place) {
-    const bool wants_value = row.does != Does::Ignore && row.does != Does::Off && row.does != Does::Refuse;
+    const bool is_unused = row.does == Does::Ignore || row.does == Does::Warn;
+    const bool wants_value = !is_unused && row.does != Does::Off && row.does != Does::Refuse;
     if (node.kind == YamlNode::Kind::Null || (is_nothing(node) && !wants_value)) return {};
     Entry entry;
     entry.row = &row;
@@ -150,7 +151,7 @@ class Reader {
       return refuse(node.key_at, fmt::format("{} and {} in line {} are one key: give it once", entry.written,
                                              first->written, first->key_at.line + 1));
     entry.is_auto = node.kind == YamlNode::Kind::Scalar && node.text == "auto";
-    if (row.does == Does::Ignore) {  // of any type: DeepSpeed's releases differ in what they take
+    if (is_unused) {  // of any type: DeepSpeed's releases differ in what they take
       entry.value = canonical(row.type, node).value_or(node_text(node));
     } else if (entry.is_auto && row.can_be_auto) {
       entry.value = "auto";

@@ -16,6 +16,7 @@ enum class Does {
   Map,      ///< its value goes to the key `text` of ours
   Only,     ///< only the value `text` is accepted, for `reason`
   Ignore,   ///< accepted with any value, for `reason`
+  Warn,     ///< as Ignore, but other values than `text` make other numbers there
   Off,      ///< a section of any keys, accepted unless it says `enabled: true`, for `reason`
   Refuse,   ///< only null is accepted, for `reason`
   Renamed,  ///< an old spelling of the key `text` of the same file

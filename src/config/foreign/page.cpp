@@ -40,6 +40,9 @@ std::string effect_text(const KeyRow& row) {
       return fmt::format("only `{}`: {}", row.text, row.reason);
     case Does::Ignore:
       return fmt::format("not used: {}", row.reason);
+    case Does::Warn:
+      return fmt::format("warning{}: {}", row.text.empty() ? "" : fmt::format(" unless `{}`", row.text),
+                         row.reason);
     case Does::Off:
       return fmt::format("only with `enabled: false`: {}", row.reason);
     case Does::Refuse:
@@ -68,7 +71,8 @@ What becomes of every key of a DeepSpeed JSON (`zoetrope train --deepspeed`) and
 docs/coming-from-deepspeed.md says how to use them. A key in none of these tables is an error, since it might change the maths.
 
 - A key in the last column is a key of the job (docs/config.md) that gets the value.
-- **not used**: accepted with any value, for the reason given. **only**: any other value is an error.
+- **not used**: accepted with any value, for the reason given. **only**: any other value is an error. **warning**: accepted and not
+  used either, but there it makes other numbers; the table of what became of a file says so, unless its section is switched off.
 - `auto` takes the value that the job has.
 )";
 
