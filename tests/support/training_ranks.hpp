@@ -80,6 +80,7 @@ class Rank {
         stepper(state, ranks, schedule, forward_rules(job, *state.networks.store),
                 {.max_grad_norm = 1,
                  .num_lanes = job.lanes,
+                 .num_threads = job.threads,
                  .check_every_steps = job.parallel.check_every_steps}) {}
   ~Rank() { ranks = Ranks(); }  // before the store whose units they bring
   Rank(const Rank&) = delete;
@@ -92,11 +93,11 @@ class Rank {
     options.piece_elements = 1024;
     state.optimizer = std::make_unique<optim::AdamW>(*state.networks.store, options);
   }
-  /// Called with each lane's batch before a step.
+  /// Called with each micro batch of each lane before a step.
   std::function<void(int64_t lane, Batch& batch)> alter = [](int64_t, Batch&) {};
 
   Result<StepReport> try_step() {
-    const auto of_step = static_cast<uint64_t>(job.lanes * job.data.train_bs);
+    const auto of_step = static_cast<uint64_t>(samples_per_step(job));
     return stepper.step(batches(next_++ * of_step), 1e-3);
   }
   StepReport step() { return try_step().value(); }
@@ -156,13 +157,14 @@ class Rank {
     rules.condition = job.condition;
     rules.null_embedding_D = at::zeros({test::kTinyContext});
     const params::Range lanes = ranks.lanes(job.lanes);
-    StepBatches all;
-    for (int64_t lane = lanes.begin; lane < lanes.end; ++lane) {
-      const auto samples = test::noise_samples(job, first + static_cast<uint64_t>(lane * job.data.train_bs),
-                                               static_cast<size_t>(job.data.train_bs));
+    const int64_t of_micro = job.data.train_bs, micros = job.optimizer.gradient_accumulation_steps;
+    StepBatches all(static_cast<size_t>(lanes.size()));
+    for (int64_t i = 0; i < lanes.size() * micros; ++i) {  // lane by lane, as the loop takes them
+      const auto sample = first + static_cast<uint64_t>((lanes.begin * micros + i) * of_micro);
+      const auto samples = test::noise_samples(job, sample, static_cast<size_t>(of_micro));
       Batch batch = assemble(samples, roll_samples(samples, rules), rules);
-      alter(lane, batch);
-      all.emplace_back(static_cast<size_t>(job.optimizer.gradient_accumulation_steps), batch);
+      alter(lanes.begin + i / micros, batch);
+      all[static_cast<size_t>(i / micros)].push_back(std::move(batch));
     }
     return all;
   }

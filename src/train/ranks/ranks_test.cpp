@@ -123,6 +123,36 @@ TEST(SameBits, WithUnitsOfStagesOfTheirOwn) {
   }
 }
 
+// A lane adds its micro batches up as the tree adds neighbouring lanes.
+TEST(SameBits, WithTwoMicroBatchesInsteadOfTwiceTheLanes) {
+  for (const auto& [stage, zero_stage] :
+       {std::pair(1, 0), std::pair(1, 3), std::pair(2, 1), std::pair(2, 2)}) {
+    SCOPED_TRACE(fmt::format("stage {}, ZeRO-{}", stage, zero_stage));
+    config::TrainJob job = job_of(stage, zero_stage);
+    const Trained four_lanes = trained(job, 1, 2);
+    job.lanes = 2;
+    job.optimizer.gradient_accumulation_steps = 2;
+    expect_same(trained(job, 2, 2), four_lanes);
+  }
+}
+
+// Two threads inside each lane, whether a rank's lanes have theirs side by side or one after the other.
+TEST(SameBits, WithSeveralThreadsInEachLane) {
+  const auto train = [](int ranks, int64_t zero_stage, int64_t threads_of_lane) {
+    config::TrainJob job = job_of(2, zero_stage);  // two threads cut a clip in two
+    job.threads = job.lanes / ranks * threads_of_lane;
+    Trained result;  // on a thread of its own: libtorch's are gone with it, before other tests fork
+    std::thread([&] { result = trained(job, ranks, 2); }).join();
+    return result;
+  };
+  const Trained alone = train(1, 0, 2);
+  for (const int64_t zero_stage : {0, 3}) {
+    SCOPED_TRACE(fmt::format("ZeRO-{}", zero_stage));
+    expect_same(train(2, zero_stage, 2), alone);
+  }
+  EXPECT_NE(train(1, 0, 1).norms, alone.norms) << "their number decides the bits";
+}
+
 TEST(SameBits, InBf16WithAccumulation) {
   config::TrainJob job = job_of(1, 3);
   job.precision.mixed_precision = config::MixedPrecision::Bf16;
@@ -150,6 +180,7 @@ struct Leg {
 using Cell = std::tuple<int64_t, int64_t, int64_t, int, bool>;
 class Matrix : public ::testing::TestWithParam<Cell> {
  protected:
+  void expect_bits_of_one_process();
   static config::TrainJob job_of_cell(int64_t zero_stage) {
     const auto [stage, any_zero_stage, micro_batches, ranks, is_short] = GetParam();
     config::TrainJob job = job_of(stage, zero_stage);
@@ -172,8 +203,10 @@ class Matrix : public ::testing::TestWithParam<Cell> {
   }
 };
 
-// Two steps, saved; then another number of ranks with another ZeRO stage goes on from there.
-TEST_P(Matrix, SlowHasTheBitsOfOneProcess) {
+class PairwiseMatrix : public Matrix {};
+
+/// Two steps, saved; then another number of ranks with another ZeRO stage goes on from there.
+void Matrix::expect_bits_of_one_process() {
   const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
   const test::TempFolder folder;
   Trained found;
@@ -194,6 +227,17 @@ TEST_P(Matrix, SlowHasTheBitsOfOneProcess) {
   }
   expect_same(found, alone());
 }
+
+TEST_P(Matrix, SlowHasTheBitsOfOneProcess) { expect_bits_of_one_process(); }
+
+TEST_P(PairwiseMatrix, HasTheBitsOfOneProcess) { expect_bits_of_one_process(); }
+
+// Any two settings meet in each of their combinations.
+INSTANTIATE_TEST_SUITE_P(Cells, PairwiseMatrix,
+                         ::testing::Values(Cell{1, 0, 1, 2, false}, Cell{2, 0, 2, 4, true},
+                                           Cell{2, 1, 1, 2, true}, Cell{1, 1, 2, 4, false},
+                                           Cell{1, 2, 2, 2, true}, Cell{2, 2, 1, 4, false},
+                                           Cell{2, 3, 2, 2, false}, Cell{1, 3, 1, 4, true}));
 
 INSTANTIATE_TEST_SUITE_P(Cells, Matrix,
                          ::testing::Combine(::testing::Values(1, 2), ::testing::Range<int64_t>(0, 4),
