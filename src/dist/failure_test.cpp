@@ -7,14 +7,17 @@
 #include <filesystem>
 #include <future>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <vector>
 
 #include "dist/communicator.hpp"
 #include "dist/group.hpp"
 #include "support/file_limit.hpp"
+#include "support/memory_files.hpp"
 #include "support/rank_processes.hpp"
 
 namespace zt::dist {
@@ -125,7 +128,7 @@ TEST_P(Failures, StoppedRankIsNamedAtTheDeadline) {
     const Error error = run_until_failure(seat, *group, operation, milliseconds(300));
     const auto& failure = group->failure();
     const bool is_right = error.code == ErrorCode::Timeout && failure->world_ranks == std::vector<int>{1};
-    seat.parent->say(is_right ? "ok" : error.text());
+    seat.parent->say(is_right ? error.text() : "not rank 1 late: " + error.text());
     seat.parent->hear(clock::in(seconds(20)));  // a rank that left early would be a lost peer to the other
     return "";
   });
@@ -134,7 +137,12 @@ TEST_P(Failures, StoppedRankIsNamedAtTheDeadline) {
   ranks.signal(1, SIGSTOP);
 
   const clock::Deadline in_time = clock::in(seconds(1));
-  for (const int rank : {0, 2}) EXPECT_EQ(ranks.hear(rank, clock::left(in_time)), "ok");
+  for (const int rank : {0, 2}) {
+    const std::string text = ranks.hear(rank, clock::left(in_time));
+    EXPECT_EQ(text.find(fmt::format("rank {0} on node{0} waited 0.", rank)), 0U) << text;
+    EXPECT_NE(text.find(" s for rank 1 on node1 in unit.7 " + std::get<1>(GetParam())), std::string::npos)
+        << text;
+  }
 }
 
 std::string name_of(const testing::TestParamInfo<std::tuple<std::string, std::string>>& info) {
@@ -248,19 +256,26 @@ TEST_P(Backends, RanksThatDoDifferentThingsFail) {
 }
 
 TEST(SharedMemory, NoDeathAtAnyMomentLeavesASegment) {
-  const auto shm_files = [] { return num_entries("/dev/shm"); };
-  const size_t before = shm_files();
   std::mt19937 random(7);
+  std::set<std::string> segments;
   for (int round = 0; round < 12; ++round) {
     RankProcesses ranks(3, [](const RankSeat& seat) -> std::string {
       const auto group = form(seat, "shared-memory");
+      for (const std::string& inode : test::memory_files("self", "zoetrope-exchange"))
+        seat.parent->say(inode);
       return run_until_failure(seat, *group, "reduce_scatter", seconds(20)).text();
     });
-    // Somewhere between the first connection and the middle of an operation.
-    ranks.hear(0, milliseconds(std::uniform_int_distribution(0, 25)(random)));
+    // The first in the middle of an operation; then somewhere between the first connection and there.
+    const clock::Deadline moment =
+        clock::in(round == 0 ? seconds(20) : milliseconds(std::uniform_int_distribution(0, 25)(random)));
+    for (std::string line; line != "<silence>" && !(round == 0 && line == "under way");) {
+      line = ranks.hear(0, clock::left(moment));
+      if (line.find_first_not_of("0123456789") == std::string::npos) segments.insert(line);
+    }
     for (int rank = 0; rank < 3; ++rank) ranks.signal(rank, SIGKILL);
   }
-  EXPECT_EQ(shm_files(), before);
+  EXPECT_FALSE(segments.empty()) << "a segment is no memory file any more: look for what it is";
+  EXPECT_EQ(test::holders_of(segments, "zoetrope-exchange"), std::vector<std::string>());
 }
 
 // The first rank alone knows why there is none: the others would wait for it as long as they may.
