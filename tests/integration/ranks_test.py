@@ -17,6 +17,7 @@ from kill_test import DEADLINE_S, Jobs, descendants, processes_on
 
 STEPS = 12
 EXHAUSTED = 72  # docs/errors.md
+NETWORKS = ("reference_unet", "denoising_unet", "pose_guider")
 
 
 class Runs:
@@ -45,7 +46,8 @@ class Runs:
         """Digests of a run's weights, averages included, without a trace of how many ranks wrote them."""
         to = self.root / f"{name}.export"
         self.finish(self.start("ckpt", "export", name, "--to", to))
-        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(to.rglob("*.safetensors"))}
+        assert all(any((to / network).glob("*.safetensors")) for network in NETWORKS), sorted(to.rglob("*"))
+        return {str(p.relative_to(to)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(to.rglob("*.safetensors"))}
 
 
 def wait_for_checkpoint(root, name):
