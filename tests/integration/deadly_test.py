@@ -7,10 +7,12 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from kill_test import Jobs, TRAIN
 from ranks_test import Runs as RankRuns
+from recovery_test import wait_until
 
 # Stands in for a decoder with a bug: dies when that file is opened.
 SOURCE = r"""
@@ -48,7 +50,11 @@ class Runs(RankRuns):
 
 
 def check(runs, name, ranks, clip, environment, wanted):
-    runs.finish(runs.train(name, ranks, environment))
+    began = time.monotonic()
+    launcher = runs.train(name, ranks, environment)
+    wait_until("the clip to be left out", lambda: f"zoetrope: clip {clip} is left out from here on" in runs.log() or launcher.poll() is not None)
+    found_s = time.monotonic() - began
+    runs.finish(launcher)
     log, run = runs.log(), runs.folder(name)
     who = "the worker" if ranks == 1 else "rank "
     assert f"zoetrope: clip {clip} is left out from here on" in log, log
@@ -61,7 +67,8 @@ def check(runs, name, ranks, clip, environment, wanted):
     # Only what was in hand with it may be left out too: then other samples were trained on.
     if len(left_out) == 1:
         assert runs.weights(name) == wanted, f"{name}: other weights than with a clip that is no video"
-    print(f"{name}: {len(left_out)} left out, clip {clip} among them", flush=True)
+    print(f"{name}: found {found_s:.2f} s after the launch, two deaths included; {len(left_out)} left out, clip {clip} among them",
+          flush=True)
 
 
 def main():

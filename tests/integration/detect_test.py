@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import stuck
-from kill_test import DEADLINE_S, Jobs, descendants, processes_on
+from kill_test import DEADLINE_S, Jobs, descendants
 from recovery_test import Runs, at_step, pid_of, wait_until
 
 HANG_S = 5  # parallel.hang_s
@@ -53,6 +53,7 @@ def ends_without_restarts(runs):
     launcher = runs.train("ends", 2, "--max-restarts", 0)
     at_step(runs, "ends", 1)
     workers = descendants(launcher.pid)
+    runs.look_at_memory(launcher)
     line = stop(runs, "ends", 1, 2, HANG_S)
     assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
     assert "rank 1 has not entered " in line, line
@@ -88,6 +89,7 @@ def goes_on_after(runs, kind, limit_s, slack_s=SLACK_S):
     """The main thread of rank 1 sleeps, or computes, for good in the middle of a pass."""
     launcher = runs.train(kind, 2, "--set", "parallel.hang_s=1")
     pid = at_step(runs, kind, 3, 1)
+    runs.look_at_memory(launcher)
     stuck.make(pid, kind, lambda: is_in_a_judged_pass(runs, kind, 1))
     expect_found(runs, 1, kind, limit_s, slack_s)
     runs.finish(launcher)
@@ -120,6 +122,7 @@ def saves_when_its_launcher_was_stopped(runs):
     """For longer than a store may otherwise take to answer."""
     launcher = runs.train("stopped_launcher", 2, "--set", "checkpoint.every_steps=2", "--set", "validation.every_steps=0")
     at_step(runs, "stopped_launcher", 3)
+    runs.look_at_memory(launcher)
     os.kill(launcher.pid, signal.SIGSTOP)
     time.sleep(7)
     os.kill(launcher.pid, signal.SIGCONT)
@@ -129,7 +132,6 @@ def saves_when_its_launcher_was_stopped(runs):
 
 
 def main():
-    segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
         root, programs = Path(folder), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
@@ -145,9 +147,7 @@ def main():
             is_found_before_its_first_word(runs)
             if stuck.CAN:
                 goes_on_after(runs, "asleep", 1)
-        assert not processes_on(root), f"processes left: {processes_on(root)}"
-    left = set(os.listdir("/dev/shm")) - segments
-    assert not left, f"left in /dev/shm: {left}"
+        runs.check_nothing_is_left()
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def descendants(pid):
 
 
 def processes_on(root):
-    """Command lines of processes that work in this folder. What ranks share in memory (memfds) lives as long as they do."""
+    """Command lines of processes that work in this folder."""
     lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -155,6 +155,32 @@ def processes_on(root):
         except OSError:
             pass
     return [line for line in lines if str(root).encode() in line]
+
+
+def memory_files(pid):
+    """Inodes of the memory files (memfds) of ours, segments of ranks and snapshots, that a process has mapped or open."""
+    process, inodes = Path(f"/proc/{pid}"), set()
+    try:
+        inodes.update(line.split()[4] for line in (process / "maps").read_text().splitlines() if "/memfd:zoetrope-" in line)
+        for fd in (process / "fd").iterdir():
+            if os.readlink(fd).startswith("/memfd:zoetrope-"):
+                inodes.add(str(fd.stat().st_ino))
+    except OSError:  # it has ended, or is another user's
+        pass
+    return inodes
+
+
+def holders(inodes):
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if memory_files(path.name) & inodes]
+
+
+def await_end_of(root, seconds):
+    """Fails if processes work in this folder for so much longer. -> How long they did."""
+    began = time.monotonic()
+    while left := processes_on(root):
+        assert time.monotonic() - began < seconds, f"processes left: {left}"
+        time.sleep(0.01)
+    return time.monotonic() - began
 
 
 def kill(process, whom):
@@ -167,7 +193,8 @@ def kill(process, whom):
             pass
     process.wait(DEADLINE_S)
     deadline = time.monotonic() + DEADLINE_S  # a worker that outlived its program ends by itself
-    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, f"workers outlived their program: {workers}"
         time.sleep(0.01)
 
 
@@ -214,6 +241,7 @@ def kill_one_job(jobs, root, name, kills, rng):
         folder = fresh()
     found = finish(jobs, name, folder)
     assert found == expected, difference(name, expected, found)
+    await_end_of(root, 5)
     print(f"{name:9} {done} kills, {whole + 1} completions, {length_s:.1f} s untouched", flush=True)
 
 

@@ -3,6 +3,8 @@
 """Several ranks train one run: the same bits as one process, also after a rank was killed and the run went on with
 another number of ranks; and nothing is left behind. Usage: ranks_test.py FOLDER_OF_PROGRAMS"""
 import hashlib
+import json
+import math
 import os
 import re
 import resource
@@ -13,17 +15,32 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, descendants, processes_on
+from kill_test import DEADLINE_S, Jobs, await_end_of, descendants, holders, memory_files, processes_on
 
 STEPS = 12
 EXHAUSTED = 72  # docs/errors.md
 NETWORKS = ("reference_unet", "denoising_unet", "pose_guider")
+NOT_OURS = ("conv_norm_out.", "conv_out.")  # in an exported reference_unet: a head that only diffusers wants (docs/formats/export.md)
+BESIDE = ("total", "staging", "snapshots", "held_snapshots")  # of a plan's memory: the sum, and what is not in it
 
 
 class Runs:
     def __init__(self, programs, root):
         self.zoetrope, self.root, self.config = programs / "zoetrope", root / "work", root / "inputs/train.yaml"
+        self.scratch = root
         self.root.mkdir()
+        self.memory = set()  # inodes of what ranks shared or kept in memory: those that were looked at
+
+    def look_at_memory(self, launcher):
+        """Of a launch whose ranks train."""
+        found = set().union(*(memory_files(pid) for pid in (launcher.pid, *descendants(launcher.pid))))
+        assert found, "what ranks share is no memory file any more: look for what it is"
+        self.memory |= found
+
+    def check_nothing_is_left(self):
+        assert not (left := processes_on(self.scratch)), f"processes left: {left}"
+        assert self.memory, "no launch was looked at"
+        assert not (held := holders(self.memory)), f"processes with segments or snapshots of ranks that are gone: {held}"
 
     def start(self, *arguments, environment=None):
         log = open(self.root / "log", "w")
@@ -48,6 +65,43 @@ class Runs:
         self.finish(self.start("ckpt", "export", name, "--to", to))
         assert all(any((to / network).glob("*.safetensors")) for network in NETWORKS), sorted(to.rglob("*"))
         return {str(p.relative_to(to)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(to.rglob("*.safetensors"))}
+
+    def rank_log(self, name):
+        """Of the first rank of a run's first launch."""
+        return next(self.root.glob(f"runs/{name}-*/attempts/1/rank-00000.log")).read_text()
+
+
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def parameters_in(folder):
+    """How many a network has, by the headers of its exported files."""
+    numbers = 0
+    for file in folder.glob("*.safetensors"):
+        data = file.read_bytes()
+        header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+        numbers += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"
+                       and not (folder.name == "reference_unet" and name.startswith(NOT_OURS)))
+    return numbers
+
+
+def plan_is_that_of_the_run(runs, name):
+    """`zoetrope plan` of a run of two ranks with ZeRO-1 counts the parameters that it has, and comes to what the run itself
+    said before it made its networks."""
+    run = next(runs.root.glob(f"runs/{name}-*"))
+    plan = json.loads(subprocess.run([runs.zoetrope, "plan", "--config", run / "run.yaml", "--ranks", "2", "--json"],
+                                     cwd=runs.root, check=True, capture_output=True, timeout=DEADLINE_S).stdout)
+    parameters = sum(parameters_in(runs.root / f"{name}.export" / network) for network in NETWORKS)
+    assert plan["trained"] + plan["frozen"] == parameters, (plan["trained"], plan["frozen"], parameters)
+    sent = plan["traffic"]["elements"] / plan["trained"]  # 2 x (N - 1) / N, and what makes the units' parts even
+    assert 1 <= sent < 1.1, plan["traffic"]
+    memory = plan["memory"]
+    own = [bytes for part, bytes in memory.items() if not part.startswith("host_") and part not in BESIDE]
+    assert abs(sum(own) - memory["total"]) < len(own), memory
+    log = runs.rank_log(name)
+    said = re.search(r"plan: each of 2 ranks takes ([\d.]+) (\w+): weights ", log)
+    assert said and said.start() < log.index("ready after "), log
+    assert abs(float(said[1]) * BYTES[said[2]] / memory["total"] - 1) < 0.01, (said[0], memory)
 
 
 def wait_for_checkpoint(root, name):
@@ -79,6 +133,8 @@ def kill_a_rank(runs, name, while_loading):
         wait_for_checkpoint(runs.root, name)
     workers = wait_for_ranks(process, 2)
     victim = next(pid for pid in workers if b"--rank\0001\0" in command_of(pid))
+    if not while_loading:
+        runs.look_at_memory(process)
     began = time.monotonic()
     os.kill(victim, signal.SIGKILL)
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
@@ -136,6 +192,18 @@ def ends_with_its_own_error(runs, name):
     return took_s
 
 
+def all_end_with_their_launcher(runs):
+    """kill -9 of the launcher: its ranks save what they have, and end."""
+    process = runs.train("orphaned", "--ranks", 2, "--steps", 2000)
+    wait_for_checkpoint(runs.root, "orphaned")
+    runs.look_at_memory(process)
+    assert processes_on(runs.root), "no process names the run that it trains"
+    process.kill()
+    process.wait()
+    print(f"both ranks had ended {await_end_of(runs.root, 15):.2f} s after their launcher was killed")
+    assert not (held := holders(runs.memory)), f"processes with segments or snapshots of ranks that are gone: {held}"
+
+
 def keeps_what_is_faster(runs, wanted):
     """Speeds are measured, each unit is kept or gathered by them, and the bits are the same."""
     runs.finish(runs.train("faster", "--ranks", 2, "--set", "parallel.zero_stage=3", "--set", "parallel.keep_whole_if_faster=true"))
@@ -161,7 +229,6 @@ def validates_alike(runs):
 
 
 def main():
-    segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
         root, programs = Path(folder), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
@@ -172,6 +239,7 @@ def main():
         for name, ranks, zero_stage in (("two", 2, 1), ("four", 4, 0), ("shared", 2, 3)):
             runs.finish(runs.train(name, "--ranks", ranks, "--set", f"parallel.zero_stage={zero_stage}"))
             assert runs.weights(name) == wanted, f"{name} ranks have other weights than one"
+        plan_is_that_of_the_run(runs, "two")
         all_end_within_a_second(runs)
         runs.finish(runs.start("train", "--resume", "killed", "--ranks", 4, "--set", "parallel.zero_stage=2"))
         assert runs.weights("killed") == wanted, "the resumed run has other weights"
@@ -179,9 +247,8 @@ def main():
         assert "at most 4 ranks" in runs.log(), runs.log()
         keeps_what_is_faster(runs, wanted)
         validates_alike(runs)
-        assert not processes_on(root), f"processes left: {processes_on(root)}"
-    left = set(os.listdir("/dev/shm")) - segments
-    assert not left, f"left in /dev/shm: {left}"
+        all_end_with_their_launcher(runs)
+        runs.check_nothing_is_left()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, descendants, processes_on
+from kill_test import DEADLINE_S, Jobs, descendants
 from ranks_test import Runs as RankRuns
 
 STEPS = 12
 LOADING, TRAINING = 1, 3  # phases of docs/formats/progress.md
 PEER = ("--set", "checkpoint.memory_peer=true")
+KILL_TO_STEP_S = 3
 TINY64 = Path(__file__).resolve().parents[2] / "bench/configs/tiny64.yaml"
 
 
@@ -93,26 +94,38 @@ def kill_to_next_step(runs, name, victim, step, generation):
 
 def one_death(victim):
     def strike(runs, name, launcher):
+        at_step(runs, name, 2)
+        runs.look_at_memory(launcher)
         kill_to_next_step(runs, name, victim, 3, 1)
         wait_until("the word of a restore", lambda: "restored step" in runs.log() and "from memory" in runs.log())
     return strike
 
 
-def kill_times(runs, kills):
+def kill_times(runs, kills, name="killed"):
     """Seconds from kill -9 to the next finished step at the size of bench/configs/tiny64.yaml, the victims taking turns."""
-    launcher = runs.start("train", "--config", TINY64, "--name", "killed", "--ranks", 2, "--set", "lanes=2",
+    launcher = runs.start("train", "--config", TINY64, "--name", name, "--ranks", 2, "--set", "lanes=2",
                           "--set", f"data.index={runs.config.parent}/index/index.jsonl", "--set", "data.train_bs=2",
                           "--set", "threads=1", "--set", "checkpoint.memory_every_steps=1", "--steps", 100000,
                           "--max-restarts", kills)
     step, times = 0, []
     for generation in range(1, kills + 1):
         victim = generation % 2
-        step, seconds = kill_to_next_step(runs, "killed", victim, step + 5, generation)
+        step, seconds = kill_to_next_step(runs, name, victim, step + 5, generation)
         times.append(seconds)
         print(f"tiny64: rank {victim} killed after step {step}, next step finished after {seconds:.2f} s", flush=True)
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(DEADLINE_S) == 75, runs.log()
     return times
+
+
+def is_soon_back_at_work(runs):
+    """The fastest of two kills, once of three times: on a machine at work, ranks may wait that long for a core."""
+    best = [min(kill_times(runs, 2, name)) for name in ("killed",)]
+    for name in ("struck", "slain"):
+        if best[-1] < KILL_TO_STEP_S:
+            return
+        best.append(min(kill_times(runs, 2, name)))
+    assert best[-1] < KILL_TO_STEP_S, f"seconds from kill -9 to the next step: {best}"
 
 
 def lose_with_memory(victim):
@@ -234,19 +247,6 @@ def be_taken_over(runs, name, other, kills=0):
     assert time.monotonic() - began < 30, "the ranks waited for news of their own launcher"
 
 
-def memory_files(root):
-    """Processes on runs in this folder that hold a snapshot file."""
-    held = []
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        try:
-            is_ours = str(root).encode() in maps.with_name("cmdline").read_bytes()
-            if is_ours and "memfd:zoetrope-snapshot" in maps.read_text():
-                held.append(maps)
-        except OSError:
-            pass
-    return held
-
-
 def stop_at_once(runs):
     """Ctrl-C twice ends the ranks within seconds, one that cannot listen included."""
     launcher = runs.train("stopped_at_once", 2)
@@ -262,12 +262,11 @@ def stop_at_once(runs):
 
 
 def main():
-    segments = set(os.listdir("/dev/shm"))
     with tempfile.TemporaryDirectory() as folder:
         root, programs = Path(folder), Path(sys.argv[1]).resolve()
         Jobs(programs, root).make_inputs()
         runs = Runs(programs, root)
-        kill_times(runs, 2)
+        is_soon_back_at_work(runs)
         runs.finish(runs.train("undisturbed", 2))
         wanted = runs.weights("undisturbed")
         for name, strike, *more in (
@@ -284,10 +283,7 @@ def main():
         stop_at_once(runs)
         for victim in (0, 1):
             stop_while_they_form(runs, f"stopped{victim}", victim, wanted)
-        assert not processes_on(root), f"processes left: {processes_on(root)}"
-    assert not memory_files(root), f"snapshots left in memory: {memory_files(root)}"
-    left = set(os.listdir("/dev/shm")) - segments
-    assert not left, f"left in /dev/shm: {left}"
+        runs.check_nothing_is_left()
 
 
 if __name__ == "__main__":
