@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -18,6 +21,7 @@
 #include "contract/events.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_run.hpp"
+#include "weights/tensor_file.hpp"
 
 namespace zt {
 namespace {
@@ -143,6 +147,71 @@ TEST_P(HotModel, GoesBackOnceAndThenEndsTheRun) {
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_EQ(faults[0].cause, "model");
   EXPECT_NE(run.log().find("are made again"), std::string::npos) << run.log();
+}
+
+/// Writes `with` over every copy of `bytes` in the writable memory of a stopped process. Returns how many
+/// there were.
+size_t overwrite(pid_t process, std::string_view bytes, const std::string& with) {
+  const fs::path folder = fs::path("/proc") / std::to_string(process);
+  std::ifstream maps(folder / "maps");
+  std::fstream memory(folder / "mem", std::ios::in | std::ios::out | std::ios::binary);
+  size_t copies = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" rw-p ") == std::string::npos) continue;
+    const size_t begin = std::stoull(line, nullptr, 16),
+                 end = std::stoull(line.substr(line.find('-') + 1), nullptr, 16);
+    std::string here(end - begin, '\0');
+    memory.clear();
+    if (!memory.seekg(static_cast<std::streamoff>(begin)).read(here.data(), std::ssize(here))) continue;
+    for (size_t at = here.find(bytes); at != std::string::npos; at = here.find(bytes, at + 1), ++copies)
+      memory.seekp(static_cast<std::streamoff>(begin + at)).write(with.data(), std::ssize(with));
+  }
+  EXPECT_TRUE(memory.flush().good()) << "the memory of process " << process << " was not written";
+  return copies;
+}
+
+/// The bytes of a tensor in a checkpoint.
+std::string bytes_in(const fs::path& checkpoint, const std::string& name) {
+  for (const auto& entry : fs::directory_iterator(checkpoint)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const auto file = test::value_of(weights::TensorFile::open(entry.path()));
+    const weights::TensorEntry* found = file.find(name);
+    if (found) return {reinterpret_cast<const char*>(found->bytes.data()), found->bytes.size()};
+  }
+  ADD_FAILURE() << name << " is not in " << checkpoint;
+  return {};
+}
+
+// A frozen weight becomes NaN in the memory of the process: its steps have no finite gradient. They are made
+// again with what a checkpoint says it is, and then they have: that tells the machine from model and data.
+TEST(FaultOfMemory, IsTheHardwaresAndTheRunGoesOnAsIfItHadNotBeen) {
+  constexpr int64_t kEvery = 8, kSkipped = 3, kSteps = 24;
+  const test::TempFolder folder;
+  test::write_puppet_clips(folder.path(), 8);
+  const std::vector<std::string> settings = {"freeze=[denoising_unet.conv_in]",
+                                             "optimizer.max_skipped_steps=" + std::to_string(kSkipped),
+                                             "checkpoint.every_steps=" + std::to_string(kEvery),
+                                             "max_train_steps=" + std::to_string(kSteps),
+                                             "validation.every_steps=0",
+                                             "lanes=2"};
+  test::TinyRun whole(folder.path(), "whole", settings), struck(folder.path(), "struck", settings);
+  ASSERT_EQ(whole.finish(), 0) << whole.log();
+  const std::string weight = bytes_in(whole.run().checkpoints() / contract::checkpoint_name(kSteps),
+                                      "param/denoising_unet.conv_in.weight");
+
+  process::Child child = struck.start();
+  const int64_t step = struck.stop_after(child, kEvery, kEvery - kSkipped - 2);
+  const size_t copies = overwrite(child.pid(), weight, std::string(weight.size(), '\xff'));
+  test::expect_ok(child.send(SIGCONT));
+  ASSERT_EQ(test::value_of(child.wait(std::chrono::seconds(60))).shell_code(), 0) << struck.log();
+
+  EXPECT_GE(copies, 1U);
+  const auto faults = events_of<contract::FaultFound>(struck);
+  ASSERT_EQ(faults.size(), 1U) << struck.log();
+  EXPECT_EQ(faults[0].cause, "hardware") << faults[0].what;
+  EXPECT_EQ(events_of<contract::StepSkipped>(struck).size(), static_cast<size_t>(kSkipped));
+  EXPECT_NE(struck.log().find("are made again"), std::string::npos) << struck.log();
+  EXPECT_EQ(struck.state(kSteps), whole.state(kSteps)) << "struck after step " << step;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // A training run in a temporary folder and zoetrope-worker started on it as `zoetrope` would.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -71,6 +73,24 @@ class TinyRun {
     }
     expect_ok(child.send(signal));
     return value_of(child.wait(kDeadline)).shell_code();
+  }
+
+  /// Waits until the newest launch has saved a checkpoint of a multiple of `every` and made at least one
+  /// step, at most `more`, after that; it is stopped (SIGSTOP) then. The step.
+  int64_t stop_after(process::Child& child, int64_t every, int64_t more) {
+    const auto page = value_of(run_.attempt(value_of(run_.attempts()).back().generation)).progress();
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (std::chrono::steady_clock::now() < deadline && !value_of(child.poll())) {
+      expect_ok(child.send(SIGSTOP));
+      const auto progress = contract::read_progress(page);
+      const int64_t step = progress ? progress->step : 0, saved = step / every * every;
+      const auto manifest = run_.checkpoints() / contract::checkpoint_name(saved) / "manifest.json";
+      if (step > saved && step <= saved + more && saved > 0 && std::filesystem::exists(manifest)) return step;
+      expect_ok(child.send(SIGCONT));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ADD_FAILURE() << "the run never was at such a step";
+    return 0;
   }
 
   /// Digests of everything in the checkpoint of a step but the clock: equal for runs in the same state.
