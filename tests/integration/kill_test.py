@@ -170,8 +170,12 @@ def memory_files(pid):
     return inodes
 
 
-def holders(inodes):
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if memory_files(path.name) & inodes]
+def await_release(inodes):
+    """Fails if any process still has one of these memory files. Who ends loses its command line before its descriptors."""
+    deadline = time.monotonic() + 5
+    while held := [path.name for path in Path("/proc").glob("[0-9]*") if memory_files(path.name) & inodes]:
+        assert time.monotonic() < deadline, f"processes with segments or snapshots of ranks that are gone: {held}"
+        time.sleep(0.01)
 
 
 def await_end_of(root, seconds):

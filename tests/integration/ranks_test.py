@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, await_end_of, descendants, holders, memory_files, processes_on
+from kill_test import DEADLINE_S, Jobs, await_end_of, await_release, descendants, memory_files, processes_on
 
 STEPS = 12
 EXHAUSTED = 72  # docs/errors.md
@@ -40,7 +40,7 @@ class Runs:
     def check_nothing_is_left(self):
         assert not (left := processes_on(self.scratch)), f"processes left: {left}"
         assert self.memory, "no launch was looked at"
-        assert not (held := holders(self.memory)), f"processes with segments or snapshots of ranks that are gone: {held}"
+        await_release(self.memory)
 
     def start(self, *arguments, environment=None):
         log = open(self.root / "log", "w")
@@ -201,7 +201,7 @@ def all_end_with_their_launcher(runs):
     process.kill()
     process.wait()
     print(f"both ranks had ended {await_end_of(runs.root, 15):.2f} s after their launcher was killed")
-    assert not (held := holders(runs.memory)), f"processes with segments or snapshots of ranks that are gone: {held}"
+    await_release(runs.memory)
 
 
 def keeps_what_is_faster(runs, wanted):
