@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -138,7 +139,13 @@ bool has_begun(const contract::RunFolder& run, const contract::Attempt& attempt)
 // What a killed program left there is removed by the next.
 Result<files::Temporary> job_folder() {
   std::error_code ec;
-  const fs::path target = fs::temp_directory_path(ec) / "zoetrope";
+  const fs::path folder = fs::temp_directory_path(ec);
+  if (ec) {
+    const char* named = std::getenv("TMPDIR");
+    return fail(ErrorCode::NotFound, fmt::format("TMPDIR={}: {}: set it to a folder, or unset it",
+                                                 named ? named : "/tmp", ec.message()));
+  }
+  const fs::path target = folder / "zoetrope";
   files::remove_leftovers_of(target);
   return files::Temporary::folder(target);
 }
