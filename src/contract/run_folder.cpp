@@ -85,6 +85,25 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
               fmt::format("'{}' fits {} runs, name one of:{}", what, candidates.size(), names));
 }
 
+/// When the run there was made: its run.yaml is written once. Where that can't be said, before all others.
+fs::file_time_type made_at(const fs::path& run) {
+  std::error_code unknown;
+  const fs::file_time_type time = fs::last_write_time(run / "run.yaml", unknown);
+  return unknown ? fs::file_time_type::min() : time;
+}
+
+/// A damaged one that is newer than the rest is not passed over: who says "latest" would get another run's
+/// weights without a word.
+Result<RunFolder> latest_of(const fs::path& runs_folder) {
+  auto [runs, damaged] = list_runs(runs_folder);
+  const auto newest =
+      std::ranges::max_element(damaged, {}, [](const DamagedRun& run) { return made_at(run.path); });
+  if (newest != damaged.end() && (runs.empty() || made_at(newest->path) > made_at(runs.back().path())))
+    return fail(std::move(newest->defect).with("while looking for the latest run; name another"));
+  if (runs.empty()) return pick(runs_folder, "latest", {}, {});
+  return std::move(runs.back());
+}
+
 /// Of all launches that left a trace. Events and metrics of a number are written once, so that a launch that
 /// took it again because attempts/ is gone could say nothing.
 Result<int64_t> newest_generation(const RunFolder& run) {
@@ -198,9 +217,9 @@ Result<RunFolder> RunFolder::open(const fs::path& folder) {
 Result<RunFolder> RunFolder::find(const fs::path& runs_folder, const std::string& what) {
   if (what.find('/') != std::string::npos || is_run_folder(what)) return open(what);
   if (is_run_name(what) && is_run_folder(runs_folder / what)) return open(runs_folder / what);
+  if (what == "latest") return latest_of(runs_folder);
   auto [runs, damaged] = list_runs(runs_folder);
   std::vector<RunFolder> candidates;
-  if (what == "latest" && !runs.empty()) return std::move(runs.back());
   std::vector<std::string> ids;
   for (const auto& run : runs) {
     ids.push_back(run.identity().run_id);

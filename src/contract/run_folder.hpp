@@ -77,7 +77,8 @@ class RunFolder {
   static Result<RunFolder> open(const std::filesystem::path& folder);
   /// Opens what a user names: a path to a run folder, a run id, or a name or prefix of an id that fits
   /// exactly one run of `runs_folder`; "latest" is the newest. Errors: NotFound with the nearest id,
-  /// InvalidArgument listing the candidates; those of open() if only damaged ones fit.
+  /// InvalidArgument listing the candidates; those of open() if only damaged ones fit, or one of them is the
+  /// newest.
   static Result<RunFolder> find(const std::filesystem::path& runs_folder, const std::string& what);
 
   const std::filesystem::path& path() const { return path_; }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -154,6 +155,30 @@ TEST(RunFolder, OneThatHasLostItsIdentityIsDamaged) {
     EXPECT_EQ(found.error().code, ErrorCode::Corrupt) << name;
     EXPECT_NE(found.error().message.find("has lost its identity.json: put back a copy"), std::string::npos)
         << found.error().message;
+  }
+}
+
+// Who says "latest" after a training whose identity.json was lost must not get the weights of the run before.
+TEST(RunFolder, TheLatestIsNotTheOneBeforeADamagedOne) {
+  const test::TempFolder runs;
+  const RunFolder first = make_run(runs.path(), "alpha"), second = make_run(runs.path(), "beta");
+  const auto made = std::filesystem::file_time_type::clock::now();
+  std::filesystem::last_write_time(first.run_yaml(), made - std::chrono::seconds(1));
+  std::filesystem::last_write_time(second.run_yaml(), made);
+  std::filesystem::remove(first.path() / "identity.json");
+  EXPECT_EQ(RunFolder::find(runs.path(), "latest")->path(), second.path()) << "an older one is damaged";
+  std::filesystem::remove(second.path() / "identity.json");
+  const auto of_none = RunFolder::find(runs.path(), "latest");
+  const RunFolder third = make_run(runs.path(), "gamma");
+  std::filesystem::last_write_time(third.run_yaml(), made - std::chrono::seconds(1));
+
+  const auto of_one = RunFolder::find(runs.path(), "latest");
+
+  for (const auto& latest : {of_none, of_one}) {
+    ASSERT_FALSE(latest);
+    EXPECT_EQ(latest.error().code, ErrorCode::Corrupt);
+    EXPECT_NE(latest.error().message.find(second.path().string()), std::string::npos)
+        << latest.error().message;
   }
 }
 
