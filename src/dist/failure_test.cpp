@@ -328,6 +328,23 @@ TEST(Group, NamesTheRankThatDidNotCome) {
   ranks.expect_all_ok();
 }
 
+// The world rank of the first line decides who is whose neighbour.
+TEST(Group, TakesNoOtherTextForAnIntroduction) {
+  RankProcesses ranks(1, [](const RankSeat& seat) -> std::string {
+    GroupOptions options;
+    options.store = seat.meet();
+    options.size = 2;
+    const std::string key = fmt::format("group/{}/member/1", options.name);
+    if (!options.store->set(key, "one\nhost\nidentity")) return "the key is not set";
+    const auto group = form_group(options, clock::in(milliseconds(500)));
+    if (group || group.error().code != ErrorCode::Corrupt) return group ? "a group" : group.error().text();
+    return group.error().text().find("is not an introduction: \"one") != std::string::npos
+               ? "ok"
+               : group.error().text();
+  });
+  ranks.expect_all_ok();
+}
+
 TEST(RankProcesses, AreNotForkedBesideAThread) {
   std::promise<void> end;
   std::thread other([&] { end.get_future().wait(); });

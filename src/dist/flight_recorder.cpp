@@ -14,6 +14,7 @@ void FlightRecorder::started(FlightEntry entry) {
   entry.ended_s = 0;
   const std::lock_guard lock(mutex_);
   if (entries_.size() == kCapacity) {
+    dropped_ = entries_.front().sequence;
     entries_.pop_front();
     if (num_ended_ > 0) --num_ended_;
   }
@@ -31,6 +32,7 @@ void FlightRecorder::end_up_to(uint64_t sequence, FlightState state) {
 
 std::optional<FlightEntry> FlightRecorder::entry(uint64_t sequence) const {
   const std::lock_guard lock(mutex_);
+  if (sequence <= dropped_) return std::nullopt;
   const auto found =
       std::lower_bound(entries_.begin(), entries_.end(), sequence,
                        [](const FlightEntry& entry, uint64_t wanted) { return entry.sequence < wanted; });

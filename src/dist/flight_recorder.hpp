@@ -44,6 +44,7 @@ class FlightRecorder {
  private:
   mutable std::mutex mutex_;
   std::deque<FlightEntry> entries_;
+  uint64_t dropped_ = 0;  ///< the last sequence number that is no longer held; they begin at 1
   size_t num_ended_ = 0;  ///< leading entries that are no longer Started
 };
 

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/host_name.hpp"
 #include "base/log.hpp"
+#include "base/text/text.hpp"
 #include "dist/backends/backends.hpp"
 #include "exchange/segment.hpp"
 
@@ -78,10 +78,11 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
     const std::string& text = introductions[rank];
     const size_t first = text.find('\n');
     const size_t second = first == std::string::npos ? first : text.find('\n', first + 1);
-    if (second == std::string::npos)
-      return fail(ErrorCode::Corrupt,
-                  fmt::format("'{}' in the rendezvous is not an introduction", keys[rank]));
-    meeting.members[rank] = {std::atoi(text.c_str()), text.substr(first + 1, second - first - 1)};
+    const auto world_rank = text::to_number<int>(std::string_view(text).substr(0, first));
+    if (second == std::string::npos || !world_rank)
+      return fail(ErrorCode::Corrupt, fmt::format("'{}' in the rendezvous is not an introduction: {}",
+                                                  keys[rank], text::quoted(text)));
+    meeting.members[rank] = {*world_rank, text.substr(first + 1, second - first - 1)};
     meeting.host_identities.push_back(text.substr(second + 1));
   }
   return {};

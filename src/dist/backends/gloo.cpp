@@ -18,6 +18,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <utility>
 
+#include "base/text/text.hpp"
 #include "dist/backends/backends.hpp"
 #include "dist/backends/lost_watch.hpp"
 #include "dist/backends/store_adapter.hpp"
@@ -299,8 +300,9 @@ Outcome Gloo::explain(const Running& running, int peer, bool is_timeout, std::st
 int Gloo::first_missing(int peer) const {
   for (int followed = 0; followed < size(); ++followed) {
     const auto next = meeting_.store->get(gave_up_key(meeting_, peer), clock::in(kGaveUpGrace));
-    if (!next) break;
-    peer = std::clamp(std::atoi(next->c_str()), 0, size() - 1);
+    const auto waited_for = next ? text::to_number<int>(*next) : std::nullopt;
+    if (!waited_for || *waited_for < 0 || *waited_for >= size()) break;
+    peer = *waited_for;
   }
   return peer;
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -138,13 +137,13 @@ void add_json_row(Rows& out, std::string where, const json& entry) {
   if (auto fields = fields_of(entry)) {
     out.rows.push_back({std::move(where), *std::move(fields)});
   } else {
-    out.rejects.push_back({std::move(where), "bad-entry", "this is no JSON object"});
+    out.rejects.push_back({std::move(where), "bad-entry", "this is not a JSON object"});
   }
 }
 
 Result<Rows> parse_json(std::string_view text, const std::string& name) {
   const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array()) return fail(ErrorCode::Corrupt, name + " is no JSON list of clips");
+  if (!list.is_array()) return fail(ErrorCode::Corrupt, name + " is not a JSON list of clips");
   Rows out;
   for (size_t i = 0; i < list.size(); ++i) add_json_row(out, fmt::format("{}[{}]", name, i), list[i]);
   return out;
@@ -172,10 +171,8 @@ std::string field(const Fields& fields, std::initializer_list<const char*> keys)
 }
 
 int64_t number(const Fields& fields, const char* key) {
-  const std::string text = field(fields, {key});
-  int64_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value >= 0 ? value : -1;
+  const int64_t value = text::to_number<int64_t>(field(fields, {key})).value_or(-1);
+  return std::max<int64_t>(value, -1);
 }
 
 // The path as a list means it, if something is there.
