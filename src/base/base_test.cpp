@@ -257,6 +257,18 @@ TEST(Files, RequireWritableLooksBeforeTheWorkAndLeavesNothing) {
   EXPECT_EQ(*files::read(folder / "file"), "x");
 }
 
+TEST(Files, RequireWritableFolderNamesNoFileOfItsOwn) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "file", "x"));
+
+  EXPECT_TRUE(files::require_writable_folder(folder.path()));
+  EXPECT_TRUE(files::require_writable_folder(folder / "not/yet"));
+  EXPECT_FALSE(files::require_writable_folder(folder / "file"));
+
+  const auto left = std::filesystem::recursive_directory_iterator(folder.path());
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1) << "the file that was there";
+}
+
 TEST(Files, SecondLockNamesTheHolder) {
   const test::TempFolder folder;
   auto first = files::Lock::acquire(folder / "lock");

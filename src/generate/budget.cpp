@@ -13,18 +13,14 @@
 namespace zt::generate {
 namespace {
 
-constexpr uint64_t kFloatBytes = 4;
+using resources::kFloatBytes;
+using resources::product;
+
 /// Maps of the first level's size alive at once in a forward pass without gradients: its skips and those of
 /// the lower levels (about 6), a feed-forward layer's two halves of 4 widths and their product, and what
 /// attention holds. Measured by the allocator: 28 at tiny64, 31 at quarter width. A CPU's kernels keep the
 /// feed-forward layer's in the cache: 26 at tiny64.
 constexpr uint64_t kMapsAtWork = 30, kMapsWithKernels = 26;
-
-uint64_t product(std::initializer_list<int64_t> factors) {
-  uint64_t out = 1;
-  for (const int64_t factor : factors) out *= static_cast<uint64_t>(factor);
-  return out;
-}
 
 uint64_t maps_at_work(const config::GenerateJob& job) {
   return at::Device(job.device).is_cpu() && nn::cpu_has_row_kernels() ? kMapsWithKernels : kMapsAtWork;
@@ -86,6 +82,12 @@ std::vector<resources::Demand> disk_demands(const config::GenerateJob& job, cons
   std::vector<resources::Demand> demands = {{"the result, uncompressed", video(1)}};
   if (job.write_panels) demands.push_back({"its three panels, uncompressed", video(3)});
   return demands;
+}
+
+std::vector<resources::Demand> export_demands(const ModelOutline& model) {
+  return {resources::Demand::floats("weights", {models::declare_networks(model.configs).num_elements()}),
+          resources::Demand::floats("codec", {model.codec.num_elements()}),
+          resources::Demand::floats("image encoder", {model.image_encoder.num_elements()})};
 }
 
 }  // namespace zt::generate

@@ -8,6 +8,7 @@
 
 #include "base/process/resources.hpp"
 #include "config/job/generate_job.hpp"
+#include "generate/load_run.hpp"
 #include "generate/pictures/canvas.hpp"
 #include "models/latent_codec.hpp"
 #include "models/network_set.hpp"
@@ -17,7 +18,7 @@ namespace zt::generate {
 inline constexpr std::string_view kMemoryAdvice =
     "use smaller width and height, fewer context.frames, or a smaller decode_chunk_frames";
 inline constexpr std::string_view kDiskAdvice =
-    "free some space, write elsewhere (--out), or set write_panels=false";
+    "free some space, write elsewhere (-o), or set write_panels=false";
 
 /// One decoded chunk of a clip of so many frames. Within a quarter of the allocator's count on a CPU, where
 /// convolutions bring pictures into an order of their own.
@@ -37,5 +38,8 @@ std::vector<resources::Demand> memory_demands(const config::GenerateJob& job,
 /// An upper bound: the videos' frames uncompressed (12 bits a pixel).
 std::vector<resources::Demand> disk_demands(const config::GenerateJob& job, const Canvas& canvas,
                                             int64_t num_frames);
+
+/// The disk of an export: what its files hold, networks first.
+std::vector<resources::Demand> export_demands(const ModelOutline& model);
 
 }  // namespace zt::generate

@@ -87,7 +87,7 @@ Status open_encoders(LoadedModel& model, const config::ModelJob& job, uint64_t s
 Status check_before(const LoadModelOptions& options, const config::ModelJob& job, const LoadedModel& model) {
   if (!options.before_networks) return {};
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job, model.codec->channels(), model.has_motion));
-  return options.before_networks(configs, *model.codec, matrices_of(model, options));
+  return options.before_networks({configs, *model.codec, *model.image_encoder, matrices_of(model, options)});
 }
 
 }  // namespace

@@ -44,16 +44,23 @@ struct WeightsChoice {
   std::string checkpoint = "best";  ///< "best" (lowest val_loss; else as "newest"), "newest", or a name
 };
 
+/// What is known of a model before its networks' memory is taken.
+struct ModelOutline {
+  const models::NetworkConfigs& configs;
+  const models::LatentCodec& codec;
+  const models::ClipEncoder& image_encoder;
+  at::ScalarType matrices = at::kFloat;  ///< of the networks (LoadModelOptions::matrices)
+};
+
 struct LoadModelOptions {
   WeightsChoice weights = {};  ///< of a run
   at::Device device = at::kCPU;
   /// The type in which parameters of two dimensions or more are kept, given how the run was trained (defaults
   /// for weights of no run): that of the products they are for, whose casts it spares. Empty: fp32.
   std::function<at::ScalarType(const config::PrecisionJob&)> matrices = {};
-  /// Called when the sizes are known and before the networks' memory is taken, with the type of matrices; its
-  /// error ends the loading. May be empty.
-  std::function<Status(const models::NetworkConfigs&, const models::LatentCodec&, at::ScalarType)>
-      before_networks = {};
+  /// Called when the sizes are known and before the networks' memory is taken; its error ends the loading.
+  /// May be empty.
+  std::function<Status(const ModelOutline&)> before_networks = {};
 };
 
 /// What was copied out of a run.

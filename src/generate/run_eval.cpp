@@ -81,7 +81,8 @@ data::LoadSampleOptions load_options(const config::DataJob& job) {
 
 Result<data::ChosenClips> choose_clips(const config::EvalJob& job) {
   if (job.index.empty())
-    return fail(ErrorCode::InvalidArgument, "index is not set: which clips are to be generated?");
+    return fail(ErrorCode::InvalidArgument,
+                "index is not set: give the index of the clips to generate (--index)");
   ZT_TRY_ASSIGN(const data::ClipIndex index, data::read_index(job.index));
   const auto wanted = static_cast<size_t>(job.num_clips);
   auto chosen = data::choose_clips(index, job.splits, wanted);
@@ -295,22 +296,37 @@ LoadModelOptions checked_load(const config::EvalJob& job, const config::DataJob&
   load.matrices = [&job](const config::PrecisionJob& trained) {
     return models::scalar_type(dtypes_for(job, trained).networks);
   };
-  load.before_networks = [&job, data, &index, device](const models::NetworkConfigs& configs,
-                                                      const models::LatentCodec& codec,
-                                                      at::ScalarType matrices) -> Status {
-    ZT_TRY_ASSIGN(const Canvas canvas,
-                  make_canvas(data.width, data.height, codec.scale_factor(), config::Compat::None));
+  load.before_networks = [&job, data, &index, device](const ModelOutline& model) -> Status {
+    const int64_t factor = model.codec.scale_factor();
+    ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(data.width, data.height, factor, config::Compat::None));
     config::GenerateJob like;
     like.context.frames = data.n_sample_frames;
     like.device = job.device;
-    ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
-    auto demands = memory_demands(like, configs, canvas, codec, job.num_frames, matrices);
+    ZT_TRY(models::check_guider(model.configs.pose_guider, factor));
+    auto demands = memory_demands(like, model.configs, canvas, model.codec, job.num_frames, model.matrices);
     const resources::Demand pictures = pictures_demand(job, index, canvas);
     if (device.is_cpu()) demands.push_back(pictures);
     ZT_TRY(tensor::require_memory(device, demands, kEvalMemoryAdvice));
     return resources::require_memory({&pictures, 1}, kEvalMemoryAdvice);
   };
   return load;
+}
+
+/// The baseline's clips are of the run's `canvas`, whose sides are multiples of `factor`.
+Result<LoadedModel> load_baseline(const config::EvalJob& job, const LoadModelOptions& load,
+                                  const Canvas& canvas, int64_t factor) {
+  LoadModelOptions checked = load;
+  checked.before_networks = [&](const ModelOutline& model) -> Status {
+    const int64_t own = model.codec.scale_factor();
+    if (canvas.padded_width % own != 0 || canvas.padded_height % own != 0)
+      return fail(
+          ErrorCode::InvalidConfig,
+          fmt::format("baseline_run: its codec works in blocks of {} pixels, the run's in blocks of {}, and "
+                      "the clips are {} x {}, as the run was trained: name a baseline whose blocks fit",
+                      own, factor, canvas.padded_width, canvas.padded_height));
+    return load.before_networks(model);
+  };
+  return load_run(job.baseline_run, checked);
 }
 
 /// The panels that are written, before anything is generated: an upper bound, uncompressed (12 bits a pixel).
@@ -329,7 +345,7 @@ Status check_disk(const config::EvalJob& job, const config::DataJob& data, const
 
 Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   if (job.run.empty())
-    return fail(ErrorCode::InvalidArgument, "run is not set: whose networks are to be judged?");
+    return fail(ErrorCode::InvalidArgument, "run is not set: give the run to evaluate (--run)");
   const fs::path folder = job.output.empty() ? fs::path(job.run) / "eval" : fs::path(job.output);
   ZT_TRY(files::require_writable(folder / kReportFile));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
@@ -341,24 +357,25 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY_ASSIGN(files::Lock lock, files::Lock::acquire(folder / "eval.lock"));
   const LoadModelOptions load = checked_load(job, run.data, chosen.index, device);
   ZT_TRY_ASSIGN(LoadedModel model, load_run(job.run, load));
+  const int64_t factor = model.codec->scale_factor();
+  ZT_TRY_ASSIGN(const Canvas canvas,
+                make_canvas(run.data.width, run.data.height, factor, config::Compat::None));
   std::optional<LoadedModel> baseline;
   if (!job.baseline_run.empty()) {
-    ZT_TRY_ASSIGN(baseline, load_run(job.baseline_run, load));
+    ZT_TRY_ASSIGN(baseline, load_baseline(job, load, canvas, factor));
   }
-  ZT_TRY_ASSIGN(const Canvas canvas, make_canvas(run.data.width, run.data.height, model.codec->scale_factor(),
-                                                 config::Compat::None));
   files::remove_leftovers(folder);
-  return Evaluation{std::move(lock),
-                    job,
-                    hooks,
-                    device,
-                    std::move(chosen.index),
-                    std::move(chosen.left_out),
-                    std::move(model),
-                    std::move(baseline),
-                    canvas,
-                    load_options(run.data),
-                    folder};
+  return Evaluation{.lock = std::move(lock),
+                    .job = job,
+                    .hooks = hooks,
+                    .device = device,
+                    .index = std::move(chosen.index),
+                    .left_out = std::move(chosen.left_out),
+                    .model = std::move(model),
+                    .baseline = std::move(baseline),
+                    .canvas = canvas,
+                    .load = load_options(run.data),
+                    .folder = folder};
 }
 
 }  // namespace

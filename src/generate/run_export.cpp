@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
 #include "config/enum_names.hpp"
 #include "config/scheduler_file.hpp"
+#include "generate/budget.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"
 
@@ -20,8 +22,6 @@ namespace zt::generate {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kFloatBytes = 4;
 
 /// Absolute, and without the slash that a shell's completion leaves at the end of a folder's name.
 fs::path target_folder(const std::string& output) {
@@ -46,13 +46,12 @@ void say(const Hooks& hooks, contract::Phase phase, const char* what) {
 
 Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
   LoadModelOptions options{.weights = {.use_ema = job.use_ema, .checkpoint = job.checkpoint}};
-  options.before_networks = [&](const models::NetworkConfigs& configs, const models::LatentCodec&,
-                                at::ScalarType) -> Status {
-    const int64_t weights = models::declare_networks(configs).num_elements();
-    const std::vector<resources::Demand> demands = {
-        {fmt::format("weights ({} x 4 B)", weights), static_cast<uint64_t>(weights) * kFloatBytes}};
-    ZT_TRY(resources::require_memory(demands, "end other programs, or export on a larger machine"));
-    return resources::require_disk(target, demands, "free some space, or write elsewhere (--to)");
+  options.before_networks = [&](const ModelOutline& model) -> Status {
+    const std::vector<resources::Demand> demands = export_demands(model);
+    // The encoders are in memory already.
+    ZT_TRY(resources::require_memory(std::span(demands).first(1),
+                                     "end other programs, or export on a larger machine"));
+    return resources::require_disk(target, demands, "free some space, or write elsewhere (-o)");
   };
   return load_run(job.run, options);
 }
@@ -99,7 +98,7 @@ std::string report(const config::ExportJob& job, const fs::path& target, const L
 Result<std::string> run_export(const config::ExportJob& job, const Hooks& hooks) {
   const fs::path target = target_folder(job.output);
   ZT_TRY(require_free(target));
-  ZT_TRY(files::require_writable(target.parent_path() / "probe"));
+  ZT_TRY(files::require_writable_folder(target.parent_path()));
   say(hooks, contract::Phase::Loading, "reading the checkpoint");
   ZT_TRY_ASSIGN(const LoadedModel model, load(job, target));
   ZT_TRY(hooks.check());

@@ -50,9 +50,11 @@ struct Inputs {
 
 Status require_inputs(const config::GenerateJob& job) {
   if (job.reference_image.empty())
-    return fail(ErrorCode::InvalidArgument, "reference_image is not set: which character is to be animated?");
+    return fail(ErrorCode::InvalidArgument,
+                "reference_image is not set: give a picture of the character (--ref)");
   if (job.pose.empty())
-    return fail(ErrorCode::InvalidArgument, "pose is not set: give a pose video or a file of key-points");
+    return fail(ErrorCode::InvalidArgument,
+                "pose is not set: give a pose video or a file of key-points (--pose)");
   if (job.dtype == config::DtypeChoice::Fp16 && job.device == "cpu")
     return fail(
         ErrorCode::Unsupported,
@@ -109,12 +111,12 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   load.matrices = [&job](const config::PrecisionJob& trained) {
     return models::scalar_type(dtypes_for(job, trained).networks);
   };
-  load.before_networks = [&](const models::NetworkConfigs& configs, const models::LatentCodec& codec,
-                             at::ScalarType matrices) -> Status {
-    ZT_TRY(models::check_guider(configs.pose_guider, codec.scale_factor()));
-    ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, codec.scale_factor(), job.compat));
-    ZT_TRY(tensor::require_memory(device, memory_demands(job, configs, canvas, codec, num_frames, matrices),
-                                  kMemoryAdvice));
+  load.before_networks = [&](const ModelOutline& model) -> Status {
+    const int64_t factor = model.codec.scale_factor();
+    ZT_TRY(models::check_guider(model.configs.pose_guider, factor));
+    ZT_TRY_ASSIGN(canvas, make_canvas(job.width, job.height, factor, job.compat));
+    const auto demands = memory_demands(job, model.configs, canvas, model.codec, num_frames, model.matrices);
+    ZT_TRY(tensor::require_memory(device, demands, kMemoryAdvice));
     return resources::require_disk(files::whole_path(paths.bare), disk_demands(job, canvas, num_frames),
                                    kDiskAdvice);
   };
@@ -238,7 +240,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(media::require_video_name(first_ends.bare));
   ZT_TRY(files::require_writable(first_ends.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_ends, device, hooks));
-  const OutputPaths paths = spare_results(job, output_paths(job, inputs.canvas, now));
+  ZT_TRY_ASSIGN(const OutputPaths paths, spare_results(job, output_paths(job, inputs.canvas, now)));
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   log::info("generate", config::words(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());

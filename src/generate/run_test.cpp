@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <map>
 
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
@@ -17,6 +19,7 @@
 #include "data/eval/report.hpp"
 #include "data/ingest/ingest.hpp"
 #include "data/puppet/synth.hpp"
+#include "generate/budget.hpp"
 #include "generate/load_run.hpp"
 #include "generate/run_eval.hpp"
 #include "generate/run_export.hpp"
@@ -44,9 +47,9 @@ class RunFolderOfARun : public ::testing::Test {
                     const std::vector<int64_t>& motion_levels = {}) {
     config::Resolved<config::TrainJob> run;
     run.job.stage = stage;
-    run.job.model = test::small_model();
+    run.job.model = model_;
     run.job.model.motion.levels = motion_levels;
-    run.job.data.width = run.job.data.height = 64;
+    run.job.data.width = run.job.data.height = side_px_;
     run.job.data.n_sample_frames = 4;
     run.job.precision = precision_;
     run.job.schedule = schedule_;
@@ -108,6 +111,8 @@ class RunFolderOfARun : public ::testing::Test {
   }
 
   const test::TempFolder folder_;
+  config::ModelJob model_ = test::small_model();
+  int64_t side_px_ = 64;            ///< of the pictures that runs trained on
   std::string without_average_;     ///< a parameter
   config::PrecisionJob precision_;  ///< that runs trained in
   config::ScheduleJob schedule_;    ///< likewise
@@ -237,6 +242,48 @@ TEST_F(RunFolderOfARun, LeavesItsOwnScheduleInTheClip) {
   EXPECT_THAT(config, ::testing::HasSubstr("prediction_type: sample"));
 }
 
+TEST_F(RunFolderOfARun, IsExportedToAsMuchDiskAsIsAskedFor) {
+  const fs::path run = make_run("walk", 2, {0.5}, false);
+  const fs::path output = folder_.path() / "exported";
+  std::vector<resources::Demand> asked;
+  LoadModelOptions load;
+  load.before_networks = [&](const ModelOutline& model) -> Status {
+    asked = export_demands(model);
+    return {};
+  };
+  ASSERT_TRUE(load_run(run, load));
+
+  ASSERT_TRUE(run_export({.run = run.string(), .output = output.string()}));
+
+  // Each file: 8 bytes, the header of that length, the tensors.
+  std::map<std::string, uint64_t> written;
+  for (const auto& item : fs::recursive_directory_iterator(output)) {
+    if (item.path().extension() != ".safetensors") continue;
+    std::ifstream file(item.path(), std::ios::binary);
+    uint64_t header_bytes = 0;
+    ASSERT_TRUE(file.read(reinterpret_cast<char*>(&header_bytes), sizeof header_bytes));
+    const std::string part = item.path().parent_path().filename().string();
+    const bool is_encoder = part == "vae" || part == "image_encoder";
+    written[is_encoder ? part : "networks"] += item.file_size() - sizeof header_bytes - header_bytes;
+  }
+  ASSERT_EQ(asked.size(), 3U);
+  // diffusers' neutral head, and one table of positions where the networks have two.
+  const auto networks = static_cast<double>(written["networks"]);
+  EXPECT_NEAR(static_cast<double>(asked[0].bytes), networks, 0.02 * networks);
+  EXPECT_EQ(asked[1].bytes, written["vae"]);
+  EXPECT_EQ(asked[2].bytes, written["image_encoder"]);
+}
+
+// As of somebody's notes beside the exports.
+TEST_F(RunFolderOfARun, IsExportedBesideAFolderOfAnyName) {
+  const fs::path run = make_run("walk", 1, {0.5}, false);
+  fs::create_directories(folder_.path() / "exports/probe");
+
+  const auto report = run_export({.run = run.string(), .output = (folder_.path() / "exports/one").string()});
+
+  EXPECT_TRUE(report) << report.error().text();
+}
+
 TEST_F(RunFolderOfARun, IsNotExportedOverAnything) {
   const fs::path run = make_run("walk", 1, {0.5}, false);
   const fs::path output = folder_.path() / "exported";
@@ -330,6 +377,24 @@ TEST_F(RunFolderOfARun, IsJudgedAgainstTheTruthAndABaseline) {
   ASSERT_TRUE(video) << video.error().text();
   EXPECT_EQ(video->num_frames, 5);
   EXPECT_TRUE(fs::exists(fs::path(job.run) / "eval/eval.json"));
+}
+
+// 60 is a multiple of the run's 4 pixels a latent and not of the baseline's 8.
+TEST_F(RunFolderOfARun, IsNotJudgedBesideABaselineOfOtherBlocks) {
+  side_px_ = 60;
+  config::EvalJob job = eval_job(1);
+  side_px_ = 64;
+  model_.codec.block_out_channels = {8, 8, 8, 8};
+  model_.pose_guider.block_out_channels = {8, 8, 8, 8};
+  job.baseline_run = make_run("coarse", 1, {0.5}, false).string();
+
+  const auto judged = run_eval(job);
+
+  ASSERT_FALSE(judged);
+  EXPECT_EQ(judged.error().code, ErrorCode::InvalidConfig);
+  EXPECT_THAT(judged.error().message,
+              ::testing::HasSubstr("its codec works in blocks of 8 pixels, the run's in blocks of 4, and the "
+                                   "clips are 60 x 60"));
 }
 
 // What the codec makes of the kept latents is what the video shows.

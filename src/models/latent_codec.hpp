@@ -41,6 +41,8 @@ class LatentCodec {
   virtual double scaling() const = 0;  ///< what latents are multiplied with for the UNets (0.18215)
   /// Identifies the weights: part of a cache key.
   virtual std::string digest() const = 0;
+  /// Numbers that save() writes.
+  virtual int64_t num_elements() const = 0;
   /// Writes a folder that open_latent_codec reads.
   virtual Status save(const std::filesystem::path& folder) const = 0;
 

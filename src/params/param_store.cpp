@@ -288,6 +288,12 @@ int64_t ParamStore::most_shards() const {
   return most;
 }
 
+int64_t ParamStore::num_elements() const {
+  int64_t sum = 0;
+  for (const StoredParam& param : params_) sum += param.info.numel();
+  return sum;
+}
+
 int64_t ParamStore::num_trainable() const {
   int64_t sum = 0;
   for (const StoredParam& param : params_) {

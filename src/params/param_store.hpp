@@ -142,6 +142,8 @@ class ParamStore {
   std::string digest(std::string_view prefix = "") const;
   /// Whether any parameter of the unit is trainable.
   bool trains(std::string_view unit) const;
+  /// Elements of all parameters and buffers.
+  int64_t num_elements() const;
   /// Elements of trainable parameters.
   int64_t num_trainable() const;
   /// Bytes of values and of gradients that are kept, padding included.

@@ -14,13 +14,8 @@
 namespace zt::prepare {
 namespace {
 
-constexpr uint64_t kFloatBytes = 4;
-
-uint64_t product(std::initializer_list<int64_t> factors) {
-  uint64_t out = 1;
-  for (const int64_t factor : factors) out *= static_cast<uint64_t>(factor);
-  return out;
-}
+using resources::kFloatBytes;
+using resources::product;
 
 int64_t frames_of(const data::ClipIndex& clips) {
   int64_t frames = 0;

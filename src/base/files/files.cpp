@@ -79,6 +79,16 @@ Result<std::string> read_all(const Descriptor& fd, const fs::path& path, uint64_
   }
 }
 
+constexpr const char* kAnyName = ".zt-probe";
+
+/// Whether a file of this name could be made in a folder, or in the nearest above it that is there.
+Status require_name(fs::path folder, const fs::path& name) {
+  std::error_code ignored;
+  while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
+  ZT_TRY(AtomicFile::create(folder / name));
+  return {};
+}
+
 constexpr const char* kHolder = "pid {} on {}";
 constexpr std::chrono::milliseconds kNameLimit(500);
 
@@ -212,11 +222,10 @@ Status require_writable(const fs::path& path) {
   if (fs::is_directory(path, ignored))
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} is a folder: a file is to be written", path.string()));
-  fs::path folder = whole_path(path).parent_path();
-  while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
-  ZT_TRY(AtomicFile::create(folder / path.filename()));
-  return {};
+  return require_name(whole_path(path).parent_path(), path.filename());
 }
+
+Status require_writable_folder(const fs::path& path) { return require_name(whole_path(path), kAnyName); }
 
 Status sync_folder(const fs::path& path) {
   const Descriptor fd = Descriptor::open(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);

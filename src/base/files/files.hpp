@@ -70,6 +70,8 @@ fs::path whole_path(const fs::path& path);
 /// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
 /// nothing behind. Errors: InvalidArgument if `path` is a folder; those of Temporary::file().
 Status require_writable(const fs::path& path);
+/// The same of a file of any name in the folder `path`. Errors: those of Temporary::file().
+Status require_writable_folder(const fs::path& path);
 /// fsync of a folder, so that renames in it are durable.
 Status sync_folder(const fs::path& path);
 /// Renames and syncs the parent folder of `to`. Both must be on one file system.
@@ -81,7 +83,8 @@ Result<uint64_t> free_bytes(const fs::path& path);
 uint64_t used_bytes(const fs::path& folder);
 
 /// An Error for errno after an operation on `path`: ENOENT -> NotFound, EACCES/EPERM/EROFS -> Permission,
-/// ENOSPC/EDQUOT/EFBIG/ENOMEM -> Exhausted, EEXIST -> AlreadyExists, EISDIR, ELOOP, ENAMETOOLONG and EINVAL
+/// ENOSPC/EDQUOT/EFBIG/ENOMEM/EMFILE/ENFILE -> Exhausted, EEXIST -> AlreadyExists, EISDIR, ELOOP,
+/// ENAMETOOLONG and EINVAL
 /// -> InvalidArgument, else Unavailable.
 Error errno_error(std::string_view doing, const fs::path& path, int errno_value);
 

@@ -139,6 +139,17 @@ bool cores_are_free(const fs::path& root) {
   return false;
 }
 
+uint64_t product(std::initializer_list<int64_t> factors) {
+  uint64_t out = 1;
+  for (const int64_t factor : factors) out *= static_cast<uint64_t>(factor);
+  return out;
+}
+
+Demand Demand::floats(std::string_view what, std::initializer_list<int64_t> factors) {
+  const uint64_t numbers = product(factors);
+  return {fmt::format("{} ({} x {} B)", what, numbers, kFloatBytes), numbers * kFloatBytes};
+}
+
 Status require(std::string_view resource, std::span<const Demand> demands, uint64_t available_bytes,
                std::string_view advice) {
   uint64_t sum = 0;

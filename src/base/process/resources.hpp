@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,14 @@ bool cores_are_free(const std::filesystem::path& root = "/");
 struct Demand {
   std::string what;
   uint64_t bytes = 0;
+
+  /// fp32 numbers, as many as the product of `factors`: "weights (1200 x 4 B)".
+  static Demand floats(std::string_view what, std::initializer_list<int64_t> factors);
 };
+inline constexpr uint64_t kFloatBytes = 4;
+
+/// Of sizes, none of them negative.
+uint64_t product(std::initializer_list<int64_t> factors);
 
 /// Errors: Exhausted if the terms add up to more than `available_bytes`; the message lists every term, the
 /// sum, what is there, and `advice` (what to change).

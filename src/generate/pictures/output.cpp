@@ -37,6 +37,16 @@ std::string pose_stem(const fs::path& pose) {
 
 int panels_width(int64_t width) { return static_cast<int>(kPanels * (width + kPanelBorder)) + kPanelBorder; }
 
+/// A disk that can't say is an error: to take every name for taken there would be to look for ever.
+Result<bool> is_either_there(const OutputPaths& paths) {
+  for (const fs::path& path : {paths.bare, paths.panels}) {
+    std::error_code unknown;
+    if (fs::exists(path, unknown)) return true;
+    if (unknown) return fail(files::errno_error("look at", path, unknown.value()));
+  }
+  return false;
+}
+
 media::Rational reduced(int64_t num, int64_t den) {
   const int64_t divisor = std::gcd(num, den);
   return divisor > 0 ? media::Rational{num / divisor, den / divisor} : media::Rational{num, den};
@@ -56,14 +66,15 @@ OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, s
   return {beside(panels, "_result"), panels};
 }
 
-OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths) {
+Result<OutputPaths> spare_results(const config::GenerateJob& job, OutputPaths paths) {
   if (!job.output.empty()) return paths;
   OutputPaths free = paths;
-  for (int i = 2; !files::is_absent(free.bare) || !files::is_absent(free.panels); ++i) {
+  for (int i = 2;; ++i) {
+    ZT_TRY_ASSIGN(const bool is_taken, is_either_there(free));
+    if (!is_taken) return free;
     const std::string number = fmt::format("_{}", i);
     free = {beside(paths.bare, number), beside(paths.panels, number)};
   }
-  return free;
 }
 
 OutputPaths through_links(const OutputPaths& paths) {

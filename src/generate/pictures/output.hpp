@@ -32,7 +32,8 @@ OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, s
 
 /// The same; where either of a job without job.output is there already, both with _2, _3, ... at the end of
 /// their names: inputs of one name in two folders, or two calls in one minute, have one name otherwise.
-OutputPaths spare_results(const config::GenerateJob& job, OutputPaths paths);
+/// Errors: of the file system, where it can't say whether a name is there.
+Result<OutputPaths> spare_results(const config::GenerateJob& job, OutputPaths paths);
 
 /// Where the bytes go: a name that is a link stays one, and what it leads to is written.
 OutputPaths through_links(const OutputPaths& paths);

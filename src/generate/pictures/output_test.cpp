@@ -39,19 +39,33 @@ TEST(OutputPaths, OfTheReferencesNamesReplaceNothing) {
   job.pose = "walk.mp4";
   job.output_dir = folder.path().string();
   const OutputPaths first = output_paths(job, {64, 64, 64, 64}, evening());
-  EXPECT_EQ(spare_results(job, first).bare, first.bare);
+  EXPECT_EQ(spare_results(job, first)->bare, first.bare);
   ASSERT_TRUE(files::make_folders(first.bare.parent_path()));
   ASSERT_TRUE(files::write_atomic(first.bare, "a clip"));
 
-  const OutputPaths second = spare_results(job, first);
+  const OutputPaths second = *spare_results(job, first);
   ASSERT_TRUE(files::write_atomic(second.panels, "panels of a clip"));
-  const OutputPaths third = spare_results(job, first);
+  const OutputPaths third = *spare_results(job, first);
 
   EXPECT_EQ(second.bare.filename(), "front_walk_64x64_3_2205_result_2.mp4");
   EXPECT_EQ(second.panels.filename(), "front_walk_64x64_3_2205_2.mp4");
   EXPECT_EQ(third.bare.filename(), "front_walk_64x64_3_2205_result_3.mp4");
   job.output = first.bare.string();
-  EXPECT_EQ(spare_results(job, first).bare, first.bare) << "who names a file means it";
+  EXPECT_EQ(spare_results(job, first)->bare, first.bare) << "who names a file means it";
+}
+
+// As of a network disk that no longer answers: a link to itself, which root can't look behind either.
+TEST(OutputPaths, OnADiskThatCantSayWhatIsThereAreAnError) {
+  const test::TempFolder folder;
+  std::filesystem::create_symlink("loop", folder.path() / "loop");
+  config::GenerateJob job;
+  job.output_dir = (folder.path() / "loop").string();
+
+  const Result<OutputPaths> spared = spare_results(job, output_paths(job, {64, 64, 64, 64}, evening()));
+
+  ASSERT_FALSE(spared);
+  EXPECT_NE(spared.error().message.find("cannot look at " + job.output_dir), std::string::npos)
+      << spared.error().message;
 }
 
 TEST(OutputPaths, PutPanelsBesideTheNameGiven) {

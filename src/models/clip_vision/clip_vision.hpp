@@ -78,6 +78,8 @@ class ClipEncoder {
   at::Tensor embed(const at::Tensor& pixels_BCHW, int64_t chunk = 16) const;
   const ClipVisionConfig& config() const { return net_.config(); }
   std::string digest() const { return digest_; }
+  /// Numbers that save() writes.
+  int64_t num_elements() const { return store_->num_elements(); }
   /// Writes a folder that open() reads.
   Status save(const std::filesystem::path& folder) const;
 

@@ -37,6 +37,9 @@ class LinearCodec final : public LatentCodec {
   int64_t decoding_channels() const override { return 6; }
   double scaling() const override { return 1.0; }
   std::string digest() const override;
+  int64_t num_elements() const override {
+    return mean_P_.numel() + encoder_CP_.numel() + decoder_PC_.numel();
+  }
   Status save(const std::filesystem::path& folder) const override;
   /// For a codec that adds to this one's folder: config.json names that one's class.
   Status save_as(const char* class_name, const std::filesystem::path& folder) const;

@@ -44,6 +44,7 @@ class RefinedCodec final : public LatentCodec {
   int64_t decoding_channels() const override { return 3 + models::decoding_channels(config_); }
   double scaling() const override { return linear_.scaling(); }
   std::string digest() const override { return digest_; }
+  int64_t num_elements() const override { return linear_.num_elements() + store_->num_elements(); }
   Status save(const std::filesystem::path& folder) const override;
 
  private:

@@ -33,6 +33,7 @@ class VaeCodec final : public LatentCodec {
   int64_t decoding_channels() const override { return models::decoding_channels(net_.config()); }
   double scaling() const override { return net_.config().scaling_factor; }
   std::string digest() const override { return digest_; }
+  int64_t num_elements() const override { return store_->num_elements(); }
   Status save(const std::filesystem::path& folder) const override;
 
  private:
