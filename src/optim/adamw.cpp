@@ -129,8 +129,8 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
   for (const Segment& segment : store_.segments()) {
     Moments moments;
     if (segment.placement.trainable) {
-      const bool is_short = segment.values_S.scalar_type() == at::kBFloat16;
-      ZT_REQUIRE(is_short || segment.values_S.scalar_type() == at::kFloat, segment.unit,
+      const bool is_bf16 = segment.values_S.scalar_type() == at::kBFloat16;
+      ZT_REQUIRE(is_bf16 || segment.values_S.scalar_type() == at::kFloat, segment.unit,
                  ": AdamW trains fp32 and bf16 parameters, got ", segment.placement.dtype);
       const at::Device home = options.is_offloaded ? at::kCPU : segment.values_S.device();
       const auto float32 = at::TensorOptions().dtype(at::kFloat).device(home);
@@ -144,7 +144,7 @@ AdamW::AdamW(params::ParamStore& store, const AdamWOptions& options) : store_(st
         moments.second_absmax = at::zeros_like(moments.first_absmax);
         if (!home.is_cpu()) moments.last_in_block = last_in_blocks(store_, segment);
       }
-      if (is_short && options.bf16_weights == Bf16Weights::Master)
+      if (is_bf16 && options.bf16_weights == Bf16Weights::Master)
         moments.master = segment.values_S.to(float32);
       steps_.emplace(segment.group, 0);
       if (!home.is_cpu() && !gpu_) gpu_ = std::make_unique<internal::GpuStep>(home);

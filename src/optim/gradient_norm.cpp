@@ -42,8 +42,8 @@ Range held_blocks(const params::Segment& segment, int64_t rank) {
 /// Of the store's part.
 BlockSums block_sums(const params::Segment& segment) {
   const at::Tensor& part = segment.gradients_S;
-  const bool is_short = part.scalar_type() == at::kBFloat16;
-  ZT_REQUIRE(is_short || part.scalar_type() == at::kFloat, "norms are of fp32 or bf16 gradients, got ", part);
+  const bool is_bf16 = part.scalar_type() == at::kBFloat16;
+  ZT_REQUIRE(is_bf16 || part.scalar_type() == at::kFloat, "norms are of fp32 or bf16 gradients, got ", part);
   const int64_t num_blocks = part.numel() / kBlock;
   BlockSums sums{segment.part.begin / kBlock, std::vector<double>(static_cast<size_t>(num_blocks))};
   const void* gradient = part.const_data_ptr();
@@ -51,7 +51,7 @@ BlockSums block_sums(const params::Segment& segment) {
     float copy[kBlock];
     for (int64_t block = begin; block < end; ++block) {
       const float* numbers = copy;
-      if (is_short)
+      if (is_bf16)
         internal::widen(kBlock, static_cast<const uint16_t*>(gradient) + block * kBlock, copy);
       else
         numbers = static_cast<const float*>(gradient) + block * kBlock;

@@ -4,8 +4,9 @@
 // every parameter of a step, and the processor that launches them is what a step of a GPU waits for. Here one
 // launch a segment casts, and the gradients of a step's first pass come back in a few.
 //
-// A weight that a pass uses several times has its gradients added up in the short type, as PyTorch's autocast
-// does with its cache of casts; passes add to the store's gradients, fp32 unless its weights are short too.
+// A weight that a pass uses several times has its gradients added up in the 16-bit type, as PyTorch's
+// autocast does with its cache of casts; passes add to the store's gradients, fp32 unless its weights are of
+// 16 bits too.
 #pragma once
 
 #include <ATen/core/Tensor.h>

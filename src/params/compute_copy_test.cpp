@@ -49,7 +49,7 @@ TEST(ComputeCopy, HasTheWeightsRounded) {
   EXPECT_TRUE(at::equal(net.trained, at::full({300}, 0.3, at::kBFloat16)));
 }
 
-TEST(ComputeCopy, SharesBuffersAndWhatIsShortAlready) {
+TEST(ComputeCopy, SharesBuffersAndWhatHas16BitsAlready) {
   ParamStore store(copied_table(), frozen_but_one(at::kHalf));
   ComputeCopy copy(store, at::kBFloat16);
   const CopiedNet net(copy.source("net"));

@@ -172,9 +172,9 @@ INSTANTIATE_TEST_SUITE_P(Each, TrainingOnGpu,
                                                               MixedPrecision::Fp16)),
                          name_of);
 
-class ShortWeightsOnGpu : public test::OnGpu {};
+class HalfWeightsOnGpu : public test::OnGpu {};
 
-TEST_F(ShortWeightsOnGpu, TrainNearlyAsTheCpusInFp32AndTheSameAgain) {
+TEST_F(HalfWeightsOnGpu, TrainNearlyAsTheCpusInFp32AndTheSameAgain) {
   config::TrainJob job = tiny_job(1);
   Trainer on_cpu(job);
   job.precision.mixed_precision = MixedPrecision::Bf16;

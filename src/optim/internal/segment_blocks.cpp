@@ -11,7 +11,7 @@
 namespace zt::optim::internal {
 
 SegmentBlocks::SegmentBlocks(const params::Segment& segment, const at::Tensor& master, uint32_t rounding_key)
-    : is_short_(segment.values_S.scalar_type() == at::kBFloat16),
+    : is_bf16_(segment.values_S.scalar_type() == at::kBFloat16),
       value_(segment.values_S.data_ptr()),
       gradient_(segment.gradients_S.data_ptr()),
       master_(master.defined() ? master.data_ptr<float>() : nullptr),
@@ -19,7 +19,7 @@ SegmentBlocks::SegmentBlocks(const params::Segment& segment, const at::Tensor& m
       begin_(segment.part.begin) {}
 
 void SegmentBlocks::open(int64_t at, int64_t count, Block& block) const {
-  if (!is_short_) {
+  if (!is_bf16_) {
     block.value = static_cast<float*>(value_) + at;
     block.gradient = static_cast<float*>(gradient_) + at;
     return;
@@ -35,7 +35,7 @@ uint32_t SegmentBlocks::bit_sum(int64_t at, int64_t count) const {
 }
 
 void SegmentBlocks::close(int64_t at, int64_t count, const Block& block, bool clear) const {
-  if (!is_short_) {
+  if (!is_bf16_) {
     if (clear) std::fill_n(block.gradient, count, 0.0f);
     return;
   }

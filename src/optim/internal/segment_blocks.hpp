@@ -27,14 +27,14 @@ class SegmentBlocks {
   /// `at` counts from the part's first element.
   void open(int64_t at, int64_t count, Block& block) const;
   /// Whether values are kept rounded at random, and not as update kernels see and leave them.
-  bool are_rounded() const { return is_short_ && master_ == nullptr; }
+  bool are_rounded() const { return is_bf16_ && master_ == nullptr; }
   /// The sum of their bits as they are kept, if they are.
   uint32_t bit_sum(int64_t at, int64_t count) const;
   /// Puts the values back, and zero over the gradient if `clear`.
   void close(int64_t at, int64_t count, const Block& block, bool clear) const;
 
  private:
-  const bool is_short_;
+  const bool is_bf16_;
   void* const value_;     ///< float or bf16
   void* const gradient_;  ///< likewise
   float* const master_;   ///< null: none

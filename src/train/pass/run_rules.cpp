@@ -145,7 +145,7 @@ ForwardRules forward_rules(const config::TrainJob& job, const params::ParamStore
   rules.prediction = job.schedule.prediction_type;
   rules.weighting = {job.schedule.min_snr_variant, job.schedule.snr_gamma};
   rules.autocast = autocast(job.precision.mixed_precision);
-  // A network whose weights are kept in a short type computes in it; one in fp32 computes as the others do.
+  // A network whose weights are kept in a 16-bit type computes in it; one in fp32 computes as the others do.
   rules.frozen_autocast = job.precision.frozen_dtype == config::MixedPrecision::Fp32
                               ? rules.autocast
                               : autocast(job.precision.frozen_dtype);

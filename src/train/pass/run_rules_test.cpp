@@ -54,7 +54,7 @@ TEST(RunRules, EightBitStateIsForLargeParameters) {
   EXPECT_EQ(rule(info).optimizer_kind, static_cast<int>(optim::StateKind::Float32));
 }
 
-TEST(RunRules, OnlyWhollyFrozenNetworksAreKeptShort) {
+TEST(RunRules, OnlyWhollyFrozenNetworksAreKeptInHalf) {
   config::TrainJob job = test::tiny_job(2);
   job.precision.frozen_dtype = config::MixedPrecision::Bf16;
   const models::NetworkSet set = test::tiny_networks(job);

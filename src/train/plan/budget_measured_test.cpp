@@ -316,8 +316,8 @@ TEST(BudgetOfSettings, AreAsEstimatedOnEveryRank) {
     accumulating.optimizer.gradient_accumulation_steps = 2;
     in_parts.optimizer.gradient_accumulation_steps = 2;
     in_parts.parallel.accumulation = config::Accumulation::Parts;
-    config::TrainJob short_numbers = tiny64(1, config::MixedPrecision::Bf16, /*recompute=*/false);
-    short_numbers.parallel.zero_stage = zero_stage;
+    config::TrainJob half_numbers = tiny64(1, config::MixedPrecision::Bf16, /*recompute=*/false);
+    half_numbers.parallel.zero_stage = zero_stage;
     const auto expect = [](const char* what, const config::TrainJob& job, int64_t lanes_each = 1) {
       SCOPED_TRACE(what);
       std::printf("%s: ", what);
@@ -327,7 +327,7 @@ TEST(BudgetOfSettings, AreAsEstimatedOnEveryRank) {
     expect("8-bit moments", eight_bit);
     expect("two micro batches", accumulating);
     expect("two micro batches, added up in parts", in_parts);
-    expect("bf16", short_numbers);
+    expect("bf16", half_numbers);
   }
 }
 

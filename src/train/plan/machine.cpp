@@ -36,7 +36,7 @@ Result<Machine> this_host() {
   const at::Tensor from = at::zeros({kBytes}, at::kByte), to = at::zeros({kBytes}, at::kByte);
   const double copy_s = fastest([&] { to.copy_(from); });
   Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
-  host.float_flops = host.short_flops = measure_flops(at::kCPU, at::kFloat);
+  host.float_flops = host.half_flops = measure_flops(at::kCPU, at::kFloat);
   host.memory_bytes_per_s = 2.0 * kBytes / copy_s;      // read and written
   host.link_bytes_per_s = host.memory_bytes_per_s / 4;  // into the segment and out of it
   host.memory_bytes = static_cast<double>(memory.available_bytes);
@@ -49,16 +49,16 @@ Result<Machine> this_host() {
 Machine common_host(int64_t threads) {
   constexpr double kCoreFlops = 80e9, kCoreBytesPerS = 10e9;
   Machine host{.name = "cpu", .efficiency = kCpuEfficiency};
-  host.float_flops = host.short_flops = kCoreFlops * static_cast<double>(threads);
+  host.float_flops = host.half_flops = kCoreFlops * static_cast<double>(threads);
   host.memory_bytes_per_s = kCoreBytesPerS * static_cast<double>(threads);
   host.link_bytes_per_s = host.memory_bytes_per_s / 4;
   host.is_host = true;
   return host;
 }
 
-const Machine& nearest_machine(double short_flops) {
+const Machine& nearest_machine(double half_flops) {
   return *std::ranges::min_element(
-      kMachines, {}, [&](const Machine& one) { return std::abs(std::log(one.short_flops / short_flops)); });
+      kMachines, {}, [&](const Machine& one) { return std::abs(std::log(one.half_flops / half_flops)); });
 }
 
 double measure_flops(at::Device device, at::ScalarType type) {

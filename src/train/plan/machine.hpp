@@ -17,7 +17,7 @@ namespace zt::train {
 struct Machine {
   std::string_view name = {};
   double float_flops = 0;         ///< fp32 operations per second, at the peak
-  double short_flops = 0;         ///< bf16 and fp16
+  double half_flops = 0;          ///< bf16 and fp16
   double memory_bytes_per_s = 0;  ///< of the memory that weights and activations lie in
   double link_bytes_per_s = 0;    ///< between ranks, one direction
   double efficiency = 0;          ///< share of the peak that a UNet's step reaches
@@ -50,7 +50,7 @@ inline constexpr double kHostBytesPerS = 300e9;
 /// which is not worth the time of measuring.
 Machine common_host(int64_t threads);
 /// Of kMachines the one whose 16-bit operations per second are nearest to what a GPU has.
-const Machine& nearest_machine(double short_flops);
+const Machine& nearest_machine(double half_flops);
 
 /// Operations per second of a matrix product there, on a CPU with the threads that libtorch has now; measured
 /// in some 20 ms.

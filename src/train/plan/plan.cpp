@@ -47,7 +47,7 @@ Transport transport_of(Place place, bool is_on_several_hosts) {
   return is_on_several_hosts ? Transport::Gloo : Transport::SharedMemory;
 }
 
-bool is_short(const config::TrainJob& job) {
+bool is_half(const config::TrainJob& job) {
   return job.precision.mixed_precision != config::MixedPrecision::Fp32;
 }
 
@@ -132,7 +132,7 @@ StepTime step_time(const config::TrainJob& job, const ModelCosts& costs, const P
     flops +=
         (unit.is_recomputed && unit.backward_flops > 0 ? 2 : 1) * unit.forward_flops + unit.backward_flops;
   flops *= static_cast<double>(passes_of(job, plan.ranks));
-  const double speed = is_short(job) ? plan.machine.short_flops : plan.machine.float_flops;
+  const double speed = is_half(job) ? plan.machine.half_flops : plan.machine.float_flops;
   const double each = kUpdateBytes + (job.optimizer.ema_decay > 0 ? kAverageBytes : 0);
   const bool is_on_host = is_offloaded(job, place_of(plan.machine));
   const double memory_speed =
@@ -297,7 +297,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
   memory.optimizer_state = (costs.moment_bytes + costs.master_bytes) * of_state;
   memory.averages =
       job.optimizer.ema_decay > 0 ? kFloatBytes * static_cast<double>(costs.trained) * of_state : 0;
-  const bool copies_stand = place == Place::Gpu && is_short(job) && !shares_units;
+  const bool copies_stand = place == Place::Gpu && is_half(job) && !shares_units;
   memory.activations = peak_activations(costs.units, copies_stand) * static_cast<double>(side_by_side);
   memory.batches = costs.item_bytes *
                    static_cast<double>(job.data.train_bs * job.optimizer.gradient_accumulation_steps * lanes);
@@ -323,7 +323,7 @@ RankMemory rank_memory(const config::TrainJob& job, const ModelCosts& costs, int
 BusTraffic bus_traffic(const config::TrainJob& job, const ModelCosts& costs, int64_t ranks, Place place) {
   if (!is_offloaded(job, place)) return {};
   const double share = kept_share(job, costs, &UnitCost::trained, /*from_stage=*/1, ranks),
-               with_copies = costs.master_bytes * kShortBytes / kFloatBytes;
+               with_copies = costs.master_bytes * kHalfBytes / kFloatBytes;
   return {.to_host = (2 * costs.trained_bytes - with_copies) * share,
           .from_host = costs.trained_bytes * share};
 }

@@ -55,7 +55,7 @@ struct RankMemory {
   double gradients = 0;
   double optimizer_state = 0;
   double averages = 0;
-  double activations = 0;    ///< copies of weights in the short type included
+  double activations = 0;    ///< copies of weights in the 16-bit type included
   double batches = 0;        ///< a step's samples: all lanes and micro batches of it
   double ahead = 0;          ///< samples made ahead of their steps; on a GPU the host's
   double slabs = 0;          ///< whole units' gradients (ZeRO 2) and values (3) while they are worked on

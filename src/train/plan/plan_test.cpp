@@ -289,7 +289,7 @@ TEST(Plan, ShowsDeepSpeedsEstimate) {
   EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage3.host, 1.5 * 16 * all / 2);
 }
 
-TEST(Plan, AGpuKeepsCopiesOfTheWeightsInTheShortType) {
+TEST(Plan, AGpuKeepsCopiesOfTheWeightsInThe16BitType) {
   config::TrainJob job = job_of(1, 1, 1);
   job.precision.mixed_precision = config::MixedPrecision::Bf16;
   job.gradient_checkpointing = true;
@@ -299,7 +299,7 @@ TEST(Plan, AGpuKeepsCopiesOfTheWeightsInTheShortType) {
   for (const UnitCost& unit : costs.units) copies += unit.standing_copies;
   EXPECT_GT(copies, 2 * 0.99 * all);  // the pose guider has none here
   EXPECT_LE(copies, 2 * all);
-  // Before the last unit's backward its activations are there and the others' short gradients.
+  // Before the last unit's backward its activations are there and the others' 16-bit gradients.
   EXPECT_GT(peak_activations(costs.units, true), copies + 2 * 0.99 * static_cast<double>(costs.trained));
 
   job.precision.frozen_dtype = config::MixedPrecision::Bf16;  // of networks of which nothing trains: none
@@ -352,7 +352,7 @@ TEST(Plan, OffloadedStateCostsTheBusAndTheHostsMemory) {
 
   EXPECT_EQ(plan_of({.name = "cpu",
                      .float_flops = 1,
-                     .short_flops = 1,
+                     .half_flops = 1,
                      .memory_bytes_per_s = 1,
                      .link_bytes_per_s = 1,
                      .efficiency = 1,

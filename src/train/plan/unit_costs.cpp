@@ -120,9 +120,9 @@ struct Walk {
   bool writes_bank = false;  ///< ReferenceNet; the other reads it
   bool has_graph = false;    ///< whether backward reaches this far
   double bytes_each = kFloatBytes;
-  bool has_short_weights = false;  ///< products take them as they are kept
-  bool has_row_kernels = false;    ///< a CPU's, for the layers of transformers
-  int64_t channels = 0;            ///< of what the next unit reads
+  bool has_half_weights = false;  ///< products take them as they are kept
+  bool has_row_kernels = false;   ///< a CPU's, for the layers of transformers
+  int64_t channels = 0;           ///< of what the next unit reads
 
   /// Positions of a level: sides halved, rounded up.
   double pixels(size_t level) const {
@@ -259,15 +259,15 @@ void add_memory(Walk& walk, const UnitShape& unit, const CostedVisit& visit, Uni
   cost.inputs += visit.input * walk.bytes_each;
   // Where a skip is joined to it, the input itself is not what the first layer keeps.
   cost.again = cost.kept - (skip == 0 ? visit.input * walk.bytes_each : 0);
-  const bool is_short = walk.bytes_each < kFloatBytes;
+  const bool is_half = walk.bytes_each < kFloatBytes;
   cost.working = layers.working * walk.bytes_each;
-  const bool casts = is_short && !walk.has_short_weights;
-  cost.weight_gradient = static_cast<double>(unit.largest_trained) * (casts      ? kFloatBytes + kShortBytes
-                                                                      : is_short ? kShortBytes
-                                                                                 : kFloatBytes);
+  const bool casts = is_half && !walk.has_half_weights;
+  cost.weight_gradient = static_cast<double>(unit.largest_trained) * (casts     ? kFloatBytes + kHalfBytes
+                                                                      : is_half ? kHalfBytes
+                                                                                : kFloatBytes);
   cost.gradients_left = (skip + (visit.reads_bank ? visit.output : 0)) * walk.bytes_each;
   const int64_t uncast = projects_in_kernel(walk, unit) ? unit.transformer_weights : 0;
-  cost.copies = casts ? kShortBytes * static_cast<double>(unit.weights - uncast) : 0;
+  cost.copies = casts ? kHalfBytes * static_cast<double>(unit.weights - uncast) : 0;
 }
 
 /// `had_graph`: gradients are wanted before the unit too.
@@ -337,7 +337,7 @@ int64_t output_level(std::string_view unit, int64_t levels) {
 std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::ParamTable& table,
                                  const models::NetworkConfigs& configs, int64_t scale_factor, Place place) {
   const auto width = [](config::MixedPrecision precision) {
-    return precision == config::MixedPrecision::Fp32 ? kFloatBytes : kShortBytes;
+    return precision == config::MixedPrecision::Fp32 ? kFloatBytes : kHalfBytes;
   };
   const double each = width(job.precision.mixed_precision);
   const int64_t frames = job.stage == 2 ? job.data.n_sample_frames : 1;
@@ -346,14 +346,14 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
 
   const auto walk_through = [&](std::string_view network, Walk walk) {
     const std::vector<UnitShape> units = shapes_of(job, table, network);
-    walk.has_short_weights = trains(units) && job.precision.trained_weights != config::TrainedWeights::Fp32;
+    walk.has_half_weights = trains(units) && job.precision.trained_weights != config::TrainedWeights::Fp32;
     if (!trains(units)) walk.bytes_each = std::min(each, width(job.precision.frozen_dtype));
-    const bool has_copies = each < kFloatBytes && !walk.has_short_weights &&
+    const bool has_copies = each < kFloatBytes && !walk.has_half_weights &&
                             (trains(units) || width(job.precision.frozen_dtype) == kFloatBytes);
     for (const UnitShape& unit : units) {
       costs.push_back(cost_of(walk, unit));
       if (has_copies)
-        costs.back().standing_copies = kShortBytes * static_cast<double>(unit.trained + unit.frozen);
+        costs.back().standing_copies = kHalfBytes * static_cast<double>(unit.trained + unit.frozen);
     }
     return walk.has_graph;
   };
@@ -388,7 +388,7 @@ double peak_activations(const std::vector<UnitCost>& units, bool copies_stand) {
     // The largest weights are those of small pictures, whose activations are nothing beside them.
     peak = std::max(peak, held + copies + std::max(again + unit->working, unit->weight_gradient));
     held += unit->gradients_left - own_of(*unit);
-    if (copies_stand) held += kShortBytes * static_cast<double>(unit->trained);
+    if (copies_stand) held += kHalfBytes * static_cast<double>(unit->trained);
   }
   return copies_stand ? std::max(peak, held) : peak;
 }

@@ -17,7 +17,7 @@
 namespace zt::train {
 
 inline constexpr double kFloatBytes = 4;
-inline constexpr double kShortBytes = 2;  ///< bf16 and fp16
+inline constexpr double kHalfBytes = 2;  ///< bf16 and fp16
 
 /// Of one lane's micro batch in which no reference is dropped. Bytes and operations as real numbers.
 struct UnitCost {
@@ -28,7 +28,7 @@ struct UnitCost {
   double trained_bytes = 0;    ///< of `trained`, each in the type that it is kept in
   double frozen_bytes = 0;     ///< of `frozen`, likewise
   double kept = 0;             ///< what its forward pass keeps for backward
-  double copies = 0;           ///< of its weights in the short type, kept with that
+  double copies = 0;           ///< of its weights in the 16-bit type, kept with that
   double standing_copies = 0;  ///< of its fp32 parameters, where params/compute_copy.hpp keeps them
   double inputs = 0;           ///< what recomputation keeps of it: its input and what it wrote into the bank
   double again = 0;            ///< what recomputing it takes beside that, of `kept`
@@ -50,7 +50,7 @@ std::vector<UnitCost> unit_costs(const config::TrainJob& job, const params::Para
 
 /// Most bytes that one lane's activations and copies of weights take at once, on the walk back from all that
 /// is kept to nothing. Against the counting allocator: within 10 %, see budget_measured_test.cpp.
-/// `copies_stand`: copies of all weights are there all the time, and gradients in the short type until the
+/// `copies_stand`: copies of all weights are there all the time, and gradients in the 16-bit type until the
 /// end.
 double peak_activations(const std::vector<UnitCost>& units, bool copies_stand = false);
 

@@ -42,8 +42,8 @@ Result<Speeds> measure_speeds(Ranks& ranks, at::Device device, const config::Pre
   speeds.flops = product_flops * (device.is_cpu() ? kCpuEfficiency : kUNetEfficiency);
   ZT_TRY_ASSIGN(speeds.bytes, ranks.measure_bandwidth(kGatherElements, kGathers));
   ZT_TRY_ASSIGN(const auto agreed, ranks.from_first({speeds.flops, speeds.bytes}, "measured speeds"));
-  const bool are_short = precision.trained_weights != config::TrainedWeights::Fp32;
-  return Speeds{agreed[0], agreed[1], are_short ? 2.0 : 4.0};
+  const bool are_half = precision.trained_weights != config::TrainedWeights::Fp32;
+  return Speeds{agreed[0], agreed[1], are_half ? 2.0 : 4.0};
 }
 
 Status check_named_units(const config::ParallelJob& job, const params::ParamTable& table) {

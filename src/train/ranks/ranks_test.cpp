@@ -182,17 +182,17 @@ class Matrix : public ::testing::TestWithParam<Cell> {
  protected:
   void expect_bits_of_one_process();
   static config::TrainJob job_of_cell(int64_t zero_stage) {
-    const auto [stage, any_zero_stage, micro_batches, ranks, is_short] = GetParam();
+    const auto [stage, any_zero_stage, micro_batches, ranks, is_half] = GetParam();
     config::TrainJob job = job_of(stage, zero_stage);
     job.optimizer.gradient_accumulation_steps = micro_batches;
-    if (is_short) job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    if (is_half) job.precision.mixed_precision = config::MixedPrecision::Bf16;
     return job;
   }
   /// One process, four steps. The same for all ZeRO stages and numbers of ranks.
   static const Trained& alone() {
-    const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+    const auto [stage, zero_stage, micro_batches, ranks, is_half] = GetParam();
     static std::map<std::tuple<int64_t, int64_t, bool>, Trained> known;
-    const auto [found, is_new] = known.try_emplace({stage, micro_batches, is_short});
+    const auto [found, is_new] = known.try_emplace({stage, micro_batches, is_half});
     if (is_new) {
       run_ranks(job_of_cell(0), 1, [&](int, Rank& one) {
         one.train(4, found->second);
@@ -207,7 +207,7 @@ class PairwiseMatrix : public Matrix {};
 
 /// Two steps, saved; then another number of ranks with another ZeRO stage goes on from there.
 void Matrix::expect_bits_of_one_process() {
-  const auto [stage, zero_stage, micro_batches, ranks, is_short] = GetParam();
+  const auto [stage, zero_stage, micro_batches, ranks, is_half] = GetParam();
   const test::TempFolder folder;
   Trained found;
   for (const Leg& leg : {Leg{ranks, zero_stage}, Leg{ranks == 4 ? 2 : 4, 3 - zero_stage}}) {

@@ -7,10 +7,10 @@ namespace zt::optim::internal {
 /// A run of elements that one launch steps. All memory is the GPU's.
 struct ElementRun {
   long long count = 0;
-  float* value = nullptr;                 ///< weights or their masters; null: `short_value` alone is kept
-  unsigned short* short_value = nullptr;  ///< weights in bf16; null: they are `value`
-  float* gradient = nullptr;              ///< one of the two
-  unsigned short* short_gradient = nullptr;
+  float* value = nullptr;                ///< weights or their masters; null: `bf16_value` alone is kept
+  unsigned short* bf16_value = nullptr;  ///< weights in bf16; null: they are `value`
+  float* gradient = nullptr;             ///< one of the two
+  unsigned short* bf16_gradient = nullptr;
   float* average = nullptr;  ///< null: no EMA
   float average_weight = 0;
   unsigned rounding_key = 0;

@@ -49,8 +49,8 @@ ElementRun run_of(const params::Segment& segment, const at::Tensor& master) {
     return run;
   }
   if (master.defined()) run.value = master.data_ptr<float>();
-  run.short_value = static_cast<unsigned short*>(segment.values_S.data_ptr());
-  run.short_gradient = static_cast<unsigned short*>(segment.gradients_S.data_ptr());
+  run.bf16_value = static_cast<unsigned short*>(segment.values_S.data_ptr());
+  run.bf16_gradient = static_cast<unsigned short*>(segment.gradients_S.data_ptr());
   return run;
 }
 

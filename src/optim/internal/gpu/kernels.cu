@@ -7,26 +7,26 @@ namespace zt::optim::internal {
 __device__ float widened(unsigned short value) { return __uint_as_float(static_cast<unsigned>(value) << 16); }
 
 __device__ float value_at(const ElementRun& run, long long i) {
-  return run.value ? run.value[i] : widened(run.short_value[i]);
+  return run.value ? run.value[i] : widened(run.bf16_value[i]);
 }
 
 __device__ float gradient_at(const ElementRun& run, long long i) {
-  return run.gradient ? run.gradient[i] : widened(run.short_gradient[i]);
+  return run.gradient ? run.gradient[i] : widened(run.bf16_gradient[i]);
 }
 
 // What surrounds the update of an element: EMA, cast, clearing.
 __device__ void finish(const ElementRun& run, long long i, float value) {
   if (run.average) run.average[i] = moved_average(run.average_weight, value, run.average[i]);
   if (run.value) run.value[i] = value;
-  if (run.short_value) {
+  if (run.bf16_value) {
     const unsigned bits = __float_as_uint(value);
     const unsigned element = run.first_element + static_cast<unsigned>(i);
-    run.short_value[i] =
+    run.bf16_value[i] =
         run.value ? nearest_bf16(bits) : stochastic_bf16(bits, random_bits(run.rounding_key, element));
   }
   if (!run.clear) return;
   if (run.gradient) run.gradient[i] = 0.0f;
-  if (run.short_gradient) run.short_gradient[i] = 0;
+  if (run.bf16_gradient) run.bf16_gradient[i] = 0;
 }
 
 // A thread does one element.

@@ -64,7 +64,7 @@ void launch(int64_t blocks, const std::function<void()>& kernel) {
 }
 
 using Floats = std::vector<float>;
-using Shorts = std::vector<uint16_t>;
+using Bf16s = std::vector<uint16_t>;
 using Bytes = std::vector<uint8_t>;
 
 Floats wave(size_t count, float frequency, float scale) {
@@ -112,30 +112,30 @@ TEST(GpuKernels, StepAverageAndClearAsTheCpu) {
 
 TEST(GpuKernels, KeepMastersAndRoundThemAsTheCpu) {
   Numbers cpu, gpu;
-  Shorts short_gradient(kCount), wanted(kCount), found(kCount);
-  round_nearest(kCount, cpu.gradient.data(), short_gradient.data());
-  widen(kCount, short_gradient.data(), cpu.gradient.data());
+  Bf16s bf16_gradient(kCount), wanted(kCount), found(kCount);
+  round_nearest(kCount, cpu.gradient.data(), bf16_gradient.data());
+  widen(kCount, bf16_gradient.data(), cpu.gradient.data());
   ElementRun run = run_over(gpu);
   run.gradient = nullptr;
-  run.short_gradient = short_gradient.data();
-  run.short_value = found.data();
+  run.bf16_gradient = bf16_gradient.data();
+  run.bf16_value = found.data();
   adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data(), tally);
   round_nearest(kCount, cpu.value.data(), wanted.data());
 
   launch(3, [&] { adamw(factors(), run, gpu.first.data(), gpu.second.data()); });
   EXPECT_EQ(gpu.value, cpu.value);
   EXPECT_EQ(found, wanted);
-  EXPECT_EQ(short_gradient, Shorts(kCount, 0));
+  EXPECT_EQ(bf16_gradient, Bf16s(kCount, 0));
 }
 
 TEST(GpuKernels, RoundAtRandomAsTheCpu) {
   Numbers cpu, gpu;
-  Shorts found(kCount), wanted(kCount);
+  Bf16s found(kCount), wanted(kCount);
   round_nearest(kCount, cpu.value.data(), found.data());
   widen(kCount, found.data(), cpu.value.data());
   ElementRun run = run_over(gpu);
   run.value = nullptr;
-  run.short_value = found.data();
+  run.bf16_value = found.data();
   adamw(factors(), kCount, cpu.value.data(), cpu.gradient.data(), cpu.first.data(), cpu.second.data(), tally);
   round_stochastic(kCount, 11, 7, cpu.value.data(), wanted.data());
 
