@@ -25,4 +25,11 @@ double unix_now_s() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+void sleep(std::chrono::microseconds duration) {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  const timespec time{static_cast<std::time_t>(whole.count()),
+                      static_cast<long>(std::chrono::nanoseconds(duration - whole).count())};
+  ::nanosleep(&time, nullptr);
+}
+
 }  // namespace zt::clock

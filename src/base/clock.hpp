@@ -24,6 +24,9 @@ inline std::chrono::milliseconds left(Deadline deadline) {
   return std::max(rest, std::chrono::milliseconds(0));
 }
 
+/// Lets the thread sleep; a signal that it handles ends the sleep early.
+void sleep(std::chrono::microseconds duration);
+
 /// Runs from where it is made. Steady: setting the clock does not change it.
 class Stopwatch {
  public:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -12,8 +11,6 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::Debug:
-      return spdlog::level::debug;
     case Level::Info:
       return spdlog::level::info;
     case Level::Warn:
@@ -48,20 +45,6 @@ std::string as_one_entry(std::string_view message) {
 }
 
 }  // namespace
-
-void set_level(Level level) { logger().set_level(to_spdlog(level)); }
-
-Status add_file(const std::filesystem::path& path) {
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
-    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-5l %v");
-    logger().sinks().push_back(std::move(sink));
-  } catch (const spdlog::spdlog_ex& e) {
-    return fail(ErrorCode::Unavailable,
-                std::string("cannot open the log file ") + path.string() + ": " + e.what());
-  }
-  return {};
-}
 
 void write(Level level, std::string_view component, std::string_view message) {
   logger().log(to_spdlog(level), "{}: {}", component, as_one_entry(message));

@@ -3,11 +3,11 @@
 #include "contract/rank_environment.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <limits>
 
 #include "base/limits.hpp"
+#include "base/process/process.hpp"
 #include "base/text/text.hpp"
 
 namespace zt::contract {
@@ -177,15 +177,7 @@ bool append_part(std::string_view part, std::vector<std::string>& hosts) {
 
 }  // namespace
 
-Environment environment_of_process() {
-  Environment all;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) all.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return all;
-}
+Environment environment_of_process() { return process::environment(); }
 
 Result<std::optional<EnvironmentPlace>> place_in_environment(const Environment& environment) {
   const Variables variables(environment);

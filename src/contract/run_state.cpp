@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contract/run_state.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fstream>
 #include <string>
 
 #include "base/clock.hpp"
 #include "base/host_name.hpp"
+#include "base/process/pulse.hpp"
 
 namespace zt::contract {
 namespace {
@@ -39,22 +35,12 @@ RunCondition condition_of(const AttemptFinished& end) {
   return end.outcome == "stopped" ? RunCondition::Stopped : RunCondition::Failed;
 }
 
-// A zombie, which nobody waits for where process 1 is no init (containers), does not count.
-bool is_running(pid_t pid) {
-  if (::kill(pid, 0) != 0) return errno == EPERM;
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(stat, line);
-  const size_t name_end = line.rfind(')');
-  return name_end == std::string::npos || !line.substr(name_end).starts_with(") Z");
-}
-
 bool is_alive(const AttemptStarted* started, const std::optional<Progress>& progress) {
   const int64_t pid = progress ? progress->pid : started ? started->pid : 0;
   if (started && started->host != host_name()) {
     return progress && clock::unix_now_s() - progress->heartbeat_s < kHeartbeatLimit_s;
   }
-  return pid > 0 && is_running(static_cast<pid_t>(pid));
+  return pid > 0 && process::is_running(static_cast<pid_t>(pid));
 }
 
 std::optional<double> median(const MetricSeries& metrics, std::string_view name) {

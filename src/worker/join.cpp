@@ -83,7 +83,7 @@ Status hold_run(const contract::RunFolder& run, std::chrono::seconds limit, Laun
     else if (held.error().code != ErrorCode::Unavailable || clock::left(deadline) == milliseconds(0))
       return fail(std::move(held.error()));
     else
-      ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kPoll).count()));
+      clock::sleep(kPoll);
   }
   files::remove_leftovers(run.path());
   return {};
@@ -183,7 +183,7 @@ Status find_foreign(const contract::RunFolder& run, const EnvironmentPlace& plac
         attempts, [&](const auto& attempt) { return try_store(attempt, place, launch); });
     if (found != attempts.end()) return {};
     ZT_TRY(check_waiting(deadline, run, place));
-    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kPoll).count()));
+    clock::sleep(kPoll);
   }
 }
 

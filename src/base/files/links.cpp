@@ -8,7 +8,6 @@ namespace zt::files {
 namespace fs = std::filesystem;
 
 fs::path through_links(const fs::path& path) {
-  constexpr int kMostLinks = 40;  // as the kernel's
   fs::path end = path;
   for (int i = 0; i < kMostLinks; ++i) {
     std::error_code no_link;

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/files/files.hpp"
+#include "base/files/links.hpp"
 #include "base/text/random_hex.hpp"
 
 namespace zt::files {
@@ -25,7 +26,6 @@ constexpr size_t kTokenDigits = 16;
 constexpr const char* kLock = "lock";
 /// A try fails only where another process removes what was just made, before it is held.
 constexpr int kTries = 100;
-constexpr int kMostLinks = 40;  // as many as Linux follows
 
 fs::path new_name(const fs::path& target) {
   return target.string() + fmt::format("{}{}", kMark, random_hex(kTokenDigits));

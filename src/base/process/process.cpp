@@ -16,6 +16,7 @@
 #include <map>
 #include <string_view>
 
+#include "base/clock.hpp"
 #include "base/files/files.hpp"
 
 namespace zt::process {
@@ -89,12 +90,7 @@ Result<std::string> find_program(const std::string& name) {
 }
 
 std::vector<std::string> merged_environment(const std::vector<std::pair<std::string, std::string>>& added) {
-  std::map<std::string, std::string> all;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) all[std::string(text.substr(0, equals))] = text.substr(equals + 1);
-  }
+  auto all = environment();
   for (const auto& [name, value] : added) all[name] = value;
   std::vector<std::string> out;
   for (const auto& [name, value] : all) out.push_back(name + "=" + value);
@@ -280,7 +276,7 @@ Result<Exit> Child::wait(std::chrono::milliseconds timeout) {
       return fail(ErrorCode::Timeout,
                   fmt::format("process {} still runs after {} ms", pid_, timeout.count()));
     }
-    ::usleep(static_cast<useconds_t>(std::min(pause, left).count()));
+    clock::sleep(std::min(pause, left));
     pause = std::min(2 * pause, kLongestPause);
   }
 }
@@ -324,14 +320,29 @@ Result<Output> run(SpawnOptions options, std::chrono::milliseconds timeout, size
       return fail(ErrorCode::Timeout, fmt::format("{} did not end within {} ms and was killed",
                                                   options.argv.front(), timeout.count()));
     }
-    ::usleep(1000);
+    clock::sleep(std::chrono::milliseconds(1));
   }
 }
 
-Result<fs::path> program_folder() {
+std::map<std::string, std::string, std::less<>> environment() {
+  std::map<std::string, std::string, std::less<>> all;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos) all.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return all;
+}
+
+Result<fs::path> program() {
   std::error_code ec;
-  const fs::path self = fs::read_symlink("/proc/self/exe", ec);
+  fs::path self = fs::read_symlink("/proc/self/exe", ec);
   if (ec) return fail(ErrorCode::Unavailable, "cannot read /proc/self/exe: is /proc mounted?");
+  return self;
+}
+
+Result<fs::path> program_folder() {
+  ZT_TRY_ASSIGN(const fs::path self, program());
   return self.parent_path();
 }
 

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -107,6 +109,10 @@ struct Output {
 Result<Output> run(SpawnOptions options, std::chrono::milliseconds timeout,
                    size_t limit_bytes = size_t{16} << 20);
 
+/// This process's variables; of several of one name the first, as getenv.
+std::map<std::string, std::string, std::less<>> environment();
+/// The file of the running program. Errors: Unavailable without /proc.
+Result<std::filesystem::path> program();
 /// The folder of the running program, for finding what is installed beside it.
 Result<std::filesystem::path> program_folder();
 

@@ -2,8 +2,10 @@
 // See pulse.hpp; proc(5) has the fields of stat.
 #include "base/process/pulse.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,6 +60,12 @@ std::optional<Pulse> read_pulse(pid_t pid, const fs::path& proc) {
   const bool is_stopped = stat->state == 'T' || stat->state == 't';
   return Pulse{is_stopped, !is_stopped && (is_at_work(stat->state) || has_active_thread(folder)),
                stat->cpu_s};
+}
+
+bool is_running(pid_t pid) {
+  if (::kill(pid, 0) != 0) return errno == EPERM;
+  const auto stat = read_stat(fs::path("/proc") / std::to_string(pid) / "stat");
+  return !stat || stat->state != 'Z';
 }
 
 }  // namespace zt::process

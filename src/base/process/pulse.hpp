@@ -21,4 +21,8 @@ struct Pulse {
 /// sleeps, one more for each of its threads (5 us each). `proc` replaces "/proc" in tests.
 std::optional<Pulse> read_pulse(pid_t pid, const std::filesystem::path& proc = "/proc");
 
+/// Whether there is such a process. A zombie, which nobody waits for where process 1 is no init (containers),
+/// does not count.
+bool is_running(pid_t pid);
+
 }  // namespace zt::process
