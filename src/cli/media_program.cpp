@@ -13,9 +13,9 @@ namespace zt::cli {
 
 void add_media_verbs(CLI::App& app, Action& chosen, char* const* argv) {
   constexpr std::pair<const char*, const char*> kVerbs[] = {
-      {"quickstart", "From nothing to an animated character, in about ten minutes"},
-      {"data", "Make, check and prepare training data"},
-      {"eval", "Measure a run, or videos, against the truth"},
+      {"quickstart", kQuickstartHelp},
+      {"data", kDataHelp},
+      {"eval", kEvalHelp},
   };
   for (const auto& [name, help] : kVerbs) {
     auto* verb = app.add_subcommand(name, help);

@@ -7,7 +7,7 @@ namespace zt::config {
 namespace {
 
 std::string chosen(DtypeChoice networks, BankChoice bank, const PrecisionJob& trained, bool on_cpu) {
-  return words(generation_dtypes(networks, bank, trained, on_cpu));
+  return to_text(generation_dtypes(networks, bank, trained, on_cpu));
 }
 
 TEST(GenerationDtypes, AreThoseOfTrainingUnlessNamed) {

@@ -76,6 +76,12 @@ void make_paths_absolute(TrainJob& job, const fs::path& base) {
   for (const NamedPath& named : paths_of(job)) *named.path = (base / *named.path).lexically_normal().string();
 }
 
+Status require_data(const DataJob& job) {
+  if (!job.index.empty() || !job.meta_paths.empty()) return {};
+  return fail(ErrorCode::InvalidConfig,
+              "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
+}
+
 Status check_inputs(const Resolved<TrainJob>& resolved) {
   return check_named(resolved, [](std::string_view) { return true; });
 }

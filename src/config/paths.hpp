@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/files/run_places.hpp"
 #include "config/job/train_job.hpp"
 #include "config/load.hpp"
 
@@ -13,6 +14,9 @@ namespace zt::config {
 
 /// Relative paths become absolute ones that start at `base`; empty ones stay empty.
 void make_paths_absolute(TrainJob& job, const std::filesystem::path& base);
+
+/// Errors: InvalidConfig unless the job names an index or lists of clips.
+Status require_data(const DataJob& job);
 
 /// NotFound for the first input that is not there, with its key and the origin of its value.
 Status check_inputs(const Resolved<TrainJob>& resolved);
@@ -24,12 +28,6 @@ Status check_inputs(const Resolved<GenerateJob>& resolved);
 /// without a path: a linear codec, which is fitted to the data; a random image encoder in a training from
 /// nothing; what stage1_run brings.
 Status require_encoders(const ModelJob& model);
-
-/// Where a run's folder was made, and where it is.
-struct RunPlaces {
-  std::filesystem::path made;  ///< empty: not known, nothing follows
-  std::filesystem::path now;
-};
 
 /// A path that is gone, but is there in the moved folder, becomes that one: after `mv old new`, a run that
 /// was made as old/runs/a and lies in new/runs/a finds old/index.jsonl in new/index.jsonl.

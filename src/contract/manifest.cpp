@@ -225,7 +225,7 @@ Manifest parse_fields(const json& j) {
   m.step = count(j, "step");
   m.generation = count(j, "generation");
   if (m.generation > internal::kMaxGeneration)
-    throw_not(j.at("generation"), "generation", "the number of a launch");
+    throw_not(j.at("generation"), "generation", "the number of an attempt");
   m.run_id = text(j, "run_id");
   m.config_digest = text(j, "config_digest");
   m.written_at = text(j, "written_at");

@@ -61,7 +61,7 @@ struct Manifest {
   static constexpr int kVersion = 1;
   int64_t version = kVersion;
   int64_t step = 0;
-  int64_t generation = 0;  ///< the launch that wrote it
+  int64_t generation = 0;  ///< the attempt that wrote it
   std::string run_id;
   std::string config_digest;
   std::string written_at;  ///< UTC, ISO 8601

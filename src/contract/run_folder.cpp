@@ -104,7 +104,7 @@ Result<RunFolder> latest_of(const fs::path& runs_folder) {
   return std::move(runs.back());
 }
 
-/// Of all launches that left a trace. Events and metrics of a number are written once, so that a launch that
+/// Of all attempts that left a trace. Events and metrics of a number are written once, so that one that
 /// took it again because attempts/ is gone could say nothing.
 Result<int64_t> newest_generation(const RunFolder& run) {
   ZT_TRY_ASSIGN(const auto attempts, run.attempts());
@@ -171,9 +171,13 @@ Result<Identity> parse_identity(std::string_view text) {
 
 fs::path Attempt::log(int rank) const { return folder / fmt::format("rank-{:05}.log", rank); }
 
-fs::path Attempt::flight(int rank) const { return folder / fmt::format("flight-{:05}.jsonl", rank); }
+fs::path Attempt::flight(int rank) const { return flight_beside(progress(rank), rank); }
 
 fs::path Attempt::progress(int rank) const { return folder / fmt::format("rank-{:05}.progress", rank); }
+
+fs::path flight_beside(const fs::path& progress, int64_t rank) {
+  return progress.parent_path() / fmt::format("flight-{:05}.jsonl", rank);
+}
 
 Result<RunFolder> RunFolder::create(const CreateRun& options) {
   if (!is_run_name(options.name))

@@ -17,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "base/files/files.hpp"
+#include "base/files/run_places.hpp"
 
 namespace zt::contract {
 
@@ -52,13 +53,14 @@ struct CreateRun {
   bool is_import = false;
 };
 
-/// One launch of a run. Its number is the generation of everything that launch writes.
+/// One time that a run's ranks meet: at a launch, or again after some of them died. Its number is the
+/// generation of everything that they write meanwhile.
 struct Attempt {
   int64_t generation = 0;
   std::filesystem::path folder;
   /// Standard error of a rank.
   std::filesystem::path log(int rank = 0) const;
-  /// The configuration, where this launch was given other values than run.yaml (see RunFolder::config_file).
+  /// The configuration, where this attempt was given other values than run.yaml (see RunFolder::config_file).
   std::filesystem::path run_yaml() const { return folder / "run.yaml"; }
   /// Progress words of a rank (contract/words/progress.hpp).
   std::filesystem::path progress(int rank = 0) const;
@@ -67,6 +69,10 @@ struct Attempt {
   /// Last exchanges of a rank (contract/words/flight.hpp), where there was a reason to write them down.
   std::filesystem::path flight(int rank = 0) const;
 };
+
+/// The flight record of a rank whose progress words are at `progress`: beside them. What a launch's ranks
+/// write and its launcher reads.
+std::filesystem::path flight_beside(const std::filesystem::path& progress, int64_t rank);
 
 class RunFolder {
  public:
@@ -83,6 +89,8 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   const Identity& identity() const { return identity_; }
+  /// For reading its configuration (config::thaw_run).
+  RunPlaces places() const { return {.made = identity_.folder, .now = path_}; }
   std::filesystem::path run_yaml() const { return path_ / "run.yaml"; }
   std::filesystem::path events() const { return path_ / "events"; }
   std::filesystem::path metrics() const { return path_ / "metrics"; }
@@ -96,12 +104,12 @@ class RunFolder {
   /// the pid and host of the holder.
   Result<files::Lock> lock() const;
 
-  /// Starts a launch: makes attempts/<n> with n above every earlier one. Two callers never get the same
+  /// Begins an attempt: makes attempts/<n> with n above every earlier one. Two callers never get the same
   /// number.
   Result<Attempt> begin_attempt() const;
   /// An attempt by its generation. Errors: NotFound; Unavailable if its folder can't be looked up.
   Result<Attempt> attempt(int64_t generation) const;
-  /// The configuration that launch `generation` runs with: run.yaml of the newest attempt up to it that has
+  /// The configuration that attempt `generation` runs with: run.yaml of the newest attempt up to it that has
   /// one (a resume may change the fields that are allowed to change), else the run's own. Errors: as
   /// attempts().
   Result<std::filesystem::path> config_file(int64_t generation) const;

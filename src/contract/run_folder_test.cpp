@@ -248,7 +248,7 @@ TEST(RunFolder, LockOfADeadProcessIsFree) {
   EXPECT_TRUE(run.lock());
 }
 
-// Else the launch could not say a word: a file of events or metrics is written once.
+// Else the attempt could not say a word: a file of events or metrics is written once.
 TEST(RunFolder, ALaunchDoesNotTakeTheNumberOfOneWhoseAttemptIsGone) {
   const test::TempFolder runs;
   const RunFolder run = make_run(runs.path(), "alpha");

@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "base/process/resources.hpp"
+#include "config/paths.hpp"
 #include "data/ingest/meta_list.hpp"
 
 namespace zt::data {
 
 Result<ClipIndex> open_clips(const config::DataJob& job) {
-  if (job.index.empty() && job.meta_paths.empty())
-    return fail(ErrorCode::InvalidConfig,
-                "there is no data: set data.index (see `zoetrope data ingest`) or data.meta_paths");
+  ZT_TRY(config::require_data(job));
   const std::vector<std::filesystem::path> lists(job.meta_paths.begin(), job.meta_paths.end());
   ZT_TRY_ASSIGN(ClipIndex index,
                 job.index.empty() ? index_meta_lists(lists, decode_threads(job)) : read_index(job.index));

@@ -174,7 +174,7 @@ Status Communicator::fail_group(const Outcome& outcome, double waited_s) {
   const std::string who = describe({rank()});
   const std::string them = describe(outcome.ranks);
   const std::string what =
-      fmt::format("{} {} (operation {} of group {}, generation {})", failure.label, failure.operation,
+      fmt::format("{} {} (operation {} of group {}, attempt {})", failure.label, failure.operation,
                   outcome.sequence, identity_.name, identity_.generation);
   switch (outcome.kind) {
     case Outcome::Kind::Done:

@@ -66,7 +66,7 @@ Status meet(const GroupOptions& options, Meeting& meeting) {
   ZT_TRY_ASSIGN(const int64_t times, meeting.store->add(mine + "/times", 1));
   if (times > 1) {
     return fail(ErrorCode::AlreadyExists,
-                fmt::format("rank {} has formed group {} in generation {} before", options.world_rank,
+                fmt::format("rank {} has formed group {} in attempt {} before", options.world_rank,
                             options.name, meeting.store->generation()));
   }
   const std::string host = options.host.empty() ? host_name() : options.host;
@@ -137,7 +137,7 @@ Result<std::unique_ptr<Communicator>> form_group(const GroupOptions& options, cl
   }
   meeting.address = options.address.empty() ? options.store->local_address() : options.address;
   const auto forming = [&](Error error) {
-    return std::move(error).with(fmt::format("rank {} of {} forms group {}, generation {}", options.rank,
+    return std::move(error).with(fmt::format("rank {} of {} forms group {}, attempt {}", options.rank,
                                              options.size, options.name, options.store->generation()));
   };
   if (Status met = meet(options, meeting); !met) return fail(forming(std::move(met.error())));

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long work in this folder tells its caller where it is and asks whether to go on. Both functions may be
-// empty; both are called on the caller's thread, at least once a denoising step and once a decoded chunk.
+// How a long-running job reports progress and is asked to stop. Both functions may be empty; both are called
+// on the caller's thread, at least once a denoising step and once a decoded chunk.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "contract/words/progress.hpp"
@@ -16,8 +19,16 @@ struct Hooks {
   /// True: stop as soon as possible. The work then ends with Cancelled and leaves no half-written file.
   std::function<bool()> should_stop = {};
 
-  void report(const contract::Progress& progress_now) const {
-    if (progress) progress(progress_now);
+  /// `action`: what is done now, for people; `done` of `total`: steps, frames or clips, 0 of 0 where there is
+  /// nothing to count.
+  void say(contract::Phase phase, std::string action, int64_t done = 0, int64_t total = 0) const {
+    if (!progress) return;
+    contract::Progress now;
+    now.phase = phase;
+    now.step = done;
+    now.total_steps = total;
+    now.action = std::move(action);
+    progress(now);
   }
   /// Cancelled if the caller wants to stop.
   Status check() const {

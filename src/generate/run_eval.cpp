@@ -201,7 +201,7 @@ Status write_latents(const Evaluation& eval, const data::Sample& sample, const a
 /// How one run's clips are made.
 std::string how_made(const config::EvalJob& job, const LoadedModel& model) {
   return fmt::format("; {} steps, guidance {}, seed {}; {}", job.steps, job.guidance_scale, job.seed,
-                     config::words(dtypes_for(job, model.precision)));
+                     config::to_text(dtypes_for(job, model.precision)));
 }
 
 /// In the report and to who waits: measures of different numbers are not to be compared unawares.
@@ -265,15 +265,6 @@ void compare(const Evaluation& eval, Groups groups, data::EvalReport& report) {
   if (!eval.baseline) return;
   for (const Metric metric : {Metric::TailTemporalError, Metric::TemporalError, Metric::ForegroundPsnr})
     data::add_comparison(report, "generated", "baseline", metric);
-}
-
-void say(const Hooks& hooks, contract::Phase phase, size_t done, size_t total, std::string action) {
-  contract::Progress progress;
-  progress.phase = phase;
-  progress.step = static_cast<int64_t>(done);
-  progress.total_steps = static_cast<int64_t>(total);
-  progress.action = std::move(action);
-  hooks.report(progress);
 }
 
 /// What a clip's pictures take beside one decoded chunk. Per pixel and frame: its decoded chunks in fp32 and
@@ -350,7 +341,7 @@ Result<Evaluation> open(const config::EvalJob& job, const Hooks& hooks) {
   ZT_TRY(files::require_writable(folder / kReportFile));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   ZT_TRY_ASSIGN(auto chosen, choose_clips(job));
-  say(hooks, contract::Phase::Loading, 0, 0, "loading networks");
+  hooks.say(contract::Phase::Loading, "loading networks");
   ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   ZT_TRY(check_disk(job, run.data, chosen.index, folder));
   ZT_TRY(files::make_folders(folder));
@@ -391,8 +382,8 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   const size_t total = eval.index.clips.size();
   for (size_t clip = 0; clip < total; ++clip) {
     ZT_TRY(hooks.check());
-    say(hooks, contract::Phase::Evaluating, clip, total, eval.index.clips[clip].id);
     const std::string& id = eval.index.clips[clip].id;
+    hooks.say(contract::Phase::Evaluating, id, static_cast<int64_t>(clip), static_cast<int64_t>(total));
     auto truth = data::load_truth(eval.index, clip, eval.load, job.num_frames);
     if (!truth && !data::is_fault_of_clip(truth.error())) return fail(std::move(truth).error());
     if (!truth) {
@@ -409,7 +400,7 @@ Result<std::string> run_eval(const config::EvalJob& job, const Hooks& hooks) {
   compare(eval, std::move(groups), report);
   const std::string json = data::to_json(report);
   ZT_TRY(files::write_atomic(eval.folder / kReportFile, json + "\n"));
-  say(hooks, contract::Phase::Evaluating, total, total, "done");
+  hooks.say(contract::Phase::Evaluating, "done", static_cast<int64_t>(total), static_cast<int64_t>(total));
   return json;
 }
 

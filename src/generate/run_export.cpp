@@ -37,13 +37,6 @@ Status require_free(const fs::path& target) {
       fmt::format("{} is there and not an empty folder: name another, or remove it", target.string()));
 }
 
-void say(const Hooks& hooks, contract::Phase phase, const char* what) {
-  contract::Progress progress;
-  progress.phase = phase;
-  progress.action = what;
-  hooks.report(progress);
-}
-
 Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
   LoadModelOptions options{.weights = {.use_ema = job.use_ema, .checkpoint = job.checkpoint}};
   options.before_networks = [&](const ModelOutline& model) -> Status {
@@ -99,10 +92,10 @@ Result<std::string> run_export(const config::ExportJob& job, const Hooks& hooks)
   const fs::path target = target_folder(job.output);
   ZT_TRY(require_free(target));
   ZT_TRY(files::require_writable_folder(target.parent_path()));
-  say(hooks, contract::Phase::Loading, "reading the checkpoint");
+  hooks.say(contract::Phase::Loading, "reading the checkpoint");
   ZT_TRY_ASSIGN(const LoadedModel model, load(job, target));
   ZT_TRY(hooks.check());
-  say(hooks, contract::Phase::Saving, "writing the networks");
+  hooks.say(contract::Phase::Saving, "writing the networks");
   ZT_TRY(files::make_folders(target.parent_path()));
   ZT_TRY(write_whole(model, target, job.layout));
   return report(job, target, model);

@@ -63,13 +63,6 @@ Status require_inputs(const config::GenerateJob& job) {
   return {};
 }
 
-void say_loading(const Hooks& hooks, const char* what) {
-  contract::Progress progress;
-  progress.phase = contract::Phase::Loading;
-  progress.action = what;
-  hooks.report(progress);
-}
-
 Result<image::Image> read_reference(const config::GenerateJob& job) {
   image::ReadOptions options;
   // The reference opens pictures with PIL, which leaves them as they are stored.
@@ -91,7 +84,7 @@ config::GenerationDtypes dtypes_for(const config::GenerateJob& job, const config
 
 Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& paths, at::Device device,
                            const Hooks& hooks) {
-  say_loading(hooks, "reading reference and poses");
+  hooks.say(contract::Phase::Loading, "reading reference and poses");
   ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
   config::DataJob drawing;
   if (!job.run.empty()) {
@@ -105,7 +98,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
   }
   const int64_t num_frames = clamped_length(job, pose.num_frames());
 
-  say_loading(hooks, "loading networks");
+  hooks.say(contract::Phase::Loading, "loading networks");
   Canvas canvas;
   LoadModelOptions load{.weights = {.use_ema = job.use_ema}, .device = device};
   load.matrices = [&job](const config::PrecisionJob& trained) {
@@ -242,7 +235,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_ends, device, hooks));
   ZT_TRY_ASSIGN(const OutputPaths paths, spare_results(job, output_paths(job, inputs.canvas, now)));
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
-  log::info("generate", config::words(dtypes));
+  log::info("generate", config::to_text(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());
 
   ZT_TRY_ASSIGN(ResultWriter writer, open_writer(job, inputs, through_links(paths), fps));

@@ -59,7 +59,7 @@ Result<std::string> locate(const fs::path& run, const config::ModelJob& job, con
 Result<config::TrainJob> run_config(const fs::path& run) {
   ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(run));
   ZT_TRY_ASSIGN(const fs::path file, folder.config_file(std::numeric_limits<int64_t>::max()));
-  return config::thaw_run(file, {folder.identity().folder, folder.path()});
+  return config::thaw_run(file, folder.places());
 }
 
 Result<config::ModelJob> locate_encoders(const fs::path& run, const config::ModelJob& job) {

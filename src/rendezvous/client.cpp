@@ -191,7 +191,7 @@ Result<Frame> Client::call(const Frame& frame, clock::Deadline answer_by) {
     case ReplyKind::Superseded:
       is_broken_ = true;
       return fail(ErrorCode::Superseded,
-                  fmt::format("generation {} of the run is over: generation {} has taken its place",
+                  fmt::format("attempt {} of the run is over: attempt {} has taken its place",
                               options_.generation, reply.number));
     case ReplyKind::Refused:
       is_broken_ = true;

@@ -112,7 +112,7 @@ TEST_F(Rendezvous, OlderGenerationIsRefusedAndToldWhy) {
 
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::Superseded);
-  EXPECT_EQ(late.error().message, "generation 1 of the run is over: generation 2 has taken its place");
+  EXPECT_EQ(late.error().message, "attempt 1 of the run is over: attempt 2 has taken its place");
   ASSERT_FALSE(too_late);
   EXPECT_EQ(too_late.error().code, ErrorCode::Superseded);
   EXPECT_TRUE(current->set("key", "value"));

@@ -58,11 +58,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const generate::Hooks
   prepare::BuildOptions options;
   options.should_stop = hooks.should_stop;
   options.progress = [&](int64_t done, int64_t total) {
-    contract::Progress progress;
-    progress.phase = contract::Phase::Caching;
-    progress.step = done;
-    progress.total_steps = total;
-    hooks.report(progress);
+    hooks.say(contract::Phase::Caching, /*action=*/"", done, total);
   };
   return prepare::run_cache(job, options);
 }

@@ -192,7 +192,7 @@ Status check_launcher(const contract::RunFolder& run, const contract::Environmen
                       int64_t ranks) {
   constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
   ZT_TRY_ASSIGN(const auto file, run.config_file(kNewest));
-  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
+  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, run.places()));
   return config::check_launch(environment, job, ranks);
 }
 

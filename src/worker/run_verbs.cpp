@@ -27,18 +27,17 @@ namespace {
 Result<int> import_run(const contract::RunFolder& run, int64_t generation, int64_t step,
                        train::Journal& journal) {
   ZT_TRY_ASSIGN(const auto file, run.config_file(generation));
-  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
+  ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, run.places()));
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
   journal.event(started(device));
   ZT_TRY(train::import_weights(job, run, generation, step, device, journal));
   return contract::kExitOk;
 }
 
-/// Beside the progress words, where the launcher looks for it: in the folder of the launch's first attempt.
+/// Where the launcher looks for it: beside the progress words, in the folder of the launch's first attempt.
 std::filesystem::path flight_file(const contract::WorkerCall& call, const Launch& launch) {
-  const contract::Attempt beside{launch.attempt.generation,
-                                 call.progress.empty() ? launch.attempt.folder : call.progress.parent_path()};
-  return beside.flight(static_cast<int>(launch.rank));
+  return call.progress.empty() ? launch.attempt.flight(static_cast<int>(launch.rank))
+                               : contract::flight_beside(call.progress, launch.rank);
 }
 
 /// What was recorded in the launch's earlier generations is evidence of its own.

@@ -53,7 +53,7 @@ Status Training::open() {
   if (memory_) return {};
   if (launch_.rank == 0) ZT_TRY(run_.check_import());  // another host may see an old listing
   ZT_TRY_ASSIGN(const auto file, run_.config_file(launch_.attempt.generation));
-  ZT_TRY_ASSIGN(job_, config::thaw_run(file, {run_.identity().folder, run_.path()}));
+  ZT_TRY_ASSIGN(job_, config::thaw_run(file, run_.places()));
   ZT_TRY_ASSIGN(auto own, checkpoint::MemoryTier::open(static_cast<int>(call_.memory_fd)));
   ZT_TRY_ASSIGN(auto held, checkpoint::MemoryTier::open(static_cast<int>(call_.peer_fd)));
   memory_.emplace(checkpoint::Memory{std::move(own), std::move(held)});

@@ -71,7 +71,7 @@ def goes_on_with_restarts(runs):
     launcher = runs.train("goes_on", 2, "--set", "parallel.hang_s=1")
     stop(runs, "goes_on", 0, 2, 1)
     runs.finish(launcher)
-    assert "restarting as launch 2" in runs.log(), runs.log()
+    assert "restarting as attempt 2" in runs.log(), runs.log()
 
 
 def is_found_before_its_first_word(runs):
@@ -82,7 +82,7 @@ def is_found_before_its_first_word(runs):
         (line for line in runs.log().splitlines() if line.startswith("zoetrope: rank 1 on ")), None))
     assert " hangs (stopped for " in line and " in starting" in line, line
     runs.finish(launcher)
-    assert "restarting as launch 2" in runs.log(), runs.log()
+    assert "restarting as attempt 2" in runs.log(), runs.log()
 
 
 def goes_on_after(runs, kind, limit_s, slack_s=SLACK_S):
@@ -93,7 +93,7 @@ def goes_on_after(runs, kind, limit_s, slack_s=SLACK_S):
     stuck.make(pid, kind, lambda: is_in_a_judged_pass(runs, kind, 1))
     expect_found(runs, 1, kind, limit_s, slack_s)
     runs.finish(launcher)
-    assert "restarting as launch 2" in runs.log(), runs.log()
+    assert "restarting as attempt 2" in runs.log(), runs.log()
 
 
 def is_in_a_judged_pass(runs, name, rank):

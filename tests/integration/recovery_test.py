@@ -179,7 +179,7 @@ def recover(runs, name, strike, wanted, ranks=2, *more):
     launcher = runs.train(name, ranks, *more)
     strike(runs, name, launcher)
     runs.finish(launcher)
-    assert "restarting as launch 2 (restart 1 of at most 3 in an hour)" in runs.log(), runs.log()
+    assert "restarting as attempt 2 (restart 1 of at most 3 in an hour)" in runs.log(), runs.log()
     assert runs.weights(name) == wanted, f"{name}: other weights than undisturbed"
 
 
@@ -222,7 +222,7 @@ def stop_while_they_form(runs, name, victim, wanted):
     """Ctrl-C meanwhile ends the run as resumable, with what memory held saved."""
     launcher = runs.train(name, 2, "--set", "checkpoint.every_steps=0")
     kill(at_step(runs, name, 3, rank=victim))
-    wait_until("the restart", lambda: "restarting as launch 2" in runs.log())
+    wait_until("the restart", lambda: "restarting as attempt 2" in runs.log())
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(DEADLINE_S) == 75, runs.log()
     assert "once the ranks are back, the step is finished and saved" in runs.log(), runs.log()

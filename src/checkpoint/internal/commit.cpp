@@ -69,7 +69,7 @@ Status refuse_if_superseded(const Save& save) {
   for (const contract::CheckpointEntry& entry : save.checkpoints.list()) {
     if (entry.generation > save.options.generation)
       return fail(ErrorCode::Superseded,
-                  fmt::format("launch {} has saved {} in {}: this is launch {}, which may save no more",
+                  fmt::format("attempt {} has saved {} in {}: this is attempt {}, which may save no more",
                               entry.generation, entry.folder.filename().string(),
                               save.options.folder.string(), save.options.generation));
   }

@@ -13,7 +13,7 @@ namespace zt::cli {
 namespace {
 
 std::string what(const FirstCause& cause) {
-  if (!cause.words.empty()) return cause.words;
+  if (!cause.message.empty()) return cause.message;
   const char* likely =
       cause.exit.signal == SIGKILL ? ", most often sent by the kernel for lack of memory" : "";
   return fmt::format("it ended {} {}{}", cause.exit.signal != 0 ? "by" : "with", cause.exit.text(), likely);
@@ -25,8 +25,7 @@ std::string_view what_to_do(const process::Exit& exit) {
   return error ? policy(*error).operator_text : "`zoetrope train --resume` goes on from the last checkpoint.";
 }
 
-}  // namespace
-
+/// ", after step 12, training (backward unit.7)".
 std::string where(const contract::Progress& progress) {
   const std::string detail =
       progress.activity == contract::Activity::None ? progress.action : contract::doing(progress);
@@ -34,10 +33,14 @@ std::string where(const contract::Progress& progress) {
                      detail.empty() ? "" : fmt::format(" ({})", detail));
 }
 
+}  // namespace
+
 std::string text(const FirstCause& cause) {
-  return fmt::format("rank {} on {} failed first{}: {}; its log is {}; {}", cause.rank, cause.host,
-                     cause.progress ? where(*cause.progress) : "", what(cause), cause.log.string(),
-                     what_to_do(cause.exit));
+  const std::string place = cause.progress ? where(*cause.progress) : "";
+  if (cause.is_alone)
+    return fmt::format("the worker failed{}: {}; its log is {}", place, what(cause), cause.log.string());
+  return fmt::format("rank {} on {} failed first{}: {}; its log is {}; {}", cause.rank, cause.host, place,
+                     what(cause), cause.log.string(), what_to_do(cause.exit));
 }
 
 }  // namespace zt::cli

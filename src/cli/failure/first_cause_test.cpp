@@ -32,6 +32,17 @@ TEST(FirstCause, ASignalSpeaksForARankThatHadNoTime) {
       "memory; its log is log; `zoetrope train --resume` goes on from the last checkpoint.");
 }
 
+TEST(FirstCause, OfTheOnlyWorkerNamesNoRank) {
+  FirstCause cause{.exit = {-1, SIGKILL}, .progress = contract::Progress{}, .log = "log", .is_alone = true};
+  cause.progress->step = 12;
+  cause.progress->phase = contract::Phase::Training;
+
+  EXPECT_EQ(
+      text(cause),
+      "the worker failed, after step 12, training: it ended by signal 9 (Killed), most often sent by the "
+      "kernel for lack of memory; its log is log");
+}
+
 TEST(FirstCause, AStrangeExitCodeIsACrash) {
   const FirstCause cause{0, "a", {3, 0}, {}, "", "log"};
 

@@ -84,7 +84,7 @@ RestartDecision RestartPolicy::decide(const std::vector<RankFailure>& failures, 
   for (const RankFailure& failure : failures) {
     if (rules_.max_restarts == 0 || !(failure.is_host_lost || is_worth_a_restart(failure.exit))) return {};
     if (failure.is_host_lost) continue;  // that it is away again says nothing of the run
-    const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.words),
+    const Signature signature{failure.rank, failure.exit.shell_code(), class_of(failure.message),
                               failure.position};
     const auto [seen, is_new] = seen_.try_emplace(signature, Seen{now, furthest_});
     // The run has come further in between: then it gets past that place.

@@ -27,7 +27,7 @@ struct RestartRules {
 struct RankFailure {
   int rank = 0;
   process::Exit exit;
-  std::string words;                              ///< its last error; empty for a signal
+  std::string message;                            ///< its last error; empty for a signal
   std::string position;                           ///< where it was: "after step 42", "while loading"
   bool is_host_lost = false;                      ///< with its host, which may be back
   bool has_hung = false;                          ///< and was killed for it

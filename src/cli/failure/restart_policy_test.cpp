@@ -14,7 +14,9 @@ const RestartPolicy::Time kStart{};
 RankFailure killed(int rank, int step) {
   return {rank, {-1, SIGKILL}, "", "after step " + std::to_string(step)};
 }
-RankFailure failed(int code, std::string words) { return {0, {code, 0}, std::move(words), "after step 7"}; }
+RankFailure failed(int code, std::string message) {
+  return {0, {code, 0}, std::move(message), "after step 7"};
+}
 
 TEST(RestartPolicy, SignalsAndErrorsOfTheWorkersRowAreWorthIt) {
   for (const int signal : {SIGKILL, SIGSEGV, SIGABRT, SIGBUS})

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/files/files.hpp"
+#include "base/process/process.hpp"
 #include "base/text/random_hex.hpp"
 #include "cli/launch/environment.hpp"
 #include "cli/options/job_options.hpp"
@@ -34,12 +35,10 @@ namespace fs = std::filesystem;
 // Each host's part of the session's ranks, which learn their hosts' names.
 Status spread_over_hosts(WorkerSession& session, const contract::Attempt& attempt,
                          const HostOptions& options) {
-  std::error_code ec;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ec);
-  if (ec) return fail(ErrorCode::Unavailable, "cannot read /proc/self/exe: is /proc mounted?");
+  ZT_TRY_ASSIGN(const fs::path program, process::program());
   int64_t first = 0;
   for (const HostSlots& host : options.hosts) {
-    HostCall call{.run_dir = fs::absolute(session.call.run_dir, ec),
+    HostCall call{.run_dir = files::whole_path(session.call.run_dir),
                   .generation = attempt.generation,
                   .host = host.name,
                   .first_rank = first,
@@ -51,8 +50,7 @@ Status spread_over_hosts(WorkerSession& session, const contract::Attempt& attemp
     session.hosts.push_back({std::move(call), agent_command(options, host.name, program.string()),
                              attempt.folder / fmt::format("host-{}.log", host.name)});
     for (int64_t i = 0; i < host.slots; ++i, ++first)
-      (first == 0 ? session.call : session.others[static_cast<size_t>(first) - 1].call).place.host =
-          host.name;
+      session.call_of(static_cast<size_t>(first)).place.host = host.name;
   }
   return {};
 }
@@ -70,7 +68,8 @@ Result<std::unique_ptr<rendezvous::Server>> add_ranks(WorkerSession& session,
     ZT_TRY_ASSIGN(options.address, address_for_hosts(places.elsewhere));
   }
   ZT_TRY_ASSIGN(auto store, rendezvous::Server::start(options));
-  session.call.place = {0, places.ranks, fmt::format("{}:{}", options.address, store->port()), {}};
+  session.call.place = {.ranks = places.ranks,
+                        .rendezvous = fmt::format("{}:{}", options.address, store->port())};
   if (session.restarts) {
     session.restarts->store_host = options.address;
     session.restarts->store_port = store->port();
@@ -102,7 +101,7 @@ Result<WorkerEnd> attend(const contract::RunFolder& run, const contract::Attempt
   std::unique_ptr<rendezvous::Server> store;
   if (places.ranks > 1 || !places.elsewhere.hosts.empty()) {
     ZT_TRY_ASSIGN(const fs::path file, run.config_file(attempt.generation));
-    ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, {run.identity().folder, run.path()}));
+    ZT_TRY_ASSIGN(const config::TrainJob job, config::thaw_run(file, run.places()));
     session.hang_s = static_cast<double>(job.parallel.hang_s);
     ZT_TRY_ASSIGN(store, add_ranks(session, attempt, places));
   }
@@ -170,9 +169,7 @@ Result<config::Resolved<config::TrainJob>> load_train_job(const config::LoadRequ
 
 Status check_start(const config::Resolved<config::TrainJob>& resolved) {
   const config::DataJob& wanted = resolved.job.data;
-  if (wanted.index.empty() && wanted.meta_paths.empty())
-    return fail(ErrorCode::InvalidConfig,
-                "there is no data: set data.index (`zoetrope data ingest` writes one) or data.meta_paths");
+  ZT_TRY(config::require_data(wanted));
   ZT_TRY(config::require_encoders(resolved.job.model));
   ZT_TRY(config::check_inputs(resolved));
   if (wanted.index.empty()) return {};
@@ -223,11 +220,11 @@ Result<int> launch_run(const contract::RunFolder& run, const std::optional<std::
                        const RankPlaces& places) {
   ZT_TRY_ASSIGN(const auto attempt, run.begin_attempt());
   if (changed_yaml) ZT_TRY(files::write_atomic(attempt.run_yaml(), *changed_yaml));
-  note(fmt::format("run {}, launch {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
+  note(fmt::format("run {}, attempt {}: {}", run.identity().run_id, attempt.generation, run.path().string()));
   const Result<WorkerEnd> attended = attend(run, attempt, contract::WorkerVerb::Train, /*step=*/0, places);
   const bool is_unavailable = !attended || contract::error_of_exit(attended->code) == ErrorCode::Unavailable;
   if (is_unavailable && places.elsewhere.hosts.empty() && !has_begun(run, attempt)) {
-    // Later launches would take its configuration, and listings its end, for the run's.
+    // Later attempts would take its configuration, and listings its end, for the run's.
     std::error_code ignored;
     fs::remove_all(attempt.folder, ignored);
     return attended ? Result<int>(attended->code) : fail(attended.error());
@@ -255,11 +252,10 @@ Result<int> launch_import(const contract::RunFolder& run, int64_t step) {
 }
 
 void print_results(const WorkerEnd& end, bool as_json,
-                   std::string (*for_people)(const nlohmann::ordered_json&)) {
+                   const std::function<std::string(const nlohmann::ordered_json&)>& for_people) {
   if (end.code != contract::kExitOk) return;
   const auto results = nlohmann::ordered_json::parse(end.results, nullptr, /*allow_exceptions=*/false);
-  const bool is_known = results.is_object() && results.contains("output");
-  print(as_json || !is_known ? end.results : for_people(results));
+  print(as_json || !results.is_object() ? end.results : for_people(results));
 }
 
 Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -66,7 +67,7 @@ Result<WorkerEnd> run_job(contract::WorkerVerb verb, const std::string& yaml,
 /// Prints what a job that succeeded left, one line of JSON of the worker's making: as it is, or as
 /// `for_people` words it.
 void print_results(const WorkerEnd& end, bool as_json,
-                   std::string (*for_people)(const nlohmann::ordered_json&));
+                   const std::function<std::string(const nlohmann::ordered_json&)>& for_people);
 
 /// The folder of the run that a user names, or the text itself where it is a path already.
 Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named);

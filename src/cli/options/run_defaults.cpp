@@ -32,7 +32,7 @@ void take_size(const config::TrainJob& trained, const std::string& run_id,
 Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
   const auto run = contract::RunFolder::open(resolved.job.run);
   if (!run) return {};
-  const auto trained = config::thaw_run(run->run_yaml(), {run->identity().folder, run->path()});
+  const auto trained = config::thaw_run(run->run_yaml(), run->places());
   if (!trained) return {};
   const std::string& run_id = run->identity().run_id;
   take_size(*trained, run_id, resolved);

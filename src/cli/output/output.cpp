@@ -8,6 +8,7 @@
 
 #include "base/error_policy.hpp"
 #include "base/terminal.hpp"
+#include "contract/exit_codes.hpp"
 
 namespace zt::cli {
 
@@ -45,7 +46,7 @@ int finish_output(int code) {
   const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
   if (!is_lost || errno == EPIPE || is_pipe_closed) return code;
   note("zoetrope: error: the output could not be written completely");
-  return code == 0 ? 1 : code;
+  return code == contract::kExitOk ? contract::kExitFailed : code;
 }
 
 void Table::add(std::vector<std::string> row) {

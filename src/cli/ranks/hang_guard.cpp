@@ -10,8 +10,8 @@
 
 #include "cli/failure/first_missing.hpp"
 #include "cli/failure/last_error.hpp"
+#include "cli/ranks/fault_events.hpp"
 #include "cli/ranks/worker_group.hpp"
-#include "contract/events.hpp"
 #include "contract/run_folder.hpp"
 #include "contract/words/flight.hpp"
 
@@ -21,11 +21,6 @@ namespace {
 constexpr double kPeriod_s = 0.25;
 /// For the ranks to write their flight records: they look for the request every 100 ms.
 constexpr double kEvidence_s = 0.4;
-
-std::filesystem::path flight_file(const WorkerSession& session, int64_t rank) {
-  const contract::Attempt first{session.call.generation, session.call.progress.parent_path()};
-  return first.flight(static_cast<int>(rank));
-}
 
 /// What is known of a process that has not said a word yet.
 contract::Progress wordless(const WorkerSession& session, pid_t pid) {
@@ -40,7 +35,7 @@ contract::Progress wordless(const WorkerSession& session, pid_t pid) {
 std::string flight_evidence(const WorkerSession& session, int64_t generation) {
   std::vector<std::optional<contract::Flight>> flights;
   for (int64_t rank = 0; rank < session.call.place.ranks; ++rank) {
-    auto flight = contract::read_flight(flight_file(session, rank));
+    auto flight = contract::read_flight(contract::flight_beside(session.call.progress, rank));
     const bool counts = flight && flight->generation == generation;
     flights.push_back(counts ? std::optional(std::move(*flight)) : std::nullopt);
   }
@@ -53,7 +48,7 @@ std::string flight_evidence(const WorkerSession& session, int64_t generation) {
   });
   if (missing->ranks.empty()) return {};
   return fmt::format("{} (flight records in {})", text_of(*missing),
-                     flight_file(session, 0).parent_path().string());
+                     session.call.progress.parent_path().string());
 }
 
 // Of the process that runs. Until it knows its job's limits it says none.
@@ -125,16 +120,14 @@ void HangGuard::write_event(const Found& found, const std::string& what) const {
   const auto run = contract::RunFolder::open(session_.call.run_dir);
   if (!run) return;
   const auto rank = session_.call_of(found.hang.rank).place.rank;
-  // A file of its own: the ranks' events are the first rank's, and this rank hangs once in a generation.
-  auto events =
-      contract::EventWriter::create(run->events(), found.words.generation, fmt::format("hang-rank{}", rank));
-  if (events)
-    (void)events->write(contract::FaultFound{.step = found.words.step,
-                                             .rank = rank,
-                                             .host = host_of(session_.call),
-                                             .cause = "hang",
-                                             .what = what,
-                                             .action = "the rank was killed"});
+  const contract::FaultFound fault{.step = found.words.step,
+                                   .rank = rank,
+                                   .host = host_of(session_.call),
+                                   .cause = "hang",
+                                   .what = what,
+                                   .action = "the rank was killed"};
+  // A rank hangs once in a generation.
+  write_faults(*run, found.words.generation, fmt::format("hang-rank{}", rank), {&fault, 1});
 }
 
 }  // namespace zt::cli

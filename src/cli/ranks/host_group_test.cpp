@@ -42,7 +42,7 @@ TEST(HostGroup, WaitsNoLongerThanItsLimitForAnAgentThatDoesNotKill) {
   run(group, SIGKILL);
 
   EXPECT_TRUE(group.has_failed(1));
-  EXPECT_THAT(group.end_of(1)->words, HasSubstr("the agent on a ended with signal 9"));
+  EXPECT_THAT(group.end_of(1)->message, HasSubstr("the agent on a ended with signal 9"));
 }
 
 TEST(HostGroup, TakesAnAgentThatNeverAnsweredForAHostThatIsAway) {
@@ -53,8 +53,8 @@ TEST(HostGroup, TakesAnAgentThatNeverAnsweredForAHostThatIsAway) {
 
   EXPECT_EQ(group.end_of(0)->exit.code, 69) << "2 would be a wrong command line of zoetrope's";
   EXPECT_FALSE(group.end_of(0)->is_host_lost);
-  EXPECT_THAT(group.end_of(0)->words, HasSubstr("no such option"));
-  EXPECT_THAT(group.end_of(0)->words, HasSubstr("no answer: check that `sh a` works without a password"));
+  EXPECT_THAT(group.end_of(0)->message, HasSubstr("no such option"));
+  EXPECT_THAT(group.end_of(0)->message, HasSubstr("no answer: check that `sh a` works without a password"));
 }
 
 TEST(HostGroup, HandsOnWhatAgentsSayForPeople) {
@@ -84,7 +84,7 @@ TEST(HostGroup, SaysWhatSshMeansByItsExitCode) {
   run(group, 0);
 
   EXPECT_THAT(
-      group.end_of(0)->words,
+      group.end_of(0)->message,
       HasSubstr("ended with exit code 255, which is ssh's for a lost connection (" + folder.path().string()));
 }
 

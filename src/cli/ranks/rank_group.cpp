@@ -45,7 +45,7 @@ void RankGroup::note_end(size_t rank, RankEnd end) {
 
 GroupEnd RankGroup::end(bool saved) const {
   const auto end_of_rank = [&](size_t rank) {
-    return GroupEnd{ends_[rank]->exit, static_cast<int>(rank), ends_[rank]->words};
+    return GroupEnd{ends_[rank]->exit, static_cast<int>(rank), ends_[rank]->message};
   };
   if (saved && !has_failed(0)) return end_of_rank(0);
   const size_t failed = failed_first_.value_or(0);

@@ -19,7 +19,7 @@ namespace zt::cli {
 /// How a rank ended.
 struct RankEnd {
   process::Exit exit;
-  std::string words = {};     ///< what its log can't tell: how its host was lost
+  std::string message = {};   ///< what its log can't tell: how its host was lost
   bool is_host_lost = false;  ///< and the host had served before: it may come back
   bool has_hung = false;      ///< and was killed for it
 };
@@ -28,7 +28,7 @@ struct RankEnd {
 struct GroupEnd {
   process::Exit exit;
   int rank = 0;
-  std::string words = {};  ///< as RankEnd's
+  std::string message = {};  ///< as RankEnd's
 };
 
 /// Neither done nor stopped on request.

@@ -17,8 +17,8 @@
 #include "base/files/files.hpp"
 #include "base/signals.hpp"
 #include "cli/failure/last_error.hpp"
+#include "cli/ranks/fault_events.hpp"
 #include "cli/ranks/rank_group.hpp"
-#include "contract/events.hpp"
 #include "contract/exit_codes.hpp"
 #include "contract/left_out.hpp"
 #include "contract/words/progress.hpp"
@@ -49,7 +49,7 @@ void link_rank_files(const contract::WorkerCall& call, const fs::path& log,
 }
 
 // What a process said; the page may still hold the words of the one before it, which was of an earlier
-// launch.
+// attempt.
 std::optional<contract::Progress> own_words(const fs::path& page, int64_t started_in) {
   const auto progress = contract::read_progress(page);
   if (!progress || progress->generation < started_in) return std::nullopt;
@@ -104,7 +104,7 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
   std::string lines;
   for (const RankFailure& failure : failures)
     lines += failure.is_host_lost ? fmt::format("zoetrope: {} is lost {}: {}\n", name_of(failure.rank),
-                                                failure.position, failure.words)
+                                                failure.position, failure.message)
                                   : fmt::format("zoetrope: {} ended by {} {}\n", name_of(failure.rank),
                                                 failure.exit.text(), failure.position);
   for (const DeadlySamples& deadly : decision.deadly) {
@@ -114,7 +114,7 @@ Result<std::string> Recovery::tend(RankGroup& workers) {
   ZT_TRY(begin_next(workers, failures, decision.host_delay));
   const std::string when =
       awaited_.empty() ? "" : fmt::format("; the host is tried again in {} s", decision.host_delay.count());
-  return lines + fmt::format("zoetrope: restarting as launch {} (restart {} of at most {} in an hour){}\n",
+  return lines + fmt::format("zoetrope: restarting as attempt {} (restart {} of at most {} in an hour){}\n",
                              generation_, policy_.used(), session_.restarts->max_restarts, when);
 }
 
@@ -142,18 +142,18 @@ std::string Recovery::name_of(int rank) const {
   return session_.others.empty() ? "the worker" : fmt::format("rank {}", rank);
 }
 
-// Its process is of an earlier launch, and still was in that by its own words, or has said none.
+// Its process is of an earlier attempt, and still was in that by its own words, or has said none.
 bool Recovery::has_not_joined(size_t rank) const {
   const auto progress = contract::read_progress(session_.call_of(rank).progress);
   return started_in_[rank] < generation_ && (!progress || progress->generation < generation_);
 }
 
-// It ended in an earlier launch: that had come to its end for it when the others began this one, or it was
+// It ended in an earlier attempt: that had come to its end for it when the others began this one, or it was
 // killed with the rank whose end began this one. (From another host its words may come late.)
 bool Recovery::is_left_behind(const RankGroup& workers, size_t rank) const {
   const auto& end = workers.end_of(rank);
   if (restarts_ == 0 || !end) return false;
-  // In this launch already: another launcher's has taken the run over.
+  // In this attempt already: another launcher's has taken the run over.
   if (contract::error_of_exit(end->exit.code) == ErrorCode::Superseded)
     return !session_.hosts.empty() || has_not_joined(rank);
   if (end->exit.signal != 0) return session_.hosts.empty() && has_not_joined(rank);
@@ -181,13 +181,13 @@ RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
   RankFailure failure{
       .rank = static_cast<int>(rank),
       .exit = end.exit,
-      .words = end.words,
+      .message = end.message,
       .position = is_loading(words) ? "while loading" : fmt::format("after step {}", words->step),
       .is_host_lost = end.is_host_lost,
       .has_hung = end.has_hung};
   if (!is_loading(words)) failure.step = words->step;
   if (words) failure.samples = contract::read_samples_in_hand(page);
-  if (failure.words.empty() && end.exit.signal == 0) failure.words = last_error(session_.log_of(rank));
+  if (failure.message.empty() && end.exit.signal == 0) failure.message = last_error(session_.log_of(rank));
   return failure;
 }
 
@@ -197,9 +197,7 @@ Result<std::string> Recovery::leave_out(const DeadlySamples& deadly) const {
   ZT_TRY_ASSIGN(std::vector<contract::LeftOutClip> clips, contract::read_left_out(run.left_out()));
   const RankFailure& second = deadly.second;
   const auto words = contract::read_progress(session_.call_of(static_cast<size_t>(second.rank)).progress);
-  // A file of its own: the ranks' events are the first rank's, and this rank ends once in a generation.
-  auto events =
-      contract::EventWriter::create(run.events(), generation_, fmt::format("crash-rank{}", second.rank));
+  std::vector<contract::FaultFound> faults;
   std::string lines;
   for (const contract::SampleInHand& sample : deadly.samples) {
     const std::string why = fmt::format(
@@ -208,13 +206,14 @@ Result<std::string> Recovery::leave_out(const DeadlySamples& deadly) const {
     clips.push_back({sample.clip, why});
     lines += fmt::format("zoetrope: clip {} is left out from here on ({}): {}\n", sample.clip,
                          run.left_out().string(), why);
-    if (events)
-      (void)events->write(contract::FaultFound{.step = words ? words->step : 0,
-                                               .rank = second.rank,
-                                               .cause = "data",
-                                               .what = fmt::format("clip {}: {}", sample.clip, why),
-                                               .action = "no more samples are taken from it"});
+    faults.push_back({.step = words ? words->step : 0,
+                      .rank = second.rank,
+                      .cause = "data",
+                      .what = fmt::format("clip {}: {}", sample.clip, why),
+                      .action = "no more samples are taken from it"});
   }
+  // A rank ends once in a generation.
+  write_faults(run, generation_, fmt::format("crash-rank{}", second.rank), faults);
   ZT_TRY(files::write_atomic(run.left_out(), contract::to_json(clips)));
   return lines;
 }
@@ -224,7 +223,7 @@ Result<std::string> Recovery::start_left_behind(RankGroup& workers, const std::v
   for (const size_t rank : ranks) {
     const RankFailure failure = describe(workers, rank);
     if (failure.exit.signal != 0)
-      lines += fmt::format("zoetrope: {} too ended by {} {}: started again in launch {}\n",
+      lines += fmt::format("zoetrope: {} too ended by {} {}: started again in attempt {}\n",
                            name_of(failure.rank), failure.exit.text(), failure.position, generation_);
     ZT_TRY(start(workers, rank));
   }

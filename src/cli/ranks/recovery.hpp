@@ -59,7 +59,7 @@ class Recovery {
   /// Ranks of a host that was lost, which are started when it had time to come back.
   std::set<size_t> awaited_;
   clock::Deadline start_awaited_at_;
-  std::vector<int64_t> started_in_;  ///< by rank: the launch in which its process was started
+  std::vector<int64_t> started_in_;  ///< by rank: the attempt in which its process was started
   int64_t restarts_ = 0;
   bool is_stop_held_ = false;
   std::optional<clock::Deadline> hold_until_;

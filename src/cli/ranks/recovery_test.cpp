@@ -41,7 +41,7 @@ class ToldGroup : public RankGroup {
     note_end(rank, {{.code = 69, .signal = 0}, "no route to host", /*is_host_lost=*/true});
   }
 
-  std::vector<std::pair<size_t, int64_t>> started;  ///< rank and launch
+  std::vector<std::pair<size_t, int64_t>> started;  ///< rank and attempt
   std::vector<int> sent;                            ///< signals to all
 
  private:
@@ -62,8 +62,8 @@ class RecoveryTest : public ::testing::Test {
     server_ = std::move(*server);
     const auto attempt = run->begin_attempt();
     ASSERT_TRUE(attempt) << attempt.error().text();
-    first_launch_ = attempt->generation;
-    session_.call.generation = first_launch_;
+    first_attempt_ = attempt->generation;
+    session_.call.generation = first_attempt_;
     session_.call.place.ranks = kRanks;
     session_.call.progress = folder_ / "page-0";
     session_.log = folder_ / "log-0";
@@ -72,15 +72,15 @@ class RecoveryTest : public ::testing::Test {
     session_.others[0].call.progress = folder_ / "page-1";
     session_.rendezvous_token = "t";
     session_.restarts = Restarts{*run, "127.0.0.1", server_->port(), kMaxRestarts};
-    for (size_t rank = 0; rank < kRanks; ++rank) says(rank, first_launch_, 5);
+    for (size_t rank = 0; rank < kRanks; ++rank) says(rank, first_attempt_, 5);
   }
 
-  /// The rank trains in a launch and has finished a step.
-  void says(size_t rank, int64_t launch, int64_t step) {
+  /// The rank trains in an attempt and has finished a step.
+  void says(size_t rank, int64_t attempt, int64_t step) {
     auto page = contract::ProgressWriter::open(session_.call_of(rank).progress);
     ASSERT_TRUE(page) << page.error().text();
     contract::Progress words;
-    words.generation = launch;
+    words.generation = attempt;
     words.phase = contract::Phase::Training;
     words.step = step;
     page->publish(words);
@@ -96,7 +96,7 @@ class RecoveryTest : public ::testing::Test {
   std::unique_ptr<rendezvous::Server> server_;
   WorkerSession session_;
   ToldGroup workers_;
-  int64_t first_launch_ = 0;
+  int64_t first_attempt_ = 0;
 };
 
 // As a container that is stopped does: the end of one is seen before that of the other.
@@ -104,7 +104,7 @@ TEST_F(RecoveryTest, RanksThatAreKilledTogetherCostOneRestart) {
   Recovery recovery(session_);
   for (int64_t time = 1; time <= 3; ++time) {
     SCOPED_TRACE(time);
-    const int64_t launch = first_launch_ + time;
+    const int64_t attempt = first_attempt_ + time;
     workers_.started.clear();
 
     workers_.kill(0);
@@ -116,10 +116,10 @@ TEST_F(RecoveryTest, RanksThatAreKilledTogetherCostOneRestart) {
     EXPECT_THAT(first, HasSubstr("(restart " + std::to_string(time) + " of"));
     EXPECT_THAT(second, HasSubstr("rank 1 too ended by signal 9 (Killed) after step"));
     EXPECT_THAT(second, Not(HasSubstr("restarting")));
-    const std::vector<std::pair<size_t, int64_t>> both = {{0, launch}, {1, launch}};
+    const std::vector<std::pair<size_t, int64_t>> both = {{0, attempt}, {1, attempt}};
     EXPECT_EQ(workers_.started, both);
     EXPECT_THAT(tend(recovery), IsEmpty());
-    for (size_t rank = 0; rank < kRanks; ++rank) says(rank, launch, 5 + time);
+    for (size_t rank = 0; rank < kRanks; ++rank) says(rank, attempt, 5 + time);
   }
 }
 
@@ -127,13 +127,13 @@ TEST_F(RecoveryTest, ASurvivorThatIsKilledLaterBeginsALaunch) {
   Recovery recovery(session_);
   workers_.kill(0);
   tend(recovery);
-  says(1, first_launch_ + 1, 7);  // it has joined
+  says(1, first_attempt_ + 1, 7);  // it has joined
 
   workers_.kill(1);
   const std::string lines = tend(recovery);
 
   EXPECT_THAT(lines, HasSubstr("rank 1 ended by signal 9 (Killed) after step 7\n"));
-  EXPECT_THAT(lines, HasSubstr("restarting as launch " + std::to_string(first_launch_ + 2)));
+  EXPECT_THAT(lines, HasSubstr("restarting as attempt " + std::to_string(first_attempt_ + 2)));
 }
 
 TEST_F(RecoveryTest, ARankThatAnotherLauncherHasSupersededIsNotStartedAgain) {
@@ -142,11 +142,11 @@ TEST_F(RecoveryTest, ARankThatAnotherLauncherHasSupersededIsNotStartedAgain) {
   tend(recovery);
   workers_.started.clear();
   const int superseded = policy(ErrorCode::Superseded).exit_code;
-  workers_.leave(1, superseded);  // it had no memory to live on with, and still says the launch before
+  workers_.leave(1, superseded);  // it had no memory to live on with, and still says the attempt before
   tend(recovery);
   EXPECT_EQ(workers_.started.size(), 1U);
 
-  for (size_t rank = 0; rank < kRanks; ++rank) says(rank, first_launch_ + 1, 7);
+  for (size_t rank = 0; rank < kRanks; ++rank) says(rank, first_attempt_ + 1, 7);
   workers_.started.clear();
   workers_.leave(1, superseded);
   tend(recovery);
@@ -161,7 +161,8 @@ TEST_F(RecoveryTest, OneThatWasGivenUpForALaterLaunchIsNotTheCause) {
   EXPECT_EQ(workers_.end(/*saved=*/false).rank, 1);
 }
 
-// The other died at the very start, and the launch that followed was news to this one before it had its page.
+// The other died at the very start, and the attempt that followed was news to this one before it had its
+// page.
 TEST_F(RecoveryTest, ARankThatHasSaidNothingYetIsLeftBehind) {
   Recovery recovery(session_);
   std::filesystem::remove(session_.call_of(1).progress);
@@ -170,7 +171,7 @@ TEST_F(RecoveryTest, ARankThatHasSaidNothingYetIsLeftBehind) {
   workers_.started.clear();
   workers_.leave(1, policy(ErrorCode::Superseded).exit_code);
   tend(recovery);
-  const std::vector<std::pair<size_t, int64_t>> again = {{1, first_launch_ + 1}};
+  const std::vector<std::pair<size_t, int64_t>> again = {{1, first_attempt_ + 1}};
   EXPECT_EQ(workers_.started, again);
 }
 
@@ -178,7 +179,7 @@ TEST_F(RecoveryTest, ARankThatHasSaidNothingYetIsLeftBehind) {
 TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   Recovery recovery(session_);
   workers_.lose(1);
-  EXPECT_THAT(tend(recovery), HasSubstr("restarting as launch"));
+  EXPECT_THAT(tend(recovery), HasSubstr("restarting as attempt"));
   EXPECT_THAT(workers_.started, testing::SizeIs(1));
 
   workers_.lose(1);
@@ -190,7 +191,7 @@ TEST_F(RecoveryTest, AHostThatIsAwayIsNotTriedAgainAtOnce) {
   EXPECT_THAT(workers_.started, testing::SizeIs(1));
   workers_.kill(0);  // meanwhile: that one is started
   tend(recovery);
-  const std::pair<size_t, int64_t> last = {0, first_launch_ + 2};
+  const std::pair<size_t, int64_t> last = {0, first_attempt_ + 2};
   EXPECT_EQ(workers_.started.back(), last);
 }
 
@@ -205,9 +206,9 @@ TEST_F(RecoveryTest, ARequestToStopWaitsForRanksThatAreStartedAgain) {
   workers_.kill(1);  // with the other, as it turns out
   tend(recovery);
   EXPECT_THAT(workers_.started, testing::SizeIs(2));
-  says(0, first_launch_ + 1, 5);
+  says(0, first_attempt_ + 1, 5);
   EXPECT_TRUE(recovery.holds_stop(workers_));
-  says(1, first_launch_ + 1, 5);
+  says(1, first_attempt_ + 1, 5);
   EXPECT_FALSE(recovery.holds_stop(workers_));
   signals::reset();
 }
@@ -234,7 +235,7 @@ TEST_F(RecoveryTest, ARankThatWasStartedAgainAndDiesAtOnceDiesWhileLoading) {
   const std::string lines = tend(recovery);
 
   EXPECT_THAT(lines, HasSubstr("rank 0 ended by signal 9 (Killed) while loading\n"));
-  EXPECT_THAT(lines, HasSubstr("restarting as launch " + std::to_string(first_launch_ + 2)));
+  EXPECT_THAT(lines, HasSubstr("restarting as attempt " + std::to_string(first_attempt_ + 2)));
 }
 
 // The page is taken over by the next process: until that speaks it tells of the one before.
@@ -248,7 +249,7 @@ TEST_F(RecoveryTest, ASampleIsNotHeldAgainstAProcessThatHasNotSpoken) {
 
   workers_.kill(1, SIGSEGV);
   const std::string unspoken = tend(recovery);
-  says(1, first_launch_ + 2, 5);
+  says(1, first_attempt_ + 2, 5);
   workers_.kill(1, SIGSEGV);
   const std::string spoken = tend(recovery);
 
@@ -258,7 +259,7 @@ TEST_F(RecoveryTest, ASampleIsNotHeldAgainstAProcessThatHasNotSpoken) {
 
 TEST_F(RecoveryTest, ARankThatIsStoppedBeforeTheRanksMeetStopsAll) {
   Recovery recovery(session_);
-  says(1, first_launch_, 5);
+  says(1, first_attempt_, 5);
   workers_.leave(1, kExitResumable);
   tend(recovery);
   EXPECT_THAT(workers_.sent, IsEmpty()) << "in training the ranks agree on it themselves";

@@ -96,11 +96,11 @@ Status check_room(const fs::path& log) {
 }
 
 // Empty if nothing is known but how the process ended.
-std::string words_of(const WorkerSession& session, const GroupEnd& end) {
-  if (!end.words.empty()) return end.words;
+std::string message_of(const WorkerSession& session, const GroupEnd& end) {
+  if (!end.message.empty()) return end.message;
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
-  const std::string words = last_error(log);
-  if (!words.empty() || end.exit.signal != 0) return words;
+  const std::string message = last_error(log);
+  if (!message.empty() || end.exit.signal != 0) return message;
   if (has_lost_folder(session))
     return fmt::format("the run folder {} was moved or removed while it trained",
                        session.call.run_dir.string());
@@ -125,9 +125,10 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_
   const contract::WorkerCall& call = session.call_of(static_cast<size_t>(end.rank));
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   const auto progress = contract::read_progress(call.progress);
+  FirstCause cause{.rank = end.rank, .host = host_of(call), .exit = exit, .progress = progress, .log = log};
   if (!session.others.empty()) {
-    note("zoetrope: error: " +
-         text(FirstCause{end.rank, host_of(call), exit, progress, words_of(session, end), log}));
+    cause.message = message_of(session, end);
+    note("zoetrope: error: " + text(cause));
     const bool was_waiting = !has_said || *error == ErrorCode::PeerLost || *error == ErrorCode::Timeout;
     const std::string evidence =
         was_waiting && progress ? flight_evidence(session, progress->generation) : "";
@@ -135,12 +136,11 @@ WorkerEnd conclude(const WorkerSession& session, const GroupEnd& end, int asked_
     return {exit.shell_code(), has_said};
   }
   if (!has_said) {
-    const char* likely = exit.signal == SIGKILL ? ": most often the kernel ended it for lack of memory" : "";
-    note(fmt::format("zoetrope: error: the worker ended {} {}{}{}; its log is {}",
-                     exit.signal != 0 ? "by" : "with", exit.text(), progress ? where(*progress) : "", likely,
-                     log.string()));
-  } else if (const std::string words = words_of(session, end); last_error(log).empty() && !words.empty()) {
-    note("zoetrope: error: " + words);
+    cause.is_alone = true;
+    note("zoetrope: error: " + text(cause));
+  } else if (const std::string message = message_of(session, end);
+             last_error(log).empty() && !message.empty()) {
+    note("zoetrope: error: " + message);
   }
   if (error) print_hint(*error);
   return {exit.shell_code(), has_said};

@@ -47,6 +47,7 @@ struct WorkerSession {
   double hang_s = 0;
 
   const contract::WorkerCall& call_of(size_t rank) const { return rank == 0 ? call : others[rank - 1].call; }
+  contract::WorkerCall& call_of(size_t rank) { return rank == 0 ? call : others[rank - 1].call; }
   const std::filesystem::path& log_of(size_t rank) const { return rank == 0 ? log : others[rank - 1].log; }
 };
 

@@ -47,7 +47,7 @@ Result<int> fill_cache(const config::LoadRequest& request) {
   resolved.job.threads = job.threads;
   resolved.origins = training.origins;
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Cache, config::freeze(resolved)));
-  print(end.results);
+  print_results(end, /*as_json=*/true, {});
   return end.code;
 }
 
@@ -93,7 +93,7 @@ void add_inspect(CLI::App& data, Action& chosen) {
 }  // namespace
 
 void add_data(CLI::App& app, Action& chosen) {
-  auto* data = app.add_subcommand("data", "Make, check and prepare training data");
+  auto* data = app.add_subcommand("data", kDataHelp);
   data->require_subcommand(1);
   const auto ingest_as_json = std::make_shared<bool>(false);
   add_job_verb<config::IngestJob>(*data, chosen, "ingest", "Check videos and write their index",

@@ -51,7 +51,7 @@ Result<int> evaluate(const EvalOptions& options, const config::LoadRequest& requ
 }  // namespace
 
 void add_eval(CLI::App& app, Action& chosen) {
-  auto* verb = app.add_subcommand("eval", "Measure a run, or videos, against the truth");
+  auto* verb = app.add_subcommand("eval", kEvalHelp);
   const auto options = std::make_shared<EvalOptions>();
   JobOptions job(*verb, config::values(config::EvalJob{}));
   job.add("--run", "run", "Run to generate from: id, path, or 'latest'")

@@ -157,9 +157,7 @@ Result<int> plan(const PlanOptions& options, config::LoadRequest request) {
   ZT_TRY(config::check_ranks(asked.resolved.job, asked.ranks));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Plan, config::freeze(asked.resolved),
                                              {asked.ranks, options.machine}));
-  const json plan = json::parse(end.results, nullptr, /*allow_exceptions=*/false);
-  const bool is_plan = plan.is_object() && plan.contains("memory");
-  print(options.as_json || !is_plan ? end.results : for_people(plan, options.with_units));
+  print_results(end, options.as_json, [&](const json& plan) { return for_people(plan, options.with_units); });
   return end.code;
 }
 

@@ -114,7 +114,7 @@ Result<int> start(const config::LoadRequest& request, const TrainOptions& option
 // A run's own configuration.
 struct Frozen {
   std::filesystem::path file;
-  config::RunPlaces places;
+  RunPlaces places;
   config::TrainJob job;
 };
 
@@ -122,7 +122,7 @@ struct Frozen {
 // with.
 Result<Frozen> frozen_configuration(const contract::RunFolder& run, int64_t generation) {
   ZT_TRY_ASSIGN(auto file, run.config_file(generation));
-  Frozen own{std::move(file), {run.identity().folder, run.path()}, {}};
+  Frozen own{std::move(file), run.places(), {}};
   ZT_TRY_ASSIGN(own.job, config::thaw_run(own.file, own.places));
   ZT_TRY(run.check_run_yaml());
   ZT_TRY(run.check_import());

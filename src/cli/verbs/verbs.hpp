@@ -17,6 +17,11 @@ namespace zt::cli {
 /// Runs a verb; the value is the exit code.
 using Action = std::function<Result<int>()>;
 
+/// Of the verbs of zoetrope-media, which zoetrope lists too.
+inline constexpr const char* kDataHelp = "Make, check and prepare training data";
+inline constexpr const char* kEvalHelp = "Measure a run, or videos, against the truth";
+inline constexpr const char* kQuickstartHelp = "From nothing to an animated character, in about ten minutes";
+
 void add_ckpt(CLI::App& app, Action& chosen);
 void add_ckpt_diff(CLI::App& ckpt, Action& chosen);
 void add_ckpt_export(CLI::App& ckpt, Action& chosen);

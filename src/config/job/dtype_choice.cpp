@@ -17,7 +17,7 @@ GenerationDtypes generation_dtypes(DtypeChoice networks, BankChoice bank, const 
   return out;
 }
 
-std::string words(const GenerationDtypes& dtypes) {
+std::string to_text(const GenerationDtypes& dtypes) {
   return fmt::format("{} networks, {} bank", name(dtypes.networks),
                      dtypes.bank == BankDtype::Fp16 ? "fp16" : name(dtypes.networks));
 }

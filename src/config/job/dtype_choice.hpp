@@ -37,6 +37,6 @@ GenerationDtypes generation_dtypes(DtypeChoice networks, BankChoice bank, const 
                                    bool on_cpu);
 
 /// "bf16 networks, fp16 bank"
-std::string words(const GenerationDtypes& dtypes);
+std::string to_text(const GenerationDtypes& dtypes);
 
 }  // namespace zt::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which numbers of launches (generations) are believed where they are read.
+// Which numbers of attempts (generations) are believed where they are read.
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,7 @@
 #include "data/ingest/internal/examine.hpp"
 #include "data/ingest/internal/journal.hpp"
 #include "data/internal/footage_demand.hpp"
+#include "data/internal/shortage.hpp"
 #include "data/keypoints/pose_demand.hpp"
 
 namespace zt::data {
@@ -78,13 +79,9 @@ std::string choose_split(const config::IngestJob& job, const std::string& name) 
 std::optional<Error> shortage_in(const std::vector<Finding>& findings) {
   const auto found = std::ranges::find(findings, ErrorCode::Exhausted, &Finding::code);
   if (found == findings.end()) return std::nullopt;
-  return Error{
-      found->code,
-      fmt::format("{}: this process has too little, which is no fault of the footage, so no index is "
-                  "written; look at fewer videos at a time (--set threads=1) or allow more (ulimit -n: open "
-                  "files, ulimit -v: memory); the same command goes on",
-                  found->detail),
-      {}};
+  return Error{found->code,
+               fmt::format("{}: no index is written: {}", found->detail, data::internal::kShortageAdvice),
+               {}};
 }
 
 struct Examined {

@@ -20,6 +20,7 @@
 #include "data/internal/footage_demand.hpp"
 #include "data/internal/footage_stamp.hpp"
 #include "data/internal/pairs.hpp"
+#include "data/internal/shortage.hpp"
 #include "data/keypoints/draw_pose.hpp"
 #include "data/keypoints/pose_demand.hpp"
 #include "data/sample/frame_source.hpp"
@@ -250,10 +251,7 @@ Error shortage(const PoseReport& report) {
   Error error = std::ranges::find(report.failures, ErrorCode::Exhausted, [](const PoseFailure& failure) {
                   return failure.error.code;
                 })->error;
-  error.message +=
-      ": this process has too little, which is no fault of the footage; look at fewer videos at a time "
-      "(--set "
-      "threads=1) or allow more (ulimit -n: open files, ulimit -v: memory); the same command goes on";
+  error.message += fmt::format(": {}", internal::kShortageAdvice);
   return error;
 }
 

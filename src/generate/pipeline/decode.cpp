@@ -20,13 +20,7 @@ Status decode_latents(const models::LatentCodec& codec, const at::Tensor& latent
   const int64_t num_frames = interpolated_frames(latents_CFHW.size(1), options.interpolation_factor);
   for (int64_t first = 0; first < num_frames; first += options.chunk_frames) {
     ZT_TRY(hooks.check());
-    contract::Progress progress;
-    progress.phase = contract::Phase::Generating;
-    progress.step = first;
-    progress.total_steps = num_frames;
-    progress.action = "decoding frames";
-    hooks.report(progress);
-
+    hooks.say(contract::Phase::Generating, "decoding frames", first, num_frames);
     const int64_t end = std::min(first + options.chunk_frames, num_frames);
     std::vector<at::Tensor> chunk;
     for (int64_t i = first; i < end; ++i)

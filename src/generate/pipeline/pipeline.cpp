@@ -5,6 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -157,12 +158,8 @@ at::Tensor Sampling::combine(const Prediction& prediction) const {
 }
 
 void Sampling::report(size_t step, const std::string& action) const {
-  contract::Progress progress;
-  progress.phase = contract::Phase::Generating;
-  progress.step = static_cast<int64_t>(step);
-  progress.total_steps = static_cast<int64_t>(sampler_.timesteps().size());
-  progress.action = action;
-  hooks_.report(progress);
+  hooks_.say(contract::Phase::Generating, action, static_cast<int64_t>(step),
+             std::ssize(sampler_.timesteps()));
 }
 
 Result<at::Tensor> Sampling::run() {

@@ -111,7 +111,7 @@ class Quickstart {
     ZT_TRY_ASSIGN(const auto resolved, load_train_job({recipes_ / recipe, std::move(sets)}));
     const std::string digest = config::digest(resolved.job);
     for (const auto& run : contract::list_runs(at("runs")).runs) {
-      const auto frozen = config::thaw_run(run.run_yaml(), {run.identity().folder, run.path()});
+      const auto frozen = config::thaw_run(run.run_yaml(), run.places());
       if (!frozen || config::digest(*frozen) != digest) continue;
       run_path = run.path().string();
       ZT_TRY_ASSIGN(const auto state, contract::run_state(run));

@@ -10,8 +10,7 @@ namespace zt::cli {
 
 void add_quickstart(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<QuickstartOptions>();
-  auto* verb =
-      app.add_subcommand("quickstart", "From nothing to an animated character, in about ten minutes");
+  auto* verb = app.add_subcommand("quickstart", kQuickstartHelp);
   verb->add_option("--folder", options->folder, "Everything is written here")->capture_default_str();
   verb->add_option("--recipes", options->recipes, "Folder with other recipes than configs/quickstart");
   verb->footer("What is complete is not done again: an interrupted quickstart goes on where it stopped.");

@@ -134,7 +134,8 @@ TEST_F(IngestAgain, TooManyOpenFilesLeaveNoIndexAndTheSameCallGoesOn) {
 
   ASSERT_FALSE(starved);
   EXPECT_EQ(starved.error().code, ErrorCode::Exhausted);
-  EXPECT_THAT(starved.error().message, HasSubstr("Too many open files: this process has too little"));
+  EXPECT_THAT(starved.error().message, HasSubstr(
+          "Too many open files: no index is written: this process has too little"));
   EXPECT_FALSE(fs::exists(path("out/index.jsonl")));
   EXPECT_EQ(run().clips, 3);
 }
