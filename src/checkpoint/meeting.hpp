@@ -10,8 +10,9 @@
 
 namespace zt::checkpoint {
 
-/// Threads: any; the one that writes, and who has to write or to call off a save
-/// itself. An implementation must outlive it.
+/// Threads: any, several at once: a saver's thread that writes calls it, and so does the thread that trains,
+/// where it has to write or to call off a save itself. The saver keeps the meeting; what an implementation
+/// refers to must outlive the saver.
 class Meeting {
  public:
   virtual ~Meeting() = default;

@@ -52,8 +52,8 @@ Result<Found> find_newest(const fs::path& checkpoints, const SharedVerification&
                           Search& search) {
   const auto entries = newest_first(contract::list_checkpoints(checkpoints));
   if (entries.empty()) return fail(ErrorCode::NotFound, checkpoints.string() + " has no checkpoints");
-  int64_t last_step =
-      std::numeric_limits<int64_t>::max();  // of the newest launch; steps beyond were abandoned
+  // Of the newest attempt; steps beyond were abandoned.
+  int64_t last_step = std::numeric_limits<int64_t>::max();
   for (const CheckpointEntry& entry : entries) {
     if (entry.step > last_step) continue;
     ZT_TRY_ASSIGN(auto reader, try_open(entry, search, verification));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checkpoint manifest: what a checkpoint folder holds, written last, and the only thing that makes it
-// valid. Format: docs/formats/checkpoint.md. Both programs read it; only the checkpoint folder's writer
+// valid. Format: docs/formats/checkpoint.md. All programs read it; only the checkpoint folder's writer
 // (checkpoint/) makes one.
 //
 //   step-00001200/rank-00000.safetensors ...   data, one file per rank

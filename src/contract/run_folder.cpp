@@ -161,8 +161,9 @@ Result<Identity> parse_identity(std::string_view text) {
     i.is_import = j.value("is_import", false);
     i.environment = j.at("environment").get<std::map<std::string, std::string>>();
     if (!is_run_id(i.run_id, i.name))
-      return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {} is no run_id of a run named {}",
-                                                  text::quoted(i.run_id), text::quoted(i.name)));
+      return fail(ErrorCode::Corrupt,
+                  fmt::format("not a run's identity: {} is not a run_id of a run named {}",
+                              text::quoted(i.run_id), text::quoted(i.name)));
     return i;
   } catch (const std::exception& e) {  // third-party leaf: nlohmann throws
     return fail(ErrorCode::Corrupt, fmt::format("not a run's identity: {}", json_reason(e)));
@@ -291,8 +292,8 @@ Result<Attempt> RunFolder::attempt(int64_t generation) const {
   if (fs::is_directory(folder, ec)) return Attempt{generation, std::move(folder)};
   if (files::is_absent(folder))
     return fail(ErrorCode::NotFound, fmt::format("{} has no attempt {}", path_.string(), generation));
-  return fail(ErrorCode::Unavailable, fmt::format("{} is no folder that can be looked up{}", folder.string(),
-                                                  ec ? ": " + ec.message() : ""));
+  return fail(ErrorCode::Unavailable, fmt::format("{} is not a folder that can be looked up{}",
+                                                  folder.string(), ec ? ": " + ec.message() : ""));
 }
 
 Result<fs::path> RunFolder::config_file(int64_t generation) const {

@@ -19,7 +19,7 @@ Status assign_number(int64_t& number, std::string_view option, std::string_view 
     number = *found;
     return {};
   }
-  return fail(ErrorCode::InvalidArgument, fmt::format("{} wants a number from 0, found '{}'", option, text));
+  return fail(ErrorCode::InvalidArgument, fmt::format("{} needs a number from 0, found '{}'", option, text));
 }
 
 Status assign(WorkerCall& call, std::string_view option, const char* value) {
@@ -109,7 +109,7 @@ Result<WorkerCall> parse_worker_call(std::span<const char* const> args) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} needs {}", verb, has_run(call.verb) ? "--run-dir DIR" : "--job FILE"));
   }
-  if (call.plan.ranks < 1) return fail(ErrorCode::InvalidArgument, "--plan-ranks wants a number from 1");
+  if (call.plan.ranks < 1) return fail(ErrorCode::InvalidArgument, "--plan-ranks needs a number from 1");
   const RankPlace& place = call.place;
   if (place.ranks < 1 || place.rank >= place.ranks || (place.ranks > 1 && place.rendezvous.empty())) {
     return fail(

@@ -36,8 +36,8 @@ class CacheKey {
 
 struct CacheOptions {
   std::filesystem::path folder;
-  uint64_t max_bytes =
-      uint64_t{8} << 30;  ///< the least recently used entries go when it is exceeded; 0 = no limit
+  /// The least recently used entries go when it is exceeded; 0 = no limit.
+  uint64_t max_bytes = uint64_t{8} << 30;
 };
 
 struct CacheStats {

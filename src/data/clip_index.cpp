@@ -67,7 +67,7 @@ struct FieldReader {
     if (it == in.end()) return;
     if (!it->is_string() || it->get_ref<const std::string&>().size() > kMaxText ||
         it->get_ref<const std::string&>().find('\0') != std::string::npos) {
-      problem = fmt::format("{} is no text of at most {} bytes", key, kMaxText);
+      problem = fmt::format("{} is not a text of at most {} bytes", key, kMaxText);
       return;
     }
     value = *it;

@@ -102,7 +102,7 @@ TEST(ClipIndex, IsRefusedWithTheLine) {
       {changed("\"id\":\"a\"", "\"id\":\"../a\""), "line 3: id is missing or not safe"},
       {changed("\"id\":\"a\",", ""), "line 3: id is missing or not safe"},
       {changed("a.mp4", ""), "line 3: no video"},
-      {changed("a.mp4", "a\\u0000b"), "line 3: video is no text"},
+      {changed("a.mp4", "a\\u0000b"), "line 3: video is not a text"},
       {changed("\"num_frames\":5,", ""), "line 3: num_frames is not a whole number from 1"},
       {changed("5", "0"), "line 3: num_frames is not a whole number from 1"},
       {changed("5", "5.5"), "line 3: num_frames is not a whole number from 1"},
@@ -110,7 +110,7 @@ TEST(ClipIndex, IsRefusedWithTheLine) {
       {changed("5", R"(5,"fps_den":0)"), "line 3: fps_den is not"},
       {changed("5", R"(5,"motion":18446744073709551615)"), "line 3: motion is not"},
       {changed("5", R"(5,"person_box":[0.5,0,0.5,1])"), "line 3: person_box is not"},
-      {changed("5", R"(5,"split":3)"), "line 3: split is no text"},
+      {changed("5", R"(5,"split":3)"), "line 3: split is not a text"},
   };
 
   for (const auto& [text, message] : damaged) {

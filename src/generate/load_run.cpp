@@ -54,6 +54,9 @@ Result<checkpoint::Found> open_chosen(const fs::path& checkpoints, const std::st
     ZT_TRY_ASSIGN(checkpoint::Reader reader, checkpoint::Reader::open(entry.folder));
     return checkpoint::Found{std::move(reader), {}};
   }
+  if (names.empty())
+    return fail(ErrorCode::NotFound,
+                fmt::format("{} has no checkpoint yet: there is no '{}'", checkpoints.string(), choice));
   return fail(ErrorCode::NotFound,
               fmt::format("{} has no checkpoint '{}'; wanted best, newest, or one of: {}",
                           checkpoints.string(), choice, fmt::join(names, ", ")));

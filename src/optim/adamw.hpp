@@ -5,9 +5,9 @@
 // count, as torch.optim.AdamW skips a parameter whose grad is None. Moments are fp32, or 8-bit block-wise as
 // bitsandbytes' AdamW8bit keeps them on the CPU. Parameters are fp32, or bf16 with an fp32 master copy of the
 // store's part, or bf16 alone with updates rounded at random (Gupta et al. 2015, "Deep Learning with Limited
-// Numerical Precision"). The result is the same bits for any number of threads, any
-// segmentation and any instruction set, on a GPU, and with the state in host memory while the parameters are
-// on a GPU (docs/numerics.md).
+// Numerical Precision"). The result is the same bits for any number of threads, any segmentation and any
+// instruction set, on a GPU, and with the state in host memory while the parameters are on a GPU
+// (docs/numerics.md).
 #pragma once
 
 #include <ATen/core/Tensor.h>

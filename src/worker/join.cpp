@@ -57,7 +57,7 @@ Result<rendezvous::ClientOptions> store_of_launcher(const contract::RankPlace& p
   const std::string_view port = colon == std::string_view::npos ? "" : address.substr(colon + 1);
   const auto number = text::to_number<decltype(store.port)>(port);
   if (!number)
-    return fail(ErrorCode::InvalidArgument, "--rendezvous wants HOST:PORT, found '" + place.rendezvous + "'");
+    return fail(ErrorCode::InvalidArgument, "--rendezvous needs HOST:PORT, found '" + place.rendezvous + "'");
   store.port = *number;
   store.host = address.substr(0, colon);
   if (const char* token = std::getenv(contract::kRendezvousToken)) store.token = token;
@@ -112,8 +112,8 @@ Result<process::Child> start_store(const contract::Attempt& attempt, const Envir
       fmt::format("{}", place.ranks)};
   if (!place.first_host.empty()) options.argv.insert(options.argv.end(), {"--known-as", place.first_host});
   if (place.is_one_host) options.argv.emplace_back("--one-host");
-  options.out =
-      process::Stream::discard();  // a pipe of the launcher's would keep it waiting for the store's end
+  // A pipe of the launcher's would keep it waiting for the store's end.
+  options.out = process::Stream::discard();
   options.err = process::Stream::to_file(attempt.folder / "store.log");
   options.parent_death_signal = 0;
   return process::Child::spawn(options);
@@ -147,11 +147,11 @@ Status check_waiting(clock::Deadline deadline, const contract::RunFolder& run,
   if (clock::left(deadline) > milliseconds(0)) return {};
   return fail(
       ErrorCode::Timeout,
-      fmt::format(
-          "rank {} of {} waited {} s for the store of its launch ({}) in {}: did the first rank start, is "
-          "the run folder on a disk that all hosts share, and do they reach each other?",
-          place.rank, place.ranks, std::chrono::seconds(kJoinLimit).count(), place.origin,
-          (run.path() / "attempts").string()));
+      fmt::format("rank {} of {} waited {} s for the store of its launch ({}) in {}: check that {}the run "
+                  "folder is on "
+                  "a disk that all hosts share, and that they reach each other",
+                  place.rank, place.ranks, std::chrono::seconds(kJoinLimit).count(), place.origin,
+                  (run.path() / "attempts").string(), place.rank == 0 ? "" : "the first rank has started, "));
 }
 
 Status begin_foreign(const contract::RunFolder& run, const EnvironmentPlace& place, Launch& launch) {

@@ -102,7 +102,7 @@ Result<int> launch(const WorkerCall& call, const std::string& part) {
   finished.step = kSteps;
   if (part == "refuse") {
     finished.outcome = "failed";
-    finished.message = "memory does not suffice";
+    finished.message = "not enough memory";
     ZT_TRY(events.write(finished));
     return fail(ErrorCode::Exhausted, finished.message);
   }

@@ -144,7 +144,7 @@ def refuse_what_the_run_is_not(runs):
     for rank in (1, 0):
         worker = runs.start_rank(folder, {**environment_of("accelerate", rank, 2), **asked})
         assert worker.wait(DEADLINE_S) == 2, runs.rank_logs()
-    assert runs.rank_logs().count("DEEPSPEED_ZERO_STAGE = 3 wants parallel.zero_stage = 3; the run says 1") == 2
+    assert runs.rank_logs().count("DEEPSPEED_ZERO_STAGE = 3 needs parallel.zero_stage = 3; the run says 1") == 2
     assert not list(folder.glob("attempts/*")), "a refused launch has begun an attempt"
 
 

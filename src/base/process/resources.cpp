@@ -161,7 +161,7 @@ Status require(std::string_view resource, std::span<const Demand> demands, uint6
   }
   if (sum <= available_bytes) return {};
   return fail(ErrorCode::Exhausted,
-              fmt::format("{} does not suffice: {} needed, {} available{}\n{}", resource, text::bytes(sum),
+              fmt::format("not enough {}: {} needed, {} available{}\n{}", resource, text::bytes(sum),
                           text::bytes(available_bytes), terms, advice));
 }
 

@@ -96,7 +96,7 @@ TEST(Resources, RefusalShowsTheArithmeticAndTheAdvice) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::Exhausted);
   EXPECT_EQ(status.error().message,
-            "memory does not suffice: 9.00 GiB needed, 4.00 GiB available\n"
+            "not enough memory: 9.00 GiB needed, 4.00 GiB available\n"
             "    3.00 GiB  weights\n"
             "    6.00 GiB  optimizer state\n"
             "Use optimizer.kind: adamw8bit.");

@@ -59,27 +59,28 @@ const FlightExchange* find(const Record& record, uint64_t sequence) {
 }
 
 /// What a rank did at a place of the schedule.
-using Action = std::tuple<std::string, std::string, uint32_t>;
-Action action_of(const FlightExchange* exchange) {
-  return exchange ? Action{exchange->operation, exchange->label, exchange->fingerprint} : Action{};
+using ScheduledOperation = std::tuple<std::string, std::string, uint32_t>;
+ScheduledOperation operation_of(const FlightExchange* exchange) {
+  return exchange ? ScheduledOperation{exchange->operation, exchange->label, exchange->fingerprint}
+                  : ScheduledOperation{};
 }
 
 std::optional<Missing> divergence_at(uint64_t sequence, std::span<const Record> records) {
-  std::map<Action, std::vector<const Record*>> by_action;
+  std::map<ScheduledOperation, std::vector<const Record*>> by_operation;
   for (const Record& record : records)
-    if (!record.exchanges.empty()) by_action[action_of(find(record, sequence))].push_back(&record);
-  if (by_action.size() < 2) return std::nullopt;
-  const auto most = std::max_element(by_action.begin(), by_action.end(), [](const auto& a, const auto& b) {
-    return a.second.size() < b.second.size();
-  });
+    if (!record.exchanges.empty()) by_operation[operation_of(find(record, sequence))].push_back(&record);
+  if (by_operation.size() < 2) return std::nullopt;
+  const auto most =
+      std::max_element(by_operation.begin(), by_operation.end(),
+                       [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
   const size_t known = static_cast<size_t>(
       std::count_if(records.begin(), records.end(), [](const Record& r) { return !r.exchanges.empty(); }));
   const bool has_majority = 2 * most->second.size() > known;
   Missing missing{Missing::Kind::Diverged, {}, {}};
-  for (const auto& [action, who] : by_action) {
+  for (const auto& [operation, who] : by_operation) {
     for (const Record* record : who) {
       const FlightExchange* exchange = find(*record, sequence);
-      const bool is_usual = has_majority && action == most->first;
+      const bool is_usual = has_majority && operation == most->first;
       if (exchange && (is_usual || missing.exchange.sequence == 0)) missing.exchange = *exchange;
       if (!is_usual) missing.ranks.push_back(record->rank);
     }
@@ -110,7 +111,7 @@ std::optional<Missing> divergence(std::span<const Record> records) {
 }
 
 std::optional<Missing> not_entered(std::span<const Record> records) {
-  const FlightExchange* stuck = nullptr;  // the first that some rank has not completed
+  const FlightExchange* stuck = nullptr;  // the furthest of those that the ranks, each, have not completed
   for (const Record& record : records) {
     if (record.exchanges.empty()) continue;
     const auto& all = record.exchanges;
@@ -153,7 +154,7 @@ std::string text_of(const Missing& missing) {
   if (missing.kind == Missing::Kind::NotEntered)
     return fmt::format("{} {} not entered {}", who, is_one ? "has" : "have", what);
   return is_one ? fmt::format("{} is in a different operation than {}", who, what)
-                : fmt::format("{} do different things at {}", who, what);
+                : fmt::format("{} are in different operations at {}", who, what);
 }
 
 }  // namespace zt::cli

@@ -53,7 +53,7 @@ TEST(FirstMissing, NamesBothOfTwoThatDiffer) {
   const auto missing = first_missing(Flights{flight(1, 9, 1), other});
   ASSERT_TRUE(missing);
   EXPECT_EQ(text_of(*missing),
-            "ranks 0, 1 do different things at reduce_scatter 'unit.5' (exchange 5 of world)");
+            "ranks 0, 1 are in different operations at reduce_scatter 'unit.5' (exchange 5 of world)");
 }
 
 // Two copies of two ranks; rank 3 is stopped. Rank 2 waits for it in their copy, and the others, a moment

@@ -80,7 +80,7 @@ Result<std::vector<HostSlots>> parse_hosts(std::string_view text) {
     if (!is_host_name(name) || !slots)
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("'{}' in '{}' is not a host: wanted HOST or HOST:RANKS with 1 to {} ranks; an "
-                              "IPv6 address wants an alias in ssh's configuration",
+                              "IPv6 address needs an alias in ssh's configuration",
                               part, text, kMaxSlots));
     ZT_TRY(append(hosts, name, *slots));
     if (comma == std::string_view::npos) return hosts;

@@ -132,7 +132,7 @@ Result<std::string> AskApplier::settle(const Ask& ask) {
   }
   if (before == after || is_brought) return kept(ask.ours);
   if (origin == kSet) return fmt::format("{} stays {}: {} wins", ask.ours, before, kSet);
-  contradictions_ += fmt::format("\n  {} = {} wants {} = {}; {} says {}", from, ask.entry->value, ask.ours,
+  contradictions_ += fmt::format("\n  {} = {} needs {} = {}; {} says {}", from, ask.entry->value, ask.ours,
                                  after, origin, before);
   return std::string();
 }

@@ -120,7 +120,7 @@ TEST_F(ForeignFilesTest, PrecisionsThatExcludeEachOtherAreRefused) {
   EXPECT_THAT(message(deepspeed(R"("fp16": {"enabled": true}, "bf16": {"enabled": true})")),
               HasSubstr("precision.mixed_precision"));
   EXPECT_THAT(message(deepspeed(R"("fp16": {"enabled": false})", "precision: {mixed_precision: fp16}\n")),
-              HasSubstr("fp16.enabled = false wants precision.mixed_precision = fp32"));
+              HasSubstr("fp16.enabled = false needs precision.mixed_precision = fp32"));
   EXPECT_EQ(message(deepspeed(R"("fp16": {"enabled": "auto"})", "precision: {mixed_precision: bf16}\n")),
             "accepted");
 }
@@ -368,7 +368,7 @@ TEST_F(ForeignFilesTest, ContradictionsAreListedTogetherAndChangeNothing) {
   const auto added = add_foreign({"", file}, 1, *own);
 
   EXPECT_THAT(message(added),
-              testing::AllOf(HasSubstr("ds.json:2:gradient_accumulation_steps = 3 wants "
+              testing::AllOf(HasSubstr("ds.json:2:gradient_accumulation_steps = 3 needs "
                                        "optimizer.gradient_accumulation_steps = 3; "),
                              HasSubstr("job.yaml:2 says 1"), HasSubstr("ds.json:3:gradient_clipping = 0.5"),
                              testing::Not(HasSubstr("train_bs"))));

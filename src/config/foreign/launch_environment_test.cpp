@@ -59,23 +59,23 @@ TEST(LaunchEnvironment, WhatTheRunIsNotIsListed) {
   EXPECT_THAT(
       sample,
       HasSubstr(
-          "ACCELERATE_MIXED_PRECISION = fp16 wants precision.mixed_precision = fp16; the run says fp32"));
+          "ACCELERATE_MIXED_PRECISION = fp16 needs precision.mixed_precision = fp16; the run says fp32"));
   EXPECT_THAT(sample,
-              HasSubstr("ACCELERATE_DEEPSPEED_ZERO_STAGE = 2 wants parallel.zero_stage = 2; the run says 1"));
+              HasSubstr("ACCELERATE_DEEPSPEED_ZERO_STAGE = 2 needs parallel.zero_stage = 2; the run says 1"));
   EXPECT_THAT(refusal(recorded("fsdp"), run_of(MixedPrecision::Bf16, 2)),
-              HasSubstr("FSDP_SHARDING_STRATEGY = FULL_SHARD wants parallel.zero_stage = 3"));
+              HasSubstr("FSDP_SHARDING_STRATEGY = FULL_SHARD needs parallel.zero_stage = 3"));
   TrainJob cuda = run_of(MixedPrecision::Fp32, 2);
   cuda.device = "cuda";
   EXPECT_THAT(refusal(recorded("plain_cpu"), cuda),
-              HasSubstr("ACCELERATE_USE_CPU = true wants device = cpu"));
+              HasSubstr("ACCELERATE_USE_CPU = true needs device = cpu"));
 }
 
 TEST(LaunchEnvironment, FlagsOfDeepSpeedCount) {
   const std::string text = refusal(recorded("flags"), run_of(MixedPrecision::Fp32, 2));
 
-  EXPECT_THAT(text, HasSubstr("ACCELERATE_GRADIENT_ACCUMULATION_STEPS = 4 wants "
+  EXPECT_THAT(text, HasSubstr("ACCELERATE_GRADIENT_ACCUMULATION_STEPS = 4 needs "
                               "optimizer.gradient_accumulation_steps = 4; the run says 1"));
-  EXPECT_THAT(text, HasSubstr("ACCELERATE_GRADIENT_CLIPPING = 0.5 wants optimizer.max_grad_norm = 0.5"));
+  EXPECT_THAT(text, HasSubstr("ACCELERATE_GRADIENT_CLIPPING = 0.5 needs optimizer.max_grad_norm = 0.5"));
   EXPECT_THAT(text, testing::Not(HasSubstr("parallel.zero_stage")));
 }
 
@@ -87,7 +87,7 @@ TEST(LaunchEnvironment, OptimizerStateIsWhereTheRunHasIt) {
   TrainJob run = run_of(MixedPrecision::Fp32, 2);
   EXPECT_EQ(refusal(to("cpu"), run), "accepted") << "on the CPU it is in host memory anyway";
   run.device = "cuda";
-  EXPECT_THAT(refusal(to("cpu"), run), HasSubstr("wants optimizer.offload = cpu; the run says none"));
+  EXPECT_THAT(refusal(to("cpu"), run), HasSubstr("needs optimizer.offload = cpu; the run says none"));
   EXPECT_THAT(refusal(to("nvme"), run), HasSubstr("state on NVMe"));
   run.optimizer.offload = Offload::Cpu;
   EXPECT_EQ(refusal(to("cpu"), run), "accepted");
@@ -117,7 +117,7 @@ TEST(LaunchEnvironment, ADeepSpeedFileIsReadAgainstTheRun) {
                                 {"ACCELERATE_MIXED_PRECISION", "no"}};
   TrainJob run = run_of(MixedPrecision::Fp32, 2);
   EXPECT_THAT(refusal(environment, run),
-              HasSubstr("train_batch_size = 4 wants data.train_bs = 2; the run says"));
+              HasSubstr("train_batch_size = 4 needs data.train_bs = 2; the run says"));
   run.data.train_bs = 2;
   EXPECT_EQ(refusal(environment, run), "accepted");
 }

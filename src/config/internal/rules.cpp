@@ -124,7 +124,7 @@ Status validate_data(const DataJob& data, const ModelJob& model) {
 
 Status validate_precision(const PrecisionJob& precision) {
   if (precision.trained_weights != TrainedWeights::Fp32 && precision.mixed_precision != MixedPrecision::Bf16)
-    return broken("precision.trained_weights in bf16 wants precision.mixed_precision: bf16");
+    return broken("precision.trained_weights in bf16 needs precision.mixed_precision: bf16");
   return {};
 }
 

@@ -88,8 +88,8 @@ void describe(Listing& l, SynthJob& j) {
   l.field("num_val_c", j.num_val_c,
           {.help = "unseen characters and motions", .unit = "clips", .min = 0, .max = 1000000});
   l.field("num_frames", j.num_frames, {.help = "per clip", .unit = "frames", .min = 1, .max = 10000});
-  l.field("width", j.width, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
-  l.field("height", j.height, {.help = "even, as H.264 wants it", .unit = "pixels", .min = 16, .max = 4096});
+  l.field("width", j.width, {.help = "even, as H.264 needs it", .unit = "pixels", .min = 16, .max = 4096});
+  l.field("height", j.height, {.help = "even, as H.264 needs it", .unit = "pixels", .min = 16, .max = 4096});
   l.field("fps", j.fps, {.help = "frame rate", .unit = "frames/s", .min = 1, .max = 240});
   l.field("puppet_height", j.puppet_height,
           {.help = "share of the picture's height, on average", .min = 0.1, .max = 1});

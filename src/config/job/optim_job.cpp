@@ -66,7 +66,7 @@ void describe(Listing& l, PrecisionJob& p) {
   l.field(
       "trained_weights", p.trained_weights,
       {.help = "weights and gradients of networks that train: bf16 with fp32 ones in the optimizer's state, "
-               "or bf16 alone with updates rounded at random; both want mixed_precision bf16"});
+               "or bf16 alone with updates rounded at random; both need mixed_precision bf16"});
   l.field("frozen_dtype", p.frozen_dtype,
           {.help = "weights of a ReferenceNet or pose guider of which nothing trains; encoders stay fp32"});
   l.field("bank_dtype", p.bank_dtype,

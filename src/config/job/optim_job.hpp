@@ -111,7 +111,7 @@ struct EnumNames<TrainedWeights> {
 
 struct PrecisionJob {
   MixedPrecision mixed_precision = MixedPrecision::Fp32;  ///< autocast of the trained networks
-  TrainedWeights trained_weights = TrainedWeights::Fp32;  ///< bf16 ones want mixed_precision bf16
+  TrainedWeights trained_weights = TrainedWeights::Fp32;  ///< bf16 ones need mixed_precision bf16
   MixedPrecision frozen_dtype = MixedPrecision::Fp32;     ///< weights of networks that do not train
   BankDtype bank_dtype = BankDtype::Compute;
   double init_loss_scale = 65536.0;           ///< fp16

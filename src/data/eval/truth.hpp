@@ -21,8 +21,8 @@ struct ClipTruth {
   Sample sample;  ///< reference (frame 0), whole reference, the frames after it, their poses and masks
   std::vector<image::Image> tail_masks;  ///< of the part that lags behind the motion; empty without labels
   std::optional<image::Image> background;
-  std::vector<std::vector<quality::ColouredJoint>>
-      joints;  ///< per frame; empty without labels and key-points
+  /// Per frame; empty without labels and key-points.
+  std::vector<std::vector<quality::ColouredJoint>> joints;
 };
 
 /// The clip's frames 1 to num_frames (or its last); frame 0 is the reference and not judged, because copying

@@ -86,7 +86,7 @@ std::optional<Error> shortage_in(const std::vector<Finding>& findings) {
 
 struct Examined {
   std::vector<Outcome> outcomes;
-  int64_t resumed = 0;
+  int64_t unchanged = 0;
 };
 
 size_t threads_of(const config::IngestJob& job) {
@@ -116,7 +116,7 @@ Result<Examined> examine_all(const Discovery& found, const std::vector<std::stri
         error = std::move(added).error();
     }
     if (error || (how.job.strict && !outcome.rejects.empty())) is_over = true;
-    examined.resumed += is_known ? 1 : 0;
+    examined.unchanged += is_known ? 1 : 0;
     examined.outcomes[i] = std::move(outcome);
     if (++done; progress) progress(done, static_cast<int64_t>(total), found.candidates[i].name);
   });
@@ -174,12 +174,12 @@ IngestReport summarise(const config::IngestJob& job, Discovery found, Examined e
   IngestReport report;
   std::set<std::string> ids;
   report.found = static_cast<int64_t>(found.candidates.size() + found.rejects.size());
-  report.resumed = examined.resumed;
+  report.unchanged = examined.unchanged;
   report.rejects = std::move(found.unread);
   std::move(found.rejects.begin(), found.rejects.end(), std::back_inserter(report.rejects));
   for (size_t i = 0; i < examined.outcomes.size(); ++i) {
     Outcome& outcome = examined.outcomes[i];
-    report.probed += outcome.is_probed ? 1 : 0;
+    report.opened += outcome.is_probed ? 1 : 0;
     report.decoded += outcome.is_decoded ? 1 : 0;
     report.with_pose += outcome.has_pose ? 1 : 0;
     std::move(outcome.rejects.begin(), outcome.rejects.end(), std::back_inserter(report.rejects));

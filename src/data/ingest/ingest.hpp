@@ -34,10 +34,10 @@ struct Finding {
 struct IngestReport {
   std::filesystem::path index;
   int64_t found = 0;      ///< videos named by the layout
-  int64_t probed = 0;     ///< opened as video or folder of pictures
+  int64_t opened = 0;     ///< opened as video or folder of pictures
   int64_t decoded = 0;    ///< all frames read, none damaged
   int64_t with_pose = 0;  ///< have a matching pose
-  int64_t resumed = 0;    ///< taken over from an earlier call
+  int64_t unchanged = 0;  ///< taken over from an earlier call
   int64_t clips = 0;      ///< in the index; shots count
   int64_t frames = 0;
   /// Folders and lists that can't be read, then videos and shots that are not in the index, in the layout's

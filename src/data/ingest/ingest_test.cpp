@@ -60,7 +60,7 @@ TEST_F(IngestTest, KeepsGoodClipsBesideBadOnes) {
   const IngestReport report = run();
 
   EXPECT_EQ(report.found, 2);
-  EXPECT_EQ(report.probed, 1);
+  EXPECT_EQ(report.opened, 1);
   EXPECT_EQ(report.clips, 1);
   EXPECT_THAT(report.text(), HasSubstr("empty-file"));
   EXPECT_THAT(report.json(), HasSubstr(R"("found":2,"opened":1,)"));
@@ -74,7 +74,7 @@ TEST_F(IngestTest, TellsWhatOpensFromWhatDecodes) {
 
   const IngestReport report = run();
 
-  EXPECT_EQ(report.probed, 2);
+  EXPECT_EQ(report.opened, 2);
   EXPECT_EQ(report.decoded, 1);
 }
 
@@ -133,7 +133,7 @@ TEST_F(IngestTest, ASecondCallLooksOnlyAtWhatChanged) {
 
   const IngestReport report = run();
 
-  EXPECT_EQ(report.resumed, 2);
+  EXPECT_EQ(report.unchanged, 2);
   EXPECT_EQ(report.clips, 2);
   EXPECT_EQ(reason(report.rejects, "c.mp4"), "too-short");
   EXPECT_EQ(clips().at(0), before.at(0));
@@ -162,11 +162,11 @@ TEST_F(IngestTest, ASecondCallLooksAtAPictureThatWasReplacedInPlace) {
   write_pictures("one/images", drifting_clip(64, 48, 10));
   write_pictures("one/dwpose", poses(10));
   run();
-  ASSERT_EQ(run().resumed, 1);
+  ASSERT_EQ(run().unchanged, 1);
   const fs::path picture = path("one/images/5.png");
   fs::last_write_time(picture, fs::last_write_time(picture) + std::chrono::seconds(1));
 
-  EXPECT_EQ(run().resumed, 0);
+  EXPECT_EQ(run().unchanged, 0);
 }
 
 TEST_F(IngestTest, ATornJournalLosesOnlyItsLastLine) {
@@ -177,8 +177,8 @@ TEST_F(IngestTest, ATornJournalLosesOnlyItsLastLine) {
   const fs::path journal = path(".zoetrope/journal.jsonl");
   fs::resize_file(journal, fs::file_size(journal) - 20);
 
-  EXPECT_EQ(run().resumed, 1);
-  EXPECT_EQ(run().resumed, 2);
+  EXPECT_EQ(run().unchanged, 1);
+  EXPECT_EQ(run().unchanged, 2);
   EXPECT_EQ(clips(), before);
 }
 
@@ -187,7 +187,7 @@ TEST_F(IngestTest, OtherSettingsStartAfresh) {
   run();
   job_.min_frames = 4;
 
-  EXPECT_EQ(run().resumed, 0);
+  EXPECT_EQ(run().unchanged, 0);
 }
 
 using IngestDeathTest = IngestTest;
@@ -214,7 +214,7 @@ TEST_F(IngestDeathTest, KilledWhileItLooksForPeopleItIsRepeatedToTheSameFiles) {
   left = 0;
   const IngestReport report = run(estimator);
 
-  EXPECT_EQ(report.resumed, 2);
+  EXPECT_EQ(report.unchanged, 2);
   for (const char* name : {"index.jsonl", "keypoints/a.jsonl", "keypoints/b.jsonl", "keypoints/c.jsonl"})
     EXPECT_EQ(*files::read(path(".killed") / name), *files::read(path(".untouched") / name)) << name;
 }
@@ -229,14 +229,14 @@ TEST_F(IngestTest, OtherWaysToFindPeopleStartAfreshWhereTheyAreLookedFor) {
     return nobody;
   };
   run(estimator);
-  EXPECT_EQ(run(estimator).resumed, 1);
+  EXPECT_EQ(run(estimator).unchanged, 1);
   job_.pose.smoothing = 0;
-  EXPECT_EQ(run(estimator).resumed, 0);
+  EXPECT_EQ(run(estimator).unchanged, 0);
 
   job_.extract_pose = false;
   run();
   job_.pose.smoothing = 1;
-  EXPECT_EQ(run().resumed, 1) << "nobody looks";
+  EXPECT_EQ(run().unchanged, 1) << "nobody looks";
 }
 
 TEST_F(IngestTest, FindsShotsInFoldersOfPicturesThatAreNotVerified) {

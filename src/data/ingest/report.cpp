@@ -59,11 +59,11 @@ std::map<std::string, int64_t> IngestReport::reasons() const {
 
 std::string IngestReport::text() const {
   std::string text = fmt::format("found      {:>7} videos\n", found);
-  text += fmt::format("opened     {:>7}\n", probed);
+  text += fmt::format("opened     {:>7}\n", opened);
   text += fmt::format("decoded    {:>7}\n", decoded);
   text += fmt::format("with pose  {:>7}\n", with_pose);
   text += fmt::format("in index   {:>7} clips, {} frames\n", clips, frames);
-  if (resumed > 0) text += fmt::format("unchanged  {:>7} videos since an earlier call\n", resumed);
+  if (unchanged > 0) text += fmt::format("unchanged  {:>7} videos since an earlier call\n", unchanged);
   if (!rejects.empty()) text += fmt::format("rejected   {:>7}\n", rejects.size()) + grouped(rejects);
   if (!remarks.empty()) text += fmt::format("remarks    {:>7}\n", remarks.size()) + grouped(remarks);
   return text;
@@ -71,9 +71,9 @@ std::string IngestReport::text() const {
 
 std::string IngestReport::json() const {
   const nlohmann::ordered_json json = {{"index", index.string()},    {"found", found},
-                                       {"opened", probed},           {"decoded", decoded},
+                                       {"opened", opened},           {"decoded", decoded},
                                        {"with_pose", with_pose},     {"clips", clips},
-                                       {"frames", frames},           {"unchanged", resumed},
+                                       {"frames", frames},           {"unchanged", unchanged},
                                        {"rejects", listed(rejects)}, {"remarks", listed(remarks)}};
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

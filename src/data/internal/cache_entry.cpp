@@ -22,8 +22,8 @@ static_assert(std::endian::native == std::endian::little, "the header is little-
 struct Header {
   std::array<char, 8> magic;
   uint64_t payload_bytes;
-  std::array<char, 32>
-      digest;  ///< XXH3-128 of key and payload, hexadecimal: an entry under a wrong name is damaged too
+  /// XXH3-128 of key and payload, hexadecimal: an entry under a wrong name is damaged too.
+  std::array<char, 32> digest;
 };
 static_assert(sizeof(Header) == kEntryHeaderBytes);
 constexpr std::array<char, 8> kMagic = {'Z', 'T', 'C', 'A', 'C', 'H', 'E', '1'};

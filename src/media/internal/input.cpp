@@ -60,7 +60,7 @@ Result<Owned<AVFormatContext>> open_format(const std::filesystem::path& path, AV
   Owned<AVFormatContext> owned(format);
   if (std::find(kRefusedFormats.begin(), kRefusedFormats.end(), format->iformat->name) !=
       kRefusedFormats.end()) {
-    return fail(ErrorCode::Unsupported, fmt::format("{} is no video file (FFmpeg takes it for \"{}\")",
+    return fail(ErrorCode::Unsupported, fmt::format("{} is not a video file (FFmpeg takes it for \"{}\")",
                                                     path.string(), format->iformat->name));
   }
   return owned;

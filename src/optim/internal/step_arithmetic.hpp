@@ -2,8 +2,8 @@
 // The arithmetic of a step on one element: for the CPU's loops (adamw_kernels.cpp, bf16_kernels.cpp) and for
 // the GPU's kernels (gpu/kernels.cu), which so give the same bits. Both are compiled without contraction;
 // fused multiply-adds are where libtorch's vectorised kernels have them (in software on the rare CPU without
-// them). Operations are in the order of
-// torch.optim.AdamW and, for 8-bit state, of bitsandbytes 0.50 on the CPU.
+// them). Operations are in the order of torch.optim.AdamW and, for 8-bit state, of bitsandbytes 0.50 on the
+// CPU.
 #pragma once
 
 #ifdef __CUDACC_RTC__  // NVRTC: it has float functions of its own, and no standard headers

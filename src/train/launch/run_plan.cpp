@@ -137,14 +137,14 @@ std::string beside_text(const Plan& plan, bool keeps_snapshots, bool passes_snap
 
 }  // namespace
 
-Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view name) {
-  ZT_TRY_ASSIGN(const Machine machine, find_machine(name));
+Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view machine) {
+  ZT_TRY_ASSIGN(const Machine found, find_machine(machine));
   ZT_TRY_ASSIGN(const models::LatentShape latents, models::latent_shape(job.model));
   ZT_TRY_ASSIGN(const auto configs, models::network_configs(job.model, latents.channels, job.stage == 2));
   const params::ParamTable table = models::declare_networks(configs);
   ZT_TRY(check_named_units(job.parallel, table));
   ZT_TRY(check_freeze(job, table));
-  return to_json(make_plan(job, configs, latents.scale_factor, ranks, machine), job).dump();
+  return to_json(make_plan(job, configs, latents.scale_factor, ranks, found), job).dump();
 }
 
 Result<std::string> launch_plan(const Setup& setup, const contract::RunFolder& run, bool keeps_snapshots) {

@@ -14,13 +14,13 @@
 
 namespace zt::train {
 
-/// One line of JSON: docs/plan.md. `machine`: see find_machine(). Errors: those of the model's config.json
-/// files and of the machine's name.
+/// What `zoetrope plan` shows, as JSON on one line (docs/plan.md). `machine`: see find_machine(). Errors:
+/// those of the model's config.json files and of the machine's name.
 Result<std::string> run_plan(const config::TrainJob& job, int64_t ranks, std::string_view machine);
 
 /// What a launch will take, in some lines for its log, before anything large is loaded; without the units
-/// that parallel.keep_whole_if_faster will keep, whose speeds are measured later. Wants the setup's data to
-/// be open. `keeps_snapshots`: where there is room. Errors: those of the model's config.json files.
+/// that parallel.keep_whole_if_faster will keep, whose speeds are measured later. Requires: the setup's
+/// data is open. `keeps_snapshots`: where there is room. Errors: those of the model's config.json files.
 Result<std::string> launch_plan(const Setup& setup, const contract::RunFolder& run, bool keeps_snapshots);
 
 }  // namespace zt::train

@@ -18,7 +18,7 @@
 namespace zt::train {
 
 /// That the job's sizes fit together, and that memory and disk hold encoders, the fit of a codec, the cache
-/// and the training. Reads config.json files, no weights. Wants the setup's data and cache to be open. The
+/// and the training. Reads config.json files, no weights. Requires: the setup's data and cache are open. The
 /// first rank of each host checks for all there; a launch that goes on after a loss is not asked again for
 /// what it had. Errors: InvalidConfig, naming the keys; Exhausted, with the arithmetic; those of the
 /// config.json files.

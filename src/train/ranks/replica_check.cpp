@@ -71,7 +71,7 @@ std::string text_of(const Corruption& corruption) {
   const bool is_one = corruption.ranks.size() == 1;
   const std::string ranks = fmt::format("rank{} {}", is_one ? "" : "s", fmt::join(corruption.ranks, ", "));
   if (corruption.is_undecided)
-    return fmt::format("one of the {} has other bits in {} than it should", ranks, corruption.what);
+    return fmt::format("it can't be told which of the {} has the wrong bits in {}", ranks, corruption.what);
   return fmt::format("{} {} other bits in {} than the others", ranks, is_one ? "has" : "have",
                      corruption.what);
 }

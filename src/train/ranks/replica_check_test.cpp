@@ -194,7 +194,7 @@ TEST(ReplicaCheck, OfTwoThatMadeTheirOwnCopiesBothAreNamed) {
   for (const End& end : ends) {
     ASSERT_FALSE(end.status);
     EXPECT_EQ(end.step, 3);
-    EXPECT_NE(end.status.error().text().find("one of the ranks 0, 1"), std::string::npos)
+    EXPECT_NE(end.status.error().text().find("which of the ranks 0, 1"), std::string::npos)
         << end.status.error().text();
   }
 }
@@ -202,7 +202,7 @@ TEST(ReplicaCheck, OfTwoThatMadeTheirOwnCopiesBothAreNamed) {
 TEST(ReplicaCheck, OfTwoReplicasOfAPartBothAreNamed) {
   const std::vector<End> ends = run({4, 3, 1, 3, Moment::AfterTheUpdate, 2});
   for (const size_t rank : {1, 3})
-    EXPECT_NE(ends[rank].status.error().text().find("one of the ranks 1, 3"), std::string::npos)
+    EXPECT_NE(ends[rank].status.error().text().find("which of the ranks 1, 3"), std::string::npos)
         << ends[rank].status.error().text();
 }
 
@@ -214,7 +214,7 @@ TEST(ReplicaCheck, OfTwoSumsOfGradientsBothAreNamed) {
       ASSERT_FALSE(ends[rank].status);
       EXPECT_EQ(ends[rank].step, 3);
       EXPECT_NE(ends[rank].status.error().text().find(
-                    "one of the ranks 1, 3 has other bits in the summed gradients than it should"),
+                    "it can't be told which of the ranks 1, 3 has the wrong bits in the summed gradients"),
                 std::string::npos)
           << ends[rank].status.error().text();
     }

@@ -57,7 +57,7 @@ TEST_F(IngestAgain, LooksAtAVideoThatMayBeReadByNow) {
   const IngestReport report = run();
 
   EXPECT_EQ(report.clips, 2);
-  EXPECT_EQ(report.resumed, 1);
+  EXPECT_EQ(report.unchanged, 1);
 }
 
 TEST_F(IngestAgain, SearchesAgainUnlessTheFootageWasAtFault) {
@@ -102,7 +102,7 @@ TEST_F(IngestAgain, FindsKeypointsAgainThatWereRemoved) {
 
   const IngestReport report = run(estimator());
 
-  EXPECT_EQ(report.resumed, 1);
+  EXPECT_EQ(report.unchanged, 1);
   EXPECT_EQ(num_searches_, 1);
   EXPECT_TRUE(fs::exists(path("out/keypoints/a.jsonl")));
 }
@@ -134,8 +134,8 @@ TEST_F(IngestAgain, TooManyOpenFilesLeaveNoIndexAndTheSameCallGoesOn) {
 
   ASSERT_FALSE(starved);
   EXPECT_EQ(starved.error().code, ErrorCode::Exhausted);
-  EXPECT_THAT(starved.error().message, HasSubstr(
-          "Too many open files: no index is written: this process has too little"));
+  EXPECT_THAT(starved.error().message,
+              HasSubstr("Too many open files: no index is written: this process has too little"));
   EXPECT_FALSE(fs::exists(path("out/index.jsonl")));
   EXPECT_EQ(run().clips, 3);
 }
