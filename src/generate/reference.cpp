@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "image/clip_input.hpp"
+#include "tensor/pictures.hpp"
 
 namespace zt::generate {
 
@@ -13,12 +13,10 @@ EncodedReference encode_reference(const LoadedModel& model, const image::Image& 
                                   at::Device device) {
   const at::NoGradGuard no_grad;
   const at::Tensor pixels_1CHW = place_photo(canvas, placed).mul_(2).sub_(1).unsqueeze(0).to(device);
-  const auto size = static_cast<int>(model.image_encoder->config().image_size);
   image::ClipInputOptions options;
-  options.size = size;
+  options.size = static_cast<int>(model.image_encoder->config().image_size);
   options.fit = fit == config::ClipResize::Squash ? image::ClipFit::Squash : image::ClipFit::ShortestEdge;
-  const at::Tensor clip_1CHW =
-      at::tensor(image::clip_input(whole, options)).reshape({1, 3, size, size}).to(device);
+  const at::Tensor clip_1CHW = tensor::clip_pixels(whole, options).to(device);
   return {.latents_CHW = model.codec->encode(pixels_1CHW).mean_BCHW.squeeze(0) * model.codec->scaling(),
           .embedding_D = model.image_encoder->embed(clip_1CHW).squeeze(0)};
 }

@@ -4,10 +4,8 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
 #include <vector>
 
-#include "image/clip_input.hpp"
 #include "tensor/pictures.hpp"
 #include "tensor/require.hpp"
 
@@ -37,15 +35,6 @@ at::Tensor byte_frames(std::span<const image::Image> pictures) {
   std::vector<at::Tensor> frames_CHW;
   for (const image::Image& picture : pictures) frames_CHW.push_back(view_HWC(picture).permute({2, 0, 1}));
   return at::stack(frames_CHW, /*dim=*/1);
-}
-
-at::Tensor clip_pixels(const image::Image& picture, int64_t size) {
-  image::ClipInputOptions options;
-  options.size = static_cast<int>(size);
-  const std::vector<float> values = image::clip_input(picture, options);
-  at::Tensor pixels = at::empty({1, kChannels, size, size}, at::kFloat);
-  std::memcpy(pixels.mutable_data_ptr<float>(), values.data(), values.size() * sizeof(float));
-  return pixels;
 }
 
 }  // namespace zt::prepare

@@ -19,7 +19,4 @@ at::Tensor signed_pixels(const image::Image& picture);
 /// picture, all RGB and of one size.
 at::Tensor byte_frames(std::span<const image::Image> pictures);
 
-/// (1, C, size, size): what the image encoder reads, as CLIPImageProcessor makes it.
-at::Tensor clip_pixels(const image::Image& picture, int64_t size);
-
 }  // namespace zt::prepare

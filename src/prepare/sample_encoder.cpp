@@ -11,6 +11,7 @@
 
 #include "data/sample/frame_source.hpp"
 #include "prepare/pixels.hpp"
+#include "tensor/pictures.hpp"
 
 namespace zt::prepare {
 
@@ -72,7 +73,9 @@ PictureMoments SampleEncoder::encode_picture(const data::ClipRecord& clip, const
 at::Tensor SampleEncoder::embed_picture(const data::ClipRecord& clip, int64_t frame,
                                         const image::Image& picture) const {
   const models::ClipEncoder& encoder = *encoders_.image_encoder;
-  const at::Tensor pixels_BCHW = clip_pixels(picture, encoder.config().image_size).to(encoders_.device);
+  image::ClipInputOptions input;
+  input.size = static_cast<int>(encoder.config().image_size);
+  const at::Tensor pixels_BCHW = tensor::clip_pixels(picture, input).to(encoders_.device);
   return embeddings_.keep_embedding(clip, frame, encoder.digest(),
                                     encoder.embed(pixels_BCHW).squeeze(0).to(at::kCPU, at::kFloat));
 }

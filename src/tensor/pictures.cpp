@@ -26,6 +26,13 @@ at::Tensor from_pictures(std::span<const image::Image> pictures) {
   return at::stack(tensors);
 }
 
+at::Tensor clip_pixels(const image::Image& picture, const image::ClipInputOptions& options) {
+  const std::vector<float> values = image::clip_input(picture, options);
+  at::Tensor pixels = at::empty({1, 3, options.size, options.size}, at::kFloat);
+  std::memcpy(pixels.mutable_data_ptr<float>(), values.data(), values.size() * sizeof(float));
+  return pixels;
+}
+
 image::Image to_picture(const at::Tensor& picture_CHW) {
   ZT_REQUIRE(picture_CHW.dim() == 3 && (picture_CHW.size(0) == 1 || picture_CHW.size(0) == 3),
              "wanted (1 or 3, H, W), got ", picture_CHW);
