@@ -97,7 +97,7 @@ class Jobs:
                                  inputs / PICTURE, "-W", "32", "-H", "32", "-L", "16", "--steps", "12", "--cfg", "2",
                                  "-o", "out.mp4"],
             "export": lambda: ["true"] if (folder / "out").exists() else [  # it never overwrites
-                self.zoetrope, "ckpt", "export", self.stage1_run(), "--to", "out", "--layout", "moore"],
+                self.zoetrope, "ckpt", "export", self.stage1_run(), "-o", "out", "--layout", "moore"],
         }[name]()
 
     def result(self, name, folder):

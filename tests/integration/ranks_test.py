@@ -62,7 +62,7 @@ class Runs:
     def weights(self, name):
         """Digests of a run's weights, averages included, without a trace of how many ranks wrote them."""
         to = self.root / f"{name}.export"
-        self.finish(self.start("ckpt", "export", name, "--to", to))
+        self.finish(self.start("ckpt", "export", name, "-o", to))
         assert all(any((to / network).glob("*.safetensors")) for network in NETWORKS), sorted(to.rglob("*"))
         return {str(p.relative_to(to)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(to.rglob("*.safetensors"))}
 

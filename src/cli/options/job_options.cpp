@@ -33,11 +33,20 @@ std::string JobOptions::help_of(const std::string& key, const std::string& help)
 }
 
 JobOptions& JobOptions::add(const std::string& flags, const std::string& key, const std::string& help) {
-  verb_->add_option(flags, new_short(key).values, help_of(key, help))
+  add_word(flags, key, help);
+  return *this;
+}
+
+CLI::Option* JobOptions::add_word(const std::string& flags, const std::string& key, const std::string& help) {
+  return verb_->add_option(flags, new_short(key).values, help_of(key, help))
       ->type_name("VALUE")
       ->expected(1)
       ->allow_extra_args(false)
       ->take_last();
+}
+
+JobOptions& JobOptions::formerly(const std::string& flags) {
+  add_word(flags, std::string(state_->shorts.back()->key), "")->group("");
   return *this;
 }
 

@@ -25,6 +25,8 @@ class JobOptions {
   /// `flags` as CLI11 spells them, e.g. "-W,--width"; VALUE stands for --set key=VALUE. A name without dashes
   /// is positional. Takes one word, so that `-o OUT IN` leaves IN to the verb; said twice, the last counts.
   JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
+  /// The option added last under names that it had: they are taken, and not in the help.
+  JobOptions& formerly(const std::string& flags);
   /// The option added last stands for this key too.
   JobOptions& also(const std::string& key);
   /// For a key that is a list: takes all words up to the next option, each one item or several with commas.
@@ -53,6 +55,7 @@ class JobOptions {
     std::vector<std::unique_ptr<Short>> shorts;
   };
   Short& new_short(const std::string& key);
+  CLI::Option* add_word(const std::string& flags, const std::string& key, const std::string& help);
   std::string help_of(const std::string& key, const std::string& help) const;
 
   CLI::App* verb_;

@@ -73,7 +73,8 @@ void add_convert(CLI::App& app, Action& chosen) {
       app.add_subcommand("convert", "Files of accelerate, DeepSpeed and Moore-AnimateAnyone into a job file");
   const auto options = std::make_shared<ConvertOptions>();
   verb->add_option("FILE", options->files, "One of each kind at most, and a job's own file")->required();
-  verb->add_option("-o", options->to, "Job file to write; default: standard output")->type_name("FILE");
+  verb->add_option("-o,--output", options->to, "Job file to write; default: standard output")
+      ->type_name("FILE");
   verb->add_flag("--json", options->as_json, "Every value and what became of every key, as JSON");
   verb->footer(
       "Example: zoetrope convert stage1.yaml ds_config.yaml -o job.yaml\ndocs/deepspeed.md lists all keys.");

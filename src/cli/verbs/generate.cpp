@@ -45,7 +45,7 @@ using ResolvedJob = config::Resolved<config::GenerateJob>;
 Status require_files(const std::vector<ResolvedJob>& jobs) {
   if (jobs.size() > 1 && !jobs.front().job.output.empty())
     return fail(ErrorCode::InvalidConfig,
-                fmt::format("the {} test cases would all be written to {}: leave out --out (output), which "
+                fmt::format("the {} test cases would all be written to {}: leave out -o (output), which "
                             "names them after their inputs in output_dir",
                             jobs.size(), jobs.front().job.output));
   for (const ResolvedJob& resolved : jobs) {
@@ -105,7 +105,8 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("--seed", "seed", "Seed of the noise")
       .add("--fps", "fps", "Frame rate; default: the pose video's own")
       .add("--device", "device", "cpu, cuda or cuda:N")
-      .add("-o,--out", "output", "Video to write")
+      .add("-o,--output", "output", "Video to write")
+      .formerly("--out")
       .add_flag("--align", "align", "Fit the poses to the reference's proportions");
   add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print the result, or with --dry-run the job, as JSON");

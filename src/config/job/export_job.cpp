@@ -16,8 +16,8 @@ void describe(Listing& l, ExportJob& j) {
 }
 
 Status validate(const ExportJob& job) {
-  if (job.run.empty()) return broken("run is not set: whose weights are to be written?");
-  if (job.output.empty()) return broken("output is not set: which folder is to be made?");
+  if (job.run.empty()) return broken("run is not set: give the run whose weights are to be written");
+  if (job.output.empty()) return broken("output is not set: give the folder to make (-o)");
   return {};
 }
 

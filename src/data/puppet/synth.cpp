@@ -27,7 +27,7 @@ using internal::SynthClip;
 
 Status check(const config::SynthJob& job) {
   if (job.output.empty())
-    return fail(ErrorCode::InvalidConfig, "output is not set: which folder is to be made?");
+    return fail(ErrorCode::InvalidConfig, "output is not set: give the folder to make (-o)");
   return config::check(job);
 }
 

@@ -46,14 +46,15 @@ void add_ckpt_export(CLI::App& ckpt, Action& chosen) {
   const auto options = std::make_shared<ExportOptions>();
   JobOptions job(*verb, config::values(config::ExportJob{}));
   job.add("RUN", "run", kRunHelp)
-      .add("--to", "output", "Folder to make")
+      .add("-o,--output", "output", "Folder to make")
+      .formerly("--to")
       .add("--layout", "layout", "diffusers or moore; default diffusers")
       .add("--checkpoint", "checkpoint", "best, newest, or a name that `ckpt ls` shows; default best")
       .add_flag("--no-ema", "use_ema", "The weights themselves, not their average", /*value=*/false);
   add_runs_folder(*verb, options->runs_folder);
   verb->add_flag("--json", options->as_json, "Print JSON");
   verb->footer(
-      "Example: zoetrope ckpt export latest --to exported --layout moore\n"
+      "Example: zoetrope ckpt export latest -o exported --layout moore\n"
       "`zoetrope generate --weights DIR`, the paths under `model` of a training file and `zoetrope ckpt "
       "import` read\n"
       "both layouts and published weights.");

@@ -60,7 +60,8 @@ void add_ckpt_import(CLI::App& ckpt, Action& chosen) {
                    "Folder in Moore's or diffusers' layout; without it the paths under `model` count")
       ->type_name("DIR");
   job.add("--name", "name", "Name of the run")
-      .add("-o,--output", "output_dir", "Folder of runs")
+      .add("--runs-dir", "output_dir", "Folder of the runs")
+      .formerly("-o,--output")
       .add("--device", "device", "cpu, cuda or cuda:N");
   verb->add_option("--step", options->step, "Training step that the weights count as; default 0")
       ->check(CLI::Range(int64_t{0}, kMaxStep));
