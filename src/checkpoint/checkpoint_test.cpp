@@ -113,7 +113,7 @@ TEST(Checkpoint, StoresWhatTheTensorsWereUntilTheyWereCopied) {
 TEST(Checkpoint, IsNotCopiedByTheCaller) {
   const test::TempFolder folder;
   Snapshot s = snapshot_of(1);
-  s.tensors[0].value = at::zeros({int64_t{64} << 20});
+  s.tensors[0].value = at::zeros({int64_t{32} << 20});
   Saver saver(options_for(folder.path()));
 
   double blocked_s = 1, copied_s = 0;

@@ -41,7 +41,8 @@ struct Saver::State {
     std::shared_ptr<std::atomic<bool>> is_called_off = std::make_shared<std::atomic<bool>>(false);
   };
 
-  Status wait_for_job(std::chrono::milliseconds limit);
+  /// For `tensors_limit` at most until the live tensors may change, then for `limit` at most.
+  Status wait_for_job(std::chrono::milliseconds limit, std::chrono::milliseconds tensors_limit);
   void start(Job started);
   void work();
   void copy(Job& copying);
@@ -49,9 +50,14 @@ struct Saver::State {
   void write(Job& writing);
   void finish(SaveResult result);
   void leave_out(Job job);
-  void call_off(const std::vector<Job>& jobs);
-  internal::Save save_of(const Job& one, const Snapshot& written) {
-    return {options, checkpoints, one.number, written, *one.is_called_off};
+  void call_off(std::vector<Job> jobs);
+  bool may_change() const { return !job || job->is_let_go; }
+  /// Until the live tensors may change. Past the deadline they may: what the writer has of them is no state.
+  /// Then false.
+  bool await_tensors(std::unique_lock<std::mutex>& lock, clock::Deadline until);
+  void let_go(Job& done);
+  internal::Save save_of(Job& one, const Snapshot& written) {
+    return {options, checkpoints, one.number, written, *one.is_called_off, [this, &one] { let_go(one); }};
   }
 
   const SaverOptions options;
@@ -109,10 +115,10 @@ void Saver::save(const Snapshot& snapshot, Staging staging) {
 double Saver::await_copy() {
   const clock::Stopwatch watch;
   std::unique_lock lock(state_->mutex);
-  const auto may_change = [this] { return !state_->job || state_->job->is_let_go; };
-  if (may_change()) return 0;
-  if (!state_->changed.wait_for(lock, state_->options.patience, may_change))
-    *state_->job->is_called_off = state_->job->is_let_go = true;  // what the writer has of them is no state
+  if (state_->may_change()) return 0;
+  const SaverOptions& options = state_->options;
+  const clock::Deadline until = clock::in(has_called_off_ ? options.patience : options.deadline);
+  has_called_off_ |= !state_->await_tensors(lock, until);
   const double waited_s = watch.seconds();
   if (state_->job) state_->job->result.stall_s += waited_s;
   return waited_s;
@@ -121,24 +127,26 @@ double Saver::await_copy() {
 Status Saver::wait() { return wait_within(state_->options.deadline); }
 
 Status Saver::wait_within(std::chrono::milliseconds limit) {
-  const Status done = state_->wait_for_job(is_stuck_ ? std::chrono::milliseconds(0) : limit);
+  const auto patience = is_stuck_ ? std::chrono::milliseconds(0) : limit;
+  const Status done = state_->wait_for_job(patience, patience);
   is_stuck_ = !done;
   return done;
 }
 
 // Once in a while of slow writes a step is held up; a run whose disk is slow still waits for its last save.
 Status Saver::wait_patiently() {
+  constexpr std::chrono::milliseconds kNot{0};
   const bool has_waited = is_late_ || is_stuck_;
+  const SaverOptions& options = state_->options;
   const Status done =
-      state_->wait_for_job(has_waited ? std::chrono::milliseconds(0) : state_->options.patience);
+      state_->wait_for_job(has_waited ? kNot : options.patience, has_waited ? kNot : options.deadline);
   is_late_ = !done;
   return done;
 }
 
-Status Saver::State::wait_for_job(std::chrono::milliseconds limit) {
+Status Saver::State::wait_for_job(std::chrono::milliseconds limit, std::chrono::milliseconds tensors_limit) {
   std::unique_lock lock(mutex);
-  // Live tensors are not left to a writer.
-  if (limit.count() > 0) changed.wait_for(lock, options.deadline, [this] { return !job || job->is_let_go; });
+  await_tensors(lock, clock::in(tensors_limit));  // they are not left to the writer
   if (changed.wait_for(lock, limit, [this] { return !job; })) return {};
   return fail(
       ErrorCode::Timeout,
@@ -174,8 +182,8 @@ void Saver::State::leave_out(Job left) {
   changed.notify_all();
 }
 
-void Saver::State::call_off(const std::vector<Job>& jobs) {
-  for (const Job& one : jobs) internal::call_off(save_of(one, one.snapshot), one.result.status.error());
+void Saver::State::call_off(std::vector<Job> jobs) {
+  for (Job& one : jobs) internal::call_off(save_of(one, one.snapshot), one.result.status.error());
 }
 
 void Saver::State::work() {
@@ -183,9 +191,9 @@ void Saver::State::work() {
   for (;;) {
     changed.wait(lock, [this] { return job || stopping || !left_out.empty(); });
     if (!left_out.empty()) {
-      const std::vector<Job> jobs = std::exchange(left_out, {});
+      std::vector<Job> jobs = std::exchange(left_out, {});
       lock.unlock();
-      call_off(jobs);
+      call_off(std::move(jobs));
       lock.lock();
       continue;
     }
@@ -212,9 +220,19 @@ void Saver::State::copy(Job& copying) {
   if (!copy) return;
   copying.snapshot = *std::move(copy);
   copying.is_copied = true;
+  let_go(copying);
+}
+
+bool Saver::State::await_tensors(std::unique_lock<std::mutex>& lock, clock::Deadline until) {
+  if (changed.wait_until(lock, until, [this] { return may_change(); })) return true;
+  *job->is_called_off = job->is_let_go = true;
+  return false;
+}
+
+void Saver::State::let_go(Job& done) {
   {
     const std::lock_guard lock(mutex);
-    copying.is_let_go = true;
+    done.is_let_go = true;
   }
   changed.notify_all();
 }

@@ -48,9 +48,10 @@ struct SaverOptions {
   std::string config_digest;
   int64_t generation = 0;  ///< of this launch
   Retention retention;
-  std::chrono::milliseconds deadline = std::chrono::minutes(30);  ///< longest wait for a write in flight
-  /// Longest that save() waits for the write before it, and await_copy() for a disk where there was no memory
-  /// for a copy: then this save is left out, and training goes on.
+  /// Longest wait for a write in flight, and for the copy of a save, or the write of one that finds no memory
+  /// for a copy: then that one is called off, and the next such wait is `patience` at most.
+  std::chrono::milliseconds deadline = std::chrono::minutes(30);
+  /// Longest that save() waits for the write before it: then this save is left out, and training goes on.
   std::chrono::milliseconds patience = std::chrono::minutes(1);
   /// Null: one rank. All ranks make the same saves in the same order; a save that one rank can't write fails
   /// on all.
@@ -95,7 +96,7 @@ class Saver {
   void save_in_place(const Snapshot& snapshot);
   /// Waits until nothing is in flight. Errors: Timeout; after one, the next calls do not wait any more.
   Status wait();
-  /// The same, for `limit` at most; longer only until the live tensors are not read any more.
+  /// The same, for `limit` at most. A save that still reads the live tensors then is called off.
   Status wait_within(std::chrono::milliseconds limit);
   /// Saves that ended since the last call, oldest first.
   std::vector<SaveResult> take_results();
@@ -108,8 +109,9 @@ class Saver {
   std::shared_ptr<State> state_;  ///< shared with the thread, which may outlive this
   std::thread writer_;
   int64_t num_saves_ = 0;
-  bool is_stuck_ = false;  ///< a wait() came to its end
-  bool is_late_ = false;   ///< the newest save() did not begin, for one that was under way
+  bool is_stuck_ = false;        ///< a wait() came to its end
+  bool is_late_ = false;         ///< the newest save() did not begin, for one that was under way
+  bool has_called_off_ = false;  ///< the disk let a step wait for options.deadline
 };
 
 }  // namespace zt::checkpoint

@@ -79,10 +79,11 @@ Result<int> connect_until(const ClientOptions& options, clock::Deadline deadline
   }
 }
 
-std::string local_address_of(int fd) {
+/// `ask`: getsockname() or getpeername(). Empty if it can't be said.
+std::string address_of(int fd, int (*ask)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  if (ask(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
   std::array<char, INET6_ADDRSTRLEN> text{};
   const void* address = storage.ss_family == AF_INET6
                             ? static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr)
@@ -101,15 +102,18 @@ Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options, cl
   ZT_TRY_ASSIGN(const int fd, connect_until(options, deadline));
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  std::unique_ptr<Client> client(new Client(options, fd, local_address_of(fd)));
+  std::unique_ptr<Client> client(new Client(options, fd));
   ZT_TRY(client->call(request(RequestKind::Hello, {std::string(kProtocol), options.token, options.member},
                               options.generation),
                       std::min(deadline, clock::in(options.answer_within))));
   return client;
 }
 
-Client::Client(ClientOptions options, int fd, std::string local_address)
-    : options_(std::move(options)), local_address_(std::move(local_address)), fd_(fd) {}
+Client::Client(ClientOptions options, int fd)
+    : options_(std::move(options)),
+      local_address_(address_of(fd, ::getsockname)),
+      server_address_(address_of(fd, ::getpeername)),
+      fd_(fd) {}
 
 Client::~Client() {
   // The server reads it before it sees the connection end, so there is no answer to wait for.
@@ -122,6 +126,8 @@ Client::~Client() {
 Result<std::unique_ptr<Client>> Client::another(clock::Deadline deadline) const {
   ClientOptions options = options_;
   options.member.clear();
+  // No name server is asked again. A link-local address says nothing without its interface.
+  if (!server_address_.empty() && !server_address_.starts_with("fe80:")) options.host = server_address_;
   return connect(options, deadline);
 }
 

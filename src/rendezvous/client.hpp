@@ -66,12 +66,12 @@ class Client {
   bool is_lost() const;
 
  private:
-  Client(ClientOptions options, int fd, std::string local_address);
+  Client(ClientOptions options, int fd);
   Result<Frame> call(const Frame& request, clock::Deadline answer_by);
   Result<Frame> read_frame(clock::Deadline answer_by);
   Result<Frame> lost(std::string_view what);
   const ClientOptions options_;
-  const std::string local_address_;
+  const std::string local_address_, server_address_;
   std::mutex mutex_;  ///< one call at a time
   int fd_;
   std::atomic<bool> is_broken_ = false;  ///< once the server is gone, or answers what is no answer

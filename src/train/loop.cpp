@@ -326,7 +326,10 @@ Status Loop::take_saves(bool is_last) {
 
 Status Loop::finish(LoopEnd end) {
   stream_.reset();
-  if (end == LoopEnd::Completed) ZT_TRY(validator_->run(/*with_clips=*/true));
+  if (end == LoopEnd::Completed) {
+    save_stall_s_ += saver_.await_copy();  // averages stand in for the weights meanwhile
+    ZT_TRY(validator_->run(/*with_clips=*/true));
+  }
   // A save of this very step may still be under way, or have failed.
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
   save(/*is_last=*/true);

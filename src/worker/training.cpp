@@ -123,9 +123,15 @@ Result<int> Training::run(train::Journal& journal, train::FlightDump& flight) {
     return outcome == train::LoopEnd::Completed ? contract::kExitOk : kExitResumable;
   });
   if (code) return code;
-  // The others have just ended, and the launcher ends with them: they are not kept waiting, nor is the cause.
-  if (is_cause(code.error())) exit_code_ = say_error(code.error());
-  loop.end_saves(exit_code_ ? kLeaveLimit : kRejoinLimit);
+  if (!is_cause(code.error())) {
+    loop.end_saves(kRejoinLimit);
+    return code;
+  }
+  // The others have just ended, and the launcher takes the cause from the rank that has said one.
+  exit_code_ = say_error(code.error());
+  // Ranks that are started again from disk are worth a wait: the save in flight may be what they start from.
+  const bool is_restarted_from_disk = memory_->own.is_open() && job_.checkpoint.memory_every_steps == 0;
+  loop.end_saves(is_restarted_from_disk ? kRejoinLimit : kLeaveLimit);
   return code;
 }
 

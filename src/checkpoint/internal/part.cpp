@@ -91,12 +91,13 @@ Result<WrittenPart> write_part(const Save& save, int rank, const fs::path& folde
 
   WrittenPart written;
   const std::string name = fmt::format("rank-{:05}.safetensors", rank);
-  ZT_TRY_ASSIGN(const weights::WrittenFile file, weights::write_summed_safetensors(folder / name, trained));
-  if (save.is_called_off)
-    return fail(ErrorCode::Timeout,
-                "the disk took too long, and there was no memory for a copy: training went on");
-  add_file(written.part, named(name, file), snapshot.tensors);
-  written.bytes = file.size_bytes;
+  const auto file = weights::write_summed_safetensors(folder / name, trained);
+  save.let_go();
+  // Asked first: what changed while it was written looks like a disk that does not keep its bytes.
+  if (save.is_called_off) return fail(ErrorCode::Timeout, "it took too long, and training went on");
+  if (!file) return fail(file.error());
+  add_file(written.part, named(name, *file), snapshot.tensors);
+  written.bytes = file->size_bytes;
   if (frozen.empty()) return written;
   if (!shared || !link_frozen(*shared, folder, frozen_file)) {
     ZT_TRY(weights::write_summed_safetensors(folder / frozen_file.name, frozen));

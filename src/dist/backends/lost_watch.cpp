@@ -15,8 +15,8 @@ namespace {
 
 /// Of one attempt to reach a silent store: stop() waits for it.
 constexpr std::chrono::milliseconds kReconnectSlice{500};
-/// Between two attempts, one of which may fail at once.
-constexpr std::chrono::milliseconds kReconnectPause{200};
+/// Behind each attempt, which may fail or be cut off at once.
+constexpr std::chrono::milliseconds kReconnectPause{100};
 
 }  // namespace
 
@@ -68,12 +68,13 @@ void LostWatch::stop() {
 }
 
 Status LostWatch::connect_again(const Error& why) {
-  log::warn("dist", "lost ranks can't be heard of, it is tried again: " + why.text());
+  if (!std::exchange(is_cut_off_, true))
+    log::warn("dist", "lost ranks can't be heard of, it is tried again: " + why.text());
   for (;;) {
     auto anew = meeting_.store->another(clock::in(kReconnectSlice));
     std::unique_lock lock(mutex_);
     if (!anew && anew.error().code != ErrorCode::Unavailable) return fail(std::move(anew.error()));
-    if (!anew) stops_.wait_for(lock, kReconnectPause);
+    stops_.wait_for(lock, kReconnectPause, [this] { return is_stopping_; });
     if (is_stopping_) return fail(ErrorCode::Cancelled, "the group has ended");
     if (!anew) continue;
     store_ = *std::move(anew);
@@ -83,7 +84,10 @@ Status LostWatch::connect_again(const Error& why) {
 
 Result<std::string> LostWatch::first_lost() {
   auto first = store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
-  if (first || first.error().code != ErrorCode::Unavailable) return first;
+  if (first || first.error().code != ErrorCode::Unavailable) {
+    is_cut_off_ = false;
+    return first;
+  }
   ZT_TRY(connect_again(first.error()));
   return store_->get(rendezvous::kFirstLostKey, clock::in(meeting_.compare_after));
 }
@@ -100,7 +104,9 @@ void LostWatch::watch() {
   if (!first) {
     if (first.error().code == ErrorCode::Superseded)
       on_end_({Outcome::Kind::Cancelled, 0, {}, first.error().text()});
-    return;  // else this group has ended
+    else if (first.error().code != ErrorCode::Cancelled)
+      log::warn("dist", "lost ranks can't be heard of any more: " + first.error().text());
+    return;
   }
   const std::optional<int> rank = rank_named(meeting_, *first);
   if (!rank)

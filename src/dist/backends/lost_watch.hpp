@@ -61,6 +61,7 @@ class LostWatch {
   std::condition_variable stops_;
   bool is_stopping_ = false;
   std::unique_ptr<rendezvous::Client> store_;  ///< replaced by the thread alone
+  bool is_cut_off_ = false;                    ///< the thread's own; it has warned
   const std::function<void(Outcome)> on_end_;
   ScheduleTrace trace_;
   std::once_flag stopped_;
