@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -16,6 +17,7 @@
 #include "base/text/run_name.hpp"
 #include "base/text/text.hpp"
 #include "contract/checkpoint_folder.hpp"
+#include "contract/events.hpp"
 #include "contract/internal/append_file.hpp"
 #include "contract/internal/json_number.hpp"
 #include "contract/internal/launch_numbers.hpp"
@@ -85,21 +87,34 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
               fmt::format("'{}' fits {} runs, name one of:{}", what, candidates.size(), names));
 }
 
-/// When the run there was made: its run.yaml is written once. Where that can't be said, before all others.
-fs::file_time_type made_at(const fs::path& run) {
+/// When a run that can't be opened was made, as Identity::created_at: by what is left of its identity, or by
+/// its first event; else by the time of run.yaml, which is that of the copying where the run was copied.
+std::string made_at(const DamagedRun& run) {
+  constexpr std::string_view kKey = "\"created_at\": \"", kForm = "2026-11-24T16:20:05.123Z";
+  const std::string text = files::read_regular(run.path / kIdentityFile, kMaxIdentityBytes).value_or("");
+  if (const size_t at = text.find(kKey); at != std::string::npos) {
+    const std::string time = text.substr(at + kKey.size(), kForm.size());
+    if (time.size() == kForm.size() && time.ends_with('Z')) return time;
+  }
+  if (const auto log = read_events(run.path / "events"); log && !log->events.empty())
+    return log->events.front().time;
   std::error_code unknown;
-  const fs::file_time_type time = fs::last_write_time(run / "run.yaml", unknown);
-  return unknown ? fs::file_time_type::min() : time;
+  const fs::file_time_type time = fs::last_write_time(run.path / "run.yaml", unknown);
+  if (unknown) return "";  // before all others
+  const auto since_1970 = std::chrono::file_clock::to_sys(time).time_since_epoch();
+  return clock::utc(std::chrono::duration<double>(since_1970).count());
 }
 
 /// A damaged one that is newer than the rest is not passed over: who says "latest" would get another run's
 /// weights without a word.
 Result<RunFolder> latest_of(const fs::path& runs_folder) {
   auto [runs, damaged] = list_runs(runs_folder);
-  const auto newest =
-      std::ranges::max_element(damaged, {}, [](const DamagedRun& run) { return made_at(run.path); });
-  if (newest != damaged.end() && (runs.empty() || made_at(newest->path) > made_at(runs.back().path())))
-    return fail(std::move(newest->defect).with("while looking for the latest run; name another"));
+  const auto newest = std::ranges::max_element(damaged, {}, made_at);
+  if (newest != damaged.end() && (runs.empty() || made_at(*newest) > runs.back().identity().created_at))
+    return fail(
+        std::move(newest->defect)
+            .with(fmt::format("while looking for the latest run; name another, or move this one out of {}",
+                              runs_folder.string())));
   if (runs.empty()) return pick(runs_folder, "latest", {}, {});
   return std::move(runs.back());
 }

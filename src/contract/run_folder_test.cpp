@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "contract/events.hpp"
 #include "contract/internal/append_file.hpp"
 #include "support/temp_folder.hpp"
 
@@ -163,14 +164,13 @@ TEST(RunFolder, TheLatestIsNotTheOneBeforeADamagedOne) {
   const test::TempFolder runs;
   const RunFolder first = make_run(runs.path(), "alpha"), second = make_run(runs.path(), "beta");
   const auto made = std::filesystem::file_time_type::clock::now();
-  std::filesystem::last_write_time(first.run_yaml(), made - std::chrono::seconds(1));
-  std::filesystem::last_write_time(second.run_yaml(), made);
+  std::filesystem::last_write_time(first.run_yaml(), made - std::chrono::hours(1));
+  std::filesystem::last_write_time(second.run_yaml(), made + std::chrono::hours(1));
   std::filesystem::remove(first.path() / "identity.json");
   EXPECT_EQ(RunFolder::find(runs.path(), "latest")->path(), second.path()) << "an older one is damaged";
   std::filesystem::remove(second.path() / "identity.json");
   const auto of_none = RunFolder::find(runs.path(), "latest");
-  const RunFolder third = make_run(runs.path(), "gamma");
-  std::filesystem::last_write_time(third.run_yaml(), made - std::chrono::seconds(1));
+  make_run(runs.path(), "gamma");
 
   const auto of_one = RunFolder::find(runs.path(), "latest");
 
@@ -180,6 +180,41 @@ TEST(RunFolder, TheLatestIsNotTheOneBeforeADamagedOne) {
     EXPECT_NE(latest.error().message.find(second.path().string()), std::string::npos)
         << latest.error().message;
   }
+}
+
+// A copy of the folder of runs has the times of the copying, in any order.
+TEST(RunFolder, TheLatestIsFoundByWhatRunsSayAndNotByTheTimesOfTheirFiles) {
+  const test::TempFolder runs;
+  const RunFolder torn = make_run(runs.path(), "alpha"), lost = make_run(runs.path(), "beta");
+  EXPECT_TRUE(EventWriter::create(lost.events(), 1, "rank0")->write(Warning{}));
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));  // times have milliseconds
+  const RunFolder whole = make_run(runs.path(), "gamma");
+  const std::string text = *files::read(torn.path() / "identity.json");
+  std::ofstream(torn.path() / "identity.json") << text.substr(0, text.find("\"folder\""));
+  std::filesystem::remove(lost.path() / "identity.json");
+  for (const RunFolder* run : {&torn, &lost})
+    std::filesystem::last_write_time(run->run_yaml(),
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+
+  const auto latest = RunFolder::find(runs.path(), "latest");
+
+  ASSERT_TRUE(latest) << latest.error().text();
+  EXPECT_EQ(latest->path(), whole.path());
+}
+
+// Nor does a whole run whose run.yaml was touched hide a damaged newer one.
+TEST(RunFolder, ATouchedRunIsNotTheLatest) {
+  const test::TempFolder runs;
+  const RunFolder whole = make_run(runs.path(), "alpha"), torn = make_run(runs.path(), "beta");
+  std::filesystem::last_write_time(whole.run_yaml(),
+                                   std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  std::ofstream(torn.path() / "identity.json") << "{\"created_at\": \"9999-01-01T00:00:00.000Z\"";
+
+  const auto latest = RunFolder::find(runs.path(), "latest");
+
+  ASSERT_FALSE(latest);
+  EXPECT_NE(latest.error().text().find("move this one out of " + runs.path().string()), std::string::npos)
+      << latest.error().text();
 }
 
 TEST(RunFolder, ANameThatOnlyADamagedRunFitsSaysWhatIsWrongWithIt) {
