@@ -46,7 +46,13 @@ CLI::Option* JobOptions::add_word(const std::string& flags, const std::string& k
 }
 
 JobOptions& JobOptions::formerly(const std::string& flags) {
-  add_word(flags, std::string(state_->shorts.back()->key), "")->group("");
+  const CLI::Option* now = verb_->get_options().back();
+  const auto stands_alone = [now, flags](const std::string&) -> std::string {
+    if (now->count() > 0)  // Option::excludes() would print no name of a hidden one
+      throw CLI::ExcludesError(flags, now->get_name(/*positional=*/false, /*all_options=*/true));
+    return "";
+  };
+  add_word(flags, std::string(state_->shorts.back()->key), "")->group("")->check(stands_alone);
   return *this;
 }
 

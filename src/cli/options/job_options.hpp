@@ -25,7 +25,8 @@ class JobOptions {
   /// `flags` as CLI11 spells them, e.g. "-W,--width"; VALUE stands for --set key=VALUE. A name without dashes
   /// is positional. Takes one word, so that `-o OUT IN` leaves IN to the verb; said twice, the last counts.
   JobOptions& add(const std::string& flags, const std::string& key, const std::string& help);
-  /// The option added last under names that it had: they are taken, and not in the help.
+  /// The option added last under names that it had: they are taken, but not beside its new ones,
+  /// and not in the help.
   JobOptions& formerly(const std::string& flags);
   /// The option added last stands for this key too.
   JobOptions& also(const std::string& key);
