@@ -157,6 +157,15 @@ Result<Ask> special_ask(const KeyFile& file, const Entry& entry, const TrainJob&
   return size_ask(file, entry, job);
 }
 
+/// Ranks send what they keep, as it is.
+Ask communication_ask(const KeyFile& file, const Entry& entry, const TrainJob& job) {
+  const bool is_kept_whole = job.precision.trained_weights == TrainedWeights::Fp32;
+  if (lower(entry.value) == (is_kept_whole ? "fp32" : "bf16")) return says(file, entry, "as here");
+  return says(
+      file, entry,
+      fmt::format("warning: not used, so numbers may differ: {} ({})", entry.row->reason, entry.row->text));
+}
+
 /// What the file leaves open, and DeepSpeed's releases fill differently.
 std::vector<Ask> open_asks(const KeyFile& file, const TrainJob& job) {
   std::vector<Ask> asks;
@@ -215,6 +224,8 @@ Result<std::vector<Ask>> deepspeed_asks(const KeyFile& file, const Resolved<Trai
     if (entry.row->does == Does::Special) {
       ZT_TRY_ASSIGN(Ask ask, special_ask(file, entry, job));
       asks.push_back(std::move(ask));
+    } else if (entry.row->key == "communication_data_type") {
+      asks.push_back(communication_ask(file, entry, job));
     } else {
       asks.push_back(plain_ask(file, entry));
     }

@@ -85,6 +85,17 @@ TEST_F(ForeignFilesTest, KeysThatWouldChangeNumbersAreWarnings) {
   EXPECT_EQ(effect("data_types.param_dtype"), "as here");
   EXPECT_THAT(effect("fp16.auto_cast"), StartsWith("not used: "));
 
+  for (const char* kept : {"bf16", "bf16_stochastic"}) {
+    const std::string own =
+        std::string("precision: {mixed_precision: bf16, trained_weights: ") + kept + "}\n";
+    ASSERT_TRUE(deepspeed(R"("communication_data_type": "bf16")", own));
+    EXPECT_EQ(effect("communication_data_type"), "as here") << kept;
+    ASSERT_TRUE(deepspeed(R"("communication_data_type": "fp32")", own));
+    EXPECT_THAT(effect("communication_data_type"), StartsWith("warning: ")) << kept;
+  }
+  ASSERT_TRUE(deepspeed(R"("communication_data_type": "fp32")"));
+  EXPECT_EQ(effect("communication_data_type"), "as here");
+
   ASSERT_TRUE(deepspeed(R"("fp16": {"enabled": false, "hysteresis": 2})"));
   EXPECT_EQ(effect("fp16.hysteresis"), "not used: the section is not enabled");
   ASSERT_TRUE(
