@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import stuck
-from kill_test import DEADLINE_S, Jobs, descendants
+from kill_test import DEADLINE_S, Jobs
 from recovery_test import Runs, at_step, pid_of, wait_until
 
 HANG_S = 5  # parallel.hang_s
@@ -25,9 +25,11 @@ SPIN_TIMES = 10  # as long a rank may compute: cli/failure/hang_rule.hpp
 SLACK_S = 2  # the time of a look, of the evidence, and of a busy machine
 
 
-def expect_found(runs, victim, kind, limit_s, slack_s=SLACK_S):
-    """Waits for the line that says so, and returns it."""
+def expect_found(runs, victim, kind, limit_s, slack_s=SLACK_S, launcher=None):
+    """Waits for the line that says so, and returns it. The launcher's memory is looked at while the run stands still."""
     began = time.monotonic()
+    if launcher:
+        runs.look_at_memory(launcher)
     line = wait_until("the hang to be found", lambda: next(
         (line for line in runs.log().splitlines() if line.startswith(f"zoetrope: rank {victim} on ")), None))
     found_s = time.monotonic() - began
@@ -38,9 +40,9 @@ def expect_found(runs, victim, kind, limit_s, slack_s=SLACK_S):
     return line
 
 
-def stop(runs, name, victim, step, hang_s):
+def stop(runs, name, victim, step, hang_s, launcher=None):
     os.kill(at_step(runs, name, step, victim), signal.SIGSTOP)
-    return expect_found(runs, victim, "stopped", hang_s)
+    return expect_found(runs, victim, "stopped", hang_s, launcher=launcher)
 
 
 def events(runs, name):
@@ -51,10 +53,8 @@ def events(runs, name):
 def ends_without_restarts(runs):
     """The launcher ends with the rank, whose end is told with what it hung in, and the other's record says the same."""
     launcher = runs.train("ends", 2, "--max-restarts", 0)
-    at_step(runs, "ends", 1)
-    workers = descendants(launcher.pid)
-    runs.look_at_memory(launcher)
-    line = stop(runs, "ends", 1, 2, HANG_S)
+    workers = [pid_of(launcher, rank) for rank in (0, 1)]
+    line = stop(runs, "ends", 1, 2, HANG_S, launcher)
     assert launcher.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
     assert "rank 1 has not entered " in line, line
     assert re.search(r"error: rank 1 on \S+ failed first, after step ", runs.log()), runs.log()
@@ -89,9 +89,8 @@ def goes_on_after(runs, kind, limit_s, slack_s=SLACK_S):
     """The main thread of rank 1 sleeps, or computes, for good in the middle of a pass."""
     launcher = runs.train(kind, 2, "--set", "parallel.hang_s=1")
     pid = at_step(runs, kind, 3, 1)
-    runs.look_at_memory(launcher)
     stuck.make(pid, kind, lambda: is_in_a_judged_pass(runs, kind, 1))
-    expect_found(runs, 1, kind, limit_s, slack_s)
+    expect_found(runs, 1, kind, limit_s, slack_s, launcher)
     runs.finish(launcher)
     assert "restarting as attempt 2" in runs.log(), runs.log()
 
@@ -122,8 +121,8 @@ def saves_when_its_launcher_was_stopped(runs):
     """For longer than a store may otherwise take to answer."""
     launcher = runs.train("stopped_launcher", 2, "--set", "checkpoint.every_steps=2", "--set", "validation.every_steps=0")
     at_step(runs, "stopped_launcher", 3)
-    runs.look_at_memory(launcher)
     os.kill(launcher.pid, signal.SIGSTOP)
+    runs.look_at_memory(launcher)
     time.sleep(7)
     os.kill(launcher.pid, signal.SIGCONT)
     runs.finish(launcher)

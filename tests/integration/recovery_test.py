@@ -78,13 +78,14 @@ def pid_of(launcher, rank):
     return wait_until(f"the process of rank {rank}", find)
 
 
-def kill_to_next_step(runs, name, victim, step, generation):
+def kill_to_next_step(runs, name, victim, step, generation, meanwhile=lambda: None):
     """Kills a rank after a step. Returns the step it was at, and the seconds until both have finished the next one, the
-    other in the process that it was."""
+    other in the process that it was. `meanwhile` is called once the victim is dead: the run stands still."""
     pids = [at_step(runs, name, step, rank, generation) for rank in (0, 1)]
     kill(pids[victim])
     began = time.monotonic()
     step = progress(runs, name, victim)[3]
+    meanwhile()
     for rank in (0, 1):
         at_step(runs, name, step + 1, rank, generation + 1)
     seconds = time.monotonic() - began
@@ -94,9 +95,7 @@ def kill_to_next_step(runs, name, victim, step, generation):
 
 def one_death(victim):
     def strike(runs, name, launcher):
-        at_step(runs, name, 2)
-        runs.look_at_memory(launcher)
-        kill_to_next_step(runs, name, victim, 3, 1)
+        kill_to_next_step(runs, name, victim, 3, 1, meanwhile=lambda: runs.look_at_memory(launcher))
         wait_until("the word of a restore", lambda: "restored step" in runs.log() and "from memory" in runs.log())
     return strike
 
