@@ -4,8 +4,11 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "base/log.hpp"
 #include "base/thrown.hpp"
@@ -14,8 +17,17 @@
 namespace zt::worker {
 namespace {
 
-/// How libtorch's CPU allocator words its failure: a plain error, not c10::OutOfMemoryError.
-constexpr const char* kCpuOutOfMemory = "can't allocate memory";
+/// How libraries word that memory ran out, in errors of no type of their own: libtorch's CPU allocator, and
+/// oneDNN, which finds none for a kernel's code or its buffers.
+constexpr std::array<std::string_view, 2> kOutOfMemory{"can't allocate memory",
+                                                       "could not create a primitive"};
+
+Error as_memory(Error error) {
+  const auto is_said = [&](std::string_view words) { return error.message.find(words) != std::string::npos; };
+  if (error.code == ErrorCode::Internal && std::ranges::any_of(kOutOfMemory, is_said))
+    return {ErrorCode::Exhausted, "memory ran out: " + error.message};
+  return error;
+}
 
 }  // namespace
 
@@ -25,11 +37,9 @@ Result<int> guarded(const std::function<Result<int>()>& body) {
   } catch (const c10::OutOfMemoryError& thrown) {
     return fail(ErrorCode::Exhausted, std::string("memory ran out: ") + thrown.what_without_backtrace());
   } catch (const c10::Error& thrown) {
-    const std::string what = thrown.what_without_backtrace();
-    const bool is_memory = what.find(kCpuOutOfMemory) != std::string::npos;
-    return fail(is_memory ? ErrorCode::Exhausted : ErrorCode::Internal, what);
+    return fail(as_memory({ErrorCode::Internal, thrown.what_without_backtrace()}));
   } catch (const std::exception& thrown) {
-    return fail(error_of(thrown));
+    return fail(as_memory(error_of(thrown)));
   }
 }
 
