@@ -298,8 +298,8 @@ void Loop::save(bool is_last) {
     snapshot.metrics[contract::kValidationLoss] = *loss;
   if (const int64_t epochs = ended_epochs(); epochs > 0)
     snapshot.metrics[contract::kEpoch] = static_cast<double>(epochs);
+  journal_.sync_later();  // before the copy begins: while its pages are made no other thread can be
   is_last ? saver_.save_in_place(snapshot) : saver_.save(snapshot);
-  journal_.sync_later();
   saved_step_ = setup_.cursor.step;
   save_stall_s_ += watch.seconds();
 }
