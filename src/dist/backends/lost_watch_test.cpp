@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "rendezvous/server.hpp"
 #include "support/store_connections.hpp"
@@ -29,62 +31,51 @@ void record_lost(const rendezvous::Server& store, const std::string& rank) {
   ASSERT_TRUE(test::connect(store)->compare_and_set(rendezvous::kFirstLostKey, "", rank));
 }
 
-TEST(LostWatch, NamesTheRankThatTheStoreRecords) {
-  const auto store = rendezvous::Server::start({}).value();
-  std::promise<Outcome> end;
-  const auto watch =
-      LostWatch::begin(meeting_at(*store), [&](Outcome outcome) { end.set_value(std::move(outcome)); });
-  ASSERT_TRUE(watch);
+/// A watch of rank 0, and how it ended.
+class LostWatchTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(watch_); }
+  Outcome end() {
+    auto ended = end_.get_future();
+    const bool has_ended = ended.wait_for(3s) == std::future_status::ready;
+    EXPECT_TRUE(has_ended);
+    return has_ended ? ended.get() : Outcome{};
+  }
 
-  record_lost(*store, "1");
+  std::unique_ptr<rendezvous::Server> store_ = rendezvous::Server::start({}).value();
+  std::promise<Outcome> end_;
+  Result<std::unique_ptr<LostWatch>> watch_ =
+      LostWatch::begin(meeting_at(*store_), [this](Outcome outcome) { end_.set_value(std::move(outcome)); });
+};
 
-  auto ended = end.get_future();
-  ASSERT_EQ(ended.wait_for(3s), std::future_status::ready);
-  EXPECT_EQ(ended.get().ranks, std::vector<int>{1});
+TEST_F(LostWatchTest, NamesTheRankThatTheStoreRecords) {
+  record_lost(*store_, "1");
+
+  EXPECT_EQ(end().ranks, std::vector<int>{1});
 }
 
 // A launcher that was stopped or swapped out is taken for gone, and answers again later.
-TEST(LostWatch, HearsOfALostRankOverANewConnectionWhereTheOldOneBroke) {
-  const auto store = rendezvous::Server::start({}).value();
-  std::promise<Outcome> end;
-  const auto watch =
-      LostWatch::begin(meeting_at(*store), [&](Outcome outcome) { end.set_value(std::move(outcome)); });
-  ASSERT_TRUE(watch);
+TEST_F(LostWatchTest, HearsOfALostRankOverANewConnectionWhereTheOldOneBroke) {
+  for (int time = 0; time < 3; ++time) test::cut_connections(store_->port());
+  record_lost(*store_, "1");
 
-  for (int time = 0; time < 3; ++time) test::cut_connections(store->port());
-  record_lost(*store, "1");
-
-  auto ended = end.get_future();
-  ASSERT_EQ(ended.wait_for(3s), std::future_status::ready);
-  EXPECT_EQ(ended.get().ranks, std::vector<int>{1});
+  EXPECT_EQ(end().ranks, std::vector<int>{1});
 }
 
-TEST(LostWatch, EndsAtOnceThoughNoStoreAnswers) {
-  auto store = rendezvous::Server::start({}).value();
-  bool has_ended = false;
-  const auto watch = LostWatch::begin(meeting_at(*store), [&](Outcome) { has_ended = true; });
-  ASSERT_TRUE(watch);
-  store.reset();
+TEST_F(LostWatchTest, EndsAtOnceThoughNoStoreAnswers) {
+  store_.reset();
 
   const clock::Stopwatch stopping;
-  (*watch)->stop();
+  (*watch_)->stop();
 
   EXPECT_LT(stopping.seconds(), 3);
-  EXPECT_FALSE(has_ended);
+  EXPECT_EQ(end_.get_future().wait_for(0s), std::future_status::timeout);
 }
 
-TEST(LostWatch, EndsTheGroupWhereANewerGenerationBegins) {
-  const auto store = rendezvous::Server::start({}).value();
-  std::promise<Outcome> end;
-  const auto watch =
-      LostWatch::begin(meeting_at(*store), [&](Outcome outcome) { end.set_value(std::move(outcome)); });
-  ASSERT_TRUE(watch);
+TEST_F(LostWatchTest, EndsTheGroupWhereANewerGenerationBegins) {
+  const auto newer = test::connect(*store_, "", /*generation=*/2);
 
-  const auto newer = test::connect(*store, "", /*generation=*/2);
-
-  auto ended = end.get_future();
-  ASSERT_EQ(ended.wait_for(3s), std::future_status::ready);
-  EXPECT_EQ(ended.get().kind, Outcome::Kind::Cancelled);
+  EXPECT_EQ(end().kind, Outcome::Kind::Cancelled);
 }
 
 }  // namespace
