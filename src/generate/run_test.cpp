@@ -6,29 +6,19 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
-#include <map>
 
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
-#include "checkpoint/saver.hpp"
-#include "config/load.hpp"
-#include "config/scheduler_file.hpp"
-#include "contract/run_folder.hpp"
 #include "data/clip_index.hpp"
 #include "data/eval/report.hpp"
-#include "data/ingest/ingest.hpp"
-#include "data/puppet/synth.hpp"
-#include "generate/budget.hpp"
 #include "generate/load_run.hpp"
 #include "generate/run_eval.hpp"
-#include "generate/run_export.hpp"
 #include "generate/run_generate.hpp"
 #include "image/file.hpp"
 #include "media/video_reader.hpp"
 #include "models/network_set.hpp"
+#include "support/run_of_small_model.hpp"
 #include "support/small_model.hpp"
-#include "support/temp_folder.hpp"
 #include "tensor/from_entry.hpp"
 #include "weights/tensor_file.hpp"
 
@@ -36,88 +26,7 @@ namespace zt::generate {
 namespace {
 
 namespace fs = std::filesystem;
-
-void check(const Status& status) { ASSERT_TRUE(status) << status.error().text(); }
-
-class RunFolderOfARun : public ::testing::Test {
- protected:
-  /// A run of one checkpoint per loss, each at other random weights; with averages that are the weights
-  /// plus 1. `motion_levels`: that have motion modules; {} = all.
-  fs::path make_run(const std::string& name, int64_t stage, const std::vector<double>& losses, bool with_ema,
-                    const std::vector<int64_t>& motion_levels = {}) {
-    config::Resolved<config::TrainJob> run;
-    run.job.stage = stage;
-    run.job.model = model_;
-    run.job.model.motion.levels = motion_levels;
-    run.job.data.width = run.job.data.height = side_px_;
-    run.job.data.n_sample_frames = 4;
-    run.job.precision = precision_;
-    run.job.schedule = schedule_;
-    const auto folder = contract::RunFolder::create(
-        {.runs_folder = folder_.path(), .name = name, .run_yaml = config::freeze(run), .kind = "stage1"});
-    EXPECT_TRUE(folder) << folder.error().text();
-    const auto codec = models::build_codec(run.job.model, 7).value();
-    check(codec->save(folder->path() / "codec"));
-    check(models::build_image_encoder(run.job.model, 7).value()->save(folder->path() / "image_encoder"));
-    checkpoint::Saver saver({.folder = folder->checkpoints(),
-                             .run_id = name,
-                             .config_digest = "d",
-                             .retention = {.keep_last = 9}});
-    for (size_t i = 0; i < losses.size(); ++i) {
-      models::BuildOptions options;
-      options.motion = stage == 2;
-      options.seed = i;
-      const auto set = models::build_networks(run.job.model, codec->channels(), options).value();
-      checkpoint::Snapshot snapshot;
-      snapshot.step = static_cast<int64_t>(i + 1);
-      snapshot.metrics["val_loss"] = losses[i];
-      for (const params::StoredParam& param : set.store->params()) {
-        snapshot.tensors.push_back({"param/" + param.info.name, param.value.detach()});
-        if (with_ema && param.info.name != without_average_)
-          snapshot.tensors.push_back({"ema/" + param.info.name, param.value.detach() + 1});
-        if (with_ema && trains_)
-          snapshot.tensors.push_back({"optimizer.exp_avg/" + param.info.name, param.value.detach()});
-      }
-      saver.save(snapshot);
-      saver.wait();
-    }
-    return folder->path();
-  }
-
-  /// The job of judging a stage-2 run by so many clips of puppets.
-  config::EvalJob eval_job(int64_t num_clips) {
-    config::SynthJob synth;
-    synth.output = (folder_.path() / "puppets").string();
-    synth.num_train = 1;
-    synth.num_val_a = synth.num_val_b = 0;
-    synth.num_val_c = num_clips;
-    synth.num_frames = 8;
-    synth.threads = 1;
-    EXPECT_TRUE(data::synth(synth));
-    config::IngestJob ingest;
-    ingest.input = synth.output;
-    const auto ingested = data::ingest(ingest);
-    EXPECT_TRUE(ingested) << ingested.error().text();
-    config::EvalJob job;
-    job.run = make_run("stage2", 2, {0.5}, false).string();
-    job.index = ingested->index.string();
-    job.num_frames = 5;
-    job.steps = 1;
-    return job;
-  }
-
-  at::Tensor bias(const LoadedModel& model) const {
-    return model.networks.store->find("denoising_unet.conv_in.bias")->value.detach();
-  }
-
-  const test::TempFolder folder_;
-  config::ModelJob model_ = test::small_model();
-  int64_t side_px_ = 64;            ///< of the pictures that runs trained on
-  std::string without_average_;     ///< a parameter
-  config::PrecisionJob precision_;  ///< that runs trained in
-  config::ScheduleJob schedule_;    ///< likewise
-  bool trains_ = false;             ///< whether checkpoints have moments
-};
+using test::RunFolderOfARun;
 
 TEST_F(RunFolderOfARun, GivesTheWeightsOfTheBestCheckpoint) {
   const fs::path run = make_run("walk", 1, {0.5, 0.2, 0.9}, false);
@@ -169,145 +78,6 @@ TEST_F(RunFolderOfARun, GivesTheCheckpointThatIsNamed) {
   ASSERT_FALSE(absent);
   EXPECT_EQ(absent.error().code, ErrorCode::NotFound);
   EXPECT_THAT(absent.error().message, ::testing::HasSubstr("step-00000001, step-00000002, step-00000003"));
-}
-
-TEST_F(RunFolderOfARun, IsExportedAsAFolderThatGenerateReads) {
-  const fs::path run = make_run("walk", 2, {0.5}, false);
-  const auto model = load_run(run, {});
-  ASSERT_TRUE(model) << model.error().text();
-  for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
-    const fs::path output = folder_.path() / std::string(config::name(layout));
-
-    const auto report = run_export({.run = run.string(), .output = output.string() + "/", .layout = layout});
-
-    ASSERT_TRUE(report) << report.error().text();
-    config::GenerateJob job;
-    job.weights = output.string();
-    // The files of Moore's layout do not say how large the networks are.
-    if (layout == config::ExportLayout::Moore) job.model = test::small_model();
-    const auto read = load_model(job, {});
-    ASSERT_TRUE(read) << read.error().text();
-    EXPECT_EQ(read->digest, model->digest);
-  }
-}
-
-// Networks that predict the picture make noise when they are taken for those of v, the default.
-TEST_F(RunFolderOfARun, IsExportedWithItsNoiseSchedule) {
-  schedule_ = {.num_train_timesteps = 500,
-               .beta_end = 0.02,
-               .beta_schedule = config::BetaSchedule::Linear,
-               .enable_zero_snr = false,
-               .prediction_type = config::PredictionType::Sample};
-  const fs::path run = make_run("walk", 2, {0.5}, false);
-  for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
-    const fs::path output = folder_.path() / std::string(config::name(layout));
-    ASSERT_TRUE(run_export({.run = run.string(), .output = output.string(), .layout = layout}));
-    config::Resolved<config::GenerateJob> read;
-
-    check(config::take_scheduler(output, read));
-
-    const config::ScheduleJob& schedule = read.job.schedule;
-    EXPECT_EQ(schedule.num_train_timesteps, 500);
-    EXPECT_EQ(schedule.beta_start, schedule_.beta_start);
-    EXPECT_EQ(schedule.beta_end, 0.02);
-    EXPECT_EQ(schedule.beta_schedule, config::BetaSchedule::Linear);
-    EXPECT_FALSE(schedule.enable_zero_snr);
-    EXPECT_EQ(schedule.prediction_type, config::PredictionType::Sample);
-    EXPECT_EQ(read.job.timestep_spacing, config::GenerateJob{}.timestep_spacing) << "as generate --run";
-  }
-}
-
-// What the job says of the schedule does not count beside a run.
-TEST_F(RunFolderOfARun, LeavesItsOwnScheduleInTheClip) {
-  schedule_.prediction_type = config::PredictionType::Sample;
-  const config::EvalJob judged = eval_job(1);
-  const data::ClipIndex index = data::read_index(judged.index).value();
-  const data::ClipRecord& clip = index.clips.back();
-  config::GenerateJob job;
-  job.run = judged.run;
-  job.reference_image = (folder_.path() / "reference.png").string();
-  check(image::write_png(job.reference_image, media::read_frame(index.path(clip.video), 0).value()));
-  job.pose = index.path(clip.keypoints).string();
-  job.output = (folder_.path() / "clip.mp4").string();
-  job.width = job.height = 64;
-  job.length = 2;
-  job.steps = 1;
-  job.guidance_scale = 1;
-  job.write_panels = false;
-
-  const auto report = run_generate(job);
-
-  ASSERT_TRUE(report) << report.error().text();
-  const std::string config = media::probe(job.output)->metadata.at("config");
-  EXPECT_THAT(config, ::testing::HasSubstr("prediction_type: sample"));
-}
-
-TEST_F(RunFolderOfARun, IsExportedToAsMuchDiskAsIsAskedFor) {
-  const fs::path run = make_run("walk", 2, {0.5}, false);
-  const fs::path output = folder_.path() / "exported";
-  std::vector<resources::Demand> asked;
-  LoadModelOptions load;
-  load.before_networks = [&](const ModelOutline& model) -> Status {
-    asked = export_demands(model);
-    return {};
-  };
-  ASSERT_TRUE(load_run(run, load));
-
-  ASSERT_TRUE(run_export({.run = run.string(), .output = output.string()}));
-
-  // Each file: 8 bytes, the header of that length, the tensors.
-  std::map<std::string, uint64_t> written;
-  for (const auto& item : fs::recursive_directory_iterator(output)) {
-    if (item.path().extension() != ".safetensors") continue;
-    std::ifstream file(item.path(), std::ios::binary);
-    uint64_t header_bytes = 0;
-    ASSERT_TRUE(file.read(reinterpret_cast<char*>(&header_bytes), sizeof header_bytes));
-    const std::string part = item.path().parent_path().filename().string();
-    const bool is_encoder = part == "vae" || part == "image_encoder";
-    written[is_encoder ? part : "networks"] += item.file_size() - sizeof header_bytes - header_bytes;
-  }
-  ASSERT_EQ(asked.size(), 3U);
-  // diffusers' neutral head, and one table of positions where the networks have two.
-  const auto networks = static_cast<double>(written["networks"]);
-  EXPECT_NEAR(static_cast<double>(asked[0].bytes), networks, 0.02 * networks);
-  EXPECT_EQ(asked[1].bytes, written["vae"]);
-  EXPECT_EQ(asked[2].bytes, written["image_encoder"]);
-}
-
-// As of somebody's notes beside the exports.
-TEST_F(RunFolderOfARun, IsExportedBesideAFolderOfAnyName) {
-  const fs::path run = make_run("walk", 1, {0.5}, false);
-  fs::create_directories(folder_.path() / "exports/probe");
-
-  const auto report = run_export({.run = run.string(), .output = (folder_.path() / "exports/one").string()});
-
-  EXPECT_TRUE(report) << report.error().text();
-}
-
-TEST_F(RunFolderOfARun, IsNotExportedOverAnything) {
-  const fs::path run = make_run("walk", 1, {0.5}, false);
-  const fs::path output = folder_.path() / "exported";
-  fs::create_directories(output / "kept");
-
-  const auto report = run_export({.run = run.string(), .output = output.string()});
-
-  ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, ErrorCode::AlreadyExists);
-  fs::remove(output / "kept");
-  EXPECT_TRUE(run_export({.run = run.string(), .output = output.string()})) << "an empty folder is replaced";
-  EXPECT_TRUE(fs::exists(output / "reference_unet/config.json"));
-}
-
-TEST_F(RunFolderOfARun, LeavesNothingOfAnExportThatFailed) {
-  const fs::path run = make_run("walk", 2, {0.5}, false, {1});
-  const fs::path exports = folder_.path() / "exports";
-
-  // MotionAdapter has motion modules on every level.
-  const auto report = run_export({.run = run.string(), .output = (exports / "one").string()});
-
-  ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, ErrorCode::Unsupported);
-  EXPECT_TRUE(fs::is_empty(exports));
 }
 
 TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
