@@ -202,15 +202,28 @@ def ends_with_its_own_error(runs, name):
     return took_s
 
 
+def names_the_rank_that_could_not_save(runs):
+    """Only rank 1 finds no room for its part, so the last checkpoint fails: it is the cause, whichever rank hears of it first."""
+    process = runs.train("unsaved", "--ranks", 2, "--max-restarts", 0, "--set", "parallel.zero_stage=2", steps=2000)
+    wait_for_checkpoint(runs.root, "unsaved")
+    victim = next(pid for pid in wait_for_ranks(process, 2) if b"--rank\0001\0" in command_of(pid))
+    resource.prlimit(victim, resource.RLIMIT_FSIZE, (32768, 32768))
+    process.send_signal(signal.SIGINT)
+    code = process.wait(DEADLINE_S)
+    line = r"rank 1 on \S+ failed first, after step \d+, saving.*: File too large.*; its log is \S+rank-00001\.log; "
+    assert len(re.findall(line, runs.log())) == 1, runs.log()
+    assert code == EXHAUSTED, f"exit code {code}:\n{runs.log()}"
+
+
 def all_end_with_their_launcher(runs):
-    """kill -9 of the launcher: its ranks save what they have, and end."""
+    """kill -9 of the launcher kills its ranks, also one that is stopped, and the run can go on at once."""
     process = runs.train("orphaned", "--ranks", 2, "--steps", 2000)
     wait_for_checkpoint(runs.root, "orphaned")
     runs.look_at_memory(process)
-    assert processes_on(runs.root), "no process names the run that it trains"
+    os.kill(wait_for_ranks(process, 2)[1], signal.SIGSTOP)
     process.kill()
     process.wait()
-    print(f"both ranks had ended {await_end_of(runs.root, 15):.2f} s after their launcher was killed")
+    print(f"both ranks had ended {await_end_of(runs.root, 2):.2f} s after their launcher was killed")
     await_release(runs.memory)
 
 
@@ -257,6 +270,7 @@ def main():
         assert "at most 4 ranks" in runs.log(), runs.log()
         keeps_what_is_faster(runs, wanted)
         validates_alike(runs)
+        names_the_rank_that_could_not_save(runs)
         all_end_with_their_launcher(runs)
         runs.check_nothing_is_left()
 
