@@ -157,6 +157,9 @@ TEST(SavedByRanks, FailsOnAllIfOneCannotWrite) {
   for (const SaveResult& result : results) EXPECT_FALSE(result.status);
   EXPECT_THAT(results[0].status.error().text(), HasSubstr("rank 1 could not save"));
   EXPECT_THAT(results[2].status.error().text(), HasSubstr("rank 0 could not save"));
+  EXPECT_EQ(results[0].status.error().code, ErrorCode::PeerLost);
+  EXPECT_NE(results[1].status.error().code, ErrorCode::PeerLost) << "the one that could not says why";
+  EXPECT_EQ(results[2].status.error().code, ErrorCode::PeerLost);
   EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 1);
   ASSERT_TRUE(save(folder.path(), 3, 3).at(0).status);  // and the next one is saved again
   EXPECT_EQ(open_newest(folder.path())->reader.manifest().step, 3);

@@ -63,7 +63,8 @@ struct SaveResult {
   int64_t step = 0;
   std::string name;  ///< folder name, "step-00001200"
   /// An error: this checkpoint does not exist, the earlier ones stand. Exhausted: disk full; Superseded: a
-  /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back.
+  /// later launch writes this folder and this one should stop; Corrupt: what was written does not read back;
+  /// PeerLost: another rank could not save, and says itself why.
   Status status;
   uint64_t bytes = 0;  ///< written by all ranks; what is shared with an earlier checkpoint does not count
   double stall_s = 0;  ///< time that save() and await_copy() blocked

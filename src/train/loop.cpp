@@ -312,9 +312,9 @@ Status Loop::take_saves(bool is_last) {
       if (done.step == saved_step_) saved_step_ = -1;
       // A later launch owns the folder, or a newer generation the group.
       if (done.status.error().code == ErrorCode::Superseded) return fail(done.status.error());
-      // The run would end without its last weights. The first rank says so.
-      if (setup_.ranks.is_first() && is_last && done.step == setup_.cursor.step)
-        return fail(done.status.error());
+      // The run would end without its last weights: the rank that could not save says so, to the others it is
+      // lost.
+      if (is_last && done.step == setup_.cursor.step) return fail(done.status.error());
       continue;
     }
     journal_.event(checkpoint::event_of(done));

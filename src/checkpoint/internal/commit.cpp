@@ -87,7 +87,7 @@ std::string part_key(const Save& save, int rank) { return key(save, fmt::format(
 
 Result<std::string> unless_failed(std::string text, std::string_view who) {
   if (!text.starts_with(kFailed)) return text;
-  return fail(ErrorCode::Unavailable, fmt::format("{}: {}", who, text.substr(kFailed.size())));
+  return fail(ErrorCode::PeerLost, fmt::format("{}: {}", who, text.substr(kFailed.size())));
 }
 
 // What a rank wrote is told in a file beside it, which is gone before the checkpoint is whole.
