@@ -14,7 +14,7 @@ Error error_of(const std::exception& thrown) {
   if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again)  // std::thread's
     return {ErrorCode::Exhausted,
             "no further thread can be started: raise the limit of processes (`ulimit -u`, or the container's "
-            "pids limit), or ask for fewer threads"};
+            "pids limit) or of memory (`ulimit -v`), or ask for fewer threads"};
   return {ErrorCode::Internal, thrown.what()};
 }
 

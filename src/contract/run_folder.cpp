@@ -81,6 +81,8 @@ Result<RunFolder> pick(const fs::path& runs_folder, const std::string& what,
     return fail(ErrorCode::NotFound,
                 fmt::format("there is no run '{}' in {}: {}", what, runs_folder.string(), hint));
   }
+  const auto is_exact = [&](const RunFolder& run) { return run.identity().name == what; };
+  if (std::ranges::count_if(candidates, is_exact) == 1) return *std::ranges::find_if(candidates, is_exact);
   std::string names;
   for (const auto& run : candidates) names += "\n  " + run.identity().run_id;
   return fail(ErrorCode::InvalidArgument,

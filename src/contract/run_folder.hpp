@@ -81,10 +81,10 @@ class RunFolder {
   static Result<RunFolder> create(const CreateRun& options);
   /// Errors: NotFound if `folder` is no run, Corrupt if its identity is lost or can't be read.
   static Result<RunFolder> open(const std::filesystem::path& folder);
-  /// Opens what a user names: a path to a run folder, a run id, or a name or prefix of an id that fits
-  /// exactly one run of `runs_folder`; "latest" is the newest. Errors: NotFound with the nearest id,
-  /// InvalidArgument listing the candidates; those of open() if only damaged ones fit, or one of them is the
-  /// newest.
+  /// Opens what a user names: a path to a run folder, a run id, a name that one run of `runs_folder`
+  /// has, or a prefix of an id that fits exactly one; "latest" is the newest. Errors: NotFound with the
+  /// nearest id, InvalidArgument listing the candidates; those of open() if only damaged ones fit, or one of
+  /// them is the newest.
   static Result<RunFolder> find(const std::filesystem::path& runs_folder, const std::string& what);
 
   const std::filesystem::path& path() const { return path_; }

@@ -217,6 +217,19 @@ TEST(RunFolder, ATouchedRunIsNotTheLatest) {
       << latest.error().text();
 }
 
+TEST(RunFolder, AWholeNameGoesBeforeTheBeginningOfOne) {
+  const test::TempFolder runs;
+  const RunFolder longer = make_run(runs.path(), "alphabet"), whole = make_run(runs.path(), "alpha");
+
+  EXPECT_EQ(RunFolder::find(runs.path(), "alpha")->path(), whole.path());
+  const auto beginning = RunFolder::find(runs.path(), "alph");
+  make_run(runs.path(), "alpha");
+  const auto twice = RunFolder::find(runs.path(), "alpha");
+
+  EXPECT_EQ(beginning.error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(twice.error().code, ErrorCode::InvalidArgument);
+}
+
 TEST(RunFolder, ANameThatOnlyADamagedRunFitsSaysWhatIsWrongWithIt) {
   const test::TempFolder runs;
   const RunFolder first = make_run(runs.path(), "alpha"), second = make_run(runs.path(), "alphabet");

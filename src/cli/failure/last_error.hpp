@@ -11,6 +11,9 @@ namespace zt::cli {
 /// The last error that a worker's log holds; empty if none.
 std::string last_error(const std::filesystem::path& log);
 
+/// The last line of a worker's log, shortened: of a process that other code than ours ended.
+std::string last_line(const std::filesystem::path& log);
+
 /// Ends the log of a worker that can't say it itself with why it was killed.
 void append_error(const std::filesystem::path& log, std::string_view words);
 

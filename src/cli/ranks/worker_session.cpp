@@ -100,7 +100,8 @@ std::string message_of(const WorkerSession& session, const GroupEnd& end) {
   if (!end.message.empty()) return end.message;
   const fs::path& log = session.log_of(static_cast<size_t>(end.rank));
   const std::string message = last_error(log);
-  if (!message.empty() || end.exit.signal != 0) return message;
+  const bool was_killed = end.exit.signal != 0 && end.exit.signal != SIGABRT;
+  if (!message.empty() || was_killed) return message;
   if (has_lost_folder(session))
     return fmt::format("the run folder {} was moved or removed while it trained",
                        session.call.run_dir.string());
@@ -109,7 +110,11 @@ std::string message_of(const WorkerSession& session, const GroupEnd& end) {
         "it ended with {} and could not write why: {}; make room and {}", end.exit.text(),
         room.error().text(),
         session.call.verb == contract::WorkerVerb::Train ? "go on with --resume" : "run the command again");
-  return {};
+  // The dynamic linker's, libgomp's or the C++ runtime's.
+  const std::string words = last_line(log);
+  return words.empty() ? ""
+                       : fmt::format("it ended {} {}, saying: {}", end.exit.signal != 0 ? "by" : "with",
+                                     end.exit.text(), words);
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without

@@ -92,6 +92,29 @@ TEST(WorkerSession, SaysWhyAWorkerHadNoRoomForItsWords) {
   }
 }
 
+TEST(WorkerSession, QuotesTheLastLineOfARankThatOtherCodeEnded) {
+  const test::TempFolder folder;
+  const WorkerScript worker(folder / "worker",
+                            "echo 'loading' >&2; echo 'error while loading shared libraries: x.so' >&2\n"
+                            "exit 127");
+  WorkerSession session;
+  session.call.run_dir = folder.path();
+  session.call.progress = folder / "progress-0";
+  session.call.place.ranks = 2;
+  session.log = folder / "log-0";
+  session.others.push_back({session.call, folder / "log-1"});
+
+  ::testing::internal::CaptureStderr();
+  const auto end = supervise(session);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+
+  ASSERT_TRUE(end) << end.error().text();
+  EXPECT_EQ(end->code, 127);
+  EXPECT_THAT(said, HasSubstr("failed first: it ended with exit code 127, saying: error while loading shared "
+                              "libraries: x.so; its log is " +
+                              (folder / "log-").string()));
+}
+
 TEST(WorkerSession, RefusesAWorkerThatIsNoProgram) {
   ::setenv("ZT_WORKER", "/nowhere/worker", 1);
   const auto worker = find_worker();
