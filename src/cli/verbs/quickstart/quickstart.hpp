@@ -22,6 +22,11 @@ struct QuickstartOptions {
 /// those of the parts.
 Result<int> quickstart(const QuickstartOptions& options);
 
+/// Seconds that stage 1 may train: the recipe's `cap_s` (0 = none), or less on a machine whose `data_s`, the
+/// seconds before stage 1, show that the parts which have no cap take longer than the recipe leaves for them;
+/// at least half of it. Pure.
+double stage1_cap(double cap_s, double data_s);
+
 /// $ZT_CONFIGS, else configs/ of the installed or of the source tree that the running program belongs to.
 Result<std::filesystem::path> find_recipes();
 
