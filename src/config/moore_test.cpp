@@ -216,7 +216,7 @@ TEST(MooreFiles, InferenceConfigIsFoundAboveTheFile) {
   EXPECT_TRUE(job.model.unet.use_inflated_groupnorm);
   EXPECT_TRUE(job.model.motion.mid_block);
   EXPECT_EQ(job.model.motion.max_len, 32);
-  EXPECT_THAT(job.model.motion.levels, IsEmpty()) << "all";
+  EXPECT_THAT(job.model.motion.levels, ElementsAre(0, 1, 2, 3)) << "of a network with five, too";
   EXPECT_THAT(result->front().origins.at("beta_schedule"), HasSubstr("inference_v2.yaml:27"));
 }
 

@@ -43,6 +43,18 @@ TEST(NetworkSet, InlineSizesGiveRandomNetworksOfThatSize) {
   EXPECT_NE(set.store->digest(), built(small_model(), {.seed = 4}).store->digest());
 }
 
+// Moore's inference files name four for every network.
+TEST(NetworkSet, MotionLevelsBeyondTheNetworksDoNotCount) {
+  config::ModelJob job = test::small_model();
+  const auto levels = static_cast<int64_t>(job.unet.block_out_channels.size());
+  job.motion.levels = {0, levels};
+
+  const auto configs = network_configs(job, 4, /*motion=*/true);
+
+  ASSERT_TRUE(configs) << configs.error().text();
+  EXPECT_EQ(configs->denoising_unet.motion.resolutions, std::vector<int64_t>{1});
+}
+
 TEST(NetworkSet, CopyReferenceStartsTheDenoiserThereWithZeroOutput) {
   config::ModelJob job = small_model();
   job.denoiser_init = config::DenoiserInit::CopyReference;

@@ -72,6 +72,7 @@ struct Omitted {
 };
 constexpr auto kOmitted = std::to_array<Omitted>({
     {"unet_additional_kwargs.use_inflated_groupnorm", "model.unet.use_inflated_groupnorm", "false"},
+    {"unet_additional_kwargs.motion_module_resolutions", "model.motion.levels", "[0, 1, 2, 3]"},
     {"unet_additional_kwargs.motion_module_mid_block", "model.motion.mid_block", "false"},
     {"unet_additional_kwargs.motion_module_kwargs.temporal_position_encoding_max_len", "model.motion.max_len",
      "24"},
@@ -116,7 +117,8 @@ Status require_needed(const Source& source, const YamlNode& root) {
   return {};
 }
 
-/// Level i stands at resolution 2^i in motion_module_resolutions.
+/// Level i stands at resolution 2^i in motion_module_resolutions. Levels that a network does not have do not
+/// count.
 Status add_motion_levels(const YamlNode& root, Batch& batch) {
   const YamlNode* node = find_dotted(root, "unet_additional_kwargs.motion_module_resolutions");
   if (!node) return {};
@@ -129,8 +131,6 @@ Status add_motion_levels(const YamlNode& root, Batch& batch) {
   }
   if (levels.empty())
     return fail(batch.source.error(node->at, "motion_module_resolutions: wanted a list of powers of two"));
-  // The file's usual list: every level a network of this family has, also when it has fewer than four.
-  if (levels == "0, 1, 2, 3") return {};
   batch.settings.push_back(derived(batch.source, *node, "model.motion.levels", "[" + levels + "]"));
   return {};
 }
