@@ -222,10 +222,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(check_panels(job));
   if (job.threads > 0) tensor::set_num_threads(job.threads);
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
-  const std::tm now = local_time();
-  // Only names depend on the final size, and only under compat: the disk check wants a place, not a name.
-  const Canvas asked{static_cast<int>(job.width), static_cast<int>(job.height), 0, 0};
-  const OutputPaths first_paths = output_paths(job, asked, now);
+  const OutputPaths first_paths = output_paths(job, local_time());
   ZT_TRY(spare_inputs(job, first_paths));
   ZT_TRY(media::require_video_name(first_paths.bare));
   ZT_TRY(files::require_writable(first_paths.bare));
@@ -233,7 +230,7 @@ Result<std::string> run_generate(const config::GenerateJob& job, const Hooks& ho
   ZT_TRY(media::require_video_name(first_ends.bare));
   ZT_TRY(files::require_writable(first_ends.bare));
   ZT_TRY_ASSIGN(Inputs inputs, open_inputs(job, first_ends, device, hooks));
-  ZT_TRY_ASSIGN(const OutputPaths paths, spare_results(job, output_paths(job, inputs.canvas, now)));
+  ZT_TRY_ASSIGN(const OutputPaths paths, spare_results(job, first_paths));
   const config::GenerationDtypes dtypes = dtypes_for(job, inputs.model.precision);
   log::info("generate", config::to_text(dtypes));
   const media::Rational fps = output_fps(job, inputs.pose.fps());

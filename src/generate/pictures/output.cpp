@@ -54,14 +54,14 @@ media::Rational reduced(int64_t num, int64_t den) {
 
 }  // namespace
 
-OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, std::tm now) {
+OutputPaths output_paths(const config::GenerateJob& job, std::tm now) {
   if (!job.output.empty()) return {job.output, beside(job.output, "_panels")};
   const std::string time = fmt::format("{:%H%M}", now);
   const fs::path folder = fs::path(job.output_dir) / fmt::format("{:%Y%m%d}", now) /
-                          fmt::format("{}--seed_{}-{}x{}", time, job.seed, canvas.width, canvas.height);
+                          fmt::format("{}--seed_{}-{}x{}", time, job.seed, job.width, job.height);
   const fs::path panels =
       folder / fmt::format("{}_{}_{}x{}_{}_{}.mp4", fs::path(job.reference_image).stem().string(),
-                           pose_stem(job.pose), canvas.height, canvas.width,
+                           pose_stem(job.pose), job.height, job.width,
                            static_cast<int64_t>(job.guidance_scale), time);
   return {beside(panels, "_result"), panels};
 }

@@ -27,8 +27,8 @@ struct OutputPaths {
 
 /// job.output and, beside it, NAME_panels. Without job.output the reference's names under job.output_dir,
 /// `now` in local time: YYYYMMDD/HHMM--seed_S-WxH/REF_POSE_HxW_CFG_HHMM.mp4 for the panels, which is what it
-/// writes, and the same with _result for the bare video.
-OutputPaths output_paths(const config::GenerateJob& job, const Canvas& canvas, std::tm now);
+/// writes, and the same with _result for the bare video. W and H are those asked for, as there.
+OutputPaths output_paths(const config::GenerateJob& job, std::tm now);
 
 /// The same; where either of a job without job.output is there already, both with _2, _3, ... at the end of
 /// their names: inputs of one name in two folders, or two calls in one minute, have one name otherwise.

@@ -26,9 +26,21 @@ TEST(OutputPaths, FollowTheReferenceWithoutAName) {
   config::GenerateJob job;
   job.reference_image = "refs/anyone-2.png";
   job.pose = "poses/dance_kps.mp4";
-  const OutputPaths paths = output_paths(job, {512, 784, 512, 784}, evening());
+  const OutputPaths paths = output_paths(job, evening());
   EXPECT_EQ(paths.panels, "output/20261125/2205--seed_42-512x784/anyone-2_dance_784x512_3_2205.mp4");
   EXPECT_EQ(paths.bare, "output/20261125/2205--seed_42-512x784/anyone-2_dance_784x512_3_2205_result.mp4");
+}
+
+// There the networks make 496 x 776.
+TEST(OutputPaths, NameTheSizeThatWasAskedForUnderCompatToo) {
+  config::GenerateJob job;
+  job.compat = config::Compat::Moore;
+  job.reference_image = "anna.png";
+  job.pose = "walk.mp4";
+  job.width = 500;
+  job.height = 780;
+  EXPECT_EQ(output_paths(job, evening()).panels,
+            "output/20261125/2205--seed_42-500x780/anna_walk_780x500_3_2205.mp4");
 }
 
 // refs/a/front.png and refs/b/front.png with one pose, or two calls in one minute.
@@ -38,7 +50,8 @@ TEST(OutputPaths, OfTheReferencesNamesReplaceNothing) {
   job.reference_image = "a/front.png";
   job.pose = "walk.mp4";
   job.output_dir = folder.path().string();
-  const OutputPaths first = output_paths(job, {64, 64, 64, 64}, evening());
+  job.width = job.height = 64;
+  const OutputPaths first = output_paths(job, evening());
   EXPECT_EQ(spare_results(job, first)->bare, first.bare);
   ASSERT_TRUE(files::make_folders(first.bare.parent_path()));
   ASSERT_TRUE(files::write_atomic(first.bare, "a clip"));
@@ -61,7 +74,7 @@ TEST(OutputPaths, OnADiskThatCantSayWhatIsThereAreAnError) {
   config::GenerateJob job;
   job.output_dir = (folder.path() / "loop").string();
 
-  const Result<OutputPaths> spared = spare_results(job, output_paths(job, {64, 64, 64, 64}, evening()));
+  const Result<OutputPaths> spared = spare_results(job, output_paths(job, evening()));
 
   ASSERT_FALSE(spared);
   EXPECT_NE(spared.error().message.find("cannot look at " + job.output_dir), std::string::npos)
@@ -71,7 +84,7 @@ TEST(OutputPaths, OnADiskThatCantSayWhatIsThereAreAnError) {
 TEST(OutputPaths, PutPanelsBesideTheNameGiven) {
   config::GenerateJob job;
   job.output = "a/b.mp4";
-  const OutputPaths paths = output_paths(job, {}, evening());
+  const OutputPaths paths = output_paths(job, evening());
   EXPECT_EQ(paths.bare, "a/b.mp4");
   EXPECT_EQ(paths.panels, "a/b_panels.mp4");
 }
