@@ -205,6 +205,21 @@ TEST(IdleSettings, AreNamedWithWhatLeavesThemIdle) {
                            "parallel.shard_ranks has no effect with parallel.zero_stage: 0"));
 }
 
+// min(snr, gamma), and the snr of the last timestep is 0.
+TEST(IdleSettings, AreTheTimestepsThatMinSnrLeavesWithoutWeight) {
+  TrainJob job;
+  job.schedule.prediction_type = PredictionType::Sample;
+
+  EXPECT_THAT(idle_settings(job), testing::ElementsAre(testing::StartsWith(
+                                      "the loss of the noisiest timesteps, where sampling starts, has "
+                                      "no effect with schedule.min_snr_variant: moore")));
+  job.schedule.min_snr_variant = MinSnrVariant::None;
+  EXPECT_TRUE(idle_settings(job).empty());
+  job.schedule.min_snr_variant = MinSnrVariant::Standard;
+  job.schedule.snr_gamma = 0;
+  EXPECT_TRUE(idle_settings(job).empty());
+}
+
 TEST(IdleSettings, OfAGenerationAreNamedToo) {
   GenerateJob job;
   EXPECT_TRUE(idle_settings(job).empty());

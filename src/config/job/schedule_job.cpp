@@ -23,7 +23,9 @@ void describe(Listing& l, ScheduleJob& s) {
   l.field("snr_gamma", s.snr_gamma, {.help = "min-SNR loss weight; 0 = plain mean square", .min = 0});
   l.field("min_snr_variant", s.min_snr_variant,
           {.help = "weight for v_prediction; moore: min(snr + 1, gamma) / (snr + 1), standard: min(snr, "
-                   "gamma) / (snr + 1)"});
+                   "gamma) / (snr + 1). For sample both are min(snr, gamma), which vanishes where sampling "
+                   "starts: none "
+                   "is better there"});
 }
 
 }  // namespace zt::config

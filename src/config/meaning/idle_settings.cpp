@@ -41,6 +41,14 @@ constexpr std::array<std::string_view, 5> kOfResults = {"results", "truths", "ma
 std::vector<std::string> idle_settings(const TrainJob& job) {
   const ParallelJob& parallel = job.parallel;
   std::vector<std::string> lines;
+  const ScheduleJob& schedule = job.schedule;
+  note_if(schedule.prediction_type == PredictionType::Sample && schedule.snr_gamma > 0 &&
+              schedule.min_snr_variant != MinSnrVariant::None,
+          "the loss of the noisiest timesteps, where sampling starts,",
+          fmt::format("schedule.min_snr_variant: {} and prediction_type: sample, whose weights vanish there "
+                      "(none weighs all alike)",
+                      name(schedule.min_snr_variant)),
+          lines);
   note_if(job.checkpoint.memory_peer && job.checkpoint.memory_every_steps == 0,
           "checkpoint.memory_peer: true", "checkpoint.memory_every_steps: 0", lines);
   const int64_t highest = highest_stage(parallel);
