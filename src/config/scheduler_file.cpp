@@ -55,14 +55,10 @@ Status check_built(const Source& source, const YamlNode& root) {
 }
 
 template <class Job>
-Batch scheduler_settings(const Source& source, const YamlNode& root, const Origins& origins) {
+Batch scheduler_settings(const Source& source, const YamlNode& root) {
   Batch batch{source, {}};
   for (const SchedulerKey& row : kSchedulerKeys) {
     const std::string key = our_key<Job>(row.ours);
-    const auto origin = origins.find(key);
-    const bool is_open = origin == origins.end() || (is_default_origin(origin->second) &&
-                                                     origin->second != kCompatOrigin);  // asked for, too
-    if (!is_open) continue;
     if (const YamlNode* node = root.find(row.theirs)) {
       batch.settings.push_back({key, *node, origin_of(source, node->key_at)});
       continue;
@@ -107,8 +103,7 @@ Status take_scheduler(const std::filesystem::path& folder, Resolved<Job>& resolv
   const Source source{file.string(), std::move(text)};
   ZT_TRY_ASSIGN(const YamlNode root, parse_yaml(source));
   ZT_TRY(check_built(source, root));
-  ZT_TRY(
-      apply(list(resolved.job), scheduler_settings<Job>(source, root, resolved.origins), resolved.origins));
+  ZT_TRY(apply_open(list(resolved.job), scheduler_settings<Job>(source, root), resolved.origins));
   if (Status is_valid = validate(resolved.job); !is_valid)
     return fail(std::move(is_valid).error().with("with what " + source.name + " says"));
   return {};

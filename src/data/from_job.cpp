@@ -34,7 +34,7 @@ SamplePlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64
   return plan;
 }
 
-DrawOptions draw_options(const config::DataJob& job) {
+DrawOptions draw_options(const config::PoseDrawing& job) {
   DrawOptions draw;
   draw.style = job.pose_style;
   draw.hands = job.draw_hands;

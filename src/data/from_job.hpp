@@ -23,8 +23,8 @@ Result<ClipIndex> open_clips(const config::DataJob& job);
 /// as the reference passes (width, height) where torchvision takes (height, width). Requires: stage 1 or 2.
 SamplePlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64_t seed);
 
-/// How the job wants key-points drawn.
-DrawOptions draw_options(const config::DataJob& job);
+/// How a job wants key-points drawn.
+DrawOptions draw_options(const config::PoseDrawing& job);
 
 /// Size, drawing and memory bound for loading samples of that plan; the parts wanted are the caller's to set.
 /// Copies share the bound: make the options once for all that loads at the same time.

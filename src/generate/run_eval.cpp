@@ -127,7 +127,9 @@ struct Generated {
 /// The poses of `sample` with the reference of `character`, which is cropped as its clip is.
 Result<Generated> generate_clip(const Evaluation& eval, const LoadedModel& model, const data::Sample& sample,
                                 const data::Sample& character) {
-  ZT_TRY_ASSIGN(const auto sampler, make_sampler(model.schedule, {.steps = eval.job.steps}));
+  ZT_TRY_ASSIGN(const auto sampler, make_sampler(model.schedule, {.steps = eval.job.steps,
+                                                                  .spacing = eval.job.timestep_spacing,
+                                                                  .betas = eval.job.beta_schedule}));
   const EncodedReference encoded =
       encode_reference(model, character.reference, character.reference_whole, eval.canvas,
                        config::ClipResize::ShortestSide, eval.device);

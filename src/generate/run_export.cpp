@@ -13,6 +13,7 @@
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
 #include "config/enum_names.hpp"
+#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
 #include "generate/budget.hpp"
 #include "generate/load_run.hpp"
@@ -57,6 +58,8 @@ Status write_whole(const LoadedModel& model, const fs::path& target, config::Exp
   const fs::path scheduler = config::scheduler_file(folder.path());
   ZT_TRY(files::make_folders(scheduler.parent_path()));
   ZT_TRY(files::write_atomic(scheduler, config::scheduler_json(model.schedule)));
+  ZT_TRY(
+      files::write_atomic(config::pose_drawing_file(folder.path()), config::pose_drawing_json(model.data)));
   // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.
   return files::rename_durable(folder.path(), target);
 }

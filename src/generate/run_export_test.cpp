@@ -10,6 +10,7 @@
 
 #include "base/process/resources.hpp"
 #include "config/load.hpp"
+#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
 #include "data/clip_index.hpp"
 #include "data/eval/report.hpp"
@@ -69,6 +70,22 @@ TEST_F(RunFolderOfARun, IsExportedWithItsNoiseSchedule) {
     EXPECT_FALSE(schedule.enable_zero_snr);
     EXPECT_EQ(schedule.prediction_type, config::PredictionType::Sample);
     EXPECT_EQ(read.job.timestep_spacing, config::GenerateJob{}.timestep_spacing) << "as generate --run";
+  }
+}
+
+TEST_F(RunFolderOfARun, IsExportedWithItsDrawingOfPoses) {
+  drawing_ = {.pose_style = config::PoseStyle::Puppet, .draw_hands = true, .draw_face = false};
+  const fs::path run = make_run("walk", 2, {0.5}, false);
+  for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
+    const fs::path output = folder_.path() / std::string(config::name(layout));
+    ASSERT_TRUE(run_export({.run = run.string(), .output = output.string(), .layout = layout}));
+    config::Resolved<config::GenerateJob> read;
+
+    EXPECT_TRUE(config::take_pose_drawing(output, read));
+
+    EXPECT_EQ(read.job.pose_style, config::PoseStyle::Puppet);
+    EXPECT_TRUE(read.job.draw_hands);
+    EXPECT_FALSE(read.job.draw_face);
   }
 }
 

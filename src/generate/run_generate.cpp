@@ -28,7 +28,6 @@
 #include "generate/reference.hpp"
 #include "image/file.hpp"
 #include "models/encoder_shapes.hpp"
-#include "models/run_model.hpp"
 #include "models/scalar_type.hpp"
 #include "tensor/device.hpp"
 #include "tensor/device_memory.hpp"
@@ -86,12 +85,7 @@ Result<Inputs> open_inputs(const config::GenerateJob& job, const OutputPaths& pa
                            const Hooks& hooks) {
   hooks.say(contract::Phase::Loading, "reading reference and poses");
   ZT_TRY_ASSIGN(image::Image reference, read_reference(job));
-  config::DataJob drawing;
-  if (!job.run.empty()) {
-    ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
-    drawing = run.data;
-  }
-  const data::DrawOptions draw = data::draw_options(drawing);
+  const data::DrawOptions draw = data::draw_options(job);
   ZT_TRY_ASSIGN(PoseSource pose, PoseSource::open(job.pose, draw));
   if (job.align) {
     ZT_TRY_ASSIGN(pose, align_to_reference(job, pose, reference, draw));

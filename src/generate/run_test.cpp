@@ -2,6 +2,7 @@
 // A run folder as generation and evaluation read it: frozen configuration, checkpoints with and without
 // averages.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -240,6 +241,34 @@ TEST_F(RunFolderOfARun, GeneratesInTheNumbersOfItsTraining) {
   ASSERT_TRUE(as_trained && full) << (as_trained ? full : as_trained).error().text();
   EXPECT_THAT(*as_trained, ::testing::HasSubstr(R"("dtype":"bf16","bank_dtype":"fp16")"));
   EXPECT_THAT(*full, ::testing::HasSubstr(R"("dtype":"fp32","bank_dtype":"fp16")"));
+}
+
+// The middle panel is the pose that guides the networks.
+TEST_F(RunFolderOfARun, IsGuidedByPosesDrawnAsTheJobSays) {
+  const config::EvalJob judged = eval_job(1);
+  const data::ClipIndex index = data::read_index(judged.index).value();
+  const data::ClipRecord& clip = index.clips.back();
+  config::GenerateJob job;
+  job.run = judged.run;
+  ASSERT_TRUE(image::write_png(folder_.path() / "anna.png", image::Image(64, 64, 3)));
+  job.reference_image = (folder_.path() / "anna.png").string();
+  job.pose = index.path(clip.keypoints).string();
+  job.width = job.height = 64;
+  job.length = job.steps = 1;
+  std::vector<image::Image> panels;
+  for (const auto style : {config::PoseStyle::Reference, config::PoseStyle::Puppet}) {
+    job.pose_style = style;
+    job.output = (folder_.path() / fmt::format("{}.mp4", config::name(style))).string();
+    const auto report = run_generate(job);
+    ASSERT_TRUE(report) << report.error().text();
+    panels.push_back(
+        media::read_frame(folder_.path() / fmt::format("{}_panels.mp4", config::name(style)), 0).value());
+  }
+
+  double difference = 0;
+  for (int y = 4; y < 64; ++y)
+    for (int x = 70; x < 130; ++x) difference += std::abs(panels[0].row(y)[3 * x] - panels[1].row(y)[3 * x]);
+  EXPECT_GT(difference / (60 * 60), 1);
 }
 
 // Two at once mixed their clips under one report.

@@ -34,6 +34,7 @@ class RunFolderOfARun : public ::testing::Test {
     run.job.model.motion.levels = motion_levels;
     run.job.data.width = run.job.data.height = side_px_;
     run.job.data.n_sample_frames = 4;
+    static_cast<config::PoseDrawing&>(run.job.data) = drawing_;
     run.job.precision = precision_;
     run.job.schedule = schedule_;
     const auto folder = contract::RunFolder::create(
@@ -87,6 +88,8 @@ class RunFolderOfARun : public ::testing::Test {
     job.index = ingested->index.string();
     job.num_frames = 5;
     job.steps = 1;
+    job.guidance_scale = 1;
+    job.same_noise_per_frame = true;
     return job;
   }
 
@@ -100,6 +103,7 @@ class RunFolderOfARun : public ::testing::Test {
   std::string without_average_;     ///< a parameter
   config::PrecisionJob precision_;  ///< that runs trained in
   config::ScheduleJob schedule_;    ///< likewise
+  config::PoseDrawing drawing_;     ///< likewise
   bool trains_ = false;             ///< whether checkpoints have moments
 };
 

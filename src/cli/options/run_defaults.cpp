@@ -1,43 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/options/run_defaults.hpp"
 
-#include <fmt/format.h>
-
+#include <limits>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/output/output.hpp"
 #include "config/meaning/run_context.hpp"
+#include "config/meaning/run_settings.hpp"
 #include "config/paths.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::cli {
 namespace {
 
-/// Pictures of another size than the networks were trained on are slower by its square and seldom good.
-void take_size(const config::TrainJob& trained, const std::string& run_id,
-               config::Resolved<config::GenerateJob>& resolved) {
-  config::GenerateJob& job = resolved.job;
-  std::string& width = resolved.origins["width"];
-  std::string& height = resolved.origins["height"];
-  if (!config::is_default_origin(width) || !config::is_default_origin(height)) return;
-  job.width = trained.data.width;
-  job.height = trained.data.height;
-  width = height = "run " + run_id;
-  note(fmt::format("zoetrope: note: {}x{}, the size that {} was trained at (-W, -H: another)", job.width,
-                   job.height, run_id));
+struct Trained {
+  std::string run_id;
+  config::TrainJob job;
+};
+
+/// As the run's newest attempt trains; nothing if it can't be read.
+std::optional<Trained> trained_as(const std::string& path) {
+  const auto run = contract::RunFolder::open(path);
+  if (!run) return {};
+  const auto file = run->config_file(std::numeric_limits<int64_t>::max());
+  if (!file) return {};
+  auto job = config::thaw_run(*file, run->places());
+  if (!job) return {};
+  return Trained{run->identity().run_id, *std::move(job)};
+}
+
+void note_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) note("zoetrope: note: " + line);
 }
 
 }  // namespace
 
 Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
-  const auto run = contract::RunFolder::open(resolved.job.run);
-  if (!run) return {};
-  const auto trained = config::thaw_run(run->run_yaml(), run->places());
+  const auto trained = trained_as(resolved.job.run);
   if (!trained) return {};
-  const std::string& run_id = run->identity().run_id;
-  take_size(*trained, run_id, resolved);
-  ZT_TRY_ASSIGN(const auto lines, config::fit_context(*trained, run_id, resolved));
-  for (const std::string& line : lines) note("zoetrope: note: " + line);
+  const auto& [run_id, job] = *trained;
+  ZT_TRY_ASSIGN(const auto size, config::take_size(job, run_id, resolved));
+  note_lines(size);
+  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(job, run_id, resolved));
+  note_lines(sampling);
+  ZT_TRY_ASSIGN(const auto drawing, config::take_drawing(job, run_id, resolved));
+  note_lines(drawing);
+  ZT_TRY_ASSIGN(const auto context, config::fit_context(job, run_id, resolved));
+  note_lines(context);
+  return {};
+}
+
+Status take_run_defaults(config::Resolved<config::EvalJob>& resolved) {
+  const auto trained = trained_as(resolved.job.run);
+  if (!trained) return {};
+  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained->job, trained->run_id, resolved));
+  note_lines(sampling);
   return {};
 }
 

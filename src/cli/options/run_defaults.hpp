@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a generation takes from the run whose networks it uses, where nobody said otherwise.
+// What a generation or its judging takes from the run whose networks it uses, where nobody said otherwise.
 #pragma once
 
 #include "base/error.hpp"
@@ -7,9 +7,11 @@
 
 namespace zt::cli {
 
-/// Size of the pictures and length of the windows, with their origins; notes say what was taken. Requires:
-/// job.run is a path. A run that can't be read changes nothing: its worker explains that. Errors: those of
-/// config::fit_context().
+/// Size of the pictures, length of the windows, sampling and drawing of poses, with their origins; notes say
+/// what was taken. Requires: job.run is a path. A run that can't be read changes nothing: its worker explains
+/// that. Errors: those of config::fit_context().
 Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved);
+/// The sampling; the rest follows the run whatever the job says.
+Status take_run_defaults(config::Resolved<config::EvalJob>& resolved);
 
 }  // namespace zt::cli

@@ -6,6 +6,7 @@
 #include "base/signals.hpp"
 #include "cli/launch/launch.hpp"
 #include "cli/options/job_options.hpp"
+#include "cli/options/run_defaults.hpp"
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
@@ -31,6 +32,7 @@ Result<int> evaluate_run(const EvalOptions& options, config::Resolved<config::Ev
   if (!job.baseline_run.empty()) {
     ZT_TRY_ASSIGN(job.baseline_run, resolve_run(options.runs_folder, job.baseline_run));
   }
+  ZT_TRY(take_run_defaults(resolved));
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Eval, config::freeze(resolved)));
   if (end.code != contract::kExitOk) return end.code;
   ZT_TRY_ASSIGN(const auto report, data::parse_eval_report(end.results));

@@ -16,6 +16,7 @@
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
 #include "config/paths.hpp"
+#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
@@ -63,11 +64,17 @@ Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   config::GenerateJob& job = resolved.job;
   config::fit_weight_dtype(resolved);
   if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
+  if (!job.weights.empty()) {
+    ZT_TRY(config::take_scheduler(job.weights, resolved));
+    ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(job.weights, resolved));
+    for (const std::string& line : drawing) note("zoetrope: note: " + line);
+  }
+  if (!job.run.empty()) {
+    ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
+    ZT_TRY(take_run_defaults(resolved));
+  }
   for (const std::string& line : config::idle_settings(resolved)) note("zoetrope: note: " + line);
-  if (!job.weights.empty()) return config::take_scheduler(job.weights, resolved);
-  if (job.run.empty()) return {};
-  ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
-  return take_run_defaults(resolved);
+  return {};
 }
 
 Result<int> generate(const GenerateOptions& options, const config::LoadRequest& request) {
@@ -97,11 +104,11 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
       .add("--ref", "reference_image", "Reference picture")
       .add("--pose", "pose", "Pose video or key-points")
-      .add("-W,--width", "width", "Width in pixels; default with --run: its training's")
-      .add("-H,--height", "height", "Height in pixels; default with --run: its training's")
+      .add("-W,--width", "width", "Width in pixels; default with --run: as it was trained")
+      .add("-H,--height", "height", "Height in pixels; default with --run: as it was trained")
       .add("-L,--length", "length", "Frames")
-      .add("--steps", "steps", "Denoising steps")
-      .add("--cfg", "guidance_scale", "Guidance scale")
+      .add("--steps", "steps", "Denoising steps; default with --run: its validation's")
+      .add("--cfg", "guidance_scale", "Guidance scale; default with --run: its validation's")
       .add("--seed", "seed", "Seed of the noise")
       .add("--fps", "fps", "Frame rate; default: the pose video's own")
       .add("--device", "device", "cpu, cuda or cuda:N")
@@ -112,7 +119,7 @@ void add_generate(CLI::App& app, Action& chosen) {
   verb->add_flag("--json", options->as_json, "Print the result, or with --dry-run the job, as JSON");
   verb->add_flag("--dry-run", options->dry_run, "Print the resolved job; generate nothing");
   verb->footer(
-      "Example: zoetrope generate --run latest --ref anna.png --pose walk.mp4 -W 64 -H 64 -o anna.mp4\n"
+      "Example: zoetrope generate --run latest --ref anna.png --pose walk.mp4 -o anna.mp4\n"
       "         zoetrope generate --config animation.yaml      (Moore-AnimateAnyone's file as it stands)");
   verb->callback([=, &chosen] { chosen = [=] { return generate(*options, job.request()); }; });
 }

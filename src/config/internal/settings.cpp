@@ -98,6 +98,11 @@ Result<Batch> default_batch(const Listing& listing, std::string_view key, std::s
   return Batch{{origin, ""}, {{field->key, std::move(node), origin}}};
 }
 
+bool is_open(const Origins& origins, std::string_view key) {
+  const auto origin = origins.find(key);
+  return origin == origins.end() || (is_default_origin(origin->second) && origin->second != kCompatOrigin);
+}
+
 Status apply(const Listing& listing, const Batch& batch, Origins& origins) {
   for (const Setting& setting : batch.settings) {
     const Field* field = listing.find(setting.key);
@@ -109,6 +114,19 @@ Status apply(const Listing& listing, const Batch& batch, Origins& origins) {
     origins[setting.key] = setting.origin;
   }
   return {};
+}
+
+Result<std::vector<std::string>> apply_open(const Listing& listing, Batch batch, Origins& origins) {
+  std::erase_if(batch.settings, [&](const Setting& setting) { return !is_open(origins, setting.key); });
+  std::vector<std::string> before, changed;
+  for (const Setting& setting : batch.settings)
+    if (const Field* field = listing.find(setting.key)) before.push_back(format_value(*field));
+  ZT_TRY(apply(listing, batch, origins));
+  for (size_t i = 0; i < batch.settings.size(); ++i) {
+    const std::string value = format_value(*listing.find(batch.settings[i].key));
+    if (value != before[i]) changed.push_back(fmt::format("{}={}", batch.settings[i].key, value));
+  }
+  return changed;
 }
 
 }  // namespace zt::config

@@ -39,7 +39,13 @@ Result<Batch> parse_set(const Listing& listing, const std::string& assignment);
 Result<Batch> default_batch(const Listing& listing, std::string_view key, std::string_view text,
                             const std::string& origin);
 
+/// Whether nobody wrote the key, nor asked for compat: moore's value of it.
+bool is_open(const Origins& origins, std::string_view key);
+
 /// Writes a batch into the listed job.
 Status apply(const Listing& listing, const Batch& batch, Origins& origins);
+
+/// The same of those settings whose keys are open. Returns "key=value" of each that changed the job.
+Result<std::vector<std::string>> apply_open(const Listing& listing, Batch batch, Origins& origins);
 
 }  // namespace zt::config

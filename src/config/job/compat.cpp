@@ -23,6 +23,8 @@ constexpr CompatField kTrainFields[] = {
 };
 
 constexpr CompatField kGenerateFields[] = {
+    {"steps", "30", "its scripts' own"},
+    {"guidance_scale", "3.5", "its scripts' own"},
     {"beta_schedule", "linear", "inference_v2.yaml's schedule, not the one of training"},
     {"timestep_spacing", "trailing", "as the scheduler is set up under zero-SNR"},
     {"same_noise_per_frame", "false", "every frame starts from its own noise"},

@@ -48,6 +48,14 @@ void describe_loading(Listing& l, DataJob& d) {
 
 }  // namespace
 
+void describe(Listing& l, PoseDrawing& d) {
+  l.field(
+      "pose_style", d.pose_style,
+      {.help = "reference: as published guiders were trained on; puppet: smooth capsules for tiny pictures"});
+  l.field("draw_hands", d.draw_hands, {.help = "draw hands into the pose picture"});
+  l.field("draw_face", d.draw_face, {.help = "draw face points into the pose picture"});
+}
+
 void describe(Listing& l, DataJob& d) {
   l.field("index", d.index,
           {.help = "clip index, as `zoetrope data ingest` writes it", .names = Names::Input});
@@ -95,11 +103,7 @@ void describe(Listing& l, DataJob& d) {
        .unit = "crops",
        .min = 0,
        .max = 1024});
-  l.field(
-      "pose_style", d.pose_style,
-      {.help = "reference: as published guiders were trained on; puppet: smooth capsules for tiny pictures"});
-  l.field("draw_hands", d.draw_hands, {.help = "draw hands into the pose picture"});
-  l.field("draw_face", d.draw_face, {.help = "draw face points into the pose picture"});
+  describe(l, static_cast<PoseDrawing&>(d));
   describe_loading(l, d);
 }
 

@@ -39,6 +39,13 @@ struct EnumNames<PoseStyle> {
   static constexpr std::array<std::string_view, 2> values = {"reference", "puppet"};
 };
 
+/// How key-points become the pictures that guide a network: those that it was trained with.
+struct PoseDrawing {
+  PoseStyle pose_style = PoseStyle::Reference;
+  bool draw_hands = true;
+  bool draw_face = true;
+};
+
 /// Numbers of stored latents and embeddings.
 enum class CacheDtype { Fp32, Fp16, Bf16 };
 template <>
@@ -55,7 +62,7 @@ struct CacheSettings {
   bool build_ahead = false;  ///< fill it before the first step instead of on first use
 };
 
-struct DataJob {
+struct DataJob : PoseDrawing {
   std::string index;  ///< clip index written by `zoetrope data ingest`
   /// Moore's *_meta.json lists, concatenated; used when `index` is empty.
   std::vector<std::string> meta_paths;
@@ -72,14 +79,12 @@ struct DataJob {
   CropMode crop_mode = CropMode::Shared;
   /// 0: every sample draws a crop of its own; N: one of N, whose latents are cached.
   int64_t crop_variants = 0;
-  PoseStyle pose_style = PoseStyle::Reference;
-  bool draw_hands = true;
-  bool draw_face = true;
   int64_t decode_threads = 0;        ///< 0 = as many as cores; never changes the samples
   int64_t prefetch_batches = 2;      ///< batches made ahead
   int64_t decode_memory_mib = 1024;  ///< bound for decoded frames
 };
 
+void describe(Listing& listing, PoseDrawing& drawing);
 void describe(Listing& listing, CacheSettings& settings);
 void describe(Listing& listing, DataJob& job);
 

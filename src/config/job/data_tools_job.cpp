@@ -110,7 +110,9 @@ void describe(Listing& l, CacheJob& j) {
 }
 
 void describe(Listing& l, EvalJob& j) {
-  l.field("run", j.run, {.help = "generate from this run; or give results"});
+  l.field("run", j.run,
+          {.help = "generate from this run, with its validation's sampling where that is left open; or give "
+                   "results"});
   l.field("results", j.results, {.help = "videos to judge"});
   l.field("truths", j.truths, {.help = "one per result"});
   l.field("masks", j.masks, {.help = "foreground, one per result; [] = none"});
@@ -128,7 +130,10 @@ void describe(Listing& l, EvalJob& j) {
   l.field("guidance_scale", j.guidance_scale, {.help = "with run; 1 = none", .min = 0, .max = 100});
   l.field("seed", j.seed, {.help = "of the noise", .min = 0});
   l.field("same_noise_per_frame", j.same_noise_per_frame,
-          {.help = "every frame of a clip starts from the same noise"});
+          {.help = "with run: every frame of a clip starts from the same noise"});
+  l.field("timestep_spacing", j.timestep_spacing, {.help = "with run: which timesteps the steps visit"});
+  l.field("beta_schedule", j.beta_schedule,
+          {.help = "with run: of the sampler: the one of training, or another"});
   l.field("dtype", j.dtype,
           {.help = "with run: numbers of the networks; as_trained: each run's mixed_precision (but fp16 on a "
                    "CPU is fp32)"});

@@ -13,6 +13,7 @@
 #include "config/job/data_job.hpp"
 #include "config/job/dtype_choice.hpp"
 #include "config/job/model_job.hpp"
+#include "config/job/schedule_job.hpp"
 
 namespace zt::config {
 
@@ -107,10 +108,12 @@ struct EvalJob {
   std::vector<std::string> splits = {"val_c"};
   int64_t num_clips = 16;
   int64_t num_frames = 16;
-  int64_t steps = 4;
-  double guidance_scale = 1.0;
+  int64_t steps = 20;
+  double guidance_scale = 3.5;
   int64_t seed = 42;
-  bool same_noise_per_frame = true;
+  bool same_noise_per_frame = false;
+  TimestepSpacing timestep_spacing = TimestepSpacing::Trailing;
+  SamplerBetas beta_schedule = SamplerBetas::AsTrained;
   DtypeChoice dtype = DtypeChoice::AsTrained;     ///< with `run`; of each run its own
   BankChoice bank_dtype = BankChoice::AsTrained;  ///< likewise
   bool wrong_reference = true;                    ///< also measure the gap to another character's reference

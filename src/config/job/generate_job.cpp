@@ -38,29 +38,36 @@ namespace {
 
 /// What is made of what, and where it goes.
 void describe_files(Listing& l, GenerateJob& j) {
-  l.field("run", j.run, {.help = "run folder: its best checkpoint and its model section"});
+  l.field("run", j.run,
+          {.help = "run folder: its best checkpoint and its model section; what is left open of size, "
+                   "windows, sampling (its validation's) and the drawing of poses is the run's as well"});
   l.field("weights", j.weights,
-          {.help = "or a folder of Moore-layout or diffusers files", .names = Names::Input});
+          {.help = "or a folder of Moore-layout or diffusers files; what is left open of schedule and the "
+                   "drawing of poses is what it says",
+           .names = Names::Input});
   l.field("use_ema", j.use_ema, {.help = "averaged weights where the run has them"});
   l.field("reference_image", j.reference_image, {.help = "picture of the character", .names = Names::Input});
   l.field("pose", j.pose, {.help = "pose video, or key-points", .names = Names::Input});
+  describe(l, static_cast<PoseDrawing&>(j));
   l.field("output", j.output,
           {.help = ".mp4, .mov, .mkv or .avi to write, through a link if it is one; '' = named after the "
                    "inputs, in output_dir"});
   l.field("output_dir", j.output_dir, {.help = "folder of results without a name"});
   l.field("write_panels", j.write_panels, {.help = "also write reference | pose | result side by side"});
-  l.field("width", j.width,
-          {.help = "of the result, its file rounded up to even; with run, and height left open too, that of "
-                   "its training",
-           .unit = "pixels",
-           .min = 16,
-           .max = 8192});
-  l.field("height", j.height,
-          {.help = "of the result, its file rounded up to even; with run, and width left open too, that of "
-                   "its training",
-           .unit = "pixels",
-           .min = 16,
-           .max = 8192});
+  l.field(
+      "width", j.width,
+      {.help = "of the result, its file rounded up to even; with run and left open, that of its training, or "
+               "in its proportion to the height",
+       .unit = "pixels",
+       .min = 16,
+       .max = 8192});
+  l.field(
+      "height", j.height,
+      {.help = "of the result, its file rounded up to even; with run and left open, that of its training, or "
+               "in its proportion to the width",
+       .unit = "pixels",
+       .min = 16,
+       .max = 8192});
   l.field("length", j.length,
           {.help = "of the result; cut to the pose video's", .unit = "frames", .min = 1, .max = kMaxFrames});
 }

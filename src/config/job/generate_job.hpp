@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "config/enum_names.hpp"
 #include "config/job/compat.hpp"
+#include "config/job/data_job.hpp"
 #include "config/job/dtype_choice.hpp"
 #include "config/job/model_job.hpp"
 #include "config/job/schedule_job.hpp"
@@ -63,7 +64,8 @@ inline ModelJob whole_files() {
   return model;
 }
 
-struct GenerateJob {
+/// Key-points are drawn as the base says; a pose video is taken as it is.
+struct GenerateJob : PoseDrawing {
   std::string run;      ///< run folder; its best checkpoint and its model section
   std::string weights;  ///< or a folder of Moore-layout or diffusers files
   /// Or single files; used when run and weights are empty. Motion modules are then trained ones: all of them

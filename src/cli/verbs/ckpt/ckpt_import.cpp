@@ -11,6 +11,7 @@
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/paths.hpp"
+#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
 #include "config/weights_folder.hpp"
 #include "contract/exit_codes.hpp"
@@ -40,7 +41,11 @@ Status add_weights(const std::string& folder, config::LoadRequest& request) {
 Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   if (!options.weights.empty()) ZT_TRY(add_weights(options.weights, request));
   ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
-  if (!options.weights.empty()) ZT_TRY(config::take_scheduler(options.weights, resolved));
+  if (!options.weights.empty()) {
+    ZT_TRY(config::take_scheduler(options.weights, resolved));
+    ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(options.weights, resolved));
+    for (const std::string& line : drawing) note("zoetrope: note: " + line);
+  }
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
   ZT_TRY(check_worker(resolved.job.device));
