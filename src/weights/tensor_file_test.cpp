@@ -54,8 +54,8 @@ TEST_P(AllTypes, AreReadAsWritten) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, AllTypes,
                          testing::Values("types.safetensors", "types.pth", "types_legacy.ckpt",
-                                         "types_protocol3.pth", "types_protocol4.pth",
-                                         "types_protocol5.pth"));
+                                         "types_protocol3.pth", "types_protocol4.pth", "types_protocol5.pth",
+                                         "types_unchecked.pth"));
 
 TEST(TensorFile, KeepsSafetensorsMetadata) {
   const auto file = TensorFile::open(golden("types.safetensors"));

@@ -15,7 +15,7 @@ namespace zt::weights::internal {
 
 struct ZipEntry {
   std::span<const std::byte> bytes;
-  uint32_t crc32 = 0;  ///< as recorded, not checked
+  uint32_t crc32 = 0;  ///< as recorded, not checked; 0 where torch.save was told not to compute it
 };
 
 /// Names and bytes of an archive in memory, which must outlive it.
@@ -29,7 +29,7 @@ struct ZipArchive {
   static Result<ZipArchive> parse(std::span<const std::byte> file, std::string_view label);
 };
 
-/// Corrupt when the bytes do not have the recorded CRC-32.
+/// Corrupt when the bytes do not have the CRC-32 that was recorded.
 Status check_crc(const ZipEntry& entry, std::string_view name, std::string_view label);
 
 }  // namespace zt::weights::internal

@@ -53,6 +53,9 @@ torch.save(all_types(), path("types.pth"))
 torch.save(dict(all_types()), path("types_legacy.ckpt"), _use_new_zipfile_serialization=False)
 for protocol in (3, 4, 5):
     torch.save(all_types(), path(f"types_protocol{protocol}.pth"), pickle_protocol=protocol)
+torch.serialization.set_crc32_options(False)  # every checksum is 0
+torch.save(all_types(), path("types_unchecked.pth"))
+torch.serialization.set_crc32_options(True)
 
 # Views: a transpose, a slice with a step, a shared storage, an expanded row; and a Parameter.
 base = values(1, (4, 6), torch.float32)
