@@ -42,6 +42,31 @@ TEST(ExportFolder, DiffusersFoldersReadBackAsTheSameNetworks) {
   EXPECT_EQ(digest_of(job), set.store->digest());
 }
 
+// What the job says counts where the folder says nothing, as stock ones do.
+TEST(ExportFolder, DiffusersFoldersSayWhetherNormsLookOverFrames) {
+  const test::TempFolder folder;
+  config::ModelJob job = test::small_model();
+  for (const bool is_inflated : {true, false}) {
+    job.unet.use_inflated_groupnorm = is_inflated;
+    const NetworkSet set = build_networks(job, kLatents, {.motion = true}).value();
+    const auto path = folder.path() / (is_inflated ? "inflated" : "over_frames");
+    ASSERT_TRUE(export_networks(set, nullptr, nullptr, path, config::ExportLayout::Diffusers));
+    for (const bool asked : {true, false}) {
+      config::ModelJob read;
+      read.unet.use_inflated_groupnorm = asked;
+      read.reference_unet_path = path / "reference_unet";
+      read.denoising_unet_path = path / "denoising_unet";
+      read.pose_guider_path = path / "pose_guider";
+      read.mm_path = path / "motion_adapter";
+
+      const auto configs = network_configs(read, kLatents, /*motion=*/true);
+
+      ASSERT_TRUE(configs) << configs.error().text();
+      EXPECT_EQ(configs->denoising_unet.use_inflated_groupnorm, is_inflated && asked);
+    }
+  }
+}
+
 TEST(ExportFolder, MooreFilesReadBackAsTheSameNetworks) {
   const test::TempFolder folder;
   const NetworkSet set = trained();

@@ -105,13 +105,16 @@ Result<UNetConfig> reference_config(const config::ModelJob& job, int64_t latent_
 Result<UNetConfig> denoising_config(const config::ModelJob& job, const UNetConfig& reference, bool motion) {
   UNetConfig out = reference;
   ZT_TRY_ASSIGN(const auto json, config_beside(job.denoising_unet_path, "model.denoising_unet_path"));
+  bool says_norms = false;
   if (json) {
     ZT_TRY_ASSIGN(out, of_folder(parse_unet_config(*json), job.denoising_unet_path));
+    ZT_TRY_ASSIGN(const auto reader, internal::ConfigReader::parse(*json, "UNet config.json"));
+    says_norms = reader.has("use_inflated_groupnorm");
   }
-  // A 2-D or stage-1 file says nothing about clips.
+  // A 2-D or stage-1 file says nothing about clips, but for the norms that an export wrote.
   if (!out.motion.enabled) {
     out.motion = inline_motion(job.motion, out.num_levels());
-    out.use_inflated_groupnorm = job.unet.use_inflated_groupnorm;
+    if (!says_norms) out.use_inflated_groupnorm = job.unet.use_inflated_groupnorm;
   }
   out.motion.enabled = motion;
   ZT_TRY_ASSIGN(const auto adapter, config_beside(job.mm_path, "model.mm_path"));

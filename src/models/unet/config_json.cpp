@@ -76,6 +76,8 @@ std::string to_json(const UNetConfig& config, UNetClass kind) {
   Json out = {{"_class_name", is_3d ? "UNet3DConditionModel" : "UNet2DConditionModel"}};
   write_2d_keys(out, config, is_3d ? "3D" : "2D");
   if (is_3d) write_3d_keys(out, config);
+  // Of clips, but nothing else of a 2-D network without motion modules says it. Stock classes pass it over.
+  if (!is_3d && !config.use_inflated_groupnorm) out["use_inflated_groupnorm"] = false;
   // Last, so that what was written here and read again is written in the same order.
   return internal::with_foreign(std::move(out), config.foreign_json).dump(2) + "\n";
 }
