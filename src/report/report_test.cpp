@@ -133,6 +133,7 @@ TEST(RunReport, HoldsCurvesClipsEventsAndConfiguration) {
       events.write(contract::AttemptStarted{.host = "desk", .world_size = 4, .threads = 1, .device = "cpu"}));
   ASSERT_TRUE(events.write(contract::Warning{"data", "clip <x> is broken"}));
   ASSERT_TRUE(files::write_atomic(run.samples() / "step-00000003-grid.png", std::string_view("png")));
+  ASSERT_TRUE(files::write_atomic(run.samples() / "step-00000003-clip.mp4", std::string_view("mp4")));
 
   ASSERT_TRUE(write_run_report(run));
 
@@ -142,6 +143,7 @@ TEST(RunReport, HoldsCurvesClipsEventsAndConfiguration) {
   EXPECT_THAT(html, HasSubstr("clip &lt;x&gt; is broken"));
   EXPECT_THAT(html, HasSubstr("started on desk: 4 ranks, the first on cpu, 1 thread each, from the start"));
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,cG5n"));
+  EXPECT_THAT(html, HasSubstr("src=\"data:video/mp4;base64,bXA0\""));
   EXPECT_THAT(html, HasSubstr("&lt;dance&gt;"));
   EXPECT_LT(html.find("data:image/png"), html.find("Training loss"));  // the pictures first
   EXPECT_THAT(html, HasSubstr("Stage 1: single pictures"));

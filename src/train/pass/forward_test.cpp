@@ -90,18 +90,29 @@ TEST(Forward, TheReferenceMattersToWhoKeepsIt) {
   EXPECT_TRUE(at::equal(after[1], before[1]));
 }
 
+/// Of networks alike but for the recomputation.
+void expect_recomputed_bits(const config::TrainJob& job) {
+  Model plain(job), recomputed(job);
+  recomputed.rules.recompute = true;
+  const Batch batch = make_batch(job, {{300, false}, {900, true}});
+
+  const auto wanted = gradients(plain, batch), found = gradients(recomputed, batch);
+
+  ASSERT_EQ(wanted.size(), found.size());
+  for (size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(at::equal(wanted[i], found[i])) << "stage " << job.stage;
+}
+
 TEST(Forward, RecomputationGivesTheSameGradientBits) {
+  for (const int64_t stage : {1, 2}) expect_recomputed_bits(tiny_job(stage));
+}
+
+// Autocast is off while backward recomputes, unless the recomputation turns it on.
+TEST(Forward, RecomputationGivesTheSameGradientBitsInBf16) {
   for (const int64_t stage : {1, 2}) {
-    const config::TrainJob job = tiny_job(stage);
-    Model plain(job), recomputed(job);
-    recomputed.rules.recompute = true;
-    const Batch batch = make_batch(job, {{300, false}, {900, true}});
-
-    const auto wanted = gradients(plain, batch), found = gradients(recomputed, batch);
-
-    ASSERT_EQ(wanted.size(), found.size());
-    for (size_t i = 0; i < wanted.size(); ++i)
-      EXPECT_TRUE(at::equal(wanted[i], found[i])) << "stage " << stage;
+    config::TrainJob job = tiny_job(stage);
+    job.precision.mixed_precision = config::MixedPrecision::Bf16;
+    expect_recomputed_bits(job);
   }
 }
 
