@@ -47,6 +47,13 @@ fs::path in_full(const fs::path& path) {
   return full.has_filename() ? full : full.parent_path();
 }
 
+// Without "." and "..", unless that leads elsewhere: behind a link ".." is a folder above the link's target.
+fs::path tidied(const fs::path& path) {
+  std::error_code ec;
+  const fs::path tidy = path.lexically_normal();
+  return fs::weakly_canonical(path, ec) == fs::weakly_canonical(tidy, ec) ? tidy : path;
+}
+
 // What was moved: the folders that are left when the end which both places share is taken off.
 RunPlaces moved_folder(const RunPlaces& run) {
   RunPlaces folder{in_full(run.made), in_full(run.now)};
@@ -73,7 +80,7 @@ Status check_named(const Resolved<Job>& resolved, const std::function<bool(std::
 }  // namespace
 
 void make_paths_absolute(TrainJob& job, const fs::path& base) {
-  for (const NamedPath& named : paths_of(job)) *named.path = (base / *named.path).lexically_normal().string();
+  for (const NamedPath& named : paths_of(job)) *named.path = tidied(base / *named.path).string();
 }
 
 Status require_data(const DataJob& job) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/files/files.hpp"
@@ -28,6 +29,20 @@ TEST(Paths, StartAtTheBaseUnlessAbsoluteOrEmpty) {
   EXPECT_EQ(job.output_dir, "/home/anna/dance/runs");
   EXPECT_EQ(job.model.vae_model_path, "");
   EXPECT_EQ(job.data.splits, TrainJob{}.data.splits);
+}
+
+// It became films/index.jsonl beside the link.
+TEST(Paths, AFolderAboveALinksTargetIsNotTheOneAboveTheLink) {
+  const test::TempFolder folder;
+  std::filesystem::create_directories(folder / "disk/films");
+  std::filesystem::create_directory_symlink(folder / "disk/films", folder / "films");
+  ASSERT_TRUE(files::write_atomic(folder / "disk/index.jsonl", "behind the link"));
+  TrainJob job;
+  job.data.index = "films/../index.jsonl";
+
+  make_paths_absolute(job, folder.path());
+
+  EXPECT_EQ(files::read(job.data.index).value(), "behind the link");
 }
 
 TEST(Paths, AMissingInputIsNamedWithItsKeyAndOrigin) {

@@ -97,7 +97,11 @@ class Examiner {
   std::string stored(const fs::path& path) const {
     if (path.empty()) return "";
     std::error_code error;
-    return fs::absolute(path, error).lexically_proximate(fs::absolute(how_.folder, error)).generic_string();
+    const fs::path file = fs::absolute(path, error), folder = fs::absolute(how_.folder, error);
+    const fs::path by_names = file.lexically_proximate(folder);
+    if (fs::equivalent(folder / by_names, file, error)) return by_names.generic_string();
+    // Behind a link ".." is a folder above the link's target.
+    return file.lexically_proximate(fs::weakly_canonical(folder, error)).generic_string();
   }
 
   // The whole video as one record.

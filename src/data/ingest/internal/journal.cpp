@@ -93,9 +93,12 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
 std::optional<Outcome> Journal::find(const std::string& id, const std::string& stamp) const {
   const auto it = entries_.find(id);
   if (it == entries_.end() || it->second.stamp != stamp) return std::nullopt;
-  // Key-points that this program found and somebody removed: only another search brings them back.
+  // Key-points that this program found and somebody removed: only another search brings them back. A video
+  // that is there but not where the record says: the records are relative to a folder that was moved.
   const auto is_gone = [&](const ClipRecord& clip) {
-    return !clip.keypoints.empty() && files::is_absent(path_.parent_path() / clip.keypoints);
+    const fs::path folder = path_.parent_path();
+    return files::is_absent(folder / clip.video) ||
+           (!clip.keypoints.empty() && files::is_absent(folder / clip.keypoints));
   };
   if (std::ranges::any_of(it->second.outcome.clips, is_gone)) return std::nullopt;
   return it->second.outcome;
