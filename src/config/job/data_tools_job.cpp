@@ -11,9 +11,15 @@ namespace zt::config {
 
 void describe(Listing& l, PoseSearch& s) {
   l.field("models_dir", s.models_dir, {.help = "pose graphs; '' = where set-up put them"});
-  l.field("min_confidence", s.min_confidence, {.help = "key-points below it are absent", .min = 0, .max = 1});
+  l.field("min_confidence", s.min_confidence,
+          {.help = "key-points below it are absent from the file; pictures show those of 0.3 and more",
+           .min = 0,
+           .max = 1});
   l.field("max_people", s.max_people,
-          {.help = "the largest people are kept", .unit = "people", .min = 1, .max = 100});
+          {.help = "the largest people are kept in the file; pictures show the first of them",
+           .unit = "people",
+           .min = 1,
+           .max = 100});
   l.field("max_gap_frames", s.max_gap_frames,
           {.help = "gaps up to this long are filled", .unit = "frames", .min = 0, .max = kMaxFrames});
   l.field("smoothing", s.smoothing, {.help = "0 = none", .min = 0, .max = 1});

@@ -28,8 +28,8 @@ struct SheetOptions {
   int tile = 96;          ///< longest side of a picture in pixels
 };
 
-/// Per clip a line of text, its frames, and below them their poses (drawn from key-points where there are
-/// any, else from the pose video). A clip that can't be read has the reason in place of its pictures.
+/// Per clip a line of text, its frames, and below them their poses (everybody in the key-points where
+/// there are any, else the pose video). A clip that can't be read has the reason in place of its pictures.
 /// Requires: positive options. Errors: InvalidArgument if the index holds no clip.
 Result<image::Image> contact_sheet(const ClipIndex& index, const SheetOptions& options = {});
 

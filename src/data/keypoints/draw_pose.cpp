@@ -99,9 +99,7 @@ std::span<const Person> drawn_people(const Keypoints& keypoints, const DrawOptio
   return options.all_people ? people : people.first(std::min<size_t>(1, people.size()));
 }
 
-bool is_drawn(const Keypoint& p, const DrawOptions& options) {
-  return p.present() && p.confidence >= options.min_confidence;
-}
+bool is_drawn(const Keypoint& p) { return p.present() && p.confidence >= kMinDrawnConfidence; }
 
 // The reference's style: OpenCV's integer drawing.
 
@@ -123,19 +121,17 @@ void draw_ellipse_limb(Image& canvas, const Keypoint& from, const Keypoint& to, 
                            truncated(length / 2), half_width, truncated(angle), colour);
 }
 
-void draw_reference_bodies(Image& canvas, std::span<const Person> people, const DrawOptions& options,
-                           const ReferenceSizes& sizes) {
+void draw_reference_bodies(Image& canvas, std::span<const Person> people, const ReferenceSizes& sizes) {
   for (size_t i = 0; i < kLimbs.size(); ++i) {
     for (const Person& person : people) {
       const Keypoint &from = person.body[kLimbs[i][0]], &to = person.body[kLimbs[i][1]];
-      if (is_drawn(from, options) && is_drawn(to, options))
-        draw_ellipse_limb(canvas, from, to, sizes.limb, kColours[i]);
+      if (is_drawn(from) && is_drawn(to)) draw_ellipse_limb(canvas, from, to, sizes.limb, kColours[i]);
     }
   }
   for (uint8_t& value : canvas.pixels) value = static_cast<uint8_t>(value * kLimbBrightness);
   for (size_t i = 0; i < kNumBody; ++i) {
     for (const Person& person : people) {
-      if (is_drawn(person.body[i], options))
+      if (is_drawn(person.body[i]))
         image::fill_circle(canvas, pixel(person.body[i], canvas), sizes.joint, kColours[i]);
     }
   }
@@ -144,18 +140,17 @@ void draw_reference_bodies(Image& canvas, std::span<const Person> people, const 
 // Hands and faces leave out points in the first pixel row and column: the reference takes them for absent.
 bool is_inside(Point p) { return p.x > 0 && p.y > 0; }
 
-void draw_reference_hand(Image& canvas, std::span<const Keypoint> hand, const DrawOptions& options,
-                         const ReferenceSizes& sizes) {
+void draw_reference_hand(Image& canvas, std::span<const Keypoint> hand, const ReferenceSizes& sizes) {
   if (hand.size() != kNumHand) return;
   for (size_t b = 0; b < kNumFingerBones; ++b) {
     const auto [i, j] = finger_bone(b);
     const Point from = pixel(hand[i], canvas), to = pixel(hand[j], canvas);
-    if (is_drawn(hand[i], options) && is_drawn(hand[j], options) && is_inside(from) && is_inside(to))
+    if (is_drawn(hand[i]) && is_drawn(hand[j]) && is_inside(from) && is_inside(to))
       image::line(canvas, from, to, finger_colour(b), sizes.finger);
   }
   for (const Keypoint& p : hand) {
     const Point center = pixel(p, canvas);
-    if (is_drawn(p, options) && is_inside(center))
+    if (is_drawn(p) && is_inside(center))
       image::fill_circle(canvas, center, sizes.hand_joint, kHandJointColour);
   }
 }
@@ -172,18 +167,17 @@ ReferenceSizes reference_sizes(const Image& canvas, const DrawOptions& options) 
 
 void draw_reference(Image& canvas, std::span<const Person> people, const DrawOptions& options) {
   const ReferenceSizes sizes = reference_sizes(canvas, options);
-  draw_reference_bodies(canvas, people, options, sizes);
+  draw_reference_bodies(canvas, people, sizes);
   if (options.hands) {
     for (const auto hand : {&Person::left_hand, &Person::right_hand}) {
-      for (const Person& person : people) draw_reference_hand(canvas, person.*hand, options, sizes);
+      for (const Person& person : people) draw_reference_hand(canvas, person.*hand, sizes);
     }
   }
   if (!options.face) return;
   for (const Person& person : people) {
     for (const Keypoint& p : person.face) {
       const Point center = pixel(p, canvas);
-      if (is_drawn(p, options) && is_inside(center))
-        image::fill_circle(canvas, center, sizes.face, image::kWhite);
+      if (is_drawn(p) && is_inside(center)) image::fill_circle(canvas, center, sizes.face, image::kWhite);
     }
   }
 }
@@ -225,24 +219,24 @@ void draw_puppet_person(Image& canvas, const Person& person, const DrawOptions& 
   const double side = std::min(canvas.width, canvas.height);
   for (size_t i = 0; i < kLimbs.size(); ++i) {
     const Keypoint &from = person.body[kLimbs[i][0]], &to = person.body[kLimbs[i][1]];
-    if (is_drawn(from, options) && is_drawn(to, options))
+    if (is_drawn(from) && is_drawn(to))
       blend_capsule(canvas, from, to, kLimbRadius * side, dimmed(kColours[i]));
   }
   for (size_t i = 0; i < kNumBody; ++i) {
     const Keypoint& p = person.body[i];
-    if (is_drawn(p, options)) blend_capsule(canvas, p, p, kJointRadius * side, kColours[i]);
+    if (is_drawn(p)) blend_capsule(canvas, p, p, kJointRadius * side, kColours[i]);
   }
   for (const auto* hand : {&person.left_hand, &person.right_hand}) {
     if (!options.hands || hand->size() != kNumHand) continue;
     for (size_t b = 0; b < kNumFingerBones; ++b) {
       const auto [i, j] = finger_bone(b);
-      if (is_drawn((*hand)[i], options) && is_drawn((*hand)[j], options))
+      if (is_drawn((*hand)[i]) && is_drawn((*hand)[j]))
         blend_capsule(canvas, (*hand)[i], (*hand)[j], kFingerRadius * side, finger_colour(b));
     }
   }
   if (!options.face) return;
   for (const Keypoint& p : person.face) {
-    if (is_drawn(p, options)) blend_capsule(canvas, p, p, kFaceRadius * side, image::kWhite);
+    if (is_drawn(p)) blend_capsule(canvas, p, p, kFaceRadius * side, image::kWhite);
   }
 }
 

@@ -14,12 +14,14 @@ namespace zt::data {
 
 using config::PoseStyle;
 
+/// Points below it are not drawn: the reference's threshold.
+inline constexpr float kMinDrawnConfidence = 0.3F;
+
 struct DrawOptions {
   PoseStyle style = PoseStyle::Reference;
   bool hands = true;
   bool face = true;
-  bool all_people = false;      ///< false: only the first (primary) person
-  float min_confidence = 0.3F;  ///< points below it are not drawn
+  bool all_people = false;  ///< false: only the first (primary) person, as training and generation see it
   /// Short side at which the reference's pixel sizes hold. 0 draws them unscaled at any size.
   int reference_short_side = 512;
   bool operator==(const DrawOptions&) const = default;

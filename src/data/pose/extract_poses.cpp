@@ -16,6 +16,7 @@
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "base/signals.hpp"
+#include "data/from_job.hpp"
 #include "data/internal/folder_walk.hpp"
 #include "data/internal/footage_demand.hpp"
 #include "data/internal/footage_stamp.hpp"
@@ -95,17 +96,14 @@ bool is_outdated(const std::string& made_from, const std::string& digest) {
   return !made_from.empty() && made_from != digest;
 }
 
-Status write_preview(const KeypointClip& clip, const config::PoseJob& job, const fs::path& path) {
+// What training draws of these key-points unless it is told otherwise, whatever they were searched with.
+Status write_preview(const KeypointClip& clip, const fs::path& path) {
   media::VideoWriterOptions options;
   options.width = clip.width;
   options.height = clip.height;
   options.fps =
       clip.fps_num > 0 ? media::Rational{clip.fps_num, clip.fps_den} : media::Rational{kPictureFolderRate, 1};
-  DrawOptions style;
-  style.hands = job.hands;
-  style.face = job.face;
-  style.all_people = job.max_people != 1;
-  style.min_confidence = static_cast<float>(job.min_confidence);
+  const DrawOptions style = draw_options(config::DataJob());
   ZT_TRY(files::make_folders(path.parent_path()));
   ZT_TRY_ASSIGN(auto writer, media::VideoWriter::open(path, options));
   for (const Keypoints& frame : clip.frames)
@@ -168,7 +166,7 @@ class Extraction {
     count(existing.has_value(), is_made_again);
     std::error_code ignored;
     if (!job_.preview || (existing && fs::exists(task.preview, ignored))) return {};
-    return write_preview(clip, job_, task.preview);
+    return write_preview(clip, task.preview);
   }
 
   // Said before the search, which may take hours: a folder that is closed, or a name that is too long with
