@@ -124,6 +124,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
                 "training run makes itself is only known there; set cache.build_ahead: true in its "
                 "configuration instead");
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
+  if (!device.is_cpu()) tensor::set_gpu_math({.allow_tf32 = job.tf32});
   ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
   source.data = job.data;
   source.device = device;
@@ -139,6 +140,7 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   EncodeOptions encode;
   encode.load = data::load_options(job.data, plan);
   encode.keep_latents = has_fixed_crops(plan);
+  encode.in_tf32 = job.tf32 && !device.is_cpu();
   const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
   ZT_TRY_ASSIGN(const BuildReport report, build_cache(encoder, plan, with_threads));
   ZT_TRY(check_kept(job.cache, report, *store));

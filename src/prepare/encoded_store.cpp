@@ -46,6 +46,7 @@ data::CacheKey EncodedStore::start_key(std::string_view kind, const data::ClipRe
       .add("frame", clip.first_frame + frame)
       .add("encoder", encoder)
       .add("dtype", at::toString(scalar_type(dtype_)));
+  if (in_tf32_) key.add("math", "tf32");  // without it, keys are those of caches that were filled before
   return key;
 }
 

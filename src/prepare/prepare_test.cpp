@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "config/load.hpp"
@@ -99,6 +101,37 @@ TEST(EncodedStore, RoundsWhetherFoundOrJustMade) {
   EXPECT_FALSE(encoded.find_moments(clip, {}, "another codec", {1, 2, 2}));
   EXPECT_FALSE(encoded.find_moments(clip, {.frame = 1}, "codec", {1, 2, 2}));
   EXPECT_FALSE(encoded.find_moments(clip, {}, "codec", {1, 2, 3}));
+}
+
+// A run in fp32 took the latents that one with precision.tf32 had made.
+TEST(EncodedStore, KeepsWhatWasComputedInTf32Apart) {
+  const test::TempFolder folder;
+  const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
+  const EncodedStore in_fp32(store.get(), config::CacheDtype::Fp32);
+  const EncodedStore in_tf32(store.get(), config::CacheDtype::Fp32, /*in_tf32=*/true);
+  data::ClipRecord clip;
+  clip.content = "abc";
+  in_tf32.keep_moments(clip, {}, "codec", {at::ones({1, 2, 2}), {}});
+  in_tf32.keep_embedding(clip, 0, "encoder", at::ones({3}));
+
+  EXPECT_TRUE(in_tf32.find_moments(clip, {}, "codec", {1, 2, 2}));
+  EXPECT_FALSE(in_fp32.find_moments(clip, {}, "codec", {1, 2, 2}));
+  EXPECT_FALSE(in_fp32.find_embedding(clip, 0, "encoder", 3));
+}
+
+// By hand: docs/formats/cache.md. Another key would have every cache filled again.
+TEST(EncodedStore, FindsWhatEarlierVersionsKept) {
+  const test::TempFolder folder;
+  const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
+  data::CacheKey key("embedding");
+  key.add("content", "abc").add("frame", int64_t{7}).add("encoder", "clip").add("dtype", "Float");
+  const std::array<float, 2> values = {1, 2};
+  ASSERT_TRUE(store->put(key.hex(), std::as_bytes(std::span(values))));
+  data::ClipRecord clip;
+  clip.content = "abc";
+  clip.first_frame = 5;
+
+  EXPECT_TRUE(EncodedStore(store.get(), config::CacheDtype::Fp32).find_embedding(clip, 2, "clip", 2));
 }
 
 TEST(EncodedStore, ADeterministicCodecKeepsItsMeanAlone) {

@@ -42,6 +42,7 @@ struct EncodedSample {
 struct EncodeOptions {
   data::LoadSampleOptions load;  ///< size and pose drawing; `parts` is chosen per sample
   bool keep_latents = true;      ///< false where crops are random: an entry would never be found again
+  bool in_tf32 = false;          ///< how the encoders compute (EncodedStore)
 };
 
 /// Whether samples of this plan come back with the same crops.

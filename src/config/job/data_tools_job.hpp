@@ -93,6 +93,7 @@ struct CacheJob {
   CacheSettings cache;
   int64_t stage = 1;  ///< which samples: single pictures or clips
   std::string device = "cpu";
+  bool tf32 = false;  ///< PrecisionJob
   int64_t threads = 0;
 };
 
