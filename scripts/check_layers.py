@@ -24,7 +24,7 @@ STANDARD = {  # header: names of namespace std that the headers of src/ use
     "condition_variable": "condition_variable", "cstdint": "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t",
     "cstring": "memcpy", "ctime": "tm", "deque": "deque", "exception": "exception", "filesystem": "filesystem",
     "fstream": "ifstream ofstream", "functional": "function less", "future": "future",
-    "initializer_list": "initializer_list", "ios": "streamoff", "iterator": "ssize", "limits": "numeric_limits", "map": "map",
+    "initializer_list": "initializer_list", "ios": "streamoff", "iterator": "ssize", "limits": "numeric_limits", "list": "list", "map": "map",
     "memory": "enable_shared_from_this make_shared make_unique shared_ptr unique_ptr", "mutex": "mutex once_flag",
     "numbers": "numbers", "optional": "nullopt optional", "set": "set", "span": "as_bytes span", "sstream": "ostringstream",
     "stdexcept": "invalid_argument logic_error runtime_error", "string": "string", "string_view": "string_view",

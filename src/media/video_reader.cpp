@@ -4,60 +4,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "media/frame_tables.hpp"
+#include "media/internal/frame_table.hpp"
 #include "media/internal/input.hpp"
 
 namespace zt::media {
 
 using internal::FrameConverter;
+using internal::FrameTable;
 using internal::Input;
 using internal::InputOptions;
 
 namespace {
-
-// Every picture's pts in order of display, and where decoding can start.
-struct FrameTable {
-  struct Keyframe {
-    int64_t pts = 0;
-    int64_t dts = 0;
-  };
-  std::vector<int64_t> pts;
-  std::vector<Keyframe> keyframes;  // by pts
-
-  // The last keyframe at or before a time, or null.
-  const Keyframe* keyframe_before(int64_t time) const {
-    const auto after = std::upper_bound(keyframes.begin(), keyframes.end(), time,
-                                        [](int64_t t, const Keyframe& keyframe) { return t < keyframe.pts; });
-    return after == keyframes.begin() ? nullptr : &*std::prev(after);
-  }
-};
-
-// Reads the packets without decoding. Nothing if numbers can't be told from timestamps (missing or repeated
-// ones, or pictures before the first keyframe): such files are decoded from the start.
-Result<std::optional<FrameTable>> read_table(Input& input, ReadReport& report) {
-  const std::optional<FrameTable> none;
-  if (!input.can_seek_exactly()) return none;
-  FrameTable table;
-  for (;;) {
-    ZT_TRY_ASSIGN(const AVPacket* packet, input.next_packet(report));
-    if (!packet) break;
-    if (packet->flags & AV_PKT_FLAG_DISCARD) continue;  // cut away by the file's edit list
-    if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE) return none;
-    if (packet->flags & AV_PKT_FLAG_KEY) table.keyframes.push_back({packet->pts, packet->dts});
-    if (table.keyframes.empty()) return none;
-    table.pts.push_back(packet->pts);
-  }
-  std::sort(table.pts.begin(), table.pts.end());
-  std::sort(table.keyframes.begin(), table.keyframes.end(),
-            [](const auto& a, const auto& b) { return a.pts < b.pts; });
-  const bool repeats = std::adjacent_find(table.pts.begin(), table.pts.end()) != table.pts.end();
-  if (table.pts.empty() || repeats || table.keyframes.front().pts != table.pts.front()) return none;
-  return std::optional(std::move(table));
-}
 
 InputOptions input_options(const VideoReaderOptions& options) {
   return {options.thread_count, options.max_pixels, options.opens_too_large};
@@ -74,6 +38,7 @@ Error no_such_frame(const std::filesystem::path& path, int64_t number, int64_t c
 
 struct VideoReader::State {
   std::filesystem::path path;
+  std::string name;  // in options.tables
   VideoReaderOptions options;
   VideoInfo info;
   ReadReport report;
@@ -82,7 +47,8 @@ struct VideoReader::State {
   bool is_at_start = true;
   bool has_jumped = false;  // frames() was here: next() starts again
   bool has_table = false;   // table was tried
-  std::optional<FrameTable> table;
+  FrameTables::Table table;
+  std::optional<int64_t> next_number;  // of the picture that next_frame() gives, where that is known
   int first_width = 0, first_height = 0;
   int64_t first_pts = AV_NOPTS_VALUE;
   double last_time_s = 0;
@@ -90,6 +56,7 @@ struct VideoReader::State {
   using Pictures = std::map<int64_t, image::Image>;
 
   Status restart();
+  Status find_table();
   Result<const AVFrame*> next_frame();
   Result<image::Image> picture_of(const AVFrame& frame);
   Status take_from_start(const std::set<int64_t>& wanted, Pictures& pictures);
@@ -103,6 +70,23 @@ Status VideoReader::State::restart() {
   if (is_at_start) return {};
   ZT_TRY_ASSIGN(input, Input::open(path, input_options(options), report));
   is_at_start = true;
+  return {};
+}
+
+Status VideoReader::State::find_table() {
+  if (!input.can_seek_exactly()) return {};
+  if (options.tables) {
+    if (auto known = options.tables->find(name)) {
+      table = *std::move(known);
+      return {};
+    }
+  }
+  ZT_TRY(restart());
+  is_at_start = false;
+  ReadReport found;  // damage is counted when the packets are decoded
+  ZT_TRY_ASSIGN(table, internal::read_table(input, found));
+  report.packets += found.packets;
+  if (options.tables) options.tables->keep(name, table);
   return {};
 }
 
@@ -128,14 +112,19 @@ Result<image::Image> VideoReader::State::picture_of(const AVFrame& frame) {
 }
 
 Status VideoReader::State::take_from_start(const std::set<int64_t>& wanted, Pictures& pictures) {
-  ZT_TRY(restart());
-  int64_t number = 0;
+  // Numbers of a table and of decoded pictures are not the same in a damaged file.
+  if (table || !next_number || *next_number > *wanted.begin()) {
+    ZT_TRY(restart());
+    next_number = 0;
+  }
+  int64_t number = *std::exchange(next_number, std::nullopt);
   for (; number <= *wanted.rbegin(); ++number) {
     ZT_TRY_ASSIGN(const AVFrame* frame, next_frame());
     if (!frame) return fail(no_such_frame(path, *wanted.rbegin(), number));
     if (!wanted.contains(number)) continue;
     ZT_TRY_ASSIGN(pictures[number], picture_of(*frame));
   }
+  if (!table) next_number = number;
   return {};
 }
 
@@ -154,8 +143,10 @@ Status VideoReader::State::take_run(std::set<int64_t>::const_iterator from,
                                     std::set<int64_t>::const_iterator to, Pictures& pictures) {
   const int64_t first_time = table->pts[static_cast<size_t>(*from)];
   const FrameTable::Keyframe* keyframe = table->keyframe_before(first_time);
-  bool is_there = false;
-  if (keyframe) {
+  const std::optional<int64_t> here = std::exchange(next_number, std::nullopt);
+  bool is_there =
+      here && *here <= *from && keyframe && keyframe->pts <= table->pts[static_cast<size_t>(*here)];
+  if (!is_there && keyframe) {
     ZT_TRY_ASSIGN(is_there, go_to(*keyframe));
   }
   if (!is_there) return take_from_start(std::set<int64_t>(from, to), pictures);
@@ -169,6 +160,7 @@ Status VideoReader::State::take_run(std::set<int64_t>::const_iterator from,
     ZT_TRY_ASSIGN(pictures[*from], picture_of(*frame));
     ++from;
   }
+  next_number = *std::prev(to) + 1;
   return {};
 }
 
@@ -196,17 +188,21 @@ VideoReader::~VideoReader() = default;
 
 Result<VideoReader> VideoReader::open(const std::filesystem::path& path, const VideoReaderOptions& options) {
   ReadReport report;
+  // Before the file is opened: where it is replaced meanwhile, nobody will look for the table by this name.
+  std::string name = options.tables ? FrameTables::name_of(path) : "";
   ZT_TRY_ASSIGN(Input input, Input::open(path, input_options(options), report));
   VideoInfo info = input.header_info();
   if (options.apply_rotation && info.orientation >= image::Orientation::Transpose)
     std::swap(info.width, info.height);
   return VideoReader(std::unique_ptr<State>(new State{.path = path,
+                                                      .name = std::move(name),
                                                       .options = options,
                                                       .info = std::move(info),
                                                       .report = std::move(report),
                                                       .input = std::move(input),
                                                       .converter = {},
-                                                      .table = std::nullopt}));
+                                                      .table = {},
+                                                      .next_number = {}}));
 }
 
 const VideoInfo& VideoReader::info() const { return state_->info; }
@@ -216,6 +212,7 @@ double VideoReader::last_time_s() const { return state_->last_time_s; }
 Result<std::optional<image::Image>> VideoReader::next() {
   State& s = *state_;
   if (std::exchange(s.has_jumped, false)) ZT_TRY(s.restart());
+  s.next_number.reset();
   const bool is_first = s.is_at_start;
   ZT_TRY_ASSIGN(const AVFrame* frame, s.next_frame());
   if (!frame) {
@@ -242,13 +239,8 @@ Result<std::vector<image::Image>> VideoReader::frames(std::span<const int64_t> n
                 fmt::format("frame {} of {} can't be asked for: numbers start at 0", *wanted.begin(),
                             s.path.string()));
   }
-  if (!s.has_table) {
-    ZT_TRY(s.restart());
-    s.is_at_start = false;
-    ReadReport unused;  // the packets are counted when they are decoded
-    ZT_TRY_ASSIGN(s.table, read_table(s.input, unused));
-    s.has_table = true;
-  }
+  if (!s.has_table) ZT_TRY(s.find_table());
+  s.has_table = true;
   State::Pictures pictures;
   s.has_jumped = true;
   ZT_TRY(s.table ? s.take_by_seeking(wanted, pictures) : s.take_from_start(wanted, pictures));

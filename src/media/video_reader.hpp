@@ -27,17 +27,21 @@
 
 namespace zt::media {
 
+class FrameTables;
+
 struct VideoReaderOptions {
   int thread_count = 1;  ///< decoder threads; clips in parallel with 1 each are faster at training sizes
   bool apply_rotation = true;
   int64_t max_pixels = int64_t{1} << 26;  ///< larger pictures are refused
   /// Files whose header names larger pictures open: info() says how large, and no picture is given out.
   bool opens_too_large = false;
+  std::shared_ptr<FrameTables> tables = {};  ///< those of all readers of these files; null: none
 };
 
 /// What happened so far while reading.
 struct ReadReport {
   int64_t frames = 0;              ///< pictures given out or passed over
+  int64_t packets = 0;             ///< of the video that were read from the file
   int64_t corrupt_frames = 0;      ///< packets that did not decode, and pictures decoded with damage
   bool is_truncated = false;       ///< the file ended early
   std::vector<std::string> notes;  ///< FFmpeg's complaints, at most 16 lines
@@ -66,8 +70,10 @@ class VideoReader {
   /// allowed. Seeks to keyframes where that saves decoding, and gives exactly what next() would have given at
   /// those places. Afterwards next() starts again from the first picture. Errors: InvalidArgument if a number
   /// is negative or beyond the last picture (the message says how many there are); Corrupt if a wanted
-  /// picture does not decode; as next(). Cost: the frames between the nearest keyframe and each run of wanted
-  /// numbers; memory for the result and the decoder's own pictures.
+  /// picture does not decode; as next(). Cost: the frames between the nearest keyframe, or the place where
+  /// the last call ended if that is nearer, and each run of wanted numbers; the first call also reads all
+  /// packets of the file, unless options.tables knows it; memory for the result and the decoder's own
+  /// pictures.
   Result<std::vector<image::Image>> frames(std::span<const int64_t> numbers);
 
   const ReadReport& report() const;

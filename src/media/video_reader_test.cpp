@@ -134,6 +134,30 @@ TEST_F(VideoFile, SeekingDecodesOnlyFromTheKeyframe) {
   EXPECT_LE(reader->report().frames, 12);  // one group of pictures, not 26
 }
 
+// Each call went back to the keyframe, or without a table to the start: 27 decodes a frame at a GOP of 250.
+TEST_F(VideoFile, CallsInOrderDecodeEachFrameOnce) {
+  for (const std::string name : {"film.mp4", "film.mkv", "film.avi"}) {
+    const fs::path path = folder_ / name;
+    ASSERT_TRUE(write_video(path, drifting_clip(64, 48, 96),
+                            {.width = 64, .height = 48, .fps = {25, 1}, .crf = 12, .gop = 250}));
+    const auto all = frames_of(path);
+    auto reader = VideoReader::open(path);
+    ASSERT_TRUE(reader);
+
+    for (int64_t first = 0; first < 96; first += 8) {
+      const auto found = reader->frames(std::vector<int64_t>{first, first + 1, first + 7});
+      ASSERT_TRUE(found) << found.error().text();
+      EXPECT_TRUE((*found)[0] == all[static_cast<size_t>(first)]) << name << first;
+      EXPECT_TRUE((*found)[2] == all[static_cast<size_t>(first + 7)]) << name << first;
+    }
+
+    EXPECT_EQ(reader->report().frames, 96) << name;
+    EXPECT_TRUE(reader->frames(std::vector<int64_t>{3}).value()[0] == all[3]) << name << ": back again";
+    EXPECT_TRUE(*reader->next().value() == all[0]);
+    EXPECT_TRUE(reader->frames(std::vector<int64_t>{1}).value()[0] == all[1]) << name << ": after next()";
+  }
+}
+
 TEST_F(VideoFile, NumbersBeyondTheEndAreNamed) {
   auto reader = VideoReader::open(clip());
 

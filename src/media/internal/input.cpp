@@ -209,6 +209,7 @@ Result<const AVPacket*> Input::next_packet(ReadReport& report) {
     }
     if (packet_->stream_index != stream_->index) continue;
     ++num_packets_;
+    ++report.packets;
     if (packet_->flags & AV_PKT_FLAG_CORRUPT) was_cut_ = true;
     if (packet_->pts != AV_NOPTS_VALUE) last_end_ = std::max(last_end_, packet_->pts + packet_->duration);
     return packet_.get();
