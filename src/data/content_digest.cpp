@@ -16,6 +16,7 @@
 #include "base/files/descriptor.hpp"
 #include "base/files/files.hpp"
 #include "base/hash.hpp"
+#include "data/internal/footage_stamp.hpp"
 #include "data/sample/frame_source.hpp"
 
 namespace zt::data {
@@ -97,20 +98,26 @@ Result<std::string> sampled_digest(const fs::path& path) {
 }
 
 Status ContentCheck::check(const ClipIndex& index, size_t clip) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!index.has_digests || checked_.contains(clip)) return {};
-  }
+  if (!index.has_digests) return {};
   const ClipRecord& record = index.clips[clip];
   const fs::path video = index.path(record.video);
-  ZT_TRY_ASSIGN(const std::string found, content_digest(video));
-  if (found != record.content)
+  Footage& footage = footage_of(video.string());
+  const std::lock_guard lock(footage.mutex);
+  if (footage.digest == record.content) return {};
+  if (const std::string stamp = internal::stamp_of(video); stamp != footage.stamp) {
+    ZT_TRY_ASSIGN(footage.digest, content_digest(video));
+    footage.stamp = stamp;
+  }
+  if (footage.digest != record.content)
     return fail(
         ErrorCode::Corrupt,
         fmt::format("{} is not what it was when the index was made: ingest it again", video.string()));
-  const std::lock_guard lock(mutex_);
-  checked_.insert(clip);
   return {};
+}
+
+ContentCheck::Footage& ContentCheck::footage_of(const std::string& video) {
+  const std::lock_guard lock(mutex_);
+  return footage_[video];  // a map's entries stay where they are
 }
 
 }  // namespace zt::data

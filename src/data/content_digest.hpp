@@ -4,8 +4,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
@@ -23,17 +24,25 @@ Result<std::string> content_digest(const std::filesystem::path& path);
 /// clip. The same wherever the footage lies. Errors: those of reading.
 Result<std::string> sampled_digest(const std::filesystem::path& path);
 
-/// Whether footage is still what the index says, asked once for each clip before it is decoded: what is made
-/// of other footage must not get into the cache under this one's name. Threads: any.
+/// Whether footage is still what the index says, asked before a clip is decoded and found out once for each
+/// video, however many clips are shots of it, and again only where it was not and has changed: what is made
+/// of other footage must not get into the cache under this one's name. Threads: any; those that ask about one
+/// video wait for the one that reads it.
 class ContentCheck {
  public:
-  /// Errors: Corrupt if the footage was replaced; those of reading. Indexes that were not read from a file
-  /// have no digests to compare, and pass.
+  /// Errors: Corrupt if the footage was replaced; those of reading. Indexes that were not read
+  /// from a file have no digests to compare, and pass.
   Status check(const ClipIndex& index, size_t clip);
 
  private:
+  struct Footage {
+    std::mutex mutex;
+    std::optional<std::string> digest;
+    std::string stamp;  // of the files that have the digest
+  };
+  Footage& footage_of(const std::string& video);
   std::mutex mutex_;
-  std::set<size_t> checked_;
+  std::map<std::string, Footage> footage_;
 };
 
 }  // namespace zt::data

@@ -8,6 +8,7 @@
 #include "base/process/resources.hpp"
 #include "config/paths.hpp"
 #include "data/ingest/meta_list.hpp"
+#include "media/frame_tables.hpp"
 
 namespace zt::data {
 
@@ -48,6 +49,7 @@ LoadSampleOptions load_options(const config::DataJob& job, const SamplePlanOptio
   options.height = plan.height;
   options.draw = draw_options(job);
   options.budget = std::make_shared<DecodeBudget>(static_cast<uint64_t>(job.decode_memory_mib) << 20);
+  options.tables = std::make_shared<media::FrameTables>();
   return options;
 }
 

@@ -26,8 +26,8 @@ SamplePlanOptions plan_options(const config::DataJob& job, int64_t stage, uint64
 /// How a job wants key-points drawn.
 DrawOptions draw_options(const config::PoseDrawing& job);
 
-/// Size, drawing and memory bound for loading samples of that plan; the parts wanted are the caller's to set.
-/// Copies share the bound: make the options once for all that loads at the same time.
+/// Size, drawing, memory bound and frame tables for loading samples of that plan; the parts wanted are the
+/// caller's to set. Copies share bound and tables: make the options once for all that loads at the same time.
 LoadSampleOptions load_options(const config::DataJob& job, const SamplePlanOptions& plan);
 
 /// Threads that load samples.

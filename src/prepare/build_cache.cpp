@@ -8,6 +8,7 @@
 #include <atomic>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,21 +27,31 @@
 namespace zt::prepare {
 namespace {
 
-/// All frames of the clip that sample number `sample` is drawn from, in every crop that samples of it can
-/// have, a few at a time.
+/// Every crop that samples of the plan's clip can have.
+std::vector<data::NormBox> crops_of(const data::SamplePlanOptions& options, const data::ClipIndex& index,
+                                    data::SamplePlan plan) {
+  if (options.crop_variants <= 0) return {plan.crop};
+  std::vector<data::NormBox> crops;
+  for (int64_t variant = 0; variant < options.crop_variants; ++variant) {
+    data::use_crop_variant(options, index, variant, plan);
+    crops.push_back(plan.crop);
+  }
+  return crops;
+}
+
+/// All frames of the clip that sample number `sample` is drawn from, a few at a time.
 Result<int64_t> build_clip(const SampleEncoder& encoder, const data::SamplePlanOptions& options,
                            uint64_t sample, int64_t batch_frames) {
-  ZT_TRY_ASSIGN(data::SamplePlan plan, data::plan_sample(options, encoder.index(), sample));
+  ZT_TRY_ASSIGN(const data::SamplePlan plan, data::plan_sample(options, encoder.index(), sample));
   const int64_t total = encoder.index().clips[plan.clip].num_frames;
+  ClipPart part{plan.clip, {}, crops_of(options, encoder.index(), plan)};
+  data::ClipFile video = encoder.video_of(plan.clip);
   int64_t encoded = 0;
-  for (int64_t variant = 0; variant < std::max<int64_t>(1, options.crop_variants); ++variant) {
-    if (options.crop_variants > 0) data::use_crop_variant(options, encoder.index(), variant, plan);
-    for (int64_t first = 0; first < total; first += batch_frames) {
-      plan.target_frames.clear();
-      for (int64_t f = first; f < std::min(total, first + batch_frames); ++f) plan.target_frames.push_back(f);
-      ZT_TRY_ASSIGN(const int64_t some, encoder.fill_cache(plan));
-      encoded += some;
-    }
+  for (int64_t first = 0; first < total; first += batch_frames) {
+    part.frames.resize(static_cast<size_t>(std::min(total - first, batch_frames)));
+    std::iota(part.frames.begin(), part.frames.end(), first);
+    ZT_TRY_ASSIGN(const int64_t some, encoder.fill_cache(part, video));
+    encoded += some;
   }
   return encoded;
 }

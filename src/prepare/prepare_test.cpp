@@ -7,12 +7,15 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <thread>
 
 #include "config/load.hpp"
 #include "data/cache_store.hpp"
+#include "media/frame_tables.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
 #include "prepare/build_cache.hpp"
@@ -20,6 +23,8 @@
 #include "prepare/pixels.hpp"
 #include "prepare/run_encoders.hpp"
 #include "prepare/sample_stream.hpp"
+#include "support/bytes_read.hpp"
+#include "support/film.hpp"
 #include "support/puppet_clips.hpp"
 #include "support/temp_folder.hpp"
 
@@ -46,6 +51,7 @@ struct Prepared {
   SampleEncoder encoder(data::CacheStore* cache) const {
     EncodeOptions options;
     options.load.width = options.load.height = 32;
+    options.load.tables = tables;
     return SampleEncoder(encoders, clips, cache, config::CacheDtype::Fp32, options);
   }
   EncodedSample sample(const SampleEncoder& with, uint64_t number) const {
@@ -59,6 +65,7 @@ struct Prepared {
   std::unique_ptr<data::CacheStore> store;
   Encoders encoders;
   data::SamplePlanOptions plan;
+  std::shared_ptr<media::FrameTables> tables = std::make_shared<media::FrameTables>();
 };
 
 void expect_equal(const EncodedSample& a, const EncodedSample& b) {
@@ -183,6 +190,21 @@ TEST(BuildCache, HoldsEveryVariantOfARandomCrop) {
   const uint64_t misses = prepared.store->stats().misses;
   for (uint64_t number = 0; number < 6; ++number) prepared.sample(encoder, number);
   EXPECT_EQ(prepared.store->stats().misses, misses);
+}
+
+// Each shot had the film compared, and each eight of its frames were reached from its start, twice.
+TEST(BuildCache, ReadsAFilmForItsShotsAndNotForTheirFrames) {
+  if (test::bytes_read() == 0) GTEST_SKIP() << "the kernel does not count reads (/proc/self/io)";
+  Prepared prepared;
+  prepared.clips = test::write_film(prepared.folder.path(), /*gop=*/250);
+  const SampleEncoder encoder = prepared.encoder(prepared.store.get());
+  const uint64_t before = test::bytes_read();
+
+  EXPECT_EQ(value_of(build_cache(encoder, prepared.plan, {})).encoded, 4 * 24 * 2);
+
+  // To compare it 1, for the frame table 1, and by the last frame of each shot 1/4, 2/4, 3/4 and 1.
+  const uint64_t film = std::filesystem::file_size(prepared.folder / "film.mp4");
+  EXPECT_LT(test::bytes_read() - before, 6 * film);
 }
 
 TEST(SampleStream, GivesTheSameSamplesForAnyNumberOfThreads) {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "data/sample/frame_source.hpp"
+#include "data/sample/crop.hpp"
 #include "prepare/pixels.hpp"
 #include "tensor/pictures.hpp"
 
@@ -87,7 +87,7 @@ Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const 
   data::LoadSampleOptions load = options_.load;
   load.parts = found.missing_parts();
   if (load.parts.targets || load.parts.reference || load.parts.reference_whole)
-    ZT_TRY(content_->check(index_, plan.clip));
+    ZT_TRY(options_.content->check(index_, plan.clip));
   ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(index_, plan, load));
 
   EncodedSample sample;
@@ -106,47 +106,70 @@ Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const 
   return sample;
 }
 
-Result<int64_t> SampleEncoder::fill_moments(const data::SamplePlan& plan) const {
-  if (!options_.keep_latents) return 0;
-  const data::ClipRecord& clip = index_.clips[plan.clip];
-  data::SamplePlan missing = plan;
-  std::erase_if(missing.target_frames, [&](int64_t frame) {
-    return latents_.find_moments(clip, frame_crop(plan, frame), encoders_.codec->digest(), latent_shape_)
-        .has_value();
-  });
-  if (missing.target_frames.empty()) return 0;
-  ZT_TRY(content_->check(index_, plan.clip));
-  data::LoadSampleOptions load = options_.load;
-  load.parts = {.reference = false, .reference_whole = false, .targets = true, .poses = false};
-  ZT_TRY_ASSIGN(const data::Sample loaded, data::load_sample(index_, missing, load));
-  for (size_t f = 0; f < loaded.targets.size(); ++f)
-    encode_picture(clip, frame_crop(plan, missing.target_frames[f]), loaded.targets[f]);
-  return static_cast<int64_t>(loaded.targets.size());
-}
+/// What the cache lacks of one frame of a clip.
+struct SampleEncoder::Missing {
+  int64_t frame = 0;
+  std::vector<data::NormBox> crops;
+  bool embedding = false;
+};
 
-Result<int64_t> SampleEncoder::fill_embeddings(const data::SamplePlan& plan) const {
-  const data::ClipRecord& clip = index_.clips[plan.clip];
+std::vector<SampleEncoder::Missing> SampleEncoder::look_up(const ClipPart& part) const {
+  const data::ClipRecord& clip = index_.clips[part.clip];
   const models::ClipEncoder& encoder = *encoders_.image_encoder;
-  std::vector<int64_t> missing = plan.target_frames;
-  std::erase_if(missing, [&](int64_t frame) {
-    return embeddings_.find_embedding(clip, frame, encoder.digest(), encoder.config().projection_dim)
-        .has_value();
-  });
-  if (missing.empty()) return 0;
-  ZT_TRY(content_->check(index_, plan.clip));
-  std::vector<int64_t> in_file;
-  for (const int64_t frame : missing) in_file.push_back(clip.first_frame + frame);
-  ZT_TRY_ASSIGN(data::FrameSource source, data::FrameSource::open(index_.path(clip.video)));
-  ZT_TRY_ASSIGN(const std::vector<image::Image> pictures, source.frames(in_file));
-  for (size_t i = 0; i < missing.size(); ++i) embed_picture(clip, missing[i], pictures[i]);
-  return static_cast<int64_t>(missing.size());
+  const std::string codec = encoders_.codec->digest();
+  std::vector<Missing> missing;
+  for (const int64_t frame : part.frames) {
+    Missing of_frame{frame, {}, false};
+    for (const data::NormBox& crop : part.crops) {
+      const FrameCrop where{frame, crop, options_.load.width, options_.load.height};
+      if (options_.keep_latents && !latents_.find_moments(clip, where, codec, latent_shape_))
+        of_frame.crops.push_back(crop);
+    }
+    of_frame.embedding =
+        !embeddings_.find_embedding(clip, frame, encoder.digest(), encoder.config().projection_dim);
+    if (of_frame.embedding || !of_frame.crops.empty()) missing.push_back(std::move(of_frame));
+  }
+  return missing;
 }
 
-Result<int64_t> SampleEncoder::fill_cache(const data::SamplePlan& plan) const {
+Result<int64_t> SampleEncoder::encode_missing(const data::ClipRecord& clip,
+                                              const std::vector<Missing>& missing,
+                                              data::ClipFile& video) const {
+  std::vector<int64_t> numbers;
+  for (const Missing& of_frame : missing) numbers.push_back(clip.first_frame + of_frame.frame);
+  std::optional<data::DecodeBudget::Share> share;
+  if (options_.load.budget) {
+    const auto picture_bytes =
+        uint64_t{3} * static_cast<uint64_t>(clip.width) * static_cast<uint64_t>(clip.height);
+    ZT_TRY_ASSIGN(auto taken, options_.load.budget->take(numbers.size() * picture_bytes));
+    share.emplace(std::move(taken));
+  }
+  ZT_TRY_ASSIGN(const std::vector<image::Image> pictures, video.frames(numbers));
+  int64_t encoded = 0;
+  const int width = options_.load.width, height = options_.load.height;
+  for (size_t i = 0; i < missing.size(); ++i) {
+    for (const data::NormBox& crop : missing[i].crops)
+      encode_picture(clip, {missing[i].frame, crop, width, height},
+                     data::crop_picture(pictures[i], crop, width, height));
+    if (missing[i].embedding) embed_picture(clip, missing[i].frame, pictures[i]);
+    encoded += static_cast<int64_t>(missing[i].crops.size()) + (missing[i].embedding ? 1 : 0);
+  }
+  return encoded;
+}
+
+data::ClipFile SampleEncoder::video_of(size_t clip) const {
+  return {index_.path(index_.clips[clip].video), options_.load.tables};
+}
+
+Result<int64_t> SampleEncoder::fill_cache(const ClipPart& part, data::ClipFile& video) const {
   const at::NoGradGuard no_grad;
-  ZT_TRY_ASSIGN(const int64_t moments, fill_moments(plan));
-  ZT_TRY_ASSIGN(const int64_t embeddings, fill_embeddings(plan));
-  return moments + embeddings;
+  const data::ClipRecord& clip = index_.clips[part.clip];
+  const std::vector<Missing> missing = look_up(part);
+  if (missing.empty()) return 0;
+  ZT_TRY(options_.content->check(index_, part.clip));
+  auto encoded = encode_missing(clip, missing, video);
+  if (!encoded) return fail(std::move(encoded).error().with("while encoding clip " + clip.id));
+  return encoded;
 }
 
 }  // namespace zt::prepare

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/error.hpp"
 #include "data/clip_index.hpp"
 #include "data/content_digest.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/load_sample.hpp"
 #include "data/sample/sample_plan.hpp"
 #include "models/clip_vision/clip_vision.hpp"
@@ -43,6 +45,15 @@ struct EncodeOptions {
   data::LoadSampleOptions load;  ///< size and pose drawing; `parts` is chosen per sample
   bool keep_latents = true;      ///< false where crops are random: an entry would never be found again
   bool in_tf32 = false;          ///< how the encoders compute (EncodedStore)
+  /// Shared by all encoders that are made with copies of these options: footage is compared once.
+  std::shared_ptr<data::ContentCheck> content = std::make_shared<data::ContentCheck>();
+};
+
+/// Frames of a clip, inside the shot, in every crop that samples of it can have.
+struct ClipPart {
+  size_t clip = 0;
+  std::vector<int64_t> frames;
+  std::vector<data::NormBox> crops;
 };
 
 /// Whether samples of this plan come back with the same crops.
@@ -58,18 +69,21 @@ class SampleEncoder {
   /// Errors: those of the clip's files; the clip is named in them.
   Result<EncodedSample> encode(const data::SamplePlan& plan) const;
 
-  /// Encodes what the cache lacks of the plan's target frames: their moments in the plan's crop and the
-  /// embeddings of the whole pictures (any frame may be a reference). Returns how many were encoded. Errors:
-  /// as encode().
-  Result<int64_t> fill_cache(const data::SamplePlan& plan) const;
+  /// Encodes what the cache lacks of these frames: their moments in the crops and the embeddings of the whole
+  /// pictures (any frame may be a reference). Returns how many were encoded. `video`: video_of() the clip,
+  /// for one part after the other. Errors: as encode().
+  Result<int64_t> fill_cache(const ClipPart& part, data::ClipFile& video) const;
+  data::ClipFile video_of(size_t clip) const;
 
   const data::ClipIndex& index() const { return index_; }
 
  private:
   struct Found;
   Found look_up(const data::SamplePlan& plan) const;
-  Result<int64_t> fill_moments(const data::SamplePlan& plan) const;
-  Result<int64_t> fill_embeddings(const data::SamplePlan& plan) const;
+  struct Missing;
+  std::vector<Missing> look_up(const ClipPart& part) const;
+  Result<int64_t> encode_missing(const data::ClipRecord& clip, const std::vector<Missing>& missing,
+                                 data::ClipFile& video) const;
   FrameCrop frame_crop(const data::SamplePlan& plan, int64_t frame) const;
   PictureMoments encode_picture(const data::ClipRecord& clip, const FrameCrop& where,
                                 const image::Image& picture) const;
@@ -79,7 +93,6 @@ class SampleEncoder {
   EncodedStore latents_, embeddings_;
   EncodeOptions options_;
   std::vector<int64_t> latent_shape_;
-  std::unique_ptr<data::ContentCheck> content_ = std::make_unique<data::ContentCheck>();
 };
 
 }  // namespace zt::prepare

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <system_error>
 #include <tuple>
+#include <utility>
 
 #include "base/files/files.hpp"
 #include "image/file.hpp"
@@ -85,13 +86,13 @@ Result<std::vector<fs::path>> list_frames(const fs::path& folder) {
   return found;
 }
 
-Result<FrameSource> FrameSource::open(const fs::path& path) {
+Result<FrameSource> FrameSource::open(const fs::path& path, std::shared_ptr<media::FrameTables> tables) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     ZT_TRY_ASSIGN(Files files, list_frames(path));
     return FrameSource(std::move(files));
   }
-  ZT_TRY_ASSIGN(media::VideoReader reader, media::VideoReader::open(path));
+  ZT_TRY_ASSIGN(media::VideoReader reader, media::VideoReader::open(path, {.tables = std::move(tables)}));
   return FrameSource(std::move(reader));
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <utility>
 #include <variant>
@@ -25,8 +26,10 @@ bool is_video_name(const std::filesystem::path& path);
 
 class FrameSource {
  public:
-  /// Errors: those of list_frames() and media::VideoReader::open().
-  static Result<FrameSource> open(const std::filesystem::path& path);
+  /// `tables`: those of all readers of videos, or null. Errors: those of list_frames() and
+  /// media::VideoReader::open().
+  static Result<FrameSource> open(const std::filesystem::path& path,
+                                  std::shared_ptr<media::FrameTables> tables = {});
   /// The pictures with these numbers (0 = first), in the order asked for; repeats are allowed.
   /// Errors: InvalidArgument if there is no such number; those of the files.
   Result<std::vector<image::Image>> frames(std::span<const int64_t> numbers);

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "data/keypoints/keypoints.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/crop.hpp"
-#include "data/sample/frame_source.hpp"
 
 namespace zt::data {
 namespace {
@@ -39,18 +39,7 @@ std::vector<int64_t> file_frames(const Loading& loading, bool with_reference, bo
 Result<std::vector<Image>> read_frames(const Loading& loading, const std::string& file,
                                        const std::vector<int64_t>& numbers) {
   if (numbers.empty()) return std::vector<Image>();
-  const auto path = loading.index.path(file);
-  auto pictures = [&]() -> Result<std::vector<Image>> {
-    ZT_TRY_ASSIGN(FrameSource source, FrameSource::open(path));
-    return source.frames(numbers);
-  }();
-  if (!pictures) {
-    Error& error = pictures.error();
-    // The index names the frames: a file that lacks one is no longer what was ingested.
-    if (error.code == ErrorCode::InvalidArgument) error.code = ErrorCode::Corrupt;
-    return fail(std::move(error).with("while reading " + path.string()));
-  }
-  return pictures;
+  return ClipFile(loading.index.path(file), loading.options.tables).frames(numbers);
 }
 
 Image cropped(const Image& picture, const NormBox& region, const LoadSampleOptions& options) {

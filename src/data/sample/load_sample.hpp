@@ -14,6 +14,10 @@
 #include "data/sample/sample_plan.hpp"
 #include "image/image.hpp"
 
+namespace zt::media {
+class FrameTables;
+}
+
 namespace zt::data {
 
 /// Which parts of a sample are wanted: a trainer with cached latents asks for poses only.
@@ -39,6 +43,8 @@ struct LoadSampleOptions {
   /// Bounds the decoded pictures of all threads that load with copies of these options, which therefore share
   /// it; null = no bound.
   std::shared_ptr<DecodeBudget> budget;
+  /// Shared likewise: films that many samples come from are gone through once. Null: each time.
+  std::shared_ptr<media::FrameTables> tables;
 };
 
 /// One training sample, RGB bytes. Parts that were not asked for are empty.
@@ -52,8 +58,8 @@ struct Sample {
   std::vector<image::Image> masks;  ///< one channel, 255 = foreground
 };
 
-/// Waits while the budget is used up by others. Errors: those of the files, with clip id and path; Timeout;
-/// InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
+/// Waits while the budget is used up by others. Errors: those of the files, with clip id and
+/// path; Timeout; InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
 Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadSampleOptions& options);
 
 /// Whether a clip could not be read or encoded because of its own files. Memory or disk that ran out, a wait
