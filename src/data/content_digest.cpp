@@ -17,6 +17,7 @@
 #include "base/files/files.hpp"
 #include "base/hash.hpp"
 #include "data/internal/footage_stamp.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/frame_source.hpp"
 
 namespace zt::data {
@@ -105,7 +106,9 @@ Status ContentCheck::check(const ClipIndex& index, size_t clip) {
   const std::lock_guard lock(footage.mutex);
   if (footage.digest == record.content) return {};
   if (const std::string stamp = internal::stamp_of(video); stamp != footage.stamp) {
-    ZT_TRY_ASSIGN(footage.digest, content_digest(video));
+    const auto found = content_digest(video);
+    if (!found) return fail(blamed(found.error(), video));
+    footage.digest = *found;
     footage.stamp = stamp;
   }
   if (footage.digest != record.content)

@@ -30,7 +30,7 @@ Result<std::string> sampled_digest(const std::filesystem::path& path);
 /// video wait for the one that reads it.
 class ContentCheck {
  public:
-  /// Errors: Corrupt if the footage was replaced; those of reading. Indexes that were not read
+  /// Errors: Corrupt if the footage was replaced; those of reading, as blamed(). Indexes that were not read
   /// from a file have no digests to compare, and pass.
   Status check(const ClipIndex& index, size_t clip);
 

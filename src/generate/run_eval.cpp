@@ -20,6 +20,7 @@
 #include "data/eval/report.hpp"
 #include "data/eval/truth.hpp"
 #include "data/from_job.hpp"
+#include "data/sample/clip_file.hpp"
 #include "generate/budget.hpp"
 #include "generate/load_run.hpp"
 #include "generate/pictures/canvas.hpp"

@@ -17,6 +17,7 @@
 #include "base/parallel.hpp"
 #include "base/process/resources.hpp"
 #include "data/from_job.hpp"
+#include "data/sample/clip_file.hpp"
 #include "models/run_model.hpp"
 #include "prepare/budget.hpp"
 #include "prepare/run_encoders.hpp"

@@ -228,6 +228,21 @@ TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
   EXPECT_GE(stream.stats().replaced, 2U);
 }
 
+// Clip after clip was replaced, and a rerun with the disk back would have trained on others.
+TEST(SampleStream, EndsWhereADiskIsGone) {
+  Prepared prepared;
+  prepared.clips.clips[1].video = "unmounted/clip1.mp4";
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
+  SampleStream stream(encoder, {.plan = prepared.plan, .num_threads = 2}, 0);
+  Result<EncodedSample> made = stream.next();
+  for (int i = 0; i < 10 && made; ++i) made = stream.next();
+
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::Unavailable);
+  EXPECT_NE(made.error().text().find("unmounted/clip1.mp4"), std::string::npos);
+  EXPECT_EQ(stream.stats().replaced, 0U);
+}
+
 TEST(SampleStream, TakesTheSampleOfALeftOutClipFromTheOneThatWouldReplaceIt) {
   Prepared prepared;
   const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
@@ -289,6 +304,24 @@ TEST(SampleStream, EndsThoughAThreadHangsInADeadDisk) {
       ::close(::open(prepared.clips.path(clip.keypoints).c_str(), O_WRONLY | O_NONBLOCK));
     std::this_thread::yield();
   }
+}
+
+// The run kept a codec that was fitted to the pictures of the other disk.
+TEST(RunEncoders, NoCodecIsFittedWhereADiskIsGone) {
+  Prepared prepared;
+  const test::TempFolder run;
+  EncoderSource source;
+  source.run = run.path();
+  source.model = prepared.job.model;
+  source.data = prepared.job.data;
+  prepared.clips.clips[1].video = "unmounted/clip1.mp4";
+
+  const auto encoders = open_run_encoders(source, prepared.clips);
+
+  ASSERT_FALSE(encoders);
+  EXPECT_EQ(encoders.error().code, ErrorCode::Unavailable);
+  prepared.clips.clips[1].video = "removed.mp4";
+  EXPECT_TRUE(open_run_encoders(source, prepared.clips)) << "one clip's own fault";
 }
 
 TEST(RunEncoders, AreTheSameWhenReadBack) {

@@ -16,6 +16,7 @@
 #include "base/parallel.hpp"
 #include "config/paths.hpp"
 #include "data/from_job.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/load_sample.hpp"
 #include "models/folder_sums.hpp"
 #include "models/linear_codec/linear_codec.hpp"
@@ -59,10 +60,12 @@ Result<at::Tensor> pictures_to_fit(const EncoderSource& source, const data::Clip
   std::vector<at::Tensor> pictures;
   std::optional<Error> failure;
   for (const auto& sample : found) {
-    if (sample)
+    if (sample) {
       pictures.insert(pictures.end(), sample->begin(), sample->end());
-    else
-      failure = sample.error();
+      continue;
+    }
+    failure = sample.error();
+    if (!data::is_fault_of_clip(*failure)) return fail(*std::move(failure));
   }
   if (pictures.empty() && failure) return fail(*std::move(failure));
   if (pictures.empty()) return fail(ErrorCode::NotFound, "no picture to fit the linear codec to");

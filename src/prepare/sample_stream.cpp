@@ -15,6 +15,7 @@
 
 #include "base/log.hpp"
 #include "contract/words/progress.hpp"
+#include "data/sample/clip_file.hpp"
 #include "tensor/parallel.hpp"
 
 namespace zt::prepare {

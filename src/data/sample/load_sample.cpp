@@ -61,9 +61,11 @@ Status load_pictures(Loading& loading) {
 }
 
 Result<std::vector<Image>> drawn_poses(const Loading& loading, const std::vector<int64_t>& numbers) {
-  ZT_TRY_ASSIGN(const auto frames, read_keypoint_frames(loading.index.path(loading.clip.keypoints), numbers));
+  const auto path = loading.index.path(loading.clip.keypoints);
+  const auto frames = read_keypoint_frames(path, numbers);
+  if (!frames) return fail(blamed(frames.error(), path));
   std::vector<Image> poses;
-  for (const Keypoints& keypoints : frames)
+  for (const Keypoints& keypoints : *frames)
     poses.push_back(draw_pose(crop_keypoints(keypoints, loading.sample.plan.pose_crop), loading.options.width,
                               loading.options.height, loading.options.draw));
   return poses;
@@ -151,11 +153,6 @@ Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const
     return fail(std::move(status.error())
                     .with(fmt::format("while loading sample {} from clip {}", plan.sample, loading.clip.id)));
   return std::move(loading.sample);
-}
-
-bool is_fault_of_clip(const Error& error) {
-  return error.code != ErrorCode::Exhausted && error.code != ErrorCode::Timeout &&
-         error.code != ErrorCode::Internal && error.code != ErrorCode::Cancelled;
 }
 
 }  // namespace zt::data

@@ -58,12 +58,8 @@ struct Sample {
   std::vector<image::Image> masks;  ///< one channel, 255 = foreground
 };
 
-/// Waits while the budget is used up by others. Errors: those of the files, with clip id and
+/// Waits while the budget is used up by others. Errors: those of the files as blamed(), with clip id and
 /// path; Timeout; InvalidArgument if the clip has no pose or mask that is wanted. Threads: any.
 Result<Sample> load_sample(const ClipIndex& index, const SamplePlan& plan, const LoadSampleOptions& options);
-
-/// Whether a clip could not be read or encoded because of its own files. Memory or disk that ran out, a wait
-/// that was too long, a stop and our own bugs would fail with another clip too.
-bool is_fault_of_clip(const Error& error);
 
 }  // namespace zt::data

@@ -11,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "data/from_job.hpp"
+#include "data/sample/clip_file.hpp"
 
 namespace zt::train {
 
