@@ -12,9 +12,11 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "config/load.hpp"
 #include "data/cache_store.hpp"
+#include "data/sample/decode_budget.hpp"
 #include "media/frame_tables.hpp"
 #include "models/linear_codec/linear_codec.hpp"
 #include "models/network_set.hpp"
@@ -190,6 +192,49 @@ TEST(BuildCache, HoldsEveryVariantOfARandomCrop) {
   const uint64_t misses = prepared.store->stats().misses;
   for (uint64_t number = 0; number < 6; ++number) prepared.sample(encoder, number);
   EXPECT_EQ(prepared.store->stats().misses, misses);
+}
+
+/// Counts the calls in which a decode budget of kBudget_bytes is not all free.
+class CodecBesideABudget final : public models::LatentCodec {
+ public:
+  static constexpr uint64_t kBudget_bytes = 1 << 20;
+  explicit CodecBesideABudget(std::unique_ptr<models::LatentCodec> codec) : codec_(std::move(codec)) {}
+  int64_t scale_factor() const override { return codec_->scale_factor(); }
+  int64_t channels() const override { return codec_->channels(); }
+  int64_t decoding_channels() const override { return codec_->decoding_channels(); }
+  double scaling() const override { return codec_->scaling(); }
+  std::string digest() const override { return codec_->digest(); }
+  int64_t num_elements() const override { return codec_->num_elements(); }
+  Status save(const std::filesystem::path& to) const override { return codec_->save(to); }
+
+  const std::shared_ptr<data::DecodeBudget> budget = std::make_shared<data::DecodeBudget>(kBudget_bytes);
+  mutable int held = 0;
+
+ private:
+  models::Moments encode_in_chunks(const at::Tensor& image_BCHW, int64_t chunk) const override {
+    if (!budget->take(kBudget_bytes, std::chrono::milliseconds(0))) ++held;
+    return codec_->encode(image_BCHW, chunk);
+  }
+  at::Tensor decode_in_chunks(const at::Tensor& latents_BCHW, int64_t chunk) const override {
+    return codec_->decode(latents_BCHW, chunk);
+  }
+  const std::unique_ptr<models::LatentCodec> codec_;
+};
+
+// Encoding takes minutes where decoding takes seconds: other threads would wait for room in vain.
+TEST(BuildCache, GivesDecodedPicturesBackBeforeItEncodes) {
+  Prepared prepared;
+  auto codec = std::make_unique<CodecBesideABudget>(std::move(prepared.encoders.codec));
+  const CodecBesideABudget& looked_at = *codec;
+  prepared.encoders.codec = std::move(codec);
+  EncodeOptions options;
+  options.load.width = options.load.height = 32;
+  options.load.budget = looked_at.budget;
+  const SampleEncoder encoder(prepared.encoders, prepared.clips, prepared.store.get(),
+                              config::CacheDtype::Fp32, options);
+
+  EXPECT_EQ(value_of(build_cache(encoder, prepared.plan, {.num_threads = 1})).encoded, 5 * 8 * 2);
+  EXPECT_EQ(looked_at.held, 0);
 }
 
 // Each shot had the film compared, and each eight of its frames were reached from its start, twice.

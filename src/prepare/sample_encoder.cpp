@@ -70,14 +70,18 @@ PictureMoments SampleEncoder::encode_picture(const data::ClipRecord& clip, const
                                 moments.logvar_BCHW.squeeze(0).to(at::kCPU, at::kFloat)});
 }
 
-at::Tensor SampleEncoder::embed_picture(const data::ClipRecord& clip, int64_t frame,
-                                        const image::Image& picture) const {
-  const models::ClipEncoder& encoder = *encoders_.image_encoder;
+at::Tensor SampleEncoder::embedding_input(const image::Image& picture) const {
   image::ClipInputOptions input;
-  input.size = static_cast<int>(encoder.config().image_size);
-  const at::Tensor pixels_BCHW = tensor::clip_pixels(picture, input).to(encoders_.device);
+  input.size = static_cast<int>(encoders_.image_encoder->config().image_size);
+  return tensor::clip_pixels(picture, input);
+}
+
+at::Tensor SampleEncoder::embed(const data::ClipRecord& clip, int64_t frame,
+                                const at::Tensor& pixels_BCHW) const {
+  const models::ClipEncoder& encoder = *encoders_.image_encoder;
+  const at::Tensor embedding_BD = encoder.embed(pixels_BCHW.to(encoders_.device));
   return embeddings_.keep_embedding(clip, frame, encoder.digest(),
-                                    encoder.embed(pixels_BCHW).squeeze(0).to(at::kCPU, at::kFloat));
+                                    embedding_BD.squeeze(0).to(at::kCPU, at::kFloat));
 }
 
 Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const {
@@ -100,17 +104,20 @@ Result<EncodedSample> SampleEncoder::encode(const data::SamplePlan& plan) const 
   sample.reference = found.reference
                          ? *found.reference
                          : encode_picture(clip, frame_crop(plan, plan.reference_frame), loaded.reference);
-  sample.embedding_D = found.embedding_D ? *found.embedding_D
-                                         : embed_picture(clip, plan.reference_frame, loaded.reference_whole);
+  sample.embedding_D = found.embedding_D
+                           ? *found.embedding_D
+                           : embed(clip, plan.reference_frame, embedding_input(loaded.reference_whole));
   sample.pose_3FHW = byte_frames(loaded.poses);
   return sample;
 }
 
-/// What the cache lacks of one frame of a clip.
+/// What the cache lacks of one frame of a clip, and what that is made of once it is loaded.
 struct SampleEncoder::Missing {
   int64_t frame = 0;
-  std::vector<data::NormBox> crops;
+  std::vector<data::NormBox> crops = {};
   bool embedding = false;
+  std::vector<image::Image> cropped = {};  ///< by crop
+  at::Tensor whole_BCHW = {};              ///< for the embedding
 };
 
 std::vector<SampleEncoder::Missing> SampleEncoder::look_up(const ClipPart& part) const {
@@ -119,7 +126,7 @@ std::vector<SampleEncoder::Missing> SampleEncoder::look_up(const ClipPart& part)
   const std::string codec = encoders_.codec->digest();
   std::vector<Missing> missing;
   for (const int64_t frame : part.frames) {
-    Missing of_frame{frame, {}, false};
+    Missing of_frame{.frame = frame};
     for (const data::NormBox& crop : part.crops) {
       const FrameCrop where{frame, crop, options_.load.width, options_.load.height};
       if (options_.keep_latents && !latents_.find_moments(clip, where, codec, latent_shape_))
@@ -132,9 +139,8 @@ std::vector<SampleEncoder::Missing> SampleEncoder::look_up(const ClipPart& part)
   return missing;
 }
 
-Result<int64_t> SampleEncoder::encode_missing(const data::ClipRecord& clip,
-                                              const std::vector<Missing>& missing,
-                                              data::ClipFile& video) const {
+Status SampleEncoder::load_missing(const data::ClipRecord& clip, std::vector<Missing>& missing,
+                                   data::ClipFile& video) const {
   std::vector<int64_t> numbers;
   for (const Missing& of_frame : missing) numbers.push_back(clip.first_frame + of_frame.frame);
   std::optional<data::DecodeBudget::Share> share;
@@ -145,14 +151,25 @@ Result<int64_t> SampleEncoder::encode_missing(const data::ClipRecord& clip,
     share.emplace(std::move(taken));
   }
   ZT_TRY_ASSIGN(const std::vector<image::Image> pictures, video.frames(numbers));
-  int64_t encoded = 0;
-  const int width = options_.load.width, height = options_.load.height;
   for (size_t i = 0; i < missing.size(); ++i) {
     for (const data::NormBox& crop : missing[i].crops)
-      encode_picture(clip, {missing[i].frame, crop, width, height},
-                     data::crop_picture(pictures[i], crop, width, height));
-    if (missing[i].embedding) embed_picture(clip, missing[i].frame, pictures[i]);
-    encoded += static_cast<int64_t>(missing[i].crops.size()) + (missing[i].embedding ? 1 : 0);
+      missing[i].cropped.push_back(
+          data::crop_picture(pictures[i], crop, options_.load.width, options_.load.height));
+    if (missing[i].embedding) missing[i].whole_BCHW = embedding_input(pictures[i]);
+  }
+  return {};
+}
+
+int64_t SampleEncoder::encode_missing(const data::ClipRecord& clip,
+                                      const std::vector<Missing>& missing) const {
+  int64_t encoded = 0;
+  for (const Missing& of_frame : missing) {
+    for (size_t c = 0; c < of_frame.crops.size(); ++c, ++encoded)
+      encode_picture(clip, {of_frame.frame, of_frame.crops[c], options_.load.width, options_.load.height},
+                     of_frame.cropped[c]);
+    if (!of_frame.embedding) continue;
+    embed(clip, of_frame.frame, of_frame.whole_BCHW);
+    ++encoded;
   }
   return encoded;
 }
@@ -164,12 +181,12 @@ data::ClipFile SampleEncoder::video_of(size_t clip) const {
 Result<int64_t> SampleEncoder::fill_cache(const ClipPart& part, data::ClipFile& video) const {
   const at::NoGradGuard no_grad;
   const data::ClipRecord& clip = index_.clips[part.clip];
-  const std::vector<Missing> missing = look_up(part);
+  std::vector<Missing> missing = look_up(part);
   if (missing.empty()) return 0;
   ZT_TRY(options_.content->check(index_, part.clip));
-  auto encoded = encode_missing(clip, missing, video);
-  if (!encoded) return fail(std::move(encoded).error().with("while encoding clip " + clip.id));
-  return encoded;
+  if (Status loaded = load_missing(clip, missing, video); !loaded)
+    return fail(std::move(loaded).error().with("while loading clip " + clip.id));
+  return encode_missing(clip, missing);
 }
 
 }  // namespace zt::prepare

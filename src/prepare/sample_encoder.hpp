@@ -82,12 +82,15 @@ class SampleEncoder {
   Found look_up(const data::SamplePlan& plan) const;
   struct Missing;
   std::vector<Missing> look_up(const ClipPart& part) const;
-  Result<int64_t> encode_missing(const data::ClipRecord& clip, const std::vector<Missing>& missing,
-                                 data::ClipFile& video) const;
+  /// Decoded pictures, and their share of the budget, are gone when it returns: encoding takes minutes.
+  Status load_missing(const data::ClipRecord& clip, std::vector<Missing>& missing,
+                      data::ClipFile& video) const;
+  int64_t encode_missing(const data::ClipRecord& clip, const std::vector<Missing>& missing) const;
   FrameCrop frame_crop(const data::SamplePlan& plan, int64_t frame) const;
   PictureMoments encode_picture(const data::ClipRecord& clip, const FrameCrop& where,
                                 const image::Image& picture) const;
-  at::Tensor embed_picture(const data::ClipRecord& clip, int64_t frame, const image::Image& picture) const;
+  at::Tensor embedding_input(const image::Image& picture) const;
+  at::Tensor embed(const data::ClipRecord& clip, int64_t frame, const at::Tensor& pixels_BCHW) const;
   const Encoders& encoders_;
   const data::ClipIndex& index_;
   EncodedStore latents_, embeddings_;
