@@ -105,7 +105,7 @@ Status ContentCheck::check(const ClipIndex& index, size_t clip) {
   Footage& footage = footage_of(video.string());
   const std::lock_guard lock(footage.mutex);
   if (footage.digest == record.content) return {};
-  if (const std::string stamp = internal::stamp_of(video); stamp != footage.stamp) {
+  if (const std::string stamp = internal::stamp_of(video); !footage.digest || stamp != footage.stamp) {
     const auto found = content_digest(video);
     if (!found) return fail(blamed(found.error(), video));
     footage.digest = *found;

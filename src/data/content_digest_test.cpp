@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/files/files.hpp"
+#include "support/closed_folder.hpp"
 #include "support/temp_folder.hpp"
 
 namespace zt::data {
@@ -30,6 +31,21 @@ TEST(ContentCheck, FootageThatWasReplacedIsRefusedUntilItIsBack) {
   EXPECT_NE(replaced.error().text().find("a.mp4 is not what it was"), std::string::npos);
 
   ASSERT_TRUE(files::write_atomic(folder / "a.mp4", "one video"));
+  EXPECT_TRUE(check.check(index, 0));
+}
+
+TEST(ContentCheck, PicturesThatCannotBeListedAreNotCalledReplaced) {
+  const test::TempFolder folder;
+  std::filesystem::create_directory(folder / "frames");
+  ASSERT_TRUE(files::write_atomic(folder / "frames" / "1.png", "ab"));
+  ClipIndex index{folder.path(), {ClipRecord()}, /*has_digests=*/true};
+  index.clips[0].video = "frames";
+  index.clips[0].content = content_digest(folder / "frames").value();
+  ContentCheck check;
+  {
+    const test::ClosedFolder closed(folder, folder / "frames");
+    EXPECT_EQ(check.check(index, 0).error().code, ErrorCode::Permission);
+  }
   EXPECT_TRUE(check.check(index, 0));
 }
 

@@ -203,7 +203,9 @@ Status write_latents(const Evaluation& eval, const data::Sample& sample, const a
 
 /// How one run's clips are made.
 std::string how_made(const config::EvalJob& job, const LoadedModel& model) {
-  return fmt::format("; {} steps, guidance {}, seed {}; {}", job.steps, job.guidance_scale, job.seed,
+  return fmt::format("; {} steps ({}, betas {}), guidance {}, {} per frame, seed {}; {}", job.steps,
+                     config::name(job.timestep_spacing), config::name(job.beta_schedule), job.guidance_scale,
+                     job.same_noise_per_frame ? "the same noise" : "noise of its own", job.seed,
                      config::to_text(dtypes_for(job, model.precision)));
 }
 
@@ -225,6 +227,7 @@ Status evaluate_wrong_reference(const Evaluation& eval, size_t clip, const data:
     return {};
   }
   const auto stranger = data::load_truth(eval.index, *other, eval.load, 1);
+  if (!stranger && !data::is_fault_of_clip(stranger.error())) return fail(stranger.error());
   if (!stranger) {
     log::warn("eval", fmt::format("no wrong reference for clip {}: {}", eval.index.clips[clip].id,
                                   stranger.error().text()));

@@ -215,7 +215,10 @@ TEST_F(RunFolderOfARun, IsJudgedInTheNumbersOfItsTraining) {
   job.bank_dtype = config::BankChoice::Compute;
   const auto [full, full_psnr] = judged(job);
 
-  EXPECT_THAT(as_trained, ::testing::EndsWith("; 1 steps, guidance 1, seed 42; bf16 networks, fp16 bank"));
+  EXPECT_THAT(as_trained,
+              ::testing::EndsWith(
+                  "; 1 steps (trailing, betas as_trained), guidance 1, the same noise per frame, seed 42; "
+                  "bf16 networks, fp16 bank"));
   EXPECT_THAT(full, ::testing::EndsWith("; fp32 networks, fp32 bank"));
   EXPECT_EQ(psnr, named_psnr);
   EXPECT_NE(psnr, full_psnr);
@@ -299,10 +302,15 @@ TEST_F(RunFolderOfARun, IsJudgedWithoutTheClipsThatCannotBeRead) {
   EXPECT_THAT(report->left_out[0].id, ::testing::HasSubstr("000001"));
   EXPECT_THAT(data::eval_table(*report), ::testing::HasSubstr("left out: "));
 
-  fs::remove_all(videos);
+  for (const char* name : {"000000.mp4", "000002.mp4"}) std::ofstream(videos / name) << "no video";
   const auto none = run_eval(job);
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().text(), ::testing::HasSubstr("none of the 3 clips can be read"));
+
+  fs::remove_all(videos);
+  const auto gone = run_eval(job);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, ErrorCode::Unavailable) << gone.error().text();
 }
 
 TEST_F(RunFolderOfARun, IsNotJudgedWhereTheClipsHaveNoRoom) {

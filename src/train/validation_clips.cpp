@@ -12,6 +12,7 @@
 
 #include "base/log.hpp"
 #include "contract/checkpoint_folder.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/load_sample.hpp"
 #include "generate/pictures/panels.hpp"
 #include "generate/pipeline/pipeline.hpp"
@@ -103,6 +104,7 @@ Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std:
   std::vector<image::Image> rows;
   for (int64_t i = 0; i < setup.job.validation.num_clips; ++i) {
     const Result<Panels> panels = make_panels(nets, setup, i, journal);
+    if (!panels && !data::is_fault_of_clip(panels.error())) return fail(panels.error());
     if (!panels) {
       log::warn("train", "validation clip " + std::to_string(i) + " left out: " + panels.error().text());
       continue;

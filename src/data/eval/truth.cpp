@@ -12,8 +12,8 @@
 #include "data/eval/report.hpp"
 #include "data/keypoints/keypoints.hpp"
 #include "data/puppet/labels.hpp"
+#include "data/sample/clip_file.hpp"
 #include "data/sample/crop.hpp"
-#include "data/sample/frame_source.hpp"
 #include "image/file.hpp"
 
 namespace zt::data {
@@ -43,8 +43,7 @@ Result<std::vector<Image>> read_stream(const ClipIndex& index, const ClipRecord&
                                        const std::string& file, const std::vector<int64_t>& frames) {
   std::vector<int64_t> numbers = frames;
   for (int64_t& number : numbers) number += clip.first_frame;
-  ZT_TRY_ASSIGN(FrameSource source, FrameSource::open(index.path(file)));
-  return source.frames(numbers);
+  return ClipFile(index.path(file), {}).frames(numbers);
 }
 
 /// The label of a pixel of a label video: the nearest step, since the codec blurs.
@@ -123,12 +122,14 @@ Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadS
     truth.tail_masks.push_back(label_mask(picture, PartLabel::Tail));
   }
   if (clip.keypoints.empty()) return {};
-  ZT_TRY_ASSIGN(const KeypointClip keypoints, read_keypoints(index.path(clip.keypoints)));
+  const auto file = index.path(clip.keypoints);
+  const auto keypoints = read_keypoints(file);
+  if (!keypoints) return fail(blamed(keypoints.error(), file));
   for (size_t f = 0; f < frames.size(); ++f) {
     const auto number = static_cast<size_t>(clip.first_frame + frames[f]);
-    if (number >= keypoints.frames.size())
+    if (number >= keypoints->frames.size())
       return fail(ErrorCode::Corrupt, fmt::format("{} ends before frame {}", clip.keypoints, number));
-    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints.frames[number], crop));
+    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints->frames[number], crop));
   }
   return {};
 }
@@ -158,8 +159,10 @@ Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadSamp
   ClipTruth truth;
   ZT_TRY_ASSIGN(truth.sample, load_sample(index, plan, load));
   if (!record.background.empty()) {
-    ZT_TRY_ASSIGN(const Image background, image::read(index.path(record.background)));
-    truth.background = crop_picture(background, plan.crop, options.width, options.height);
+    const auto file = index.path(record.background);
+    const auto background = image::read(file);
+    if (!background) return fail(blamed(background.error(), file));
+    truth.background = crop_picture(*background, plan.crop, options.width, options.height);
   }
   ZT_TRY(load_labelled(index, record, options, truth));
   return truth;
