@@ -18,7 +18,8 @@ constexpr ErrorPolicy kPolicies[] = {
     {Permission, "Permission", false, 77,
      "The system refused access. Check owner and mode of the path in the message."},
     {Unavailable, "Unavailable", false, 69,
-     "A resource is unavailable or in use by another process. Try again later."},
+     "A resource cannot be reached or is in use by another process. Look at what the message names, then try "
+     "again."},
     {Timeout, "Timeout", true, 71, "A wait passed its deadline. The worker is restarted."},
     {Cancelled, "Cancelled", false, 75, "Stopped on request after saving. Run again with --resume to go on."},
     {Exhausted, "Exhausted", false, 72,

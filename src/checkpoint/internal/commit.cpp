@@ -188,8 +188,10 @@ Result<uint64_t> commit_as_first(const Save& save) {
 Result<uint64_t> commit_as_other(const Save& save) {
   Meeting& meeting = *save.options.meeting;
   const auto hear = [&](std::string_view what) -> Result<std::string> {
-    ZT_TRY_ASSIGN(auto texts, meeting.await({key(save, what)}, save.options.deadline));
-    return unless_failed(std::move(texts.front()), "rank 0 could not save");
+    auto texts = meeting.await({key(save, what)}, save.options.deadline);
+    if (!texts && texts.error().code == ErrorCode::Timeout) texts.error().code = ErrorCode::PeerLost;
+    if (!texts) return fail(std::move(texts).error().with("while waiting for rank 0 to save"));
+    return unless_failed(std::move(texts->front()), "rank 0 could not save");
   };
   ZT_TRY_ASSIGN(const fs::path folder, hear(kFolder));
   const auto write = [&]() -> Result<uint64_t> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/options/run_defaults.hpp"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <optional>
 #include <string>
@@ -56,8 +58,15 @@ Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
 Status take_run_defaults(config::Resolved<config::EvalJob>& resolved) {
   const auto trained = trained_as(resolved.job.run);
   if (!trained) return {};
+  config::Resolved<config::EvalJob> as_baseline = resolved;
   ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained->job, trained->run_id, resolved));
   note_lines(sampling);
+  if (const auto baseline = trained_as(resolved.job.baseline_run)) {
+    ZT_TRY_ASSIGN(const auto its_own, config::take_sampling(baseline->job, baseline->run_id, as_baseline));
+    if (config::digest(as_baseline.job) != config::digest(resolved.job))
+      note(fmt::format("zoetrope: note: {} is sampled likewise, not as in its own validation{}",
+                       baseline->run_id, its_own.empty() ? "" : " (" + its_own.front() + ")"));
+  }
   return {};
 }
 

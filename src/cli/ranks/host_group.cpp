@@ -12,6 +12,7 @@
 
 #include "base/error_policy.hpp"
 #include "base/files/files.hpp"
+#include "cli/failure/last_error.hpp"
 #include "contract/exit_codes.hpp"
 
 namespace zt::cli {
@@ -20,14 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kHostLeaveLimit = 5s;
 constexpr int kLostConnection = 255;  ///< of ssh
-constexpr uint64_t kMaxHostLogBytes = uint64_t{1} << 20;
-
-std::string last_line(const std::filesystem::path& file) {
-  std::string text = files::read_regular(file, kMaxHostLogBytes).value_or("");
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  const size_t begin = text.rfind('\n');
-  return begin == std::string::npos ? text : text.substr(begin + 1);
-}
 
 size_t count_ranks(const std::vector<HostPart>& parts) {
   return std::accumulate(parts.begin(), parts.end(), size_t{0}, [](size_t sum, const HostPart& part) {

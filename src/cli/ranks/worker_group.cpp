@@ -60,8 +60,9 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
   }
   if (!session_.rendezvous_token.empty())
     options.env.emplace_back(contract::kRendezvousToken, session_.rendezvous_token);
-  // Without its launcher one rank alone saves and ends. Several have lost their store with it, so that none
-  // can save, and one that is stopped would hear of nothing milder.
+  // Without its launcher one rank alone saves and ends. Several can save nothing without its store (or,
+  // behind an agent of --hosts, are lost to the others), and one that is stopped would hear of nothing
+  // milder.
   options.parent_death_signal = call.place.ranks > 1 ? SIGKILL : SIGTERM;
   options.err = process::Stream::to_file(session_.log_of(rank));
   if (rank == 0 && session_.keep_results) options.out = process::Stream::pipe();

@@ -24,8 +24,7 @@ void describe(Listing& l, ScheduleJob& s) {
   l.field("min_snr_variant", s.min_snr_variant,
           {.help = "weight for v_prediction; moore: min(snr + 1, gamma) / (snr + 1), standard: min(snr, "
                    "gamma) / (snr + 1). For sample both are min(snr, gamma), which vanishes where sampling "
-                   "starts: none "
-                   "is better there"});
+                   "starts: none is better there"});
 }
 
 }  // namespace zt::config
