@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/text/text.hpp"
 
 namespace zt::log {
@@ -51,5 +53,11 @@ void write(Level level, std::string_view component, std::string_view message) {
 }
 
 void flush() { logger().flush(); }
+
+bool is_entry(std::string_view line) {
+  constexpr std::string_view kTime = "0000-00-00T00:00:00.000Z ";  // by the logger's pattern
+  const auto fits = [](char form, char c) { return form == '0' ? c >= '0' && c <= '9' : c == form; };
+  return line.size() > kTime.size() && std::equal(kTime.begin(), kTime.end(), line.begin(), fits);
+}
 
 }  // namespace zt::log

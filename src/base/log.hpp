@@ -24,4 +24,7 @@ inline void error(std::string_view component, std::string_view message) {
 }
 void flush();
 
+/// Whether a line of a file begins an entry that write() made.
+bool is_entry(std::string_view line);
+
 }  // namespace zt::log

@@ -32,6 +32,15 @@ TEST(Log, ShowsControlCharactersInsteadOfSendingThem) {
             "warning test: no ?[31mred?]0;title??2J?.mp4\tsize=3 \xC3\xA9\n");
 }
 
+TEST(Log, KnowsItsEntries) {
+  testing::internal::CaptureStderr();
+  info("test", "ready");
+  flush();
+  EXPECT_TRUE(is_entry(testing::internal::GetCapturedStderr()));
+  EXPECT_FALSE(is_entry("2026-11-28: error while loading shared libraries: x.so"));
+  EXPECT_FALSE(is_entry(""));
+}
+
 TEST(Log, FurtherLinesOfAMessageDoNotPassForEntries) {
   EXPECT_EQ(logged("bad name 'a\n2026-01-01T00:00:00.000Z error all is lost'\n\n"),
             "warning test: bad name 'a\n  2026-01-01T00:00:00.000Z error all is lost'\n");

@@ -273,6 +273,16 @@ TEST(SampleStream, ReplacesAClipThatCannotBeRead) {
   EXPECT_GE(stream.stats().replaced, 2U);
 }
 
+// Every sample was drawn eight times at most: one in 256 met the lost clips only.
+TEST(SampleStream, GoesOnWithTheClipsThatAreLeft) {
+  Prepared prepared;
+  for (size_t clip = 1; clip < prepared.clips.clips.size(); ++clip)
+    std::filesystem::remove(prepared.folder / prepared.clips.clips[clip].video);
+  const auto encoder = std::make_shared<SampleEncoder>(prepared.encoder(nullptr));
+  SampleStream stream(encoder, {.plan = prepared.plan, .num_threads = 1}, 0);
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(value_of(stream.next()).plan.clip, 0U) << "sample " << i;
+}
+
 // Clip after clip was replaced, and a rerun with the disk back would have trained on others.
 TEST(SampleStream, EndsWhereADiskIsGone) {
   Prepared prepared;

@@ -40,10 +40,10 @@ struct SampleStream::State {
   /// One sample; a clip that can't be read is replaced by the plan's next attempt.
   Result<EncodedSample> make(uint64_t sample) {
     Error last{ErrorCode::NotFound, "all clips that were tried are left out"};
-    // What is left out costs nothing to try.
-    const size_t limit = options.max_attempts * (1 + options.left_out.size());
-    uint32_t tried = 0;
-    for (uint32_t attempt = 0; tried < options.max_attempts && attempt < limit; ++attempt) {
+    const size_t most = num_attempts();
+    const size_t limit = most * (1 + options.left_out.size());  // what is left out costs nothing to try
+    size_t tried = 0;
+    for (uint32_t attempt = 0; tried < most && attempt < limit; ++attempt) {
       ZT_TRY_ASSIGN(const data::SamplePlan plan,
                     data::plan_sample(options.plan, encoder->index(), sample, attempt));
       if (options.left_out.contains(static_cast<int64_t>(plan.clip))) continue;
@@ -55,6 +55,13 @@ struct SampleStream::State {
       note_broken(plan.clip, last);
     }
     return fail(std::move(last).with("while making sample " + std::to_string(sample)));
+  }
+
+  // Where many clips are broken a draw meets them again and again, though others are left.
+  size_t num_attempts() const {
+    constexpr size_t kPerBrokenClip = 16;
+    const std::lock_guard lock(mutex);
+    return options.max_attempts + kPerBrokenClip * broken_clips.size();
   }
 
   Result<EncodedSample> encode(const data::SamplePlan& plan) const {

@@ -32,9 +32,10 @@ struct StreamOptions {
   data::SamplePlanOptions plan;
   StreamShare share = {};
   size_t num_threads = 1;
-  size_t prefetch = 8;                             ///< finished samples that may wait, > 0: bounds the memory
-  std::chrono::milliseconds deadline{300'000};     ///< longest wait for one sample
-  uint32_t max_attempts = 8;                       ///< clips tried for one sample when files can't be read
+  size_t prefetch = 8;                          ///< finished samples that may wait, > 0: bounds the memory
+  std::chrono::milliseconds deadline{300'000};  ///< longest wait for one sample
+  size_t max_attempts =
+      64;  ///< clips tried for one sample when files can't be read; more where many are known
   std::set<int64_t> left_out = {};                 ///< clips treated as if they could not be read
   std::function<bool()> should_stop = {};          ///< asked while next() waits; may be empty
   std::chrono::milliseconds end_deadline{60'000};  ///< longest wait at the end for samples in the making

@@ -62,8 +62,9 @@ Status WorkerGroup::spawn(size_t rank, int64_t generation, int64_t number) {
     options.env.emplace_back(contract::kRendezvousToken, session_.rendezvous_token);
   // Without its launcher one rank alone saves and ends. Several can save nothing without its store (or,
   // behind an agent of --hosts, are lost to the others), and one that is stopped would hear of nothing
-  // milder.
-  options.parent_death_signal = call.place.ranks > 1 ? SIGKILL : SIGTERM;
+  // milder. What is made in one go (a video, an export) nobody waits for any more.
+  const bool saves_first = call.verb == contract::WorkerVerb::Train && call.place.ranks == 1;
+  options.parent_death_signal = saves_first ? SIGTERM : SIGKILL;
   options.err = process::Stream::to_file(session_.log_of(rank));
   if (rank == 0 && session_.keep_results) options.out = process::Stream::pipe();
   ZT_TRY_ASSIGN(auto child, process::Child::spawn(options));

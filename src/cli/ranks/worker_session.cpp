@@ -15,6 +15,7 @@
 #include "base/error_policy.hpp"
 #include "base/files/files.hpp"
 #include "base/host_name.hpp"
+#include "base/log.hpp"
 #include "base/process/process.hpp"
 #include "base/signals.hpp"
 #include "base/terminal.hpp"
@@ -110,11 +111,12 @@ std::string message_of(const WorkerSession& session, const GroupEnd& end) {
         "it ended with {} and could not write why: {}; make room and {}", end.exit.text(),
         room.error().text(),
         session.call.verb == contract::WorkerVerb::Train ? "go on with --resume" : "run the command again");
-  // The dynamic linker's, libgomp's or the C++ runtime's.
+  // The dynamic linker's, libgomp's or the C++ runtime's; a line of our own log is no cause.
   const std::string words = last_line(log);
-  return words.empty() ? ""
-                       : fmt::format("it ended {} {}, saying: {}", end.exit.signal != 0 ? "by" : "with",
-                                     end.exit.text(), words);
+  return words.empty() || log::is_entry(words)
+             ? ""
+             : fmt::format("it ended {} {}, saying: {}", end.exit.signal != 0 ? "by" : "with",
+                           end.exit.text(), words);
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
