@@ -47,10 +47,11 @@ class NumericGuard {
   int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
 
  private:
-  NumericJudgement judge_replay(const StepNumbers& numbers, NumericJudgement so_far);
+  NumericJudgement judge_replay(const StepNumbers& numbers, NumericJudgement so_far, ClipFaults& clips);
   const int64_t max_skipped_;
   int64_t skipped_in_a_row_ = 0;
   std::set<int64_t> skipped_;          ///< of this row
+  std::set<int64_t> suspects_of_row_;  ///< clips that became suspects in it
   std::set<int64_t> doubtful_clips_;   ///< of steps in which all were bad, until a step shows the model fine
   std::optional<int64_t> replay_end_;  ///< the last step that is made again
   bool repeats_ = false;               ///< a step was skipped both times

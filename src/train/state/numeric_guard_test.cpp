@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace zt::train {
 namespace {
 
@@ -43,6 +45,21 @@ TEST(NumericGuard, BlamesTheHardwareIfTheSameStepsSucceedTheSecondTime) {
 
   EXPECT_EQ(last.cause, Cause::Hardware);
   EXPECT_EQ(last.next, Next::GoOn);
+}
+
+// A fault in the midst of a step leaves some of its samples finite.
+TEST(NumericGuard, ClipsOfStepsThatSucceedTheSecondTimeAreNoSuspects) {
+  ClipFaults clips;
+  clips.suspects = {7};  // of an earlier step
+  NumericGuard guard(2);
+  guard.judge({11, kSkipped, {3}}, clips);
+  EXPECT_EQ(guard.judge({12, kSkipped, {4, 5}, /*are_all_bad=*/true}, clips).next, Next::RollBack);
+  EXPECT_EQ(clips.suspects, (std::set<int64_t>{3, 7}));
+
+  guard.judge({11, kFine, {}}, clips);
+  EXPECT_EQ(guard.judge({12, kFine, {}}, clips).cause, Cause::Hardware);
+
+  EXPECT_EQ(clips.suspects, std::set<int64_t>{7});
 }
 
 TEST(NumericGuard, BlamesTheModelAndFailsIfTheSameStepsFailAgainWithoutABadSample) {
