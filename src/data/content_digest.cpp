@@ -106,9 +106,7 @@ Status ContentCheck::check(const ClipIndex& index, size_t clip) {
   const std::lock_guard lock(footage.mutex);
   if (footage.digest == record.content) return {};
   if (const std::string stamp = internal::stamp_of(video); !footage.digest || stamp != footage.stamp) {
-    const auto found = content_digest(video);
-    if (!found) return fail(blamed(found.error(), video));
-    footage.digest = *found;
+    ZT_TRY_ASSIGN(footage.digest, blamed(content_digest(video), video));
     footage.stamp = stamp;
   }
   if (footage.digest != record.content)

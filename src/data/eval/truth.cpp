@@ -123,13 +123,12 @@ Status load_labelled(const ClipIndex& index, const ClipRecord& clip, const LoadS
   }
   if (clip.keypoints.empty()) return {};
   const auto file = index.path(clip.keypoints);
-  const auto keypoints = read_keypoints(file);
-  if (!keypoints) return fail(blamed(keypoints.error(), file));
+  ZT_TRY_ASSIGN(const KeypointClip keypoints, blamed(read_keypoints(file), file));
   for (size_t f = 0; f < frames.size(); ++f) {
     const auto number = static_cast<size_t>(clip.first_frame + frames[f]);
-    if (number >= keypoints->frames.size())
+    if (number >= keypoints.frames.size())
       return fail(ErrorCode::Corrupt, fmt::format("{} ends before frame {}", clip.keypoints, number));
-    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints->frames[number], crop));
+    truth.joints.push_back(joints_of(truth.sample.targets[f], labels[f], keypoints.frames[number], crop));
   }
   return {};
 }
@@ -160,9 +159,8 @@ Result<ClipTruth> load_truth(const ClipIndex& index, size_t clip, const LoadSamp
   ZT_TRY_ASSIGN(truth.sample, load_sample(index, plan, load));
   if (!record.background.empty()) {
     const auto file = index.path(record.background);
-    const auto background = image::read(file);
-    if (!background) return fail(blamed(background.error(), file));
-    truth.background = crop_picture(*background, plan.crop, options.width, options.height);
+    ZT_TRY_ASSIGN(const Image background, blamed(image::read(file), file));
+    truth.background = crop_picture(background, plan.crop, options.width, options.height);
   }
   ZT_TRY(load_labelled(index, record, options, truth));
   return truth;

@@ -39,6 +39,11 @@ class ClipFile {
 /// the folder around it: somebody removed or closed it. Where that folder is gone, closed or empty they
 /// become Unavailable: a disk that is not there any more would take one clip after the other along.
 Error blamed(Error error, const std::filesystem::path& file);
+template <class T>
+Result<T> blamed(Result<T> read, const std::filesystem::path& file) {
+  if (!read) return fail(blamed(std::move(read).error(), file));
+  return read;
+}
 
 /// Whether a clip could not be read or encoded because of its own files. What would fail with another clip
 /// too is not: memory, disk or descriptors that ran out, a disk that errs or is gone (Unavailable), a wait

@@ -62,10 +62,9 @@ Status load_pictures(Loading& loading) {
 
 Result<std::vector<Image>> drawn_poses(const Loading& loading, const std::vector<int64_t>& numbers) {
   const auto path = loading.index.path(loading.clip.keypoints);
-  const auto frames = read_keypoint_frames(path, numbers);
-  if (!frames) return fail(blamed(frames.error(), path));
+  ZT_TRY_ASSIGN(const auto frames, blamed(read_keypoint_frames(path, numbers), path));
   std::vector<Image> poses;
-  for (const Keypoints& keypoints : *frames)
+  for (const Keypoints& keypoints : frames)
     poses.push_back(draw_pose(crop_keypoints(keypoints, loading.sample.plan.pose_crop), loading.options.width,
                               loading.options.height, loading.options.draw));
   return poses;
