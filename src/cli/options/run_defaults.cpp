@@ -34,10 +34,6 @@ std::optional<Trained> trained_as(const std::string& path) {
   return Trained{run->identity().run_id, *std::move(job)};
 }
 
-void note_lines(const std::vector<std::string>& lines) {
-  for (const std::string& line : lines) note("zoetrope: note: " + line);
-}
-
 }  // namespace
 
 Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
@@ -45,13 +41,13 @@ Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
   if (!trained) return {};
   const auto& [run_id, job] = *trained;
   ZT_TRY_ASSIGN(const auto size, config::take_size(job, run_id, resolved));
-  note_lines(size);
+  note_all(size);
   ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(job, run_id, resolved));
-  note_lines(sampling);
+  note_all(sampling);
   ZT_TRY_ASSIGN(const auto drawing, config::take_drawing(job, run_id, resolved));
-  note_lines(drawing);
+  note_all(drawing);
   ZT_TRY_ASSIGN(const auto context, config::fit_context(job, run_id, resolved));
-  note_lines(context);
+  note_all(context);
   return {};
 }
 
@@ -60,7 +56,7 @@ Status take_run_defaults(config::Resolved<config::EvalJob>& resolved) {
   if (!trained) return {};
   config::Resolved<config::EvalJob> as_baseline = resolved;
   ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained->job, trained->run_id, resolved));
-  note_lines(sampling);
+  note_all(sampling);
   if (const auto baseline = trained_as(resolved.job.baseline_run)) {
     ZT_TRY_ASSIGN(const auto its_own, config::take_sampling(baseline->job, baseline->run_id, as_baseline));
     if (config::digest(as_baseline.job) != config::digest(resolved.job))

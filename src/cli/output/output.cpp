@@ -29,6 +29,10 @@ void note(std::string_view line) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+void note_all(const std::vector<std::string>& notes) {
+  for (const std::string& text : notes) note("zoetrope: note: " + text);
+}
+
 void print_error(const Error& error) {
   note("zoetrope: error: " + error.text());
   print_hint(error.code);

@@ -15,6 +15,8 @@ namespace zt::cli {
 void print(std::string_view text);
 /// One line for the person, to stderr; as print().
 void note(std::string_view line);
+/// "zoetrope: note: ..." for each, as note().
+void note_all(const std::vector<std::string>& notes);
 /// "zoetrope: error: ..." and its hint, to stderr.
 void print_error(const Error& error);
 /// What to do about an error of this kind, to stderr; nothing for kinds whose messages say it themselves.

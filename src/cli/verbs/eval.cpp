@@ -43,7 +43,7 @@ Result<int> evaluate_run(const EvalOptions& options, config::Resolved<config::Ev
 Result<int> evaluate(const EvalOptions& options, const config::LoadRequest& request) {
   ZT_TRY_ASSIGN(auto resolved, config::load<config::EvalJob>(request));
   if (!resolved.job.run.empty()) return evaluate_run(options, std::move(resolved));
-  for (const std::string& line : config::idle_settings(resolved)) note("zoetrope: note: " + line);
+  note_all(config::idle_settings(resolved));
   const signals::EndAtOnce interruptible;  // nothing is written on the way
   ZT_TRY_ASSIGN(const auto report, data::eval_files(resolved.job));
   show(options, report);

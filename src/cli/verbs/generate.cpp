@@ -67,13 +67,13 @@ Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   if (!job.weights.empty()) {
     ZT_TRY(config::take_scheduler(job.weights, resolved));
     ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(job.weights, resolved));
-    for (const std::string& line : drawing) note("zoetrope: note: " + line);
+    note_all(drawing);
   }
   if (!job.run.empty()) {
     ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
     ZT_TRY(take_run_defaults(resolved));
   }
-  for (const std::string& line : config::idle_settings(resolved)) note("zoetrope: note: " + line);
+  note_all(config::idle_settings(resolved));
   return {};
 }
 

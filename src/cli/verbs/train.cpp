@@ -76,7 +76,7 @@ Result<RankPlaces> places_of(const TrainOptions& options) {
 
 /// What a reader of the configuration may not expect of it.
 void note_surprises(const config::TrainJob& job, int64_t ranks) {
-  for (const std::string& line : config::idle_settings(job)) note("zoetrope: note: " + line);
+  note_all(config::idle_settings(job));
   const int64_t lanes = job.lanes;
   const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
   if (!is_even)

@@ -44,7 +44,7 @@ Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   if (!options.weights.empty()) {
     ZT_TRY(config::take_scheduler(options.weights, resolved));
     ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(options.weights, resolved));
-    for (const std::string& line : drawing) note("zoetrope: note: " + line);
+    note_all(drawing);
   }
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
