@@ -16,7 +16,7 @@ std::string what(const FirstCause& cause) {
   if (!cause.message.empty()) return cause.message;
   const char* likely =
       cause.exit.signal == SIGKILL ? ", most often sent by the kernel for lack of memory" : "";
-  return fmt::format("it ended {} {}{}", cause.exit.signal != 0 ? "by" : "with", cause.exit.text(), likely);
+  return how_it_ended(cause.exit) + likely;
 }
 
 /// A signal and an exit code of nobody's are a crash.
@@ -34,6 +34,10 @@ std::string where(const contract::Progress& progress) {
 }
 
 }  // namespace
+
+std::string how_it_ended(const process::Exit& exit) {
+  return fmt::format("it ended {} {}", exit.signal != 0 ? "by" : "with", exit.text());
+}
 
 std::string text(const FirstCause& cause) {
   const std::string place = cause.progress ? where(*cause.progress) : "";

@@ -21,6 +21,9 @@ struct FirstCause {
   bool is_alone = false;  ///< the only worker: of a job, or of a training with one rank
 };
 
+/// "it ended with exit code 3", "it ended by signal 9 (Killed)".
+std::string how_it_ended(const process::Exit& exit);
+
 /// "rank 3 on b failed first, after step 12, training (optimizer): MESSAGE; its log is F; WHAT TO DO". One
 /// that is alone: "the worker failed, after ...: MESSAGE; its log is F".
 std::string text(const FirstCause& cause);

@@ -108,15 +108,11 @@ std::string message_of(const WorkerSession& session, const GroupEnd& end) {
                        session.call.run_dir.string());
   if (const Status room = check_room(log); !room)
     return fmt::format(
-        "it ended with {} and could not write why: {}; make room and {}", end.exit.text(),
-        room.error().text(),
+        "{} and could not write why: {}; make room and {}", how_it_ended(end.exit), room.error().text(),
         session.call.verb == contract::WorkerVerb::Train ? "go on with --resume" : "run the command again");
   // The dynamic linker's, libgomp's or the C++ runtime's; a line of our own log is no cause.
   const std::string words = last_line(log);
-  return words.empty() || log::is_entry(words)
-             ? ""
-             : fmt::format("it ended {} {}, saying: {}", end.exit.signal != 0 ? "by" : "with",
-                           end.exit.text(), words);
+  return words.empty() || log::is_entry(words) ? "" : how_it_ended(end.exit) + ", saying: " + words;
 }
 
 // What of its end the worker's own log, which the terminal shows, can't tell: a signal, an exit code without
