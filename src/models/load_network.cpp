@@ -124,6 +124,7 @@ std::string LoadReport::summary() const {
 
 Result<LoadReport> load_network(params::ParamStore& store, std::string_view network,
                                 const weights::TensorFile& file, const LoadRules& rules) {
+  ZT_TRY(file.check_sums());
   std::vector<weights::TensorEntry> entries = weights::unwrap(file.entries());
   if (rules.rename) {
     ZT_TRY_ASSIGN(entries, weights::rename(entries, rules.rename));

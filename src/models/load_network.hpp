@@ -50,9 +50,9 @@ struct LoadReport {
 
 /// Copies a file's tensors over the parameters under `network`. Unexpected names are reported, not refused.
 /// Errors: Corrupt if a required parameter is missing, has another shape (but a position table of another
-/// length is left alone) or holds a NaN or an infinity; InvalidConfig if the store has motion modules and the
-/// file was to hold them but has none (the message names the config key). On error the store may be partly
-/// overwritten.
+/// length is left alone) or holds a NaN or an infinity, and TensorFile::check_sums(); InvalidConfig if the
+/// store has motion modules and the file was to hold them but has none (the message names the config key). On
+/// error the store may be partly overwritten.
 Result<LoadReport> load_network(params::ParamStore& store, std::string_view network,
                                 const weights::TensorFile& file, const LoadRules& rules);
 

@@ -204,6 +204,27 @@ TEST(NetworkSet, WeightsThatAreNoNumbersAreRefusedByTheirFileAndName) {
   EXPECT_THAT(set.error().text(), HasSubstr("the first is conv_in.bias"));
 }
 
+// A bit that flipped on the disk makes other pictures, seldom numbers that are none.
+TEST(NetworkSet, WeightsThatAreNotAsTheyWereSavedAreRefused) {
+  const test::TempFolder folder;
+  config::ModelJob job = small_model();
+  ASSERT_TRUE(save(built(job), kPoseGuider, folder / "pose_guider.pth"));
+  job.pose_guider_path = folder / "pose_guider.pth";
+  std::string bytes = files::read(folder / "pose_guider.pth").value();
+  const auto bias = weights::TensorFile::parse(std::as_bytes(std::span(bytes)), "pose_guider.pth")
+                        ->find("conv_in.bias")
+                        ->bytes;
+  const size_t at = static_cast<size_t>(bias.data() - std::as_bytes(std::span(bytes)).data());
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  ASSERT_TRUE(files::write_atomic(folder / "pose_guider.pth", bytes));
+
+  const auto set = build_networks(job, kLatents, {});
+
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, ErrorCode::Corrupt);
+  EXPECT_THAT(set.error().text(), HasSubstr("has the checksum"));
+}
+
 TEST(NetworkSet, AConfigThatIsNoneIsNamedByItsPath) {
   const test::TempFolder folder;
   const std::filesystem::path unet = folder / "unet";

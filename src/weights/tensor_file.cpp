@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "base/files/files.hpp"
+#include "base/parallel.hpp"
 #include "base/text/text.hpp"
 #include "weights/internal/model_layout.hpp"
 #include "weights/internal/torch_pickle.hpp"
@@ -25,6 +27,8 @@ struct TensorFile::State {
   std::map<std::string, std::string> metadata;
   std::vector<std::string> skipped;
   std::vector<fs::path> files;
+  std::string label;
+  std::vector<internal::StoredStorage> storages;
   // What the entries' bytes lie in.
   std::vector<std::shared_ptr<const files::Mapping>> mappings;
   std::vector<std::unique_ptr<std::byte[]>> copies;
@@ -44,6 +48,7 @@ Result<TensorFile> finish(std::shared_ptr<TensorFile::State> state, std::string_
 }
 
 Status read_tensors(std::span<const std::byte> bytes, std::string_view label, TensorFile::State& state) {
+  state.label = label;
   if (bytes.empty())
     return fail(ErrorCode::Corrupt, fmt::format("{} is an empty file: fetch or write it again", label));
   const bool is_zip = internal::ZipArchive::looks_like(bytes);
@@ -53,6 +58,7 @@ Status read_tensors(std::span<const std::byte> bytes, std::string_view label, Te
     state.entries = std::move(torch.entries);
     state.skipped = std::move(torch.skipped);
     state.copies = std::move(torch.copies);
+    state.storages = std::move(torch.storages);
     return {};
   }
   // A bare pickle (a protocol byte, no storages) can't be told from a header length by luck: the '{' decides.
@@ -127,6 +133,17 @@ const TensorEntry* TensorFile::find(std::string_view name) const {
 
 const std::map<std::string, std::string>& TensorFile::metadata() const { return state_->metadata; }
 const std::vector<std::string>& TensorFile::skipped() const { return state_->skipped; }
+Status TensorFile::check_sums() const {
+  for (const TensorFile& shard : state_->shards) ZT_TRY(shard.check_sums());
+  const auto& storages = state_->storages;
+  std::vector<Status> found(storages.size());
+  parallel_for(storages.size(), std::thread::hardware_concurrency(), [&](size_t i) {
+    found[i] = internal::check_crc(storages[i].entry, storages[i].name, state_->label);
+  });
+  for (Status& status : found) ZT_TRY(std::move(status));
+  return {};
+}
+
 const std::vector<fs::path>& TensorFile::files() const { return state_->files; }
 
 }  // namespace zt::weights

@@ -55,6 +55,10 @@ class TensorFile {
   /// What a pickle held beside tensors of the allowed kinds and was left out, e.g. "hyper_parameters:
   /// argparse.Namespace".
   const std::vector<std::string>& skipped() const;
+  /// Compares the bytes of a torch zip with the checksum that it states for each of its storages (CRC-32; 0
+  /// where torch.save was told to write none). Other formats have no sums: they pass. Reads every byte that
+  /// entries view, on as many threads as there are cores. Errors: Corrupt, naming the file and the storage.
+  Status check_sums() const;
   /// The files read, in order: one, or the shards.
   const std::vector<std::filesystem::path>& files() const;
 

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "base/text/text.hpp"
 #include "weights/internal/byte_reader.hpp"
@@ -45,9 +47,10 @@ Status check_little_endian(const ZipArchive& archive, std::string_view root, std
                   label, text::quoted(as_text(found->second.bytes))));
 }
 
-Result<Bytes> storage_of(const ZipArchive& archive, std::string_view root, const StorageId& id,
-                         std::string_view label) {
-  const auto found = archive.entries.find(fmt::format("{}data/{}", root, id.key));
+Result<StoredStorage> storage_of(const ZipArchive& archive, std::string_view root, const StorageId& id,
+                                 std::string_view label) {
+  const std::string name_in_zip = fmt::format("{}data/{}", root, id.key);
+  const auto found = archive.entries.find(name_in_zip);
   if (found == archive.entries.end()) {
     return fail(ErrorCode::Corrupt, fmt::format("{} lacks the storage {}", label, text::quoted(id.key)));
   }
@@ -57,7 +60,7 @@ Result<Bytes> storage_of(const ZipArchive& archive, std::string_view root, const
                 fmt::format("{}: storage {} has {} bytes, too few for {} elements of {}", label,
                             text::quoted(id.key), bytes.size(), id.num_elements, name(id.dtype)));
   }
-  return bytes;
+  return StoredStorage{name_in_zip, found->second};
 }
 
 tl::unexpected<Error> corrupt_stream(std::string_view label, std::string_view what) {
@@ -152,9 +155,16 @@ Result<TorchTensors> parse_torch_zip(Bytes file, std::string_view label) {
   const ZipEntry& pickle = archive.entries.at(pickle_name);
   ZT_TRY(check_crc(pickle, pickle_name, label));
   ZT_TRY_ASSIGN(const PickleTree tree, parse_pickle(pickle.bytes, label));
-  return collect_tensors(
-      tree, [&](const StorageId& id) { return storage_of(archive, *root, id, label); }, copy_limit(file),
-      label);
+  std::map<std::string, StoredStorage, std::less<>> used;
+  const auto lookup = [&](const StorageId& id) -> Result<Bytes> {
+    ZT_TRY_ASSIGN(StoredStorage storage, storage_of(archive, *root, id, label));
+    const Bytes bytes = storage.entry.bytes;
+    used.try_emplace(std::string(id.key), std::move(storage));
+    return bytes;
+  };
+  ZT_TRY_ASSIGN(TorchTensors tensors, collect_tensors(tree, lookup, copy_limit(file), label));
+  for (auto& [key, storage] : used) tensors.storages.push_back(std::move(storage));
+  return tensors;
 }
 
 Result<TorchTensors> parse_torch_stream(Bytes file, std::string_view label) {

@@ -82,6 +82,23 @@ TEST(WriteTorchZip, RoundTrips) {
                     [](const auto& path, const auto& entries) { return write_torch_zip(path, entries); });
 }
 
+TEST(WriteTorchZip, LeavesSumsThatDamageDoesNotPass) {
+  const zt::test::TempFolder folder;
+  ASSERT_TRUE(is_ok(write_torch_zip(folder / "x.pth", sample())));
+  std::string bytes = files::read(folder / "x.pth").value();
+  EXPECT_TRUE(is_ok(TensorFile::open(folder / "x.pth")->check_sums()));
+  const size_t at = bytes.find(test::raw<float>(1) + test::raw<float>(2));
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  ASSERT_TRUE(files::write_atomic(folder / "x.pth", bytes));
+
+  const auto file = TensorFile::open(folder / "x.pth");
+  ASSERT_TRUE(is_ok(file));
+  const Status damaged = file->check_sums();
+
+  EXPECT_TRUE(fails_with(damaged, ErrorCode::Corrupt));
+  EXPECT_THAT(damaged.error().message, HasSubstr("x.pth is not a whole zip archive: entry \"x/data/1\""));
+}
+
 // testdata/written.pth was written by write_torch_zip and opened by torch 2.13 with weights_only=True
 // (check_written.py).
 TEST(WriteTorchZip, StillGivesTheBytesThatPythonHasOpened) {

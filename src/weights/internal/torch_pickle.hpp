@@ -11,15 +11,23 @@
 
 #include "base/error.hpp"
 #include "weights/internal/pickle.hpp"
+#include "weights/internal/zip_archive.hpp"
 #include "weights/tensor_file.hpp"
 
 namespace zt::weights::internal {
+
+/// A storage of the zip format, and what the archive says of it.
+struct StoredStorage {
+  std::string name;
+  ZipEntry entry;
+};
 
 /// The tensors of a file. Entries view the file's bytes or, where a tensor was not contiguous, `copies`.
 struct TorchTensors {
   std::vector<TensorEntry> entries;
   std::vector<std::string> skipped;  ///< "name: module.Class" of values that are no tensors and no plain data
   std::vector<std::unique_ptr<std::byte[]>> copies;
+  std::vector<StoredStorage> storages;  ///< that tensors lie in, each once; of the zip format only
 };
 
 /// Whether the bytes begin like the stream format of PyTorch before 1.6.
