@@ -99,6 +99,8 @@ class RunFolder {
   /// Clips that its ranks must not read, if there are any (contract/left_out.hpp).
   std::filesystem::path left_out() const { return path_ / "left-out.json"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
+  /// Name of the checkpoint of model.stage1_run that its ranks began from, once they have.
+  std::filesystem::path stage1_checkpoint() const { return path_ / "stage1-checkpoint"; }
 
   /// Taken by the process that writes (rank 0's worker) for as long as it lives. Errors: Unavailable, naming
   /// the pid and host of the holder.

@@ -23,11 +23,11 @@
 #include "contract/checkpoint_folder.hpp"
 #include "contract/left_out.hpp"
 #include "data/from_job.hpp"
-#include "generate/load_run.hpp"
 #include "models/network_set.hpp"
 #include "prepare/build_cache.hpp"
 #include "train/launch/run_plan.hpp"
 #include "train/launch/start_checks.hpp"
+#include "train/launch/start_weights.hpp"
 #include "train/pass/run_rules.hpp"
 #include "train/pass/validation.hpp"
 #include "train/plan/budget.hpp"
@@ -126,26 +126,17 @@ Status fill_cache(Setup& setup, Journal& journal) {
   return {};
 }
 
-/// What a stage-1 run lacks may only be the motion modules.
-Status copy_stage1(const config::TrainJob& job, params::ParamStore& store) {
-  ZT_TRY_ASSIGN(const generate::RunWeights weights,
-                generate::copy_run_weights(job.model.stage1_run, {}, store));
-  for (const std::string& name : weights.missing) {
-    if (!models::is_motion(name))
-      return fail(ErrorCode::InvalidConfig, "model.stage1_run: " + weights.checkpoint.string() + " lacks " +
-                                                name +
-                                                "; the model section must describe the networks of that run");
-  }
-  log::info("train", fmt::format("start weights from {}, step {}{}", weights.checkpoint.string(),
-                                 weights.step, weights.is_ema ? " (EMA)" : ""));
-  return {};
-}
-
-Result<models::NetworkSet> start_networks(const config::TrainJob& job, int64_t latent_channels,
+Result<models::NetworkSet> start_networks(Setup& setup, const contract::RunFolder& run, const Origin& origin,
                                           const models::BuildOptions& options) {
-  ZT_TRY_ASSIGN(models::NetworkSet networks, models::build_networks(job.model, latent_channels, options));
+  const config::ModelJob& model = setup.job.model;
+  ZT_TRY_ASSIGN(models::NetworkSet networks,
+                models::build_networks(model, setup.encoders.codec->channels(), options));
   for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
-  if (!job.model.stage1_run.empty()) ZT_TRY(copy_stage1(job, *networks.store));
+  if (model.stage1_run.empty()) return networks;
+  const auto copy = [&](Starter starter) { return copy_stage1(setup.job, run, starter, *networks.store); };
+  ZT_TRY(origin.memory_step ? copy(Starter::After) : in_turn(setup.ranks, [&] {
+    return copy(setup.ranks.is_first() ? Starter::First : Starter::After);
+  }));
   return networks;
 }
 
@@ -307,8 +298,8 @@ Result<double> fewest_positions(const config::TrainJob& job, Ranks& ranks, at::D
 Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin& origin, Journal& journal) {
   const config::TrainJob& job = setup.job;
   const bool motion = job.stage == 2;
-  const int64_t channels = setup.encoders.codec->channels();
-  ZT_TRY_ASSIGN(const models::NetworkConfigs configs, models::network_configs(job.model, channels, motion));
+  ZT_TRY_ASSIGN(const models::NetworkConfigs configs,
+                models::network_configs(job.model, setup.encoders.codec->channels(), motion));
   explain_whole_gradients(job, setup.ranks.size());
   ZT_TRY_ASSIGN(const double fewest, fewest_positions(job, setup.ranks, setup.device));
   ZT_TRY(check_budget(setup, configs, fewest, origin, journal));
@@ -335,7 +326,7 @@ Status open_networks(Setup& setup, const contract::RunFolder& run, const Origin&
     ZT_TRY_ASSIGN(found, checkpoint::open_newest(run.checkpoints(), {.share = {.only_frozen = true}}));
   }
   if (!found) {
-    ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(job, channels, options));
+    ZT_TRY_ASSIGN(models::NetworkSet networks, start_networks(setup, run, origin, options));
     setup.state = make_model_state(std::move(networks), job);
     setup.ranks.share_units(*setup.state.networks.store, step_shape(setup));
     return origin.memory_step ? restore_from_memory(setup, origin, journal) : Status();

@@ -17,7 +17,7 @@ using test::published;
 constexpr double kStage1 = 1'701'305'684, kStage2 = 453'209'280;
 constexpr int64_t kScale = 8;
 
-config::TrainJob job_of(int64_t stage, int64_t zero_stage, int64_t lanes) {
+config::TrainJob job_for(int64_t stage, int64_t zero_stage, int64_t lanes) {
   config::TrainJob job;
   job.stage = stage;
   job.threads = 1;
@@ -31,8 +31,8 @@ RankMemory memory_of(const config::TrainJob& job, int64_t ranks) {
 }
 
 TEST(Plan, EachStageSharesOneMoreKindOfState) {
-  const RankMemory none = memory_of(job_of(1, 0, 4), 4), one = memory_of(job_of(1, 1, 4), 4),
-                   two = memory_of(job_of(1, 2, 4), 4), three = memory_of(job_of(1, 3, 4), 4);
+  const RankMemory none = memory_of(job_for(1, 0, 4), 4), one = memory_of(job_for(1, 1, 4), 4),
+                   two = memory_of(job_for(1, 2, 4), 4), three = memory_of(job_for(1, 3, 4), 4);
   EXPECT_EQ(none.optimizer_state, 8 * kStage1);
   EXPECT_EQ(one.optimizer_state, 2 * kStage1);
   EXPECT_EQ(one.gradients, 4 * kStage1);
@@ -45,14 +45,14 @@ TEST(Plan, EachStageSharesOneMoreKindOfState) {
 }
 
 TEST(Plan, FrozenParametersCostNeitherGradientsNorMoments) {
-  const RankMemory memory = memory_of(job_of(2, 1, 1), 1);
+  const RankMemory memory = memory_of(job_for(2, 1, 1), 1);
   EXPECT_EQ(memory.gradients, 4 * kStage2);
   EXPECT_EQ(memory.optimizer_state, 8 * kStage2);
 }
 
 // Weights and two moments, 4 bytes each, shared by four ranks, of which two snapshots are kept.
 TEST(Plan, SnapshotsAreTwoOfARankAndAsMuchOfANeighbourThatHasOtherState) {
-  config::TrainJob job = job_of(1, 1, 4);
+  config::TrainJob job = job_for(1, 1, 4);
   job.checkpoint.memory_every_steps = 10;
   EXPECT_EQ(memory_of(job, 4).snapshots, 2 * 3 * kStage1);
   EXPECT_EQ(memory_of(job, 4).held, 0);
@@ -69,7 +69,7 @@ TEST(Plan, SnapshotsAreTwoOfARankAndAsMuchOfANeighbourThatHasOtherState) {
 
 TEST(Plan, TrafficIsTwoOrThreeTimesWhatTrains) {
   const auto traffic = [](int64_t zero_stage, int64_t micro_batches) {
-    config::TrainJob job = job_of(1, zero_stage, 4);
+    config::TrainJob job = job_for(1, zero_stage, 4);
     job.freeze = {};
     job.optimizer.gradient_accumulation_steps = micro_batches;
     const ModelCosts costs = model_costs(job, published(1), kScale);
@@ -103,7 +103,7 @@ double gathered_once(const ModelCosts& costs, std::string_view network) {
 
 // With stage 2 and ZeRO-3 most of what is sent are frozen weights, each network's in a type of its own.
 TEST(Plan, TrafficCountsEveryWeightInItsOwnType) {
-  config::TrainJob job = job_of(2, 3, 4);
+  config::TrainJob job = job_for(2, 3, 4);
   const auto sent = [&] { return step_traffic(job, model_costs(job, published(2), kScale), 4); };
   const Traffic plain = sent();
   EXPECT_DOUBLE_EQ(plain.bytes, 4 * plain.elements);
@@ -125,7 +125,7 @@ TEST(Plan, TrafficCountsEveryWeightInItsOwnType) {
 // Gloo receives into memory of its own: at stage 1 up to 64 MiB of gradients at once, or the largest unit's,
 // 3 of 4 parts of it; on one host all goes through the segment's megabyte.
 TEST(Plan, RanksOnSeveralHostsReceiveIntoMemory) {
-  config::TrainJob job = job_of(1, 1, 4);
+  config::TrainJob job = job_for(1, 1, 4);
   job.gradient_checkpointing = true;
   ModelCosts costs = model_costs(job, published(1), kScale);
   double largest = 0;
@@ -152,7 +152,7 @@ TEST(Plan, RanksOnSeveralHostsReceiveIntoMemory) {
 // Four micro batches exchanged each time: k + 1 for ZeRO-2 and 3 k for ZeRO-3; two slots have sums on their
 // way beside them.
 TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
-  config::TrainJob job = job_of(1, 2, 4);
+  config::TrainJob job = job_for(1, 2, 4);
   job.freeze = {};
   job.optimizer.gradient_accumulation_steps = 4;
   const ModelCosts costs = model_costs(job, published(1), kScale);
@@ -174,7 +174,7 @@ TEST(Plan, AccumulationInPartsSharesGradientsAndExchangesThemEachTime) {
 
 // Half of the units by ZeRO-3 among all eight ranks, half by stage 0: each half as in a run of its own.
 TEST(Plan, UnitsWithStagesOfTheirOwnCountByThem) {
-  config::TrainJob job = job_of(1, 0, 8);
+  config::TrainJob job = job_for(1, 0, 8);
   job.freeze = {};
   job.parallel.shard_ranks = 2;
   const auto planned = [&](std::vector<std::string> units) {
@@ -205,7 +205,7 @@ TEST(Plan, OperationsAreThoseOfThePublishedUNet) {
   const auto pairs = [](double positions, double width) { return 4 * positions * positions * width; };
   const double attention =
       5 * pairs(4096, 320) + 5 * pairs(1024, 640) + 5 * pairs(256, 1280) + pairs(64, 1280);
-  config::TrainJob job = job_of(1, 1, 1);
+  config::TrainJob job = job_for(1, 1, 1);
   job.data.width = job.data.height = 512;
   job.data.train_bs = 1;
   double flops = 0;
@@ -215,7 +215,7 @@ TEST(Plan, OperationsAreThoseOfThePublishedUNet) {
 }
 
 TEST(Plan, FindsTheSmallestNumberOfRanksThatFits) {
-  config::TrainJob job = job_of(1, 1, 1);
+  config::TrainJob job = job_for(1, 1, 1);
   job.data.width = job.data.height = 256;
   job.data.train_bs = 1;
   Machine machine = kMachines[0];  // 22.5 GiB: weights and gradients take 12.7, moments as much
@@ -231,16 +231,16 @@ TEST(Plan, FindsTheSmallestNumberOfRanksThatFits) {
 }
 
 TEST(Plan, GradientsThatAreAddedUpStayWhole) {
-  config::TrainJob job = job_of(1, 2, 4);
+  config::TrainJob job = job_for(1, 2, 4);
   EXPECT_EQ(memory_of(job, 4).gradients, kStage1);
   job.optimizer.gradient_accumulation_steps = 2;
   EXPECT_EQ(memory_of(job, 4).gradients, 4 * kStage1);
   EXPECT_EQ(memory_of(job, 4).slabs, 0);
-  EXPECT_EQ(memory_of(job_of(1, 2, 8), 4).gradients, 2 * 4 * kStage1);
+  EXPECT_EQ(memory_of(job_for(1, 2, 8), 4).gradients, 2 * 4 * kStage1);
 }
 
 TEST(Plan, CopiesOfShardsSumTheirPartsAmongThem) {
-  config::TrainJob job = job_of(1, 1, 8);
+  config::TrainJob job = job_for(1, 1, 8);
   job.parallel.shard_ranks = 4;
   const ModelCosts costs = model_costs(job, published(1), kScale);
   EXPECT_EQ(rank_memory(job, costs, 8).optimizer_state, 2 * kStage1);
@@ -250,13 +250,13 @@ TEST(Plan, CopiesOfShardsSumTheirPartsAmongThem) {
 }
 
 TEST(Plan, UnitsThatAreKeptWholeAreNotShared) {
-  config::TrainJob job = job_of(1, 3, 4);
+  config::TrainJob job = job_for(1, 3, 4);
   job.parallel.keep_whole = {"unet."};
   EXPECT_NEAR(memory_of(job, 4).trained_weights / (4 * kStage1), 1, 0.01);  // all but the pose guider
 }
 
 TEST(Plan, NamesWhatWouldLowerIt) {
-  config::TrainJob job = job_of(1, 0, 2);
+  config::TrainJob job = job_for(1, 0, 2);
   job.data.width = job.data.height = 256;
   const Plan plan = make_plan(job, published(1), kScale, 2, kMachines[2]);
   const auto needed = [&](const std::string& setting) {
@@ -271,7 +271,7 @@ TEST(Plan, NamesWhatWouldLowerIt) {
 }
 
 TEST(Plan, ShowsDeepSpeedsEstimate) {
-  const Plan plan = make_plan(job_of(2, 1, 8), published(2), kScale, 8, kMachines[3]);
+  const Plan plan = make_plan(job_for(2, 1, 8), published(2), kScale, 8, kMachines[3]);
   const double all = static_cast<double>(plan.costs.trained + plan.costs.frozen);
   EXPECT_DOUBLE_EQ(plan.deepspeed_stage2.gpu, 2 * all + 18 * all / 8);
   // The largest layer: conv1 of up_blocks.0, 1280 x 2560 x 3 x 3 and its bias.
@@ -280,7 +280,7 @@ TEST(Plan, ShowsDeepSpeedsEstimate) {
   EXPECT_DOUBLE_EQ(plan.deepspeed_stage2.host, 4 * all * 8 * 1.5);
   EXPECT_DOUBLE_EQ(plan.deepspeed_stage3.host, kLayer * 8 * 1.5);
 
-  config::TrainJob job = job_of(2, 1, 16);
+  config::TrainJob job = job_for(2, 1, 16);
   job.optimizer.offload = config::Offload::Cpu;
   const Plan offloaded = make_plan(job, published(2), kScale, 16, kMachines[3]);  // two hosts
   EXPECT_DOUBLE_EQ(offloaded.deepspeed_stage2.gpu, 2 * all);
@@ -290,7 +290,7 @@ TEST(Plan, ShowsDeepSpeedsEstimate) {
 }
 
 TEST(Plan, AGpuKeepsCopiesOfTheWeightsInThe16BitType) {
-  config::TrainJob job = job_of(1, 1, 1);
+  config::TrainJob job = job_for(1, 1, 1);
   job.precision.mixed_precision = config::MixedPrecision::Bf16;
   job.gradient_checkpointing = true;
   const ModelCosts costs = model_costs(job, published(1), kScale, Place::Gpu);
@@ -309,7 +309,7 @@ TEST(Plan, AGpuKeepsCopiesOfTheWeightsInThe16BitType) {
 }
 
 TEST(Plan, OffloadedStateIsOfTheHostsMemory) {
-  config::TrainJob job = job_of(1, 1, 4);
+  config::TrainJob job = job_for(1, 1, 4);
   job.optimizer.offload = config::Offload::Cpu;
   job.optimizer.ema_decay = 0.9;
   const ModelCosts costs = model_costs(job, published(1), kScale);
@@ -329,7 +329,7 @@ TEST(Plan, OffloadedStateIsOfTheHostsMemory) {
 }
 
 TEST(Plan, OffloadedStateCostsTheBusAndTheHostsMemory) {
-  config::TrainJob job = job_of(1, 1, 4);
+  config::TrainJob job = job_for(1, 1, 4);
   job.optimizer.offload = config::Offload::Cpu;
   const auto plan_of = [&](const Machine& machine) {
     return make_plan(job, published(1), kScale, 4, machine);

@@ -7,11 +7,11 @@
 #include "config/job/model_job.hpp"
 #include "models/network_set.hpp"
 
-namespace zt::train::test {
+namespace zt::test {
 
 /// Stable Diffusion 1.5's sizes with the published pose guider.
 inline models::NetworkConfigs published(int64_t stage) {
   return models::network_configs(config::ModelJob{}, /*latent_channels=*/4, /*motion=*/stage == 2).value();
 }
 
-}  // namespace zt::train::test
+}  // namespace zt::test
