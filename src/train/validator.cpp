@@ -60,17 +60,16 @@ Status Validator::run(bool with_clips) {
                 setup_.ranks.from_first({wants_loss || wants_clips ? 1.0 : 0.0}, "whether to validate"));
   if (wanted.front() == 0) return {};
   journal_.progress(contract::Phase::Validating, "averages");
-  Status shared;  // a scope's end can't return it
-  const auto share = [&] {
-    if (shared) shared = setup_.ranks.gather_values(*setup_.state.networks.store);
+  Status shared, measured;
+  const auto share = [&] {  // also at the scope's end, which can't return an error
+    if (shared && measured) shared = setup_.ranks.gather_values(*setup_.state.networks.store);
   };
-  Status measured;
   {
     const optim::EmaScope averages(setup_.state.ema.get(), share);
     if (shared) measured = setup_.ranks.on_first([&] { return measure(wants_loss, wants_clips); });
   }
-  ZT_TRY(shared);
   ZT_TRY(measured);
+  ZT_TRY(shared);
   // A first rank that is lost may go on from another's cursor.
   ZT_TRY_ASSIGN(const auto best, setup_.ranks.from_first({setup_.cursor.best_loss}, "the lowest loss"));
   setup_.cursor.best_loss = best.front();

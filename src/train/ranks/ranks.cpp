@@ -149,7 +149,7 @@ Status Ranks::walk(const std::function<void()>& pass, bool adds) {
 }
 
 Status Ranks::on_first(const std::function<Status()>& work) {
-  // What is thrown ends the group: the others would meet this rank in another exchange.
+  // What fails or is thrown ends the group: the others would meet this rank in another exchange.
   const auto guarded = [&] {
     try {
       return work();
@@ -158,12 +158,17 @@ Status Ranks::on_first(const std::function<Status()>& work) {
       throw;
     }
   };
-  if (shares_values()) {
-    ZT_TRY(compare_schedules());
-    return units_->lead(guarded);
-  }
-  if (is_first()) ZT_TRY(guarded());
-  return await_first();
+  const auto lead = [&]() -> Status {
+    if (shares_values()) {
+      ZT_TRY(compare_schedules());
+      return units_->lead(guarded);
+    }
+    if (is_first()) ZT_TRY(guarded());
+    return await_first();
+  };
+  Status done = lead();
+  if (is_first() && !done) abandon();
+  return done;
 }
 
 dist::Traffic Ranks::traffic() const {

@@ -81,7 +81,8 @@ class Ranks {
   /// empty pass. Throws what the pass throws.
   Status walk(const std::function<void()>& pass, bool adds);
   /// Runs `work` on the first rank, which may use all networks forward; the others bring their shards
-  /// meanwhile, or wait as in await_first(). Returns its status there. What it throws ends the group.
+  /// meanwhile, or wait as in await_first(). Returns its status there. An error, and what it throws, ends the
+  /// group.
   Status on_first(const std::function<Status()>& work);
   /// Whether values are shared: forward passes need walk() or on_first().
   bool shares_values() const { return units_ && units_->shares_values(); }

@@ -376,5 +376,28 @@ TEST(Ranks, WaitForTheFirstOnesWorkAndEndWithWhatItThrows) {
   EXPECT_EQ(ended.error().code, ErrorCode::PeerLost) << ended.error().text();
 }
 
+// The others were told of a fault in their schedules, and the first one's error was said nowhere.
+TEST(Ranks, EndWithTheErrorOfTheFirstOnesWork) {
+  const auto store = rendezvous::Server::start({}).value();
+  const config::ParallelJob job = job_of(1, 1).parallel;
+  Status ended;
+  std::thread second([&] {
+    Ranks ranks = test::join_ranks(*store, 1, 2, job);
+    ended = ranks.on_first([] { return Status(); });
+  });
+
+  Ranks first = test::join_ranks(*store, 0, 2, job);
+  const Status failed =
+      first.on_first([]() -> Status { return fail(ErrorCode::Unavailable, "the disk is gone"); });
+  const clock::Stopwatch since;
+  second.join();
+
+  EXPECT_LT(since.seconds(), 1);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "the disk is gone");
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::PeerLost) << ended.error().text();
+}
+
 }  // namespace
 }  // namespace zt::train
