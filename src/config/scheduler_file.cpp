@@ -75,7 +75,7 @@ std::filesystem::path scheduler_file(const std::filesystem::path& folder) {
   return folder / "scheduler" / "scheduler_config.json";
 }
 
-std::string scheduler_json(const ScheduleJob& schedule) {
+std::string scheduler_json(const ScheduleJob& schedule, TimestepSpacing spacing) {
   const nlohmann::ordered_json out = {{"_class_name", "DDIMScheduler"},
                                       {"beta_end", schedule.beta_end},
                                       {"beta_schedule", name(schedule.beta_schedule)},
@@ -90,7 +90,7 @@ std::string scheduler_json(const ScheduleJob& schedule) {
                                       {"set_alpha_to_one", true},
                                       {"steps_offset", 1},
                                       {"thresholding", false},
-                                      {kSpacing, name(GenerateJob{}.timestep_spacing)},
+                                      {kSpacing, name(spacing)},
                                       {"trained_betas", nullptr}};
   return out.dump(2) + "\n";
 }

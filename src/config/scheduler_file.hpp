@@ -16,8 +16,8 @@ namespace zt::config {
 /// Where the file lies in a folder of weights.
 std::filesystem::path scheduler_file(const std::filesystem::path& folder);
 
-/// The file as diffusers' DDIMScheduler writes it, for the sampler that `generate --run` has by default.
-std::string scheduler_json(const ScheduleJob& schedule);
+/// The file as diffusers' DDIMScheduler writes it.
+std::string scheduler_json(const ScheduleJob& schedule, TimestepSpacing spacing);
 
 /// Gives a GenerateJob or TrainJob what the folder's file says of schedule.* and timestep_spacing
 /// (validation.timestep_spacing), where nobody wrote these, nor asked for compat: moore's. What the file

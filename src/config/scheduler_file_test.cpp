@@ -48,7 +48,8 @@ TEST_F(SchedulerFile, SaysWhatWasLeftOpen) {
                         .beta_end = 0.03,
                         .beta_schedule = BetaSchedule::Linear,
                         .enable_zero_snr = false,
-                        .prediction_type = PredictionType::Sample}));
+                        .prediction_type = PredictionType::Sample},
+                       TimestepSpacing::Linspace));
 
   const auto generate = taken<GenerateJob>({});
   const auto train = taken<TrainJob>({});
@@ -61,7 +62,7 @@ TEST_F(SchedulerFile, SaysWhatWasLeftOpen) {
     EXPECT_FALSE(schedule.enable_zero_snr);
     EXPECT_EQ(schedule.prediction_type, PredictionType::Sample);
   }
-  EXPECT_EQ(generate.job.timestep_spacing, TimestepSpacing::Trailing);
+  EXPECT_EQ(generate.job.timestep_spacing, TimestepSpacing::Linspace);
   EXPECT_THAT(generate.origins.at("schedule.prediction_type"),
               EndsWith("scheduler/scheduler_config.json:10"));
   EXPECT_THAT(train.origins.at("validation.timestep_spacing"), HasSubstr("scheduler_config.json:"));
@@ -78,7 +79,7 @@ TEST_F(SchedulerFile, StandsBelowCompatMoore) {
 }
 
 TEST_F(SchedulerFile, StandsBelowWhatTheUserSets) {
-  write(scheduler_json({.prediction_type = PredictionType::Sample}));
+  write(scheduler_json({.prediction_type = PredictionType::Sample}, TimestepSpacing::Trailing));
 
   const auto resolved =
       taken<GenerateJob>({"schedule.prediction_type=v_prediction", "timestep_spacing=linspace"});

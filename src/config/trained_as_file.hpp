@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// pose_drawing.json in a folder of weights that `zoetrope ckpt export` wrote: how the pictures of poses were
-// drawn that its networks were trained with. Networks that are guided by others make worse pictures, without
-// an error. Folders of other programs have none: published networks were trained with PoseDrawing's defaults.
+// trained_as.json in a folder of weights that `zoetrope ckpt export` wrote: what `generate --run` knows of a
+// run beside its networks and their noise schedule (the size of the pictures, the length of the clips, how
+// poses were drawn, how its validation samples). Networks that are used otherwise make worse pictures,
+// without an error. Folders of other programs have none.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
-#include "config/job/data_job.hpp"
 #include "config/load.hpp"
+#include "config/meaning/trained.hpp"
 
 namespace zt::config {
 
 /// Where the file lies in a folder of weights.
-std::filesystem::path pose_drawing_file(const std::filesystem::path& folder);
+std::filesystem::path trained_as_file(const std::filesystem::path& folder);
 
-std::string pose_drawing_json(const PoseDrawing& drawing);
+/// Keys and values of run.yaml, nested as there.
+std::string trained_as_json(const TrainJob& job);
 
-/// Gives a GenerateJob, or a TrainJob's data, what the folder's file says, where nobody wrote that. Without
-/// the file nothing changes. Returns a line for people, if anything changed. Errors: InvalidConfig with
-/// file:line:column for what is no setting of PoseDrawing.
-template <class Job>
-Result<std::vector<std::string>> take_pose_drawing(const std::filesystem::path& folder,
-                                                   Resolved<Job>& resolved);
+/// What the folder's file says; nothing without the file. Errors: InvalidConfig with file:line:column for
+/// what is no such file, also for one that lacks a key.
+Result<std::optional<Trained>> read_trained_as(const std::filesystem::path& folder);
+
+/// Gives a training what the folder's file says, where nobody wrote that; without the file nothing changes.
+/// Returns a line for people, if anything changed. Errors: as above, and where the job is no longer valid.
+Result<std::vector<std::string>> take_trained_as(const std::filesystem::path& folder,
+                                                 Resolved<TrainJob>& resolved);
 
 }  // namespace zt::config

@@ -13,11 +13,12 @@
 #include "base/files/files.hpp"
 #include "base/process/resources.hpp"
 #include "config/enum_names.hpp"
-#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
+#include "config/trained_as_file.hpp"
 #include "generate/budget.hpp"
 #include "generate/load_run.hpp"
 #include "models/export_folder.hpp"
+#include "models/run_model.hpp"
 
 namespace zt::generate {
 namespace {
@@ -50,16 +51,17 @@ Result<LoadedModel> load(const config::ExportJob& job, const fs::path& target) {
   return load_run(job.run, options);
 }
 
-Status write_whole(const LoadedModel& model, const fs::path& target, config::ExportLayout layout) {
+Status write_whole(const LoadedModel& model, const config::TrainJob& run, const fs::path& target,
+                   config::ExportLayout layout) {
   files::remove_leftovers_of(target);
   ZT_TRY_ASSIGN(const files::Temporary folder, files::Temporary::folder(target));
   ZT_TRY(models::export_networks(model.networks, model.codec.get(), model.image_encoder.get(), folder.path(),
                                  layout));
   const fs::path scheduler = config::scheduler_file(folder.path());
   ZT_TRY(files::make_folders(scheduler.parent_path()));
-  ZT_TRY(files::write_atomic(scheduler, config::scheduler_json(model.schedule)));
   ZT_TRY(
-      files::write_atomic(config::pose_drawing_file(folder.path()), config::pose_drawing_json(model.data)));
+      files::write_atomic(scheduler, config::scheduler_json(run.schedule, run.validation.timestep_spacing)));
+  ZT_TRY(files::write_atomic(config::trained_as_file(folder.path()), config::trained_as_json(run)));
   // An empty folder in the target's place is replaced; one that was filled meanwhile is an error.
   return files::rename_durable(folder.path(), target);
 }
@@ -96,11 +98,12 @@ Result<std::string> run_export(const config::ExportJob& job, const Hooks& hooks)
   ZT_TRY(require_free(target));
   ZT_TRY(files::require_writable_folder(target.parent_path()));
   hooks.say(contract::Phase::Loading, "reading the checkpoint");
+  ZT_TRY_ASSIGN(const config::TrainJob run, models::run_config(job.run));
   ZT_TRY_ASSIGN(const LoadedModel model, load(job, target));
   ZT_TRY(hooks.check());
   hooks.say(contract::Phase::Saving, "writing the networks");
   ZT_TRY(files::make_folders(target.parent_path()));
-  ZT_TRY(write_whole(model, target, job.layout));
+  ZT_TRY(write_whole(model, run, target, job.layout));
   return report(job, target, model);
 }
 

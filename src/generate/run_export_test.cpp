@@ -10,8 +10,8 @@
 
 #include "base/process/resources.hpp"
 #include "config/load.hpp"
-#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
+#include "config/trained_as_file.hpp"
 #include "data/clip_index.hpp"
 #include "data/eval/report.hpp"
 #include "generate/budget.hpp"
@@ -69,23 +69,31 @@ TEST_F(RunFolderOfARun, IsExportedWithItsNoiseSchedule) {
     EXPECT_EQ(schedule.beta_schedule, config::BetaSchedule::Linear);
     EXPECT_FALSE(schedule.enable_zero_snr);
     EXPECT_EQ(schedule.prediction_type, config::PredictionType::Sample);
-    EXPECT_EQ(read.job.timestep_spacing, config::GenerateJob{}.timestep_spacing) << "as generate --run";
   }
 }
 
-TEST_F(RunFolderOfARun, IsExportedWithItsDrawingOfPoses) {
+TEST_F(RunFolderOfARun, IsExportedWithWhatItWasTrainedAs) {
   drawing_ = {.pose_style = config::PoseStyle::Puppet, .draw_hands = true, .draw_face = false};
+  validation_.steps = 3;
+  validation_.timestep_spacing = config::TimestepSpacing::Leading;
   const fs::path run = make_run("walk", 2, {0.5}, false);
   for (const auto layout : {config::ExportLayout::Diffusers, config::ExportLayout::Moore}) {
     const fs::path output = folder_.path() / std::string(config::name(layout));
     ASSERT_TRUE(run_export({.run = run.string(), .output = output.string(), .layout = layout}));
-    config::Resolved<config::GenerateJob> read;
+    config::Resolved<config::GenerateJob> as_diffusers_samples;
 
-    EXPECT_TRUE(config::take_pose_drawing(output, read));
+    const auto read = config::read_trained_as(output);
 
-    EXPECT_EQ(read.job.pose_style, config::PoseStyle::Puppet);
-    EXPECT_TRUE(read.job.draw_hands);
-    EXPECT_FALSE(read.job.draw_face);
+    ASSERT_TRUE(read && *read);
+    const config::TrainJob& job = (*read)->job;
+    EXPECT_EQ(job.stage, 2);
+    EXPECT_EQ(job.data.width, side_px_);
+    EXPECT_EQ(job.data.n_sample_frames, 4);
+    EXPECT_EQ(job.data.pose_style, config::PoseStyle::Puppet);
+    EXPECT_FALSE(job.data.draw_face);
+    EXPECT_EQ(job.validation.steps, 3);
+    EXPECT_TRUE(config::take_scheduler(output, as_diffusers_samples));
+    EXPECT_EQ(as_diffusers_samples.job.timestep_spacing, config::TimestepSpacing::Leading);
   }
 }
 

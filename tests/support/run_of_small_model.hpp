@@ -35,6 +35,7 @@ class RunFolderOfARun : public ::testing::Test {
     run.job.data.width = run.job.data.height = side_px_;
     run.job.data.n_sample_frames = 4;
     static_cast<config::PoseDrawing&>(run.job.data) = drawing_;
+    run.job.validation = validation_;
     run.job.precision = precision_;
     run.job.schedule = schedule_;
     const auto folder = contract::RunFolder::create(
@@ -104,7 +105,8 @@ class RunFolderOfARun : public ::testing::Test {
   config::PrecisionJob precision_;  ///< that runs trained in
   config::ScheduleJob schedule_;    ///< likewise
   config::PoseDrawing drawing_;     ///< likewise
-  bool trains_ = false;             ///< whether checkpoints have moments
+  config::ValidationJob validation_;
+  bool trains_ = false;  ///< whether checkpoints have moments
 };
 
 }  // namespace zt::test

@@ -13,55 +13,62 @@
 #include "config/meaning/run_context.hpp"
 #include "config/meaning/run_settings.hpp"
 #include "config/paths.hpp"
+#include "config/scheduler_file.hpp"
+#include "config/trained_as_file.hpp"
 #include "contract/run_folder.hpp"
 
 namespace zt::cli {
 namespace {
 
-struct Trained {
-  std::string run_id;
-  config::TrainJob job;
-};
-
 /// As the run's newest attempt trains; nothing if it can't be read.
-std::optional<Trained> trained_as(const std::string& path) {
+std::optional<config::Trained> trained_as(const std::string& path) {
   const auto run = contract::RunFolder::open(path);
   if (!run) return {};
   const auto file = run->config_file(std::numeric_limits<int64_t>::max());
   if (!file) return {};
   auto job = config::thaw_run(*file, run->places());
   if (!job) return {};
-  return Trained{run->identity().run_id, *std::move(job)};
+  const std::string& run_id = run->identity().run_id;
+  return config::Trained{*std::move(job), run_id, "run " + run_id};
+}
+
+Status take_defaults(const config::Trained& trained, config::Resolved<config::GenerateJob>& resolved) {
+  ZT_TRY_ASSIGN(const auto size, config::take_size(trained, resolved));
+  note_all(size);
+  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained, resolved));
+  note_all(sampling);
+  ZT_TRY_ASSIGN(const auto drawing, config::take_drawing(trained, resolved));
+  note_all(drawing);
+  ZT_TRY_ASSIGN(const auto context, config::fit_context(trained, resolved));
+  note_all(context);
+  return {};
 }
 
 }  // namespace
 
 Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
   const auto trained = trained_as(resolved.job.run);
-  if (!trained) return {};
-  const auto& [run_id, job] = *trained;
-  ZT_TRY_ASSIGN(const auto size, config::take_size(job, run_id, resolved));
-  note_all(size);
-  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(job, run_id, resolved));
-  note_all(sampling);
-  ZT_TRY_ASSIGN(const auto drawing, config::take_drawing(job, run_id, resolved));
-  note_all(drawing);
-  ZT_TRY_ASSIGN(const auto context, config::fit_context(job, run_id, resolved));
-  note_all(context);
-  return {};
+  return trained ? take_defaults(*trained, resolved) : Status{};
+}
+
+Status take_weights_defaults(config::Resolved<config::GenerateJob>& resolved) {
+  const std::string folder = resolved.job.weights;
+  ZT_TRY(config::take_scheduler(folder, resolved));
+  ZT_TRY_ASSIGN(const auto trained, config::read_trained_as(folder));
+  return trained ? take_defaults(*trained, resolved) : Status{};
 }
 
 Status take_run_defaults(config::Resolved<config::EvalJob>& resolved) {
   const auto trained = trained_as(resolved.job.run);
   if (!trained) return {};
   config::Resolved<config::EvalJob> as_baseline = resolved;
-  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained->job, trained->run_id, resolved));
+  ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(*trained, resolved));
   note_all(sampling);
   if (const auto baseline = trained_as(resolved.job.baseline_run)) {
-    ZT_TRY_ASSIGN(const auto its_own, config::take_sampling(baseline->job, baseline->run_id, as_baseline));
+    ZT_TRY_ASSIGN(const auto its_own, config::take_sampling(*baseline, as_baseline));
     if (config::digest(as_baseline.job) != config::digest(resolved.job))
       note(fmt::format("zoetrope: note: {} is sampled likewise, not as in its own validation{}",
-                       baseline->run_id, its_own.empty() ? "" : " (" + its_own.front() + ")"));
+                       baseline->name, its_own.empty() ? "" : " (" + its_own.front() + ")"));
   }
   return {};
 }

@@ -16,8 +16,6 @@
 #include "cli/verbs/verbs.hpp"
 #include "config/meaning/idle_settings.hpp"
 #include "config/paths.hpp"
-#include "config/pose_drawing_file.hpp"
-#include "config/scheduler_file.hpp"
 #include "config/weight_dtype.hpp"
 #include "contract/exit_codes.hpp"
 
@@ -64,11 +62,7 @@ Status complete(const GenerateOptions& options, ResolvedJob& resolved) {
   config::GenerateJob& job = resolved.job;
   config::fit_weight_dtype(resolved);
   if (!options.as_json || !options.dry_run) note_effects(resolved.effects);
-  if (!job.weights.empty()) {
-    ZT_TRY(config::take_scheduler(job.weights, resolved));
-    ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(job.weights, resolved));
-    note_all(drawing);
-  }
+  if (!job.weights.empty()) ZT_TRY(take_weights_defaults(resolved));
   if (!job.run.empty()) {
     ZT_TRY_ASSIGN(job.run, resolve_run(options.runs_folder, job.run));
     ZT_TRY(take_run_defaults(resolved));
@@ -104,11 +98,11 @@ void add_generate(CLI::App& app, Action& chosen) {
       .add("--weights", "weights", "Or a folder of Moore-layout or diffusers files")
       .add("--ref", "reference_image", "Reference picture")
       .add("--pose", "pose", "Pose video or key-points")
-      .add("-W,--width", "width", "Width in pixels; default with --run: as it was trained")
-      .add("-H,--height", "height", "Height in pixels; default with --run: as it was trained")
+      .add("-W,--width", "width", "Width in pixels; default with --run or an export: as trained")
+      .add("-H,--height", "height", "Height in pixels; default with --run or an export: as trained")
       .add("-L,--length", "length", "Frames")
-      .add("--steps", "steps", "Denoising steps; default with --run: its validation's")
-      .add("--cfg", "guidance_scale", "Guidance scale; default with --run: its validation's")
+      .add("--steps", "steps", "Denoising steps; default with --run or an export: its validation's")
+      .add("--cfg", "guidance_scale", "Guidance scale; default with --run or an export: its validation's")
       .add("--seed", "seed", "Seed of the noise")
       .add("--fps", "fps", "Frame rate; default: the pose video's own")
       .add("--device", "device", "cpu, cuda or cuda:N")

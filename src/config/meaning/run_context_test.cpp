@@ -11,12 +11,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-TrainJob run_of(int64_t clip_frames) {
+Trained with_clips_of(int64_t clip_frames, int64_t stage = 2) {
   TrainJob run;
-  run.stage = 2;
+  run.stage = stage;
   run.data.n_sample_frames = clip_frames;
   run.model.motion.max_len = 32;
-  return run;
+  return {std::move(run), "walk", "run walk"};
 }
 
 Resolved<GenerateJob> job_with(std::vector<std::string> sets) {
@@ -26,7 +26,7 @@ Resolved<GenerateJob> job_with(std::vector<std::string> sets) {
 TEST(RunContext, LeftOpenItIsTheLengthOfTheRunsClips) {
   auto resolved = job_with({});
 
-  const auto lines = fit_context(run_of(4), "walk", resolved);
+  const auto lines = fit_context(with_clips_of(4), resolved);
 
   ASSERT_TRUE(lines);
   EXPECT_THAT(*lines, ElementsAre("context.frames=4, the length of the clips that walk was trained on"));
@@ -38,7 +38,7 @@ TEST(RunContext, LeftOpenItIsTheLengthOfTheRunsClips) {
 TEST(RunContext, LeftOpenItStaysBelowLongerClips) {
   auto resolved = job_with({});
 
-  EXPECT_THAT(fit_context(run_of(32), "walk", resolved).value(), IsEmpty());
+  EXPECT_THAT(fit_context(with_clips_of(32), resolved).value(), IsEmpty());
   EXPECT_EQ(resolved.job.context.frames, GenerateJob{}.context.frames);
 }
 
@@ -47,7 +47,7 @@ TEST(RunContext, WhatSomebodySetCountsUpToTheLastPosition) {
   for (const int64_t frames : {2, 16, 32}) {
     auto resolved = job_with({"context.frames=" + std::to_string(frames), "context.overlap=1"});
 
-    const auto lines = fit_context(run_of(4), "walk", resolved);
+    const auto lines = fit_context(with_clips_of(4), resolved);
 
     ASSERT_TRUE(lines) << lines.error().text();
     EXPECT_EQ(resolved.job.context.frames, frames);
@@ -56,7 +56,7 @@ TEST(RunContext, WhatSomebodySetCountsUpToTheLastPosition) {
   }
   auto beyond = job_with({"context.frames=33"});
 
-  const auto refused = fit_context(run_of(4), "walk", beyond);
+  const auto refused = fit_context(with_clips_of(4), beyond);
 
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::InvalidConfig);
@@ -67,21 +67,19 @@ TEST(RunContext, WhatSomebodySetCountsUpToTheLastPosition) {
 TEST(RunContext, AnOverlapIsComparedWithTheWindowThatCounts) {
   auto too_wide = job_with({"context.overlap=4"}), fits = job_with({"context.overlap=2"});
 
-  const auto refused = fit_context(run_of(4), "walk", too_wide);
+  const auto refused = fit_context(with_clips_of(4), too_wide);
 
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message,
               HasSubstr("context.overlap (4, --set) must be less than context.frames (4, run walk)"));
-  EXPECT_TRUE(fit_context(run_of(4), "walk", fits));
+  EXPECT_TRUE(fit_context(with_clips_of(4), fits));
   EXPECT_EQ(fits.job.context.overlap, 2);
 }
 
 TEST(RunContext, OfFramesThatAreAloneIsAsItWas) {
-  TrainJob run = run_of(1);
-  run.stage = 1;
   auto resolved = job_with({"context.frames=4096"});
 
-  EXPECT_THAT(fit_context(run, "walk", resolved).value(), IsEmpty());
+  EXPECT_THAT(fit_context(with_clips_of(1, 1), resolved).value(), IsEmpty());
   EXPECT_EQ(resolved.job.context.frames, 4096);
 }
 

@@ -20,11 +20,11 @@ constexpr auto kSampling = std::to_array<std::string_view>(
     {"steps", "guidance_scale", "same_noise_per_frame", "timestep_spacing", "beta_schedule"});
 
 /// Values of a run for the same keys of the job that is listed: "key=value" of each that changed.
-Result<std::vector<std::string>> take(const std::vector<KeyValue>& values, const std::string& run_id,
+Result<std::vector<std::string>> take(const std::vector<KeyValue>& values, const std::string& origin,
                                       const Listing& listing, Origins& origins) {
   Batch batch;
   for (const auto& [key, value] : values) {
-    ZT_TRY_ASSIGN(Batch one, default_batch(listing, key, value, "run " + run_id));
+    ZT_TRY_ASSIGN(Batch one, default_batch(listing, key, value, origin));
     batch.source = std::move(one.source);
     batch.settings.push_back(std::move(one.settings.front()));
   }
@@ -55,41 +55,35 @@ int64_t in_proportion(int64_t side, int64_t numerator, int64_t denominator) {
 
 }  // namespace
 
-Result<std::vector<std::string>> take_size(const TrainJob& run, const std::string& run_id,
-                                           Resolved<GenerateJob>& resolved) {
+Result<std::vector<std::string>> take_size(const Trained& trained, Resolved<GenerateJob>& resolved) {
   GenerateJob& job = resolved.job;
   const bool open_width = is_open(resolved.origins, "width"),
              open_height = is_open(resolved.origins, "height");
   if (!open_width && !open_height) return std::vector<std::string>{};
-  const DataJob& trained = run.data;
-  const int64_t width =
-      open_height ? trained.width : in_proportion(job.height, trained.width, trained.height);
-  const int64_t height =
-      open_width ? trained.height : in_proportion(job.width, trained.height, trained.width);
-  ZT_TRY(take({{"width", std::to_string(width)}, {"height", std::to_string(height)}}, run_id, list(job),
-              resolved.origins));
+  const DataJob& data = trained.job.data;
+  const int64_t width = open_height ? data.width : in_proportion(job.height, data.width, data.height);
+  const int64_t height = open_width ? data.height : in_proportion(job.width, data.height, data.width);
+  ZT_TRY(take({{"width", std::to_string(width)}, {"height", std::to_string(height)}}, trained.origin,
+              list(job), resolved.origins));
   return std::vector{fmt::format("{}x{}, the {} that {} was trained at (-W, -H: another)", job.width,
-                                 job.height, open_width && open_height ? "size" : "proportion", run_id)};
+                                 job.height, open_width && open_height ? "size" : "proportion",
+                                 trained.name)};
 }
 
 template <class Job>
-Result<std::vector<std::string>> take_sampling(const TrainJob& run, const std::string& run_id,
-                                               Resolved<Job>& resolved) {
-  ZT_TRY_ASSIGN(const auto changed,
-                take(values_of(run.validation, kSampling), run_id, list(resolved.job), resolved.origins));
-  return line(changed, run_id + " samples in its validation");
+Result<std::vector<std::string>> take_sampling(const Trained& trained, Resolved<Job>& resolved) {
+  ZT_TRY_ASSIGN(const auto changed, take(values_of(trained.job.validation, kSampling), trained.origin,
+                                         list(resolved.job), resolved.origins));
+  return line(changed, trained.name + " samples in its validation");
 }
 
-template Result<std::vector<std::string>> take_sampling(const TrainJob&, const std::string&,
-                                                        Resolved<GenerateJob>&);
-template Result<std::vector<std::string>> take_sampling(const TrainJob&, const std::string&,
-                                                        Resolved<EvalJob>&);
+template Result<std::vector<std::string>> take_sampling(const Trained&, Resolved<GenerateJob>&);
+template Result<std::vector<std::string>> take_sampling(const Trained&, Resolved<EvalJob>&);
 
-Result<std::vector<std::string>> take_drawing(const TrainJob& run, const std::string& run_id,
-                                              Resolved<GenerateJob>& resolved) {
-  ZT_TRY_ASSIGN(const auto changed,
-                take(values_of<PoseDrawing>(run.data), run_id, list(resolved.job), resolved.origins));
-  return line(changed, run_id + " draws poses");
+Result<std::vector<std::string>> take_drawing(const Trained& trained, Resolved<GenerateJob>& resolved) {
+  ZT_TRY_ASSIGN(const auto changed, take(values_of<PoseDrawing>(trained.job.data), trained.origin,
+                                         list(resolved.job), resolved.origins));
+  return line(changed, trained.name + " draws poses");
 }
 
 }  // namespace zt::config

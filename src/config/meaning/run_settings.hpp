@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a generation takes from the run whose networks it uses, where nobody said otherwise: pictures of the
+// What a generation takes from the training of its networks, where nobody said otherwise: pictures of the
 // size, sampled and guided in the way that they were trained for. Other ones cost time or quality without an
 // error: networks that were trained for one step without guidance are worse for thirty with it. What somebody
 // wrote counts, and what compat: moore asks for. Each returns lines for people about what changed. For the
@@ -10,24 +10,21 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "config/job/train_job.hpp"
 #include "config/load.hpp"
+#include "config/meaning/trained.hpp"
 
 namespace zt::config {
 
 /// Width and height of the training; of one of them alone, the other in proportion, to the nearest even
 /// number. Errors: InvalidConfig if that is out of range.
-Result<std::vector<std::string>> take_size(const TrainJob& run, const std::string& run_id,
-                                           Resolved<GenerateJob>& resolved);
+Result<std::vector<std::string>> take_size(const Trained& trained, Resolved<GenerateJob>& resolved);
 
 /// For a GenerateJob or EvalJob: steps, guidance_scale, same_noise_per_frame, timestep_spacing and
-/// beta_schedule of the run's validation.
+/// beta_schedule of the training's validation.
 template <class Job>
-Result<std::vector<std::string>> take_sampling(const TrainJob& run, const std::string& run_id,
-                                               Resolved<Job>& resolved);
+Result<std::vector<std::string>> take_sampling(const Trained& trained, Resolved<Job>& resolved);
 
 /// How poses are drawn (PoseDrawing).
-Result<std::vector<std::string>> take_drawing(const TrainJob& run, const std::string& run_id,
-                                              Resolved<GenerateJob>& resolved);
+Result<std::vector<std::string>> take_drawing(const Trained& trained, Resolved<GenerateJob>& resolved);
 
 }  // namespace zt::config

@@ -13,15 +13,17 @@ using testing::IsEmpty;
 
 constexpr const char* kAnimation = ZT_SOURCE_DIR "/src/config/testdata/moore/configs/prompts/animation.yaml";
 
-TrainJob run_of(int64_t width, int64_t height) {
+Trained walk(TrainJob job) { return {std::move(job), "walk", "run walk"}; }
+
+Trained run_of(int64_t width, int64_t height) {
   TrainJob run;
   run.data.width = width;
   run.data.height = height;
-  return run;
+  return walk(run);
 }
 
 /// Samples as the quickstart's networks do, and from other timesteps and betas than is usual.
-TrainJob run_of_one_step() {
+Trained run_of_one_step() {
   TrainJob run;
   run.validation.steps = 1;
   run.validation.guidance_scale = 1;
@@ -31,7 +33,7 @@ TrainJob run_of_one_step() {
   run.validation.seed = 7;
   run.validation.num_clips = 5;
   run.validation.num_frames = 6;
-  return run;
+  return walk(run);
 }
 
 template <class Job>
@@ -42,7 +44,7 @@ Resolved<Job> job_with(std::vector<std::string> sets) {
 TEST(RunSettings, SizeLeftOpenIsThatOfTheTraining) {
   auto resolved = job_with<GenerateJob>({});
 
-  const auto lines = take_size(run_of(96, 64), "walk", resolved);
+  const auto lines = take_size(run_of(96, 64), resolved);
 
   ASSERT_TRUE(lines) << lines.error().text();
   EXPECT_THAT(*lines, ElementsAre("96x64, the size that walk was trained at (-W, -H: another)"));
@@ -55,13 +57,13 @@ TEST(RunSettings, SizeLeftOpenIsThatOfTheTraining) {
 TEST(RunSettings, OfOneSideTheOtherIsInTheProportionOfTheTraining) {
   auto wide = job_with<GenerateJob>({"width=128"}), high = job_with<GenerateJob>({"height=130"});
 
-  const auto lines = take_size(run_of(96, 64), "walk", wide);
+  const auto lines = take_size(run_of(96, 64), wide);
 
   ASSERT_TRUE(lines) << lines.error().text();
   EXPECT_THAT(*lines, ElementsAre("128x86, the proportion that walk was trained at (-W, -H: another)"));
   EXPECT_EQ(wide.origins.at("width"), "--set");
   EXPECT_EQ(wide.origins.at("height"), "run walk");
-  EXPECT_TRUE(take_size(run_of(96, 64), "walk", high));
+  EXPECT_TRUE(take_size(run_of(96, 64), high));
   EXPECT_EQ(high.job.height, 130);
   EXPECT_EQ(high.job.width, 196);
 }
@@ -69,14 +71,14 @@ TEST(RunSettings, OfOneSideTheOtherIsInTheProportionOfTheTraining) {
 TEST(RunSettings, OfBothSidesNothingIsTaken) {
   auto resolved = job_with<GenerateJob>({"width=32", "height=32"});
 
-  EXPECT_THAT(take_size(run_of(96, 64), "walk", resolved).value(), IsEmpty());
+  EXPECT_THAT(take_size(run_of(96, 64), resolved).value(), IsEmpty());
   EXPECT_EQ(resolved.job.height, 32);
 }
 
 TEST(RunSettings, ASideOutOfRangeIsRefused) {
   auto resolved = job_with<GenerateJob>({"width=8192"});
 
-  const auto lines = take_size(run_of(64, 128), "walk", resolved);
+  const auto lines = take_size(run_of(64, 128), resolved);
 
   ASSERT_FALSE(lines);
   EXPECT_EQ(lines.error().code, ErrorCode::InvalidConfig);
@@ -99,7 +101,7 @@ TYPED_TEST(SamplingOf, LeftOpenIsThatOfTheRunsValidation) {
   auto resolved = job_with<TypeParam>(needed<TypeParam>());
   const auto before = resolved;
 
-  const auto lines = take_sampling(run_of_one_step(), "walk", resolved);
+  const auto lines = take_sampling(run_of_one_step(), resolved);
 
   ASSERT_TRUE(lines) << lines.error().text();
   EXPECT_THAT(*lines,
@@ -124,7 +126,7 @@ TYPED_TEST(SamplingOf, ThatSomebodyWroteCounts) {
                            "timestep_spacing=trailing", "beta_schedule=as_trained"});
   auto resolved = job_with<TypeParam>(sets);
 
-  const auto lines = take_sampling(run_of_one_step(), "walk", resolved);
+  const auto lines = take_sampling(run_of_one_step(), resolved);
 
   ASSERT_TRUE(lines) << lines.error().text();
   EXPECT_THAT(*lines, IsEmpty());
@@ -138,8 +140,8 @@ TEST(RunSettings, SamplingOfTheReferenceCounts) {
   auto compat = job_with<GenerateJob>({"compat=moore"});
   auto file = load_many({kAnimation, {}}).value().front();
 
-  EXPECT_THAT(take_sampling(run_of_one_step(), "walk", compat).value(), IsEmpty());
-  EXPECT_TRUE(take_sampling(run_of_one_step(), "walk", file));
+  EXPECT_THAT(take_sampling(run_of_one_step(), compat).value(), IsEmpty());
+  EXPECT_TRUE(take_sampling(run_of_one_step(), file));
 
   EXPECT_EQ(compat.job.steps, 30);
   EXPECT_EQ(compat.job.guidance_scale, 3.5);
@@ -154,13 +156,13 @@ TEST(RunSettings, PosesAreDrawnAsInTheTraining) {
   run.data.draw_face = false;
   auto open = job_with<GenerateJob>({}), written = job_with<GenerateJob>({"draw_face=true"});
 
-  const auto lines = take_drawing(run, "walk", open);
+  const auto lines = take_drawing(walk(run), open);
 
   ASSERT_TRUE(lines) << lines.error().text();
   EXPECT_THAT(*lines, ElementsAre("pose_style=puppet, draw_face=false, as walk draws poses"));
   EXPECT_EQ(open.job.pose_style, PoseStyle::Puppet);
   EXPECT_FALSE(open.job.draw_face);
-  EXPECT_TRUE(take_drawing(run, "walk", written));
+  EXPECT_TRUE(take_drawing(walk(run), written));
   EXPECT_EQ(written.job.pose_style, PoseStyle::Puppet);
   EXPECT_TRUE(written.job.draw_face);
 }

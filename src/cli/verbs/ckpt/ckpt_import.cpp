@@ -11,8 +11,8 @@
 #include "cli/output/output.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "config/paths.hpp"
-#include "config/pose_drawing_file.hpp"
 #include "config/scheduler_file.hpp"
+#include "config/trained_as_file.hpp"
 #include "config/weights_folder.hpp"
 #include "contract/exit_codes.hpp"
 
@@ -43,8 +43,8 @@ Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
   if (!options.weights.empty()) {
     ZT_TRY(config::take_scheduler(options.weights, resolved));
-    ZT_TRY_ASSIGN(const auto drawing, config::take_pose_drawing(options.weights, resolved));
-    note_all(drawing);
+    ZT_TRY_ASSIGN(const auto trained, config::take_trained_as(options.weights, resolved));
+    note_all(trained);
   }
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
