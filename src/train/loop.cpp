@@ -59,13 +59,18 @@ Loop::Loop(std::shared_ptr<Setup> setup, const contract::RunFolder& run, checkpo
                 .num_threads = static_cast<int64_t>(setup_.num_threads),
                 .check_every_steps = job_.parallel.check_every_steps,
                 .first_step = setup_.cursor.step,
-                .before_update = [this] { save_stall_s_ += saver_.await_copy(); }}),
+                .before_update = [this] { await_copies(); }}),
       saver_(saver_options(job_, run, generation, setup_.ranks.meeting())),
       snapshots_(setup_, memory, generation, journal),
       elapsed_before_s_(setup_.cursor.elapsed_s),
       first_step_(setup_.cursor.step),
       saved_step_(setup_.checkpoint.empty() ? -1 : setup_.cursor.step),
       faults_(setup_, journal) {}
+
+void Loop::await_copies() {
+  save_stall_s_ += saver_.await_copy();
+  snapshots_.await_copy();
+}
 
 int64_t Loop::end_step() const {
   const auto& early = setup_.cursor.early_decay;
@@ -209,7 +214,7 @@ Status Loop::after_step() {
   const bool wants_clips = is_due(job_.validation.every_steps) || is_last;
   const bool wants_save = is_due(job_.checkpoint.every_steps) || ended_epochs() > 0;
   if (wants_clips || wants_save) {
-    save_stall_s_ += saver_.await_copy();  // averages stand in for the weights meanwhile
+    await_copies();  // averages stand in for the weights meanwhile
     ZT_TRY(validator_->run(wants_clips));
   }
   if (wants_save) save(is_last);
@@ -243,6 +248,7 @@ Status Loop::roll_back() {
   const int64_t from = setup_.cursor.step;
   const ClipFaults clips = setup_.cursor.clips;
   if (saver_.wait()) ZT_TRY(take_saves(/*is_last=*/false));
+  snapshots_.await_copy();
   if (const Status back = go_back(setup_, run_, journal_); !back) {
     if (back.error().code != ErrorCode::NotFound) return back;  // a lost rank is no fault of the model
     return fail(ErrorCode::Numeric, fmt::format("{} steps in a row had no finite gradient; {}",
@@ -327,7 +333,7 @@ Status Loop::take_saves(bool is_last) {
 Status Loop::finish(LoopEnd end) {
   stream_.reset();
   if (end == LoopEnd::Completed) {
-    save_stall_s_ += saver_.await_copy();  // averages stand in for the weights meanwhile
+    await_copies();  // averages stand in for the weights meanwhile
     ZT_TRY(validator_->run(/*with_clips=*/true));
   }
   // A save of this very step may still be under way, or have failed.

@@ -69,6 +69,8 @@ class Loop {
   void save(bool is_last);
   Status take_saves(bool is_last);
   Status finish(LoopEnd end);
+  /// Before the state changes.
+  void await_copies();
   int64_t end_step() const;
   /// Passes over the clips that the last step completed, if it ended one that checkpoint.every_epochs asks
   /// for, else 0.

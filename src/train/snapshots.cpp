@@ -3,9 +3,11 @@
 #include "train/snapshots.hpp"
 
 #include <chrono>
+#include <exception>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/thrown.hpp"
 
 namespace zt::train {
 
@@ -17,30 +19,52 @@ Snapshots::Snapshots(Setup& setup, checkpoint::Memory& memory, int64_t generatio
       copies_(memory, setup.ranks.passes_snapshots() ? setup.ranks.peer_links() : checkpoint::PeerLinks(),
               std::chrono::seconds(setup.job.parallel.timeout_s)) {}
 
-Status Snapshots::keep() {
-  if (!setup_.keeps_snapshots) return {};
-  const clock::Stopwatch watch;
-  if (copies_.is_on()) {
-    await();
-    // Nobody overwrites a snapshot while another rank's copy of the one after it is under way: the two slots
-    // of all files have a step in common at any moment.
-    ZT_TRY(setup_.ranks.barrier("snapshots of neighbours"));
-  }
-  if (has_room_) keep_own();
-  copies_.begin();
-  blocked_s_ += watch.seconds();
-  return {};
+Snapshots::~Snapshots() {
+  if (own_copy_.joinable()) own_copy_.join();
 }
 
-void Snapshots::keep_own() {
+checkpoint::Snapshot Snapshots::at_hand() const {
   checkpoint::Snapshot snapshot;
   snapshot.step = setup_.cursor.step;
   snapshot.tensors = state_tensors(setup_.state);
   snapshot.scalars = state_scalars(setup_.state, setup_.cursor);
-  const Status kept = memory_.own.keep(snapshot, generation_);
-  if (kept) return;
-  has_room_ = false;  // then no step is in the memory of all ranks, and the disk serves
-  give_up("in memory", kept.error());
+  return snapshot;
+}
+
+Status Snapshots::keep() {
+  if (!setup_.keeps_snapshots) return {};
+  await_copy();
+  const clock::Stopwatch watch;
+  if (copies_.is_on()) {
+    await_peers();
+    // Nobody overwrites a snapshot while another rank's copy of the one after it is under way: the two slots
+    // of all files have a step in common at any moment.
+    ZT_TRY(setup_.ranks.barrier("snapshots of neighbours"));
+  }
+  is_pending_ = true;
+  if (has_room_)
+    own_copy_ = std::thread([this, snapshot = at_hand()] {
+      try {
+        kept_ = memory_.own.keep(snapshot, generation_);
+      } catch (const std::exception& thrown) {  // thread border
+        kept_ = fail(error_of(thrown));
+      }
+    });
+  blocked_s_ += watch.seconds();
+  return {};
+}
+
+void Snapshots::await_copy() {
+  if (!is_pending_) return;
+  const clock::Stopwatch watch;
+  is_pending_ = false;
+  if (own_copy_.joinable()) own_copy_.join();
+  if (const Status kept = std::exchange(kept_, Status()); !kept) {
+    has_room_ = false;  // then no step is in the memory of all ranks, and the disk serves
+    give_up("in memory", kept.error());
+  }
+  copies_.begin();
+  blocked_s_ += watch.seconds();
 }
 
 void Snapshots::copy_again() { copies_.begin(); }
@@ -51,6 +75,11 @@ void Snapshots::drop_later() {
 }
 
 void Snapshots::await() {
+  await_copy();
+  await_peers();
+}
+
+void Snapshots::await_peers() {
   if (!copies_.is_on()) return;
   setup_.ranks.note_wait("snapshots of neighbours");
   const Status copied = copies_.await();

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from kill_test import DEADLINE_S, Jobs, await_end_of, await_release, descendants, memory_files, processes_on
 
 STEPS = 12
-EXHAUSTED = 72  # docs/errors.md
+EXHAUSTED, UNAVAILABLE = 72, 69  # docs/errors.md
 NETWORKS = ("reference_unet", "denoising_unet", "pose_guider")
 NOT_OURS = ("conv_norm_out.", "conv_out.")  # in an exported reference_unet: a head that only diffusers wants (docs/formats/export.md)
 BESIDE = ("total", "staging", "snapshots", "held_snapshots")  # of a plan's memory: the sum, and what is not in it
@@ -215,6 +216,20 @@ def names_the_rank_that_could_not_save(runs):
     assert code == EXHAUSTED, f"exit code {code}:\n{runs.log()}"
 
 
+def says_why_a_validation_failed(runs):
+    """The first rank alone reads the clips of validation, which goes by the averages: they are gone."""
+    gone = runs.scratch / "gone"
+    for part in ("data", "index"):
+        shutil.copytree(runs.config.parent / part, gone / part)
+    settings = (f"data.index={gone}/index/index.jsonl", "optimizer.ema_decay=0.9", "parallel.zero_stage=1")
+    process = runs.train("unlit", "--ranks", 2, *(w for s in settings for w in ("--set", s)), steps=4000)
+    wait_for_checkpoint(runs.root, "unlit")
+    (gone / "data/clips/val_c").rename(gone / "elsewhere")
+    code = process.wait(DEADLINE_S)
+    assert re.search(r"rank 0 on \S+ failed first, after step \d+, validating.*is the disk there", runs.log()), runs.log()
+    assert code == UNAVAILABLE, f"exit code {code}:\n{runs.log()}"
+
+
 def all_end_with_their_launcher(runs):
     """kill -9 of the launcher kills its ranks, also one that is stopped, and the run can go on at once."""
     process = runs.train("orphaned", "--ranks", 2, "--steps", 2000)
@@ -271,6 +286,7 @@ def main():
         keeps_what_is_faster(runs, wanted)
         validates_alike(runs)
         names_the_rank_that_could_not_save(runs)
+        says_why_a_validation_failed(runs)
         all_end_with_their_launcher(runs)
         runs.check_nothing_is_left()
 

@@ -252,8 +252,8 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
 }
 
 /// With the encoders in memory, the first rank of each host checks again what all there need together, and
-/// whether there is room for snapshots: none are kept unless there is on all hosts. Units of fewer positions
-/// keep their weights whole.
+/// whether there is room for snapshots, unless they are there: none are kept unless there is on all hosts. A
+/// restart is not refused: the launch was not. Units of fewer positions keep their weights whole.
 Status check_budget(Setup& setup, const models::NetworkConfigs& configs, double fewest_positions,
                     const Origin& origin, Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
@@ -263,8 +263,10 @@ Status check_budget(Setup& setup, const models::NetworkConfigs& configs, double 
                                      fewest_positions, setup.ranks.size(),
                                      setup.device.is_cpu() ? setup.ranks.on_this_host() : 1));
   bool keeps = wants_snapshots(setup.job, origin);
-  if (setup.ranks.is_first_here() && !origin.is_restart) {
-    ZT_TRY_ASSIGN(keeps, check_memory(setup, configs, table, more, keeps, journal));
+  if (setup.ranks.is_first_here() && !origin.memory_step) {
+    const auto fit = check_memory(setup, configs, table, more, keeps, journal);
+    if (!fit && !origin.is_restart) return fail(fit.error());
+    keeps = fit.value_or(false);
   }
   ZT_TRY_ASSIGN(setup.keeps_snapshots, setup.ranks.all_agree(keeps, kSnapshotsWait));
   return {};
