@@ -28,22 +28,35 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
                                   Journal& journal, const std::function<bool()>& should_stop) {
   Validator validator(setup, rules, std::move(samples), journal);
   const config::ValidationJob& job = setup.job.validation;
-  if (job.every_steps == 0 || job.num_loss_samples == 0 || !setup.ranks.is_first()) return validator;
-  journal.progress(contract::Phase::Loading, "validation samples");
-  const tensor::ThreadCount threads(threads_of_lane(setup));
-  ZT_TRY_ASSIGN(ValidationSet set, ValidationSet::open(*setup.validation_encoder, setup.job, should_stop));
-  if (set.num_unreadable() > 0)
-    journal.event(contract::Warning{"validation", std::to_string(set.num_unreadable()) + " of " +
-                                                      std::to_string(job.num_loss_samples) +
-                                                      " samples can't be read: the loss is of the others"});
-  if (setup.validates_on_training_clips)
-    journal.event(contract::Warning{
+  if (job.every_steps == 0 || job.num_loss_samples == 0) return validator;
+  if (setup.ranks.is_first()) ZT_TRY(validator.open_set(should_stop));
+  ZT_TRY(setup.ranks.await_first());
+  return validator;
+}
+
+Status Validator::open_set(const std::function<bool()>& should_stop) {
+  journal_.progress(contract::Phase::Loading, "validation samples");
+  const tensor::ThreadCount threads(threads_of_lane(setup_));
+  Status others_wait;
+  const auto ends = [&] {
+    if (others_wait) others_wait = setup_.ranks.keep_waiting();
+    return !others_wait || should_stop();
+  };
+  auto set = ValidationSet::open(*setup_.validation_encoder, setup_.job, ends);
+  ZT_TRY(others_wait);
+  if (!set) return fail(set.error());
+  if (set->num_unreadable() > 0)
+    journal_.event(contract::Warning{
+        "validation", fmt::format("{} of {} samples can't be read: the loss is of the others",
+                                  set->num_unreadable(), setup_.job.validation.num_loss_samples)});
+  if (setup_.validates_on_training_clips)
+    journal_.event(contract::Warning{
         "validation",
         fmt::format("no clips of the split '{}': the validation loss, and the best checkpoint by "
                     "it, are of training clips",
-                    setup.job.validation.split)});
-  if (!set.is_empty()) validator.set_ = std::move(set);
-  return validator;
+                    setup_.job.validation.split)});
+  if (!set->is_empty()) set_ = *std::move(set);
+  return {};
 }
 
 std::optional<double> Validator::loss_at(int64_t step) const {

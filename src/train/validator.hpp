@@ -20,8 +20,9 @@ namespace zt::train {
 class Validator {
  public:
   /// Encodes the samples of the loss, if the configuration wants it. Everything given by reference must
-  /// outlive the validator. `samples`: folder of the clips. Errors: those of ValidationSet::open.
-  /// With several ranks the first validates and the others lend it their averages.
+  /// outlive the validator. `samples`: folder of the clips. Errors: those of ValidationSet::open and of
+  /// Ranks. With several ranks the first validates; the others, which all call this too, wait for it and lend
+  /// it their averages.
   static Result<Validator> open(Setup& setup, const ForwardRules& rules, std::filesystem::path samples,
                                 Journal& journal, const std::function<bool()>& should_stop);
 
@@ -36,6 +37,7 @@ class Validator {
  private:
   Validator(Setup& setup, const ForwardRules& rules, std::filesystem::path samples, Journal& journal)
       : setup_(setup), rules_(rules), samples_(std::move(samples)), journal_(journal) {}
+  Status open_set(const std::function<bool()>& should_stop);
   void measure_loss(const StepNetworks& nets);
   Status measure(bool wants_loss, bool wants_clips);
   Setup& setup_;

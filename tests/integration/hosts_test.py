@@ -132,15 +132,21 @@ def same_bits(runs, wanted):
 
 
 def kill_a_rank(runs):
-    process = runs.on_hosts("killed", "a:2,b:2", "--max-restarts", 0)
-    wait_for_checkpoint(runs.root, "killed")
-    began = time.monotonic()
-    os.kill(runs.worker("killed", 3), signal.SIGKILL)
-    assert process.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
-    print(f"all ranks of two hosts had ended {time.monotonic() - began:.2f} s after one of them was killed")
-    assert time.monotonic() - began < 5, "the other ranks took too long to end"
-    assert re.search(r"rank 3 on b failed first, after step \d+, .*signal 9", runs.log()), runs.log()
-    wait_until_gone(runs, "killed", 1)
+    """All ranks of two hosts end within a second: the shortest of three tries, on machines whose processors are busy."""
+    took = []
+    for name in ("killed", "killed-2", "killed-3"):
+        process = runs.on_hosts(name, "a:2,b:2", "--max-restarts", 0)
+        wait_for_checkpoint(runs.root, name)
+        began = time.monotonic()
+        os.kill(runs.worker(name, 3), signal.SIGKILL)
+        assert process.wait(DEADLINE_S) == 128 + signal.SIGKILL, runs.log()
+        took.append(time.monotonic() - began)
+        assert re.search(r"rank 3 on b failed first, after step \d+, .*signal 9", runs.log()), runs.log()
+        wait_until_gone(runs, name, 1)
+        if took[-1] < 1:
+            break
+    print(f"all ranks of two hosts had ended {min(took):.2f} s after one of them was killed")
+    assert min(took) < 1, f"the other ranks took too long to end: {took}"
 
 
 def stop_and_go_on(runs, wanted):

@@ -16,7 +16,7 @@ namespace zt::cli {
 namespace {
 
 constexpr std::string_view kSignal = "signal", kStart = "start", kStarted = "started", kEnded = "ended",
-                           kLeave = "leave", kNews = "news ";
+                           kHung = "hung", kLeave = "leave", kNews = "news ";
 
 /// The numbers behind the line's first word, if that is `word` and there are `count` of them.
 std::optional<std::vector<int>> numbers_behind(std::string_view word, std::string_view line, size_t count) {
@@ -127,14 +127,16 @@ std::optional<StartOrder> parse_start_order(std::string_view line) {
 
 std::string to_line(const AgentWord& word) {
   if (!word.exit) return fmt::format("{} {}\n", kStarted, word.rank);
-  return fmt::format("{} {} {} {}\n", kEnded, word.rank, word.exit->code, word.exit->signal);
+  return fmt::format("{} {} {} {}\n", word.has_hung ? kHung : kEnded, word.rank, word.exit->code,
+                     word.exit->signal);
 }
 
 std::optional<AgentWord> parse_agent_word(std::string_view line) {
   if (const auto started = numbers_behind(kStarted, line, 1)) return AgentWord{started->front()};
-  const auto ended = numbers_behind(kEnded, line, 3);
+  const auto hung = numbers_behind(kHung, line, 3);
+  const auto ended = hung ? hung : numbers_behind(kEnded, line, 3);
   if (!ended) return std::nullopt;
-  return AgentWord{(*ended)[0], process::Exit{(*ended)[1], (*ended)[2]}};
+  return AgentWord{(*ended)[0], process::Exit{(*ended)[1], (*ended)[2]}, hung.has_value()};
 }
 
 std::string news_line(std::string_view text) { return fmt::format("{}{}\n", kNews, text); }

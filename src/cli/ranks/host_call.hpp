@@ -3,8 +3,9 @@
 // a line at a time, through the agent's standard input and output. Launcher to agent: the call (JSON: it
 // holds the store's token, which must not stand on a command line), then "start RANK GENERATION RESTARTS" for
 // each rank, also for one that has ended, "signal N" to all that run, and "leave" once none will be started
-// again. Agent to launcher: "started RANK", "ended RANK CODE SIGNAL" when it has ended, and "news TEXT" for
-// people. When the agent's standard input ends without "leave", its ranks are asked to end.
+// again. Agent to launcher: "started RANK", "ended RANK CODE SIGNAL" when it has ended, "hung" instead
+// if it was killed because it hung, and "news TEXT" for people. When the agent's standard input ends without
+// "leave", its ranks are asked to end.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct WorkerSession;
 
 /// The ranks [first_rank, first_rank + num_here) of a training's launch.
 struct HostCall {
-  static constexpr int kVersion = 2;
+  static constexpr int kVersion = 3;
   std::filesystem::path run_dir;
   int64_t generation = 0;  ///< of the launch's first attempt, whose logs and progress words serve all
   std::string host;        ///< as contract::RankPlace::host
@@ -69,6 +70,7 @@ std::optional<StartOrder> parse_start_order(std::string_view line);
 struct AgentWord {
   int rank = 0;
   std::optional<process::Exit> exit = {};
+  bool has_hung = false;  ///< and was killed for it
 };
 std::string to_line(const AgentWord& word);
 /// None for any other line.

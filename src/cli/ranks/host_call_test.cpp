@@ -70,6 +70,10 @@ TEST(HostCall, WordsComeBack) {
   EXPECT_EQ(word->rank, 3);
   EXPECT_EQ(word->exit->signal, 9);
   EXPECT_EQ(to_line(*word), "ended 3 -1 9\n");
+  EXPECT_FALSE(word->has_hung);
+  const auto hung = parse_agent_word("hung 3 -1 9");
+  ASSERT_TRUE(hung && hung->exit && hung->has_hung);
+  EXPECT_EQ(to_line(*hung), "hung 3 -1 9\n");
   EXPECT_EQ(to_line(AgentWord{1}), "started 1\n");
   EXPECT_EQ(parse_news_line("news zoetrope: rank 3 on b hangs"), "zoetrope: rank 3 on b hangs");
   EXPECT_EQ(news_line("a b"), "news a b\n");
@@ -83,7 +87,7 @@ TEST(HostCall, OtherWordsAreNone) {
   for (const char* line : {"", "start", "started 1 2 3", "start 1 2", "start 1 2 x", "signal 1"})
     EXPECT_FALSE(parse_start_order(line)) << line;
   for (const char* line : {"", "ended", "ended 1 2", "ended 1 2 3 4", "ended one 2 3", "ended 1  2 3",
-                           "start 1", "started", "started x"})
+                           "start 1", "started", "started x", "hung", "hung 1 2"})
     EXPECT_FALSE(parse_agent_word(line)) << line;
   for (const char* line : {"", "new", "newsletter"}) EXPECT_FALSE(parse_news_line(line)) << line;
   for (const char* line : {"", "leaves", "leave now"}) EXPECT_FALSE(is_leave_line(line)) << line;

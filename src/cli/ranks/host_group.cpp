@@ -82,7 +82,8 @@ void HostGroup::listen(Host& host) {
     if (!word) continue;  // or what a login script prints
     host.has_served = true;
     const auto rank = static_cast<size_t>(word->rank);
-    if (word->rank >= 0 && rank < size() && word->exit) note_end(rank, {*word->exit});
+    if (word->rank >= 0 && rank < size() && word->exit)
+      note_end(rank, {.exit = *word->exit, .has_hung = word->has_hung});
   }
 }
 

@@ -67,6 +67,18 @@ TEST(HostGroup, HandsOnWhatAgentsSayForPeople) {
   EXPECT_EQ(group.take_news(), "");
 }
 
+// A clip at which a rank hangs twice is left out, wherever the rank is.
+TEST(HostGroup, HearsThatARankHung) {
+  const test::TempFolder folder;
+  HostGroup group({part_of(folder, "echo started 0; echo hung 0 -1 9; echo ended 1 76 0")});
+
+  run(group, 0);
+
+  EXPECT_TRUE(group.end_of(0)->has_hung);
+  EXPECT_EQ(group.end_of(0)->exit.signal, SIGKILL);
+  EXPECT_FALSE(group.end_of(1)->has_hung);
+}
+
 TEST(HostGroup, SaysOnceWhomTheRanksWaitFor) {
   const test::TempFolder folder;
   HostGroup group({part_of(folder, "cat > /dev/null")}, {.kill = 50ms, .silence = 0ms});

@@ -143,7 +143,8 @@ class HostRanks {
     const auto& end = workers_.end_of(index);
     if (!runs_[index] || !end) return;
     runs_[index] = false;
-    say(to_line(AgentWord{static_cast<int>(first_rank_) + static_cast<int>(index), end->exit}));
+    const int rank = static_cast<int>(first_rank_) + static_cast<int>(index);
+    say(to_line(AgentWord{rank, end->exit, workers_.end_of(index)->has_hung}));
   }
 
   static void say(const std::string& line) {
