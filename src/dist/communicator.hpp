@@ -4,8 +4,8 @@
 // in that order too, so waiting for one waits for all before it.
 //
 // Sums go by the tree of the lanes (dist/tree_sum.hpp), whatever the backend and the timing: at every node
-// two values of the buffer's type are added and rounded to that type, as at::add_ does. With lanes / ranks a
-// power of two, the sum over ranks is the upper part of the tree over lanes, bit for bit.
+// two values of the buffer's type are added and rounded to that type, as at::add_ does. With ranks a power of
+// two that divides the lanes, the sum over ranks is the upper part of the tree over lanes, bit for bit.
 //
 // After PeerLost, Timeout or abort() the group is of no use: every later wait returns the same error. Destroy
 // it and form the next generation's (dist/group.hpp); the process lives on.

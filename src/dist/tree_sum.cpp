@@ -25,7 +25,7 @@ class BlockSum {
 
   /// out = the sum of parts [begin, end). Writes `out` last, so that it may be one of them.
   void operator()(const at::Tensor& out, std::span<const at::Tensor> parts) {
-    const auto middle = static_cast<size_t>(params::left_half(std::ssize(parts)));
+    const auto middle = static_cast<size_t>(params::left_lanes(std::ssize(parts)));
     const at::Tensor left = subtree(parts.first(middle));
     const at::Tensor right = subtree(parts.subspan(middle));
     at::add_out(const_cast<at::Tensor&>(out), left, right);
@@ -35,7 +35,7 @@ class BlockSum {
  private:
   at::Tensor subtree(std::span<const at::Tensor> parts) {
     if (parts.size() == 1) return parts.front();
-    const auto middle = static_cast<size_t>(params::left_half(std::ssize(parts)));
+    const auto middle = static_cast<size_t>(params::left_lanes(std::ssize(parts)));
     const at::Tensor left = subtree(parts.first(middle));
     const at::Tensor right = subtree(parts.subspan(middle));
     at::Tensor sum = scratch(parts.front().numel());

@@ -4,6 +4,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <map>
+#include <utility>
 #include <vector>
 
 namespace zt::dist {
@@ -15,14 +18,14 @@ std::vector<at::Tensor> random_parts(size_t count, int64_t numel, at::ScalarType
   return parts;
 }
 
-/// The order of train/pass/lanes.cpp, LaneGroup::reduce(), as it stands there.
-at::Tensor lane_order_sum(std::vector<at::Tensor> lanes) {
-  for (at::Tensor& lane : lanes) lane = lane.clone();
-  for (size_t stride = 1; stride < lanes.size(); stride *= 2) {
-    for (size_t left = 0; left + stride < lanes.size(); left += 2 * stride)
-      lanes[left].add_(lanes[left + stride]);
-  }
-  return lanes[0];
+/// How many of so many lanes are in the left subtree.
+const std::map<size_t, size_t> kLeft = {{2, 1}, {3, 2}, {4, 2}, {5, 4}, {6, 3},
+                                        {7, 4}, {8, 4}, {9, 8}, {12, 6}};
+
+at::Tensor lane_order_sum(const std::vector<at::Tensor>& lanes) {
+  if (lanes.size() == 1) return lanes.front();
+  const auto middle = lanes.begin() + static_cast<std::ptrdiff_t>(kLeft.at(lanes.size()));
+  return lane_order_sum({lanes.begin(), middle}).add(lane_order_sum({middle, lanes.end()}));
 }
 
 at::Tensor summed(const std::vector<at::Tensor>& parts) {
@@ -48,8 +51,9 @@ TEST(TreeSum, IsTheSameInSeveralBlocks) {
 }
 
 TEST(TreeSum, OfRanksSumsEqualsTheSumOverAllLanes) {
-  const std::vector<at::Tensor> lanes = random_parts(8, 501, at::kBFloat16);
-  for (const size_t ranks : {1, 2, 4, 8}) {
+  for (const auto& [num_lanes, ranks] : std::initializer_list<std::pair<size_t, size_t>>{
+           {8, 1}, {8, 2}, {8, 4}, {8, 8}, {12, 2}, {12, 4}, {12, 12}}) {
+    const std::vector<at::Tensor> lanes = random_parts(num_lanes, 501, at::kBFloat16);
     const size_t per_rank = lanes.size() / ranks;
     std::vector<at::Tensor> of_ranks;
     for (size_t rank = 0; rank < ranks; ++rank) {
@@ -57,7 +61,8 @@ TEST(TreeSum, OfRanksSumsEqualsTheSumOverAllLanes) {
       of_ranks.push_back(lane_order_sum({first, first + static_cast<std::ptrdiff_t>(per_rank)}));
     }
 
-    EXPECT_TRUE(at::equal(summed(of_ranks), lane_order_sum(lanes))) << ranks << " ranks";
+    EXPECT_TRUE(at::equal(summed(of_ranks), lane_order_sum(lanes)))
+        << num_lanes << " lanes on " << ranks << " ranks";
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the binary tree in whose order numbers are summed cuts them. Sums of lanes, of ranks and of the
-// blocks of the gradient norm have the same bits on any number of ranks because they all cut here.
+// Where the binary trees in whose order numbers are summed are cut, so that a sum has the same bits on any
+// number of ranks.
 #pragma once
 
 #include <bit>
@@ -9,9 +9,14 @@
 namespace zt::params {
 
 /// How many of `count` numbers form the left subtree: the largest power of two below `count`. Requires at
-/// least two.
+/// least two. For blocks of the gradient norm: a rank's part is few subtrees, wherever it is cut.
 inline int64_t left_half(int64_t count) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(count) - 1));
 }
+
+/// The same for lanes and ranks: half of an even count. So the lanes of a rank are a subtree for every number
+/// of ranks that is a power of two and divides the lanes, and where each rank has one lane. Requires at least
+/// two.
+inline int64_t left_lanes(int64_t count) { return count % 2 == 0 ? count / 2 : left_half(count); }
 
 }  // namespace zt::params

@@ -20,6 +20,18 @@ TEST(LeftHalf, IsTheLastStrideOfASumInPlace) {
   }
 }
 
+TEST(LeftLanes, CutWhereRanksThatAreAPowerOfTwoMeet) {
+  for (const int64_t lanes : {2, 4, 6, 8, 12, 20, 24}) {
+    for (int64_t ranks = 1; lanes % ranks == 0; ranks *= 2) {
+      int64_t of_rank = lanes;
+      for (int64_t left = ranks; left > 1; left /= 2) of_rank = left_lanes(of_rank);
+      EXPECT_EQ(of_rank, lanes / ranks) << lanes << " lanes on " << ranks << " ranks";
+    }
+  }
+  EXPECT_EQ(left_lanes(3), 2);
+  EXPECT_EQ(left_lanes(5), 4);
+}
+
 /// A network of two units: one linear layer each, and a buffer.
 struct TinyNet {
   explicit TinyNet(const ParamSource& source)

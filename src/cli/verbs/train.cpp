@@ -78,11 +78,12 @@ Result<RankPlaces> places_of(const TrainOptions& options) {
 void note_surprises(const config::TrainJob& job, int64_t ranks) {
   note_all(config::idle_settings(job));
   const int64_t lanes = job.lanes;
-  const bool is_even = lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(lanes / ranks));
-  if (!is_even)
+  const bool is_subtree =  // params::left_lanes()
+      lanes % ranks == 0 && (lanes == ranks || std::has_single_bit(static_cast<uint64_t>(ranks)));
+  if (!is_subtree)
     note(fmt::format(
-        "zoetrope: note: {} lanes do not divide into {} ranks by a power of two: this trains as well, "
-        "but rounds sums in another order than other numbers of ranks",
+        "zoetrope: note: {} lanes on {} ranks, which are no power of two that divides them: this trains as "
+        "well, but rounds sums in another order than other numbers of ranks",
         lanes, ranks));
 }
 

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <latch>
 
+#include "params/left_half.hpp"
 #include "tensor/parallel.hpp"
 #include "tensor/require.hpp"
 
@@ -95,19 +97,22 @@ void LaneGroup::collect(size_t lane) {
 
 void LaneGroup::reduce() {
   const at::NoGradGuard no_grad;
-  // The tree that params::left_half() cuts, from its leaves up.
-  for (size_t stride = 1; stride < lanes_.size(); stride *= 2) {
-    for (size_t left = 0; left + stride < lanes_.size(); left += 2 * stride) {
-      const std::span<params::Segment> into = lanes_[left].store->segments();
-      const std::span<params::Segment> from = lanes_[left + stride].store->segments();
-      for (size_t s = 0; s < into.size(); ++s) {
-        if (!from[s].touched) continue;
-        into[s].gradients_P.add_(from[s].gradients_P);
-        into[s].touched = true;
-      }
-    }
-  }
+  add_up(0, std::ssize(lanes_));
   for (size_t lane = 1; lane < lanes_.size(); ++lane) lanes_[lane].store->zero_gradients();
+}
+
+void LaneGroup::add_up(int64_t begin, int64_t end) {
+  if (end - begin < 2) return;
+  const int64_t middle = begin + params::left_lanes(end - begin);
+  add_up(begin, middle);
+  add_up(middle, end);
+  const std::span<params::Segment> into = lanes_[static_cast<size_t>(begin)].store->segments();
+  const std::span<params::Segment> from = lanes_[static_cast<size_t>(middle)].store->segments();
+  for (size_t s = 0; s < into.size(); ++s) {
+    if (!from[s].touched) continue;
+    into[s].gradients_P.add_(from[s].gradients_P);
+    into[s].touched = true;
+  }
 }
 
 }  // namespace zt::train

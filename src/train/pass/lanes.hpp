@@ -51,11 +51,13 @@ class LaneGroup {
   void run(const std::function<void(size_t, const StepNetworks&)>& body);
   /// Brings a lane's gradients from the copies to its store; after each backward pass, before touch().
   void collect(size_t lane);
-  /// Adds all lanes' gradients into lane 0's store and clears the others. A segment that any lane touched is
-  /// touched.
+  /// Adds all lanes' gradients into lane 0's store, by the tree of params::left_lanes(), and clears the
+  /// others. A segment that any lane touched is touched.
   void reduce();
 
  private:
+  /// Those of lanes [begin, end) into lane `begin`'s.
+  void add_up(int64_t begin, int64_t end);
   /// Networks like given ones over other values or gradients.
   struct OwnNetworks {
     /// `values`: a ParamStore or ComputeCopy.

@@ -137,6 +137,16 @@ TEST(SameBits, WithTwoMicroBatchesInsteadOfTwiceTheLanes) {
   }
 }
 
+// Three or six lanes a rank: as the tree over twelve cuts them.
+TEST(SameBits, WithLanesThatAreNoPowerOfTwo) {
+  config::TrainJob job = job_of(1, 1);
+  job.lanes = 12;
+  const Trained alone = trained(job, 1, 2);
+  expect_same(trained(job, 2, 2), alone);
+  job.parallel.zero_stage = 3;
+  expect_same(trained(job, 4, 2), alone);
+}
+
 // Two threads inside each lane, whether a rank's lanes have theirs side by side or one after the other.
 TEST(SameBits, WithSeveralThreadsInEachLane) {
   const auto train = [](int ranks, int64_t zero_stage, int64_t threads_of_lane) {
