@@ -47,10 +47,11 @@ std::vector<std::string> line(const std::vector<std::string>& changed, const std
   return {fmt::format("{}, as {}", fmt::join(changed, ", "), how)};
 }
 
-/// side * numerator / denominator, as even as the sides of a video file.
+/// side * numerator / denominator; of one that is no whole number, the nearest even one.
 int64_t in_proportion(int64_t side, int64_t numerator, int64_t denominator) {
-  const double exact = static_cast<double>(side * numerator) / static_cast<double>(denominator);
-  return 2 * std::llround(exact / 2);
+  const int64_t product = side * numerator;
+  if (product % denominator == 0) return product / denominator;
+  return 2 * std::llround(static_cast<double>(product) / static_cast<double>(denominator) / 2);
 }
 
 }  // namespace
