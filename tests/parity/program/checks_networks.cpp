@@ -11,15 +11,16 @@ namespace {
 using models::DenoisingInput;
 using models::ReferenceBank;
 
-void check_pose_guider(const FixtureFolder& folder, const models::NetworkSet& nets, Report& report) {
+void check_pose_guider(const FixtureFolder& folder, const models::NetworkSet& nets, const std::string& file,
+                       Report& report) {
   Check check("pose guider");
-  check.close("out", nets.pose_guider->forward(folder.input("a_pose_guider", "inp_pose")),
-              folder.get("a_pose_guider", "out"), folder.tolerance("a_pose_guider", "out"));
+  check.close("out", nets.pose_guider->forward(folder.input(file, "inp_pose")), folder.get(file, "out"),
+              folder.tolerance(file, "out"));
   report.add(check);
 }
 
-void check_bank(const FixtureFolder& folder, const models::NetworkSet& nets, Report& report) {
-  const std::string file = "b_reference_bank";
+void check_bank(const FixtureFolder& folder, const models::NetworkSet& nets, const std::string& file,
+                Report& report) {
   const ReferenceBank bank =
       nets.reference_net->forward(folder.input(file, "inp_ref_latents"), folder.input(file, "inp_ctx"));
   const std::vector<std::string> paths = nets.reference_net->bank_names();
@@ -82,12 +83,20 @@ void check_denoiser(const FixtureFolder& folder, const models::NetworkSet& nets,
 
 void check_networks(const FixtureFolder& folder, Report& report) {
   const at::NoGradGuard no_grad;
-  const models::NetworkSet stage1 = folder.networks(1), stage2 = folder.networks(2);
-  folder.has("a_pose_guider") ? check_pose_guider(folder, stage1, report) : report.add_absent("pose guider");
-  folder.has("b_reference_bank") ? check_bank(folder, stage1, report) : report.add_absent("reference bank");
-  for (const auto& [file, nets] :
-       {std::pair("c_unet_stage1", &stage1), std::pair("d_unet_stage2", &stage2)}) {
-    folder.has(file) ? check_denoiser(folder, *nets, file, report) : report.add_absent(file);
+  using MakeCheck =
+      void (*)(const FixtureFolder&, const models::NetworkSet&, const std::string& file, Report&);
+  struct Part {
+    const char* title;
+    const char* file;
+    int stage;
+    MakeCheck check;
+  };
+  constexpr Part kParts[] = {{"pose guider", "a_pose_guider", 1, check_pose_guider},
+                             {"reference bank", "b_reference_bank", 1, check_bank},
+                             {"c_unet_stage1", "c_unet_stage1", 1, check_denoiser},
+                             {"d_unet_stage2", "d_unet_stage2", 2, check_denoiser}};
+  for (const auto& [title, file, stage, check] : kParts) {
+    folder.has(file) ? check(folder, folder.networks(stage), file, report) : report.add_absent(title);
   }
 }
 

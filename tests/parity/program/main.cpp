@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // zt_parity DIR [DEVICE]: compares every module with tensors made by the reference's Python code, and prints
-// the table. Exit code 0: all checks that the folder allows passed. 1: one failed. 2: the folder can't be
-// read.
+// the table. Exit code 0: all checks that the folder allows passed. 1: one failed, or it allows none. 2: the
+// folder can't be read.
 #include <cstdio>
 #include <exception>
 

@@ -38,8 +38,17 @@ void Check::close(const std::string& name, const at::Tensor& found, const at::Te
   within(name, ((f - w).abs() / (absolute + relative * w.abs())).max().item<double>(), 1);
 }
 
+void Report::add(const Check& check) {
+  if (check.row().compared == 0) return add_absent(check.row().check);
+  rows_.push_back(check.row());
+}
+
 void Report::add_broken(std::string check, std::string reason) {
   rows_.push_back({.check = std::move(check), .worst = std::move(reason), .passed = false});
+}
+
+size_t Report::num_failed() const {
+  return static_cast<size_t>(std::ranges::count_if(rows_, [](const Row& row) { return !row.passed; }));
 }
 
 std::string Report::text() const {
@@ -49,14 +58,13 @@ std::string Report::text() const {
     out += fmt::format("{:<46} {:>8} {:>13.2e} {:>10.1e}  {}\n", row.check, row.compared, row.error,
                        row.tolerance, row.passed ? "ok" : "FAILED at " + row.worst);
   }
-  for (const std::string& check : absent_) out += fmt::format("{:<46} not in this folder\n", check);
-  const auto failed = std::count_if(rows_.begin(), rows_.end(), [](const Row& row) { return !row.passed; });
-  return out +
-         fmt::format("{} checks, {} failed, {} not in this folder\n", rows_.size(), failed, absent_.size());
+  for (const std::string& check : absent_)
+    out += fmt::format("{:<46} {:>8} {:>13} {:>10}  absent\n", check, 0, "-", "-");
+  return out + fmt::format("{} checks: {} passed, {} failed, {} absent{}\n", rows_.size() + absent_.size(),
+                           rows_.size() - num_failed(), num_failed(), absent_.size(),
+                           rows_.empty() ? ": nothing was compared" : "");
 }
 
-bool Report::passed() const {
-  return !rows_.empty() && std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.passed; });
-}
+bool Report::passed() const { return !rows_.empty() && num_failed() == 0; }
 
 }  // namespace zt::parity

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of a parity run: one row per check, with the largest error found and what was allowed.
+// The table of a parity run: one row per check, with the largest error found, what was allowed, and the
+// verdict: ok, FAILED, or absent where the folder lacks what the check reads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -39,16 +40,18 @@ class Check {
 
 class Report {
  public:
-  void add(const Check& check) { rows_.push_back(check.row()); }
+  /// One that compared nothing is absent.
+  void add(const Check& check);
   /// A check that could not be made at all.
   void add_broken(std::string check, std::string reason);
   void add_absent(std::string check) { absent_.push_back(std::move(check)); }
-  /// The table, ending in a line that counts.
+  /// The table, ending in a line that counts passed, failed and absent ones.
   std::string text() const;
-  /// At least one row, and none failed.
+  /// At least one check passed, and none failed.
   bool passed() const;
 
  private:
+  size_t num_failed() const;
   std::vector<Row> rows_;
   std::vector<std::string> absent_;
 };
