@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -162,6 +163,27 @@ TEST(Files, MissingFolderIsNotFound) {
   const auto status = files::write_atomic("/nowhere/at/all/x", "x");
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::NotFound);
+}
+
+// NotFound would send the user to look for a path that is there.
+TEST(Files, WhereSomethingElseStandsNoFolderIsMade) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "file", "x"));
+  std::filesystem::create_symlink("nowhere", folder / "link");
+
+  for (const char* name : {"file", "file/below", "link", "link/below", "link/"}) {
+    const auto status = files::make_folders(folder / name);
+
+    ASSERT_FALSE(status) << name;
+    EXPECT_EQ(status.error().code, ErrorCode::InvalidArgument) << name;
+    EXPECT_EQ(files::require_writable(folder / name / "x").error().code, ErrorCode::InvalidArgument) << name;
+  }
+  EXPECT_THAT(files::make_folders(folder / "file/below").error().message,
+              testing::HasSubstr("and " + (folder / "file").string() + " is no folder: name another"));
+  EXPECT_THAT(files::make_folders(folder / "link").error().message,
+              testing::HasSubstr("is a link to nowhere, which is no folder: name another"));
+  EXPECT_TRUE(files::make_folders(folder / "made/deep"));
+  EXPECT_TRUE(files::make_folders(folder / "made/deep/")) << "it is there";
 }
 
 TEST(Files, FolderInPlaceOfAFileIsNothingToWaitFor) {

@@ -81,8 +81,23 @@ Result<std::string> read_all(const Descriptor& fd, const fs::path& path, uint64_
 
 constexpr const char* kAnyName = ".zt-probe";
 
+/// InvalidArgument where something else stands at `folder` or on the way to it.
+Status require_no_obstacle(const fs::path& folder) {
+  std::error_code ec;
+  fs::path part = folder;
+  while (part.has_relative_path() && !fs::exists(fs::symlink_status(part, ec))) part = part.parent_path();
+  const fs::file_status status = fs::status(part, ec);
+  if (part.empty() || fs::is_directory(status) || !fs::status_known(status)) return {};
+  const fs::path target = fs::read_symlink(part, ec);
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("a folder is to be made at {}, and {} is {}: name another", folder.string(), part.string(),
+                  ec ? "no folder" : "a link to " + target.string() + ", which is no folder"));
+}
+
 /// Whether a file of this name could be made in a folder, or in the nearest above it that is there.
 Status require_name(fs::path folder, const fs::path& name) {
+  ZT_TRY(require_no_obstacle(folder));
   std::error_code ignored;
   while (!fs::exists(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
   ZT_TRY(AtomicFile::create(folder / name));
@@ -202,8 +217,9 @@ Status write_atomic(const fs::path& path, std::string_view text) {
 Status make_folders(const fs::path& path) {
   std::error_code ec;
   fs::create_directories(path, ec);
-  if (ec) return fail(errno_error("make folder", path, ec.value()));
-  return {};
+  if (!ec) return {};
+  ZT_TRY(require_no_obstacle(path));
+  return fail(errno_error("make folder", path, ec.value()));
 }
 
 fs::path whole_path(const fs::path& path) {

@@ -60,7 +60,7 @@ class AtomicFile {
   Temporary temporary_;
 };
 
-/// Makes the folder and its parents; no error if it is there.
+/// Makes the folder and its parents, if missing. Errors: InvalidArgument where something else stands there.
 Status make_folders(const fs::path& path);
 /// Whether the system says that nothing is there. A disk that can't say (EIO, a stale NFS handle) is no such
 /// answer: what is missing may be removed or made anew.
@@ -68,9 +68,9 @@ bool is_absent(const fs::path& path);
 /// `path` from the root; as it stands where that cannot be said: it is empty, or the working folder is gone.
 fs::path whole_path(const fs::path& path);
 /// Whether a file could be made at `path` later, its folders too: for work that writes at its end. Leaves
-/// nothing behind. Errors: InvalidArgument if `path` is a folder; those of Temporary::file().
+/// nothing behind. Errors: InvalidArgument if `path` is a folder; those of require_writable_folder().
 Status require_writable(const fs::path& path);
-/// The same of a file of any name in the folder `path`. Errors: those of Temporary::file().
+/// The same of a file of any name in the folder `path`. Errors: make_folders()'s and Temporary::file()'s.
 Status require_writable_folder(const fs::path& path);
 /// fsync of a folder, so that renames in it are durable.
 Status sync_folder(const fs::path& path);
