@@ -151,6 +151,11 @@ Result<files::Temporary> job_folder() {
 
 }  // namespace
 
+Status check_job_folder() {
+  ZT_TRY(job_folder());
+  return {};
+}
+
 Result<std::string> resolve_run(const std::string& runs_folder, const std::string& named) {
   ZT_TRY_ASSIGN(const auto run, contract::RunFolder::find(runs_folder, named));
   return run.path().string();

@@ -32,6 +32,10 @@ Status check_start(const config::Resolved<config::TrainJob>& resolved);
 /// Errors: those of find_worker(); Unsupported where the device is CUDA's and there is no driver.
 Status check_worker(const std::string& device);
 
+/// Whether run_job() finds a place for a job's files. Errors: NotFound if TMPDIR names no folder, those of
+/// the file system.
+Status check_job_folder();
+
 /// Makes the run folder of such a job; the run in model.stage1_run becomes the parent. `is_import`: for
 /// launch_import(). Errors: those of the file system.
 Result<contract::RunFolder> create_run(const config::Resolved<config::TrainJob>& resolved,

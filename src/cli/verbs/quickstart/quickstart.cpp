@@ -40,6 +40,18 @@ std::string digest_without_cap(config::TrainJob job) {
   return config::digest(job);
 }
 
+// Before anything is made: the last parts' are read after minutes of training.
+Status check_recipes(const fs::path& recipes) {
+  for (const char* name : {"synth.yaml", "stage1.yaml", "stage2.yaml", "eval.yaml", "generate.yaml"})
+    if (files::is_absent(recipes / name))
+      return fail(
+          ErrorCode::NotFound,
+          fmt::format("the recipe {} is not there: --recipes names a folder with synth.yaml, stage1.yaml, "
+                      "stage2.yaml, eval.yaml and generate.yaml",
+                      (recipes / name).string()));
+  return {};
+}
+
 /// The parts, in order; each says whether the next may follow by its exit code.
 class Quickstart {
  public:
@@ -262,12 +274,18 @@ Result<fs::path> find_recipes() {
 }
 
 Result<int> quickstart(const QuickstartOptions& options) {
+  if (options.folder.empty())
+    return fail(ErrorCode::InvalidArgument,
+                "--folder is empty: name the folder that everything is written to");
   fs::path recipes = options.recipes;
   if (recipes.empty()) {
     ZT_TRY_ASSIGN(const fs::path configs, find_recipes());
     recipes = configs / "quickstart";
   }
+  ZT_TRY(check_recipes(recipes));
+  ZT_TRY(check_job_folder());
   ZT_TRY(files::make_folders(options.folder));
+  ZT_TRY_ASSIGN(const files::Lock lock, files::Lock::acquire(options.folder / "quickstart.lock"));
   files::remove_leftovers(options.folder);
   return Quickstart(options.folder, recipes).run();
 }

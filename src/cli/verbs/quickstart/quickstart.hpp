@@ -18,8 +18,9 @@ struct QuickstartOptions {
   std::filesystem::path recipes;
 };
 
-/// The exit code of the first part that did not succeed, else 0. Errors: NotFound if the recipes are missing;
-/// those of the parts.
+/// The exit code of the first part that did not succeed, else 0. Errors: InvalidArgument without a folder's
+/// name, NotFound if a recipe is missing, those of check_job_folder(), all before the folder is made;
+/// Unavailable if another quickstart works in it; those of the parts.
 Result<int> quickstart(const QuickstartOptions& options);
 
 /// Seconds that stage 1 may train: the recipe's `cap_s` (0 = none), or less on a machine whose `data_s`, the
