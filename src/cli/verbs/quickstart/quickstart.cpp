@@ -52,6 +52,8 @@ Status check_recipes(const fs::path& recipes) {
   return {};
 }
 
+std::string seconds_text(double seconds) { return text::duration(std::chrono::duration<double>(seconds)); }
+
 /// The parts, in order; each says whether the next may follow by its exit code.
 class Quickstart {
  public:
@@ -107,10 +109,10 @@ class Quickstart {
     std::vector<std::string> sets;
     if (fair_s < cap_s) {
       note(fmt::format(
-          "the data took {:.0f} s on this machine: stage 1 has {:.0f} s instead of {:.0f}, so that the whole "
-          "takes no longer than meant",
-          data_s_, fair_s, cap_s));
-      sets.push_back(fmt::format("time_cap_s={:.1f}", fair_s));
+          "the data took {} on this machine: stage 1 has {} instead of {}, so that the whole takes no longer "
+          "than meant",
+          seconds_text(data_s_), seconds_text(fair_s), seconds_text(cap_s)));
+      sets.push_back(fmt::format("time_cap_s={}", fair_s));
     }
     return train("stage1.yaml", std::move(sets), stage1_run_);
   }
@@ -147,7 +149,7 @@ class Quickstart {
       run_path = run.path().string();
       ZT_TRY_ASSIGN(const auto state, contract::run_state(run));
       if (state.condition != contract::RunCondition::Completed) return launch_run(run);
-      note(fmt::format("{} is complete already", run.identity().run_id));
+      note(complete_text(run, *frozen, state.step, resolved.job.time_cap_s));
       return kExitOk;
     }
     ZT_TRY(check_start(resolved));
@@ -247,6 +249,16 @@ class Quickstart {
 };
 
 }  // namespace
+
+std::string complete_text(const contract::RunFolder& run, const config::TrainJob& own, int64_t step,
+                          double cap_s) {
+  const std::string done = run.identity().run_id + " is complete already";
+  if (step >= own.max_train_steps || cap_s == own.time_cap_s) return done;
+  return fmt::format(
+      "{}: its time cap of {} ended it at step {} of {}, and another cap does not make it go on. To train "
+      "with time_cap_s: {}, remove {} and start quickstart again",
+      done, seconds_text(own.time_cap_s), step, own.max_train_steps, cap_s, run.path().string());
+}
 
 double stage1_cap(double cap_s, double data_s) {
   // Start of both stages, evaluation and videos: measured as 27 s where the data took 22 s.

@@ -4,11 +4,14 @@
 // about all of it. Every part is what the verb of that name does; a part that is complete is not done again.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
+#include "config/job/train_job.hpp"
+#include "contract/run_folder.hpp"
 
 namespace zt::cli {
 
@@ -27,6 +30,11 @@ Result<int> quickstart(const QuickstartOptions& options);
 /// seconds before stage 1, show that the parts which have no cap take longer than the recipe leaves for them;
 /// at least half of it. Pure.
 double stage1_cap(double cap_s, double data_s);
+
+/// What is said of a run that completed at `step`: also, where its own cap ended it before its last step,
+/// that a recipe's other `cap_s` does not make it go on. Stage 2 and the videos are of its weights.
+std::string complete_text(const contract::RunFolder& run, const config::TrainJob& own, int64_t step,
+                          double cap_s);
 
 /// $ZT_CONFIGS, else configs/ of the installed or of the source tree that the running program belongs to.
 Result<std::filesystem::path> find_recipes();
