@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -114,6 +115,13 @@ Status require_encoders(const ModelJob& model) {
         "model.base_model_path was trained with an image encoder: set model.image_encoder_path {}",
         kForTests));
   return {};
+}
+
+bool holds_keypoints(const fs::path& poses) {
+  std::error_code unknown;
+  if (!fs::is_regular_file(poses, unknown)) return false;  // a pipe would wait for its writer
+  std::ifstream file(poses, std::ios::binary);
+  return file.get() == '{';
 }
 
 void follow_move(TrainJob& job, const RunPlaces& run) {

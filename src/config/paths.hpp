@@ -23,6 +23,9 @@ Status check_inputs(const Resolved<TrainJob>& resolved);
 /// The same of what the job's other settings let it read: with `run` no single files of networks.
 Status check_inputs(const Resolved<GenerateJob>& resolved);
 
+/// Whether a file of poses holds key-points, told by its first byte, and not pictures of drawn poses.
+bool holds_keypoints(const std::filesystem::path& poses);
+
 /// Encoders never train, so a random one is no start. InvalidConfig, naming the key, if the codec would be a
 /// random VAE, or the image encoder random beside a base model, unless model.allow_random_start. Accepted
 /// without a path: a linear codec, which is fitted to the data; a random image encoder in a training from

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files/files.hpp"
 #include "config/load.hpp"
 #include "config/meaning/idle_settings.hpp"
+#include "support/temp_folder.hpp"
 
 namespace zt::config {
 namespace {
@@ -249,6 +251,23 @@ TEST(IdleSettings, OfAGenerationFromARunAreThoseItBrings) {
 
   EXPECT_THAT(idle_settings(resolved),
               testing::ElementsAre("model.motion.max_len, schedule.prediction_type have no effect with run"));
+}
+
+TEST(IdleSettings, OfAPoseVideoAreWhatPosesAreDrawnBy) {
+  const test::TempFolder folder;
+  ASSERT_TRUE(files::write_atomic(folder / "poses.mp4", "no JSON") &&
+              files::write_atomic(folder / "poses.jsonl", "{}"));
+  auto resolved = load<GenerateJob>({{}, {"draw_hands=false", "pose_style=puppet"}}).value();
+
+  resolved.job.pose = (folder / "poses.jsonl").string();
+  EXPECT_TRUE(idle_settings(resolved).empty());
+  resolved.job.pose = (folder / "poses.mp4").string();
+  EXPECT_THAT(idle_settings(resolved),
+              testing::ElementsAre("draw_hands, pose_style have no effect with a video of drawn poses"));
+  resolved.origins["draw_hands"] = "run walk";
+  resolved.job.weights = "w";
+  resolved.origins["pose_style"] = "w/pose_drawing.json:2";
+  EXPECT_TRUE(idle_settings(resolved).empty()) << "nobody asked for them";
 }
 
 TEST(IdleSettings, OfJudgedFilesAreThoseOfARun) {

@@ -9,8 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/files/files.hpp"
 #include "base/text/text.hpp"
 #include "config/meaning/unit_sharing.hpp"
+#include "config/paths.hpp"
+#include "config/pose_drawing_file.hpp"
 
 namespace zt::config {
 namespace {
@@ -35,6 +38,19 @@ void note_written(const Origins& origins, std::string_view beside, std::vector<s
 /// What counts where eval judges files.
 constexpr std::array<std::string_view, 5> kOfResults = {"results", "truths", "masks", "backgrounds",
                                                         "mask_threshold"};
+
+/// How poses are drawn, as somebody wrote it: what the run or the folder of weights says is no wish.
+Origins drawing_wishes(const Resolved<GenerateJob>& resolved) {
+  const std::string of_weights = pose_drawing_file(resolved.job.weights).string();
+  Origins wishes;
+  for (const char* key : {"pose_style", "draw_hands", "draw_face"}) {
+    const auto found = resolved.origins.find(key);
+    if (found == resolved.origins.end()) continue;
+    const std::string& origin = found->second;
+    if (!origin.starts_with("run ") && !origin.starts_with(of_weights + ':')) wishes.insert(*found);
+  }
+  return wishes;
+}
 
 }  // namespace
 
@@ -80,6 +96,10 @@ std::vector<std::string> idle_settings(const Resolved<GenerateJob>& resolved) {
     note_written(resolved.origins, "run", lines, [](const std::string& key) {
       return key.starts_with("model.") || key.starts_with("schedule.");
     });
+  const std::string& pose = resolved.job.pose;
+  if (!pose.empty() && !files::is_absent(pose) && !holds_keypoints(pose))
+    note_written(drawing_wishes(resolved), "a video of drawn poses", lines,
+                 [](const std::string&) { return true; });
   return lines;
 }
 

@@ -4,24 +4,13 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <fstream>
 #include <utility>
 
+#include "config/paths.hpp"
 #include "image/resize.hpp"
 #include "media/video_reader.hpp"
 
 namespace zt::generate {
-namespace {
-
-bool starts_as_json(const std::filesystem::path& path) {
-  std::error_code unknown;
-  if (!std::filesystem::is_regular_file(path, unknown)) return false;  // a pipe would wait for its writer
-  std::ifstream file(path, std::ios::binary);
-  return file.get() == '{';
-}
-
-}  // namespace
-
 PoseSource PoseSource::of(data::KeypointClip clip, const data::DrawOptions& draw) {
   const auto num_frames = static_cast<int64_t>(clip.frames.size());
   const media::Rational fps{clip.fps_num, clip.fps_den};
@@ -32,7 +21,7 @@ PoseSource PoseSource::of(data::KeypointClip clip, const data::DrawOptions& draw
 }
 
 Result<PoseSource> PoseSource::open(const std::filesystem::path& path, const data::DrawOptions& draw) {
-  if (starts_as_json(path)) {
+  if (config::holds_keypoints(path)) {
     ZT_TRY_ASSIGN(data::KeypointClip clip, data::read_keypoints(path));
     if (clip.frames.empty())
       return fail(ErrorCode::InvalidArgument, fmt::format("{} holds no frame", path.string()));
