@@ -136,7 +136,11 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
                 "training run makes itself is only known there; set cache.build_ahead: true in its "
                 "configuration instead");
   ZT_TRY_ASSIGN(const at::Device device, tensor::open_device(job.device));
-  if (!device.is_cpu()) tensor::set_gpu_math({.allow_tf32 = job.tf32});
+  EncodeOptions encode;
+  if (!device.is_cpu()) {
+    encode.math = {.allow_tf32 = job.tf32, .is_repeatable = job.repeatable};
+    tensor::set_gpu_math(encode.math);
+  }
   ZT_TRY_ASSIGN(const data::ClipIndex clips, data::open_clips(job.data));
   source.data = job.data;
   source.device = device;
@@ -149,10 +153,8 @@ Result<std::string> run_cache(const config::CacheJob& job, const BuildOptions& o
   with_threads.num_threads = static_cast<size_t>(job.threads > 0 ? job.threads : resources::cores());
   ZT_TRY(check_before(job, source, clips, plan, with_threads, *store));
   ZT_TRY_ASSIGN(const Encoders encoders, open_run_encoders(source, clips));
-  EncodeOptions encode;
   encode.load = data::load_options(job.data, plan);
   encode.keep_latents = has_fixed_crops(plan);
-  encode.in_tf32 = job.tf32 && !device.is_cpu();
   const SampleEncoder encoder(encoders, clips, store.get(), job.cache.dtype, encode);
   ZT_TRY_ASSIGN(const BuildReport report, build_cache(encoder, plan, with_threads));
   ZT_TRY(check_kept(job.cache, report, *store));

@@ -46,7 +46,9 @@ data::CacheKey EncodedStore::start_key(std::string_view kind, const data::ClipRe
       .add("frame", clip.first_frame + frame)
       .add("encoder", encoder)
       .add("dtype", at::toString(scalar_type(dtype_)));
-  if (in_tf32_) key.add("math", "tf32");  // without it, keys are those of caches that were filled before
+  // With the defaults keys are those of caches that were filled before.
+  if (math_.allow_tf32) key.add("math", "tf32");
+  if (!math_.is_repeatable) key.add("algorithms", "any");
   return key;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Encoder outputs in a data::CacheStore: posterior moments of cropped frames and embeddings of whole ones,
 // one entry per picture. A key names the input's bytes, the frame, the crop, the encoder's weights, the
-// stored type and whether products were shortened, so runs share entries and a changed encoder never meets
+// stored type and what a GPU traded for speed, so runs share entries and a changed encoder never meets
 // old ones. What comes out has been rounded to the stored type whether it was found or just computed: a warm
 // cache gives the same training as a cold one, bit for bit. Shapes: C channels, H W latent size, D embedding
 // width.
@@ -19,6 +19,7 @@
 #include "data/cache_store.hpp"
 #include "data/clip_index.hpp"
 #include "data/keypoints/keypoints.hpp"
+#include "tensor/device.hpp"
 
 namespace zt::prepare {
 
@@ -39,9 +40,9 @@ struct FrameCrop {
 class EncodedStore {
  public:
   /// `store` may be null: then nothing is found or kept, but values are rounded all the same. It must outlive
-  /// this object. `in_tf32`: the encoders compute in GpuMath's shorter type; such entries are apart.
-  EncodedStore(data::CacheStore* store, config::CacheDtype dtype, bool in_tf32 = false)
-      : store_(store), dtype_(dtype), in_tf32_(in_tf32) {}
+  /// this object. `math`: how the encoders compute on a GPU; entries of another one are apart.
+  EncodedStore(data::CacheStore* store, config::CacheDtype dtype, tensor::GpuMath math = {})
+      : store_(store), dtype_(dtype), math_(math) {}
 
   /// Shape of the latents as {C, H, W}; a stored entry of another size counts as absent.
   std::optional<PictureMoments> find_moments(const data::ClipRecord& clip, const FrameCrop& where,
@@ -67,7 +68,7 @@ class EncodedStore {
   std::string embedding_key(const data::ClipRecord& clip, int64_t frame, const std::string& encoder) const;
   data::CacheStore* store_;
   config::CacheDtype dtype_;
-  bool in_tf32_;
+  tensor::GpuMath math_;
 };
 
 }  // namespace zt::prepare

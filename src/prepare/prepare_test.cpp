@@ -117,7 +117,7 @@ TEST(EncodedStore, KeepsWhatWasComputedInTf32Apart) {
   const test::TempFolder folder;
   const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
   const EncodedStore in_fp32(store.get(), config::CacheDtype::Fp32);
-  const EncodedStore in_tf32(store.get(), config::CacheDtype::Fp32, /*in_tf32=*/true);
+  const EncodedStore in_tf32(store.get(), config::CacheDtype::Fp32, {.allow_tf32 = true});
   data::ClipRecord clip;
   clip.content = "abc";
   in_tf32.keep_moments(clip, {}, "codec", {at::ones({1, 2, 2}), {}});
@@ -126,6 +126,23 @@ TEST(EncodedStore, KeepsWhatWasComputedInTf32Apart) {
   EXPECT_TRUE(in_tf32.find_moments(clip, {}, "codec", {1, 2, 2}));
   EXPECT_FALSE(in_fp32.find_moments(clip, {}, "codec", {1, 2, 2}));
   EXPECT_FALSE(in_fp32.find_embedding(clip, 0, "encoder", 3));
+}
+
+// Algorithms that a GPU chose by trying give other bits.
+TEST(EncodedStore, KeepsWhatWasComputedByOtherAlgorithmsApart) {
+  const test::TempFolder folder;
+  const auto store = value_of(data::CacheStore::open({.folder = folder.path()}));
+  const EncodedStore by_default(store.get(), config::CacheDtype::Fp32);
+  const EncodedStore by_any(store.get(), config::CacheDtype::Fp32, {.is_repeatable = false});
+  const EncodedStore by_any_in_tf32(store.get(), config::CacheDtype::Fp32,
+                                    {.allow_tf32 = true, .is_repeatable = false});
+  data::ClipRecord clip;
+  clip.content = "abc";
+  by_any.keep_embedding(clip, 0, "encoder", at::ones({3}));
+
+  EXPECT_TRUE(by_any.find_embedding(clip, 0, "encoder", 3));
+  EXPECT_FALSE(by_default.find_embedding(clip, 0, "encoder", 3));
+  EXPECT_FALSE(by_any_in_tf32.find_embedding(clip, 0, "encoder", 3));
 }
 
 // By hand: docs/formats/cache.md. Another key would have every cache filled again.

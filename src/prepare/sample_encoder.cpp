@@ -38,8 +38,8 @@ SampleEncoder::SampleEncoder(const Encoders& encoders, const data::ClipIndex& in
                              config::CacheDtype dtype, EncodeOptions options)
     : encoders_(encoders),
       index_(index),
-      latents_(options.keep_latents ? store : nullptr, dtype, options.in_tf32),
-      embeddings_(store, dtype, options.in_tf32),
+      latents_(options.keep_latents ? store : nullptr, dtype, options.math),
+      embeddings_(store, dtype, options.math),
       options_(std::move(options)),
       latent_shape_{encoders.codec->channels(), options_.load.height / encoders.codec->scale_factor(),
                     options_.load.width / encoders.codec->scale_factor()} {}

@@ -44,7 +44,7 @@ struct EncodedSample {
 struct EncodeOptions {
   data::LoadSampleOptions load;  ///< size and pose drawing; `parts` is chosen per sample
   bool keep_latents = true;      ///< false where crops are random: an entry would never be found again
-  bool in_tf32 = false;          ///< how the encoders compute (EncodedStore)
+  tensor::GpuMath math;          ///< how the encoders compute (EncodedStore); the default on a CPU
   /// Shared by all encoders that are made with copies of these options: footage is compared once.
   std::shared_ptr<data::ContentCheck> content = std::make_shared<data::ContentCheck>();
 };

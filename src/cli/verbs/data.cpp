@@ -45,6 +45,7 @@ Result<int> fill_cache(const config::LoadRequest& request) {
   resolved.job.stage = job.stage;
   resolved.job.device = job.device;
   resolved.job.tf32 = job.precision.tf32;
+  resolved.job.repeatable = job.precision.repeatable;
   resolved.job.threads = job.threads;
   resolved.origins = training.origins;
   ZT_TRY_ASSIGN(const WorkerEnd end, run_job(contract::WorkerVerb::Cache, config::freeze(resolved)));
@@ -61,7 +62,7 @@ void add_cache(CLI::App& data, Action& chosen) {
       "Example: zoetrope data cache --config stage1.yaml      (the file that `zoetrope train` will be "
       "given)\n"
       "Of the training's keys those below model, data and cache count, and stage, device, threads,\n"
-      "precision.tf32.");
+      "precision.tf32 and precision.repeatable.");
   verb->callback([=, &chosen] { chosen = [=] { return fill_cache(options.request()); }; });
 }
 

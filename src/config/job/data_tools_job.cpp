@@ -110,6 +110,7 @@ void describe(Listing& l, CacheJob& j) {
   l.field("stage", j.stage, {.help = "which samples: 1 single pictures, 2 clips", .min = 1, .max = 2});
   l.field("device", j.device, {.help = "cpu, cuda or cuda:1"});
   l.field("tf32", j.tf32, {.help = "precision.tf32 of the training"});
+  l.field("repeatable", j.repeatable, {.help = "precision.repeatable of the training"});
   l.field("threads", j.threads, {.help = "0 = as many as cores", .unit = "threads", .min = 0, .max = 1024});
   l.section("model", j.model, "Networks");
   l.section("data", j.data, "Samples");

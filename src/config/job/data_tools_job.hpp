@@ -93,7 +93,8 @@ struct CacheJob {
   CacheSettings cache;
   int64_t stage = 1;  ///< which samples: single pictures or clips
   std::string device = "cpu";
-  bool tf32 = false;  ///< PrecisionJob
+  bool tf32 = false;       ///< PrecisionJob
+  bool repeatable = true;  ///< PrecisionJob
   int64_t threads = 0;
 };
 

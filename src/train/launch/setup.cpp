@@ -87,7 +87,7 @@ Status open_encoders(Setup& setup, const contract::RunFolder& run) {
   ZT_TRY_ASSIGN(setup.encoders, prepare::open_run_encoders(source, setup.clips));
   prepare::EncodeOptions options;
   options.load = setup.load;
-  options.in_tf32 = job.precision.tf32 && !setup.device.is_cpu();
+  if (!setup.device.is_cpu()) options.math = gpu_math(job.precision);
   const auto make_encoder = [&](const data::ClipIndex& clips, const data::SamplePlanOptions& plan) {
     options.keep_latents = prepare::has_fixed_crops(plan);
     return std::make_unique<prepare::SampleEncoder>(setup.encoders, clips, setup.cache.get(), job.cache.dtype,
