@@ -61,5 +61,36 @@ TEST_F(LinkedFolder, AnIndexIsMadeAfreshWhereItsFolderWasMoved) {
   EXPECT_TRUE(opens("elsewhere/index"));
 }
 
+// The videos are there beside the moved index too, so that its lines counted, with a place where no mask is.
+TEST_F(LinkedFolder, AnIndexIsMadeAfreshWhereWhatBelongsToItsVideosIsNotBesideIt) {
+  const std::vector<std::string> parts{"_dwpose", "_mask", "_labels", "_background"};
+  write_video("disk/set/a.mp4", test::drifting_clip(64, 48, 10));
+  write_video("disk/set_dwpose/a.mp4", poses(10));
+  write_video("disk/set_mask/a.mp4", test::drifting_clip(64, 48, 10));
+  write_video("disk/set_labels/a.mp4", test::drifting_clip(64, 48, 10));
+  fs::create_directories(path("disk/set_background"));
+  ASSERT_TRUE(image::write_png(path("disk/set_background/a.png"), test::drifting_clip(64, 48, 1).front()));
+  job_.input = path("disk/set").string();
+  for (const std::string& missing : parts) {
+    job_.output = path("disk/index").string();
+    run();
+    const std::string moved = "moved" + missing;
+    fs::create_directories(path(moved));
+    fs::create_directory_symlink(path("disk/set"), path(moved) / "set");
+    for (const std::string& part : parts)
+      if (part != missing)
+        fs::create_directory_symlink(path("disk/set" + part), path(moved) / ("set" + part));
+    fs::rename(path("disk/index"), path(moved) / "index");
+    job_.output = (path(moved) / "index").string();
+
+    EXPECT_EQ(run().unchanged, 0) << missing;
+
+    for (const ClipRecord& clip : clips())
+      for (const std::string* file :
+           {&clip.video, &clip.pose_video, &clip.mask, &clip.labels, &clip.background})
+        EXPECT_TRUE(!file->empty() && fs::exists(path(moved) / "index" / *file)) << missing << ": " << *file;
+  }
+}
+
 }  // namespace
 }  // namespace zt::data

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/files/files.hpp"
@@ -93,12 +94,14 @@ Result<Journal> Journal::open(const fs::path& path, const std::string& job_diges
 std::optional<Outcome> Journal::find(const std::string& id, const std::string& stamp) const {
   const auto it = entries_.find(id);
   if (it == entries_.end() || it->second.stamp != stamp) return std::nullopt;
-  // Key-points that this program found and somebody removed: only another search brings them back. A video
-  // that is there but not where the record says: the records are relative to a folder that was moved.
+  // Key-points that this program found and somebody removed: only another search brings them back. Another
+  // file that is there but not where the record says: the records are relative to a folder that was moved.
   const auto is_gone = [&](const ClipRecord& clip) {
     const fs::path folder = path_.parent_path();
-    return files::is_absent(folder / clip.video) ||
-           (!clip.keypoints.empty() && files::is_absent(folder / clip.keypoints));
+    const std::array named{&clip.video, &clip.pose_video, &clip.keypoints,
+                           &clip.mask,  &clip.labels,     &clip.background};
+    return std::ranges::any_of(
+        named, [&](const std::string* file) { return !file->empty() && files::is_absent(folder / *file); });
   };
   if (std::ranges::any_of(it->second.outcome.clips, is_gone)) return std::nullopt;
   return it->second.outcome;

@@ -24,8 +24,8 @@ class Journal {
   /// Reads what an earlier call with an equal `job_digest` left, or starts anew. A torn or damaged line is
   /// forgotten. Errors: those of writing.
   static Result<Journal> open(const std::filesystem::path& path, const std::string& job_digest);
-  /// An earlier outcome under this id, if the stamp is still the same and the videos and key-points it names
-  /// are there, seen from the journal's folder.
+  /// An earlier outcome under this id, if the stamp is still the same and all files it names are there, seen
+  /// from the journal's folder.
   std::optional<Outcome> find(const std::string& id, const std::string& stamp) const;
   /// Requires: is_final(outcome).
   Status add(const std::string& id, const std::string& stamp, const Outcome& outcome);
