@@ -22,7 +22,8 @@ struct FrameTable;
 /// Threads: any.
 class FrameTables {
  public:
-  /// Those that were used last are kept, up to `max_bytes`: about 8 for a picture of a film.
+  /// Those that were used last are kept, up to `max_bytes`: 8 for a picture, and 16 more for a keyframe (in
+  /// MJPEG, ProRes and FFV1 every picture is one).
   explicit FrameTables(size_t max_bytes = size_t{64} << 20) : max_bytes_(max_bytes) {}
 
   /// A file as it is now: its path, size and time of modification.

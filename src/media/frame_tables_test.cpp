@@ -59,6 +59,14 @@ TEST_F(Film, AFileThatWasReplacedHasAnotherTable) {
   EXPECT_LE(report_of(50, tables).packets, 2 * kGop);
 }
 
+TEST_F(Film, ATableTakesNoMoreThanItsPictures) {
+  write(130);
+  const auto tables = std::make_shared<FrameTables>(130 * 8 + 11 * 16 + 600);  // and its name
+  report_of(100, tables);
+
+  EXPECT_LE(report_of(100, tables).packets, 2 * kGop) << "a vector's growth would have room for 256";
+}
+
 TEST_F(Film, ReadersOnManyThreadsShareThem) {
   write(60);
   const auto tables = std::make_shared<FrameTables>();

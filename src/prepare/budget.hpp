@@ -31,7 +31,8 @@ resources::Demand encoder_demand(const EncoderShapes& shapes, int64_t processes 
 resources::Demand encoding_demand(const EncoderShapes& shapes, const data::SamplePlanOptions& plan,
                                   size_t num_threads);
 
-/// Pictures decoded at once: bounded by data.decode_memory_mib.
+/// Pictures decoded at once: bounded by data.decode_memory_mib. Not counted: the decoder that each thread of
+/// build_cache() keeps open, with its reference frames (some 200 MB for 4K).
 resources::Demand decoding_demand(const data::ClipIndex& clips, const config::DataJob& data,
                                   size_t num_threads, int64_t batch_frames);
 

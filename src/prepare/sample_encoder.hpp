@@ -66,7 +66,7 @@ class SampleEncoder {
   SampleEncoder(const Encoders& encoders, const data::ClipIndex& index, data::CacheStore* store,
                 config::CacheDtype dtype, EncodeOptions options);
 
-  /// Errors: those of the clip's files; the clip is named in them.
+  /// Errors: those of the clip's files; the clip or its video is named in them.
   Result<EncodedSample> encode(const data::SamplePlan& plan) const;
 
   /// Encodes what the cache lacks of these frames: their moments in the crops and the embeddings of the whole

@@ -61,7 +61,7 @@ class SampleStream {
   SampleStream& operator=(const SampleStream&) = delete;
 
   /// Errors: Timeout after the deadline; Cancelled when asked to stop; a clip's own error when no replacement
-  /// could be read either.
+  /// could be read either; one that is no fault of a clip (data::is_fault_of_clip()), at once.
   Result<EncodedSample> next();
   StreamStats stats() const;
 

@@ -33,6 +33,8 @@ Result<std::shared_ptr<const FrameTable>> read_table(Input& input, ReadReport& r
             [](const auto& a, const auto& b) { return a.pts < b.pts; });
   const bool repeats = std::adjacent_find(table->pts.begin(), table->pts.end()) != table->pts.end();
   if (table->pts.empty() || repeats || table->keyframes.front().pts != table->pts.front()) return none;
+  table->pts.shrink_to_fit();
+  table->keyframes.shrink_to_fit();
   return table;
 }
 
