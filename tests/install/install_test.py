@@ -96,7 +96,7 @@ def main():
         program = tree / "bin/zoetrope"
         pose = hide_and_run([program, "data", "pose", scratch / "missing.mp4"], cwd=scratch, capture_output=True)
         assert "pose networks are not" not in pose.stderr, pose.stderr
-        quickstart = [program, "quickstart", "--recipes", recipes, "--folder", scratch / "job"]
+        quickstart = [program, "quickstart", "--recipes", recipes, "--folder", "job"]
         done = hide_and_run(quickstart, cwd=scratch, capture_output=True, timeout=1000)
         assert done.returncode == 0, done.stdout + done.stderr
         for made in ("report.html", "eval/eval.json"):

@@ -143,7 +143,8 @@ class Quickstart {
     sets.push_back("cache.folder=" + at("cache"));
     ZT_TRY_ASSIGN(const auto resolved, load_train_job({recipes_ / recipe, std::move(sets)}));
     const std::string digest = digest_without_cap(resolved.job);
-    for (const auto& run : contract::list_runs(at("runs")).runs) {
+    // From the root, as a new run names itself: results are of the runs' names.
+    for (const auto& run : contract::list_runs(resolved.job.output_dir).runs) {
       const auto frozen = config::thaw_run(run.run_yaml(), run.places());
       if (!frozen || digest_without_cap(*frozen) != digest) continue;
       run_path = run.path().string();
