@@ -266,7 +266,7 @@ TEST(IdleSettings, OfAPoseVideoAreWhatPosesAreDrawnBy) {
               testing::ElementsAre("draw_hands, pose_style have no effect with a video of drawn poses"));
   resolved.origins["draw_hands"] = "run walk";
   resolved.job.weights = "w";
-  resolved.origins["pose_style"] = "w/pose_drawing.json:2";
+  resolved.origins["pose_style"] = "w/trained_as.json";
   EXPECT_TRUE(idle_settings(resolved).empty()) << "nobody asked for them";
 }
 

@@ -38,7 +38,7 @@ Status take_defaults(const config::Trained& trained, config::Resolved<config::Ge
   ZT_TRY_ASSIGN(const auto sampling, config::take_sampling(trained, resolved));
   note_all(sampling);
   ZT_TRY_ASSIGN(const auto drawing, config::take_drawing(trained, resolved));
-  note_all(drawing);
+  if (config::holds_keypoints(resolved.job.pose)) note_all(drawing);
   ZT_TRY_ASSIGN(const auto context, config::fit_context(trained, resolved));
   note_all(context);
   return {};

@@ -13,7 +13,7 @@
 #include "base/text/text.hpp"
 #include "config/meaning/unit_sharing.hpp"
 #include "config/paths.hpp"
-#include "config/pose_drawing_file.hpp"
+#include "config/trained_as_file.hpp"
 
 namespace zt::config {
 namespace {
@@ -41,13 +41,13 @@ constexpr std::array<std::string_view, 5> kOfResults = {"results", "truths", "ma
 
 /// How poses are drawn, as somebody wrote it: what the run or the folder of weights says is no wish.
 Origins drawing_wishes(const Resolved<GenerateJob>& resolved) {
-  const std::string of_weights = pose_drawing_file(resolved.job.weights).string();
+  const std::string of_weights = trained_as_file(resolved.job.weights).string();
   Origins wishes;
   for (const char* key : {"pose_style", "draw_hands", "draw_face"}) {
     const auto found = resolved.origins.find(key);
     if (found == resolved.origins.end()) continue;
     const std::string& origin = found->second;
-    if (!origin.starts_with("run ") && !origin.starts_with(of_weights + ':')) wishes.insert(*found);
+    if (!origin.starts_with("run ") && origin != of_weights) wishes.insert(*found);
   }
   return wishes;
 }

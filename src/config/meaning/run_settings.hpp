@@ -15,16 +15,9 @@
 
 namespace zt::config {
 
-<<<<<<< HEAD
-/// Width and height of the training; of one of them alone, the other in proportion, to the nearest even
-/// number. Errors: InvalidConfig if that is out of range.
-Result<std::vector<std::string>> take_size(const Trained& trained, Resolved<GenerateJob>& resolved);
-=======
 /// Width and height of the training; of one of them alone, the other in proportion, and where that is no
 /// whole number, the nearest even one. Errors: InvalidConfig if that is out of range.
-Result<std::vector<std::string>> take_size(const TrainJob& run, const std::string& run_id,
-                                           Resolved<GenerateJob>& resolved);
->>>>>>> 450b81d (config: a proportion that comes out whole is kept)
+Result<std::vector<std::string>> take_size(const Trained& trained, Resolved<GenerateJob>& resolved);
 
 /// For a GenerateJob or EvalJob: steps, guidance_scale, same_noise_per_frame, timestep_spacing and
 /// beta_schedule of the training's validation.
