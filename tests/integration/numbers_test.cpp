@@ -149,6 +149,9 @@ TEST_P(HotModel, GoesBackOnceAndThenEndsTheRun) {
   EXPECT_NE(run.log().find("are made again"), std::string::npos) << run.log();
 }
 
+/// Larger ranges of addresses are a sanitizer's own.
+constexpr size_t kLargestRange = size_t{1} << 36;
+
 /// Writes `with` over every copy of `bytes` in the writable memory of a stopped process. Returns how many
 /// there were.
 size_t overwrite(pid_t process, std::string_view bytes, const std::string& with) {
@@ -160,6 +163,7 @@ size_t overwrite(pid_t process, std::string_view bytes, const std::string& with)
     if (line.find(" rw-p ") == std::string::npos) continue;
     const size_t begin = std::stoull(line, nullptr, 16),
                  end = std::stoull(line.substr(line.find('-') + 1), nullptr, 16);
+    if (end - begin > kLargestRange) continue;
     std::string here(end - begin, '\0');
     memory.clear();
     if (!memory.seekg(static_cast<std::streamoff>(begin)).read(here.data(), std::ssize(here))) continue;

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_test import DEADLINE_S, Jobs, descendants
+from kill_test import DEADLINE_S, Jobs, descendants, is_sanitized
 from ranks_test import Runs as RankRuns
 
 STEPS = 12
@@ -119,12 +119,13 @@ def kill_times(runs, kills, name="killed"):
 
 def is_soon_back_at_work(runs):
     """The fastest of two kills, once of three times: on a machine at work, ranks may wait that long for a core."""
+    limit_s = KILL_TO_STEP_S * (4 if is_sanitized(runs.zoetrope.parent) else 1)
     best = [min(kill_times(runs, 2, name)) for name in ("killed",)]
     for name in ("struck", "slain"):
-        if best[-1] < KILL_TO_STEP_S:
+        if best[-1] < limit_s:
             return
         best.append(min(kill_times(runs, 2, name)))
-    assert best[-1] < KILL_TO_STEP_S, f"seconds from kill -9 to the next step: {best}"
+    assert best[-1] < limit_s, f"seconds from kill -9 to the next step: {best}"
 
 
 def lose_with_memory(victim):
