@@ -247,5 +247,19 @@ TEST(AgreeOnOrigin, ALaterCheckpointIsPreferred) {
   EXPECT_EQ(agree_on_origin(alone, of_later, folder.path(), true).value().memory_step, 9);
 }
 
+// The step in memory would be lost for one that nobody can read.
+TEST(AgreeOnOrigin, ALaterCheckpointThatIsDamagedIsNot) {
+  const test::TempFolder folder;
+  const Files files;
+  checkpoint::Memory memory = files.open();
+  ASSERT_TRUE(memory.own.keep(snapshot_of(9, 0), 1));
+  Ranks alone;
+  save(folder.path(), 10);
+  const auto newest = folder.path() / contract::checkpoint_name(10);
+  damage(newest / contract::read_manifest(newest)->files.front().name);
+
+  EXPECT_EQ(agree_on_origin(alone, memory, folder.path(), true).value().memory_step, 9);
+}
+
 }  // namespace
 }  // namespace zt::train

@@ -155,6 +155,7 @@ std::optional<int64_t> smallest_ranks(config::TrainJob job, const ModelCosts& co
                                       const Machine& machine) {
   for (int64_t ranks = 1; ranks <= kMaxRanks; ++ranks) {
     job.lanes = lanes_each * ranks;
+    if (!config::check_ranks(job, ranks)) continue;
     if (rank_memory(job, costs, ranks, place_of(machine)).total() <= available(machine, ranks)) return ranks;
   }
   return std::nullopt;

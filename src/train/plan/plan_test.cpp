@@ -226,6 +226,8 @@ TEST(Plan, FindsTheSmallestNumberOfRanksThatFits) {
   EXPECT_TRUE(make_plan(job, published(1), kScale, job.lanes, machine).fits);
   job.lanes -= 1;
   EXPECT_FALSE(make_plan(job, published(1), kScale, job.lanes, machine).fits);
+  job.parallel.shard_ranks = 5;  // which other numbers do not divide into
+  EXPECT_EQ(make_plan(job, published(1), kScale, 1, machine).smallest_ranks, 5);
   machine.memory_bytes = 1e9;
   EXPECT_FALSE(make_plan(job, published(1), kScale, 1, machine).smallest_ranks);
 }
