@@ -20,6 +20,7 @@ constexpr std::string_view kStart = "weights are read by each rank from the job'
 constexpr std::string_view kLaunch = "--hosts and --hostfile name the hosts, see docs/ranks.md";
 constexpr std::string_view kOneWay = "only data parallelism is built";
 constexpr std::string_view kSequence = "there is no sequence parallelism";
+constexpr std::string_view kFlag = "a flag of accelerate's own launcher, which `zoetrope train` is here";
 
 constexpr KeyRow kRows[] = {
     {"compute_environment", Text, "LOCAL_MACHINE", Only, "LOCAL_MACHINE",
@@ -56,6 +57,25 @@ constexpr KeyRow kRows[] = {
     {"fp8_config", Any, "{}", Ignore, "", "mixed_precision decides, and fp8 is not built"},
     {"megatron_lm_config", Any, "{}", Refuse, "", kOneWay},
     {"tp_config", Any, "{}", Refuse, "", kOneWay},
+
+    {"num_cpu_threads_per_process", Any, "", Ignore, "", "threads says how many all ranks of a host share"},
+    {"max_restarts", Any, "0", Ignore, "", "a flag of `zoetrope train` too, 3 unless it is given there"},
+    {"monitor_interval", Any, "", Ignore, "", kFlag},
+    {"rdzv_conf", Any, "", Ignore, "", kFlag},
+    {"tee", Any, "", Ignore, "", kFlag},
+    {"log_dir", Any, "", Ignore, "", kFlag},
+    {"role", Any, "", Ignore, "", kFlag},
+    {"mpirun_hostfile", Any, "", Ignore, "", kFlag},
+    {"mpirun_ccl", Any, "", Ignore, "", kFlag},
+    {"quiet", Any, "false", Ignore, "", kFlag},
+    {"module", Any, "false", Ignore, "", kFlag},
+    {"m", Any, "false", Ignore, "", kFlag},
+    {"no_python", Any, "false", Ignore, "", kFlag},
+    {"use_parallelism_config", Any, "false", Ignore, "", kFlag},
+    {"dynamo_mode", Any, "", Ignore, "", kSameNumbers},
+    {"dynamo_use_fullgraph", Any, "false", Ignore, "", kSameNumbers},
+    {"dynamo_use_dynamic", Any, "false", Ignore, "", kSameNumbers},
+    {"dynamo_use_regional_compilation", Any, "false", Ignore, "", kSameNumbers},
 
     {"deepspeed_config.deepspeed_config_file", Text, "", Special, "", "read as by --deepspeed"},
     {"deepspeed_config.zero_stage", Int, "2", Map, "parallel.zero_stage"},

@@ -21,20 +21,36 @@ using std::string_view_literals::operator""sv;
 struct Switch {
   std::string_view name, key, value;
 };
-constexpr Switch kSwitches[] = {{"cpu", "use_cpu", "true"},
-                                {"multi_gpu", "distributed_type", "MULTI_GPU"},
-                                {"tpu", "distributed_type", "XLA"},
-                                {"use_deepspeed", "distributed_type", "DEEPSPEED"},
-                                {"use_fsdp", "distributed_type", "FSDP"},
-                                {"use_megatron_lm", "distributed_type", "MEGATRON_LM"},
-                                {"same_network", "same_network", "true"},
-                                {"enable_cpu_affinity", "enable_cpu_affinity", "true"},
-                                {"downcast_bf16", "downcast_bf16", "true"},
-                                {"debug", "debug", "true"}};
+constexpr Switch kSwitches[] = {
+    {"cpu", "use_cpu", "true"},
+    {"multi_gpu", "distributed_type", "MULTI_GPU"},
+    {"tpu", "distributed_type", "XLA"},
+    {"use_deepspeed", "distributed_type", "DEEPSPEED"},
+    {"use_fsdp", "distributed_type", "FSDP"},
+    {"use_megatron_lm", "distributed_type", "MEGATRON_LM"},
+    {"same_network", "same_network", "true"},
+    {"enable_cpu_affinity", "enable_cpu_affinity", "true"},
+    {"downcast_bf16", "downcast_bf16", "true"},
+    {"debug", "debug", "true"},
+    {"quiet", "quiet", "true"},
+    {"module", "module", "true"},
+    {"m", "m", "true"},
+    {"no_python", "no_python", "true"},
+    {"use_parallelism_config", "use_parallelism_config", "true"},
+    {"dynamo_use_fullgraph", "dynamo_use_fullgraph", "true"},
+    {"dynamo_use_dynamic", "dynamo_use_dynamic", "true"},
+    {"dynamo_use_regional_compilation", "dynamo_use_regional_compilation", "true"}};
 /// With a value: the key's own name at the top of the file, or in deepspeed_config.
-constexpr std::array kTop = {"mixed_precision"sv, "num_processes"sv,   "num_machines"sv,
-                             "machine_rank"sv,    "main_process_ip"sv, "main_process_port"sv,
-                             "rdzv_backend"sv,    "gpu_ids"sv,         "dynamo_backend"sv};
+constexpr std::array kTop = {"mixed_precision"sv, "num_processes"sv,
+                             "num_machines"sv,    "machine_rank"sv,
+                             "main_process_ip"sv, "main_process_port"sv,
+                             "rdzv_backend"sv,    "gpu_ids"sv,
+                             "dynamo_backend"sv,  "num_cpu_threads_per_process"sv,
+                             "max_restarts"sv,    "monitor_interval"sv,
+                             "rdzv_conf"sv,       "tee"sv,
+                             "log_dir"sv,         "role"sv,
+                             "mpirun_hostfile"sv, "mpirun_ccl"sv,
+                             "dynamo_mode"sv};
 constexpr std::array kDeepSpeed = {"deepspeed_config_file"sv,
                                    "zero_stage"sv,
                                    "offload_optimizer_device"sv,
@@ -50,25 +66,6 @@ constexpr std::array kDeepSpeed = {"deepspeed_config_file"sv,
                                    "deepspeed_inclusion_filter"sv,
                                    "deepspeed_multinode_launcher"sv,
                                    "deepspeed_moe_layer_cls_names"sv};
-/// Of the launcher itself, which `zoetrope train` is here: how processes are started, what is printed.
-constexpr std::array kIdleSwitches = {"quiet"sv,
-                                      "module"sv,
-                                      "no_python"sv,
-                                      "use_parallelism_config"sv,
-                                      "m"sv,
-                                      "dynamo_use_fullgraph"sv,
-                                      "dynamo_use_dynamic"sv,
-                                      "dynamo_use_regional_compilation"sv};
-constexpr std::array kIdle = {"rdzv_conf"sv,
-                              "max_restarts"sv,
-                              "monitor_interval"sv,
-                              "tee"sv,
-                              "log_dir"sv,
-                              "role"sv,
-                              "num_cpu_threads_per_process"sv,
-                              "mpirun_hostfile"sv,
-                              "mpirun_ccl"sv,
-                              "dynamo_mode"sv};
 constexpr std::string_view kKind = "distributed_type";
 constexpr std::string_view kFsdp = "fsdp_", kMesh = "parallelism_config_";
 
@@ -138,6 +135,15 @@ Status keep(LaunchFlags& out, LaunchFlag flag) {
   return {};
 }
 
+/// --cpu is one of accelerate's kinds too.
+Status check_one_kind(const std::vector<LaunchFlag>& flags) {
+  const auto cpu = std::ranges::find(flags, "use_cpu", &LaunchFlag::key);
+  const auto kind = std::ranges::find(flags, kKind, &LaunchFlag::key);
+  if (cpu == flags.end() || kind == flags.end()) return {};
+  return broken(
+      fmt::format("accelerate's flags: {} and {} exclude each other: leave one out", cpu->name, kind->name));
+}
+
 /// The map of a section, made if there is none.
 YamlNode& section(YamlNode& root, std::string_view name, Position at) {
   const auto found = std::ranges::find(root.children, name, &YamlNode::key);
@@ -157,14 +163,13 @@ Result<LaunchFlags> read_flags(std::string_view command_line) {
   for (; at < words.size() && words[at].starts_with('-'); ++at) {
     auto [name, value] = name_and_value(words[at]);
     const std::string written = "--" + name;
-    if (std::ranges::find(kIdleSwitches, name) != kIdleSwitches.end()) continue;
     if (const auto* found = std::ranges::find(kSwitches, name, &Switch::name); found != std::end(kSwitches)) {
       ZT_TRY(keep(out, {written, std::string(found->key), std::string(found->value)}));
       continue;
     }
-    const bool is_idle = std::ranges::find(kIdle, name) != kIdle.end(), is_file = name == "config_file";
+    const bool is_file = name == "config_file";
     const std::optional<std::string> key = key_of(name);
-    if (!is_idle && !is_file && !key)
+    if (!is_file && !key)
       return broken(
           fmt::format("accelerate's flags: {} is none that is known here (docs/deepspeed.md lists the "
                       "keys of its YAML, of which each has a flag)",
@@ -174,6 +179,7 @@ Result<LaunchFlags> read_flags(std::string_view command_line) {
     if (is_file) out.config_file = *value;
     if (key) ZT_TRY(keep(out, {written, *key, *value}));
   }
+  ZT_TRY(check_one_kind(out.flags));
   return out;
 }
 

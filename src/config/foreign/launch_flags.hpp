@@ -13,7 +13,6 @@
 
 namespace zt::config::foreign {
 
-/// A flag that has an effect on what is trained or where.
 struct LaunchFlag {
   std::string name;  ///< "--zero_stage"
   std::string key;   ///< of accelerate's YAML, dotted

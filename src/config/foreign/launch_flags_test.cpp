@@ -43,6 +43,11 @@ TEST(LaunchFlags, SayWhatTheirKeysSay) {
   EXPECT_EQ(found.job.precision.mixed_precision, MixedPrecision::Bf16);
   EXPECT_EQ(found.job.optimizer.gradient_accumulation_steps, 4);
   EXPECT_EQ(found.origins.find("parallel.zero_stage")->second, "--zero_stage");
+  for (const char* of_the_launcher : {"--max_restarts", "--quiet"}) {
+    const auto row = std::ranges::find(found.effects, of_the_launcher, &Effect::key);
+    ASSERT_NE(row, found.effects.end()) << of_the_launcher;
+    EXPECT_THAT(row->effect, HasSubstr("not used"));
+  }
 }
 
 TEST(LaunchFlags, OfFsdpAndTheMesh) {
@@ -81,6 +86,7 @@ TEST(LaunchFlags, ThatCantBeReadAreRefused) {
   EXPECT_THAT(refusal("--tpu"), HasSubstr("only NO, MULTI_CPU"));
   EXPECT_THAT(refusal("--use_deepspeed --use_fsdp"),
               HasSubstr("--use_deepspeed and --use_fsdp exclude each other"));
+  EXPECT_THAT(refusal("--use_deepspeed --cpu"), HasSubstr("--cpu and --use_deepspeed exclude each other"));
 }
 
 TEST(LaunchFlags, WithoutAKindAreSeveralProcesses) {
