@@ -23,6 +23,8 @@ class MemoryTier {
   /// of exchange::SnapshotFile::open.
   static Result<MemoryTier> open(int fd);
   bool is_open() const { return file_.has_value(); }
+  /// Whether the memory for snapshots is taken already.
+  bool has_room() const { return file_ && file_->has_room(); }
   /// Requires: is_open().
   exchange::SnapshotFile& file() { return *file_; }
 

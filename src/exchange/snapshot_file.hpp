@@ -53,7 +53,8 @@ class SnapshotFile {
   /// Makes room for snapshots of `bytes`, pages included; what the file held stays if it has that room
   /// already, or more. Errors: Exhausted; the file is then empty.
   Status reserve(size_t bytes);
-  /// Room for the next snapshot, in place of the older one, which is gone from here on. Requires: reserve().
+  bool has_room() const { return map_ != nullptr; }
+  /// Room for the next snapshot, in place of the older one, which is gone from here on. Requires: has_room().
   std::span<std::byte> begin();
   /// What begin() gave is whole in its first `bytes`, whose xxh64 seeded with the step is `check`.
   void commit(int64_t step, int64_t generation, size_t bytes, uint64_t check);

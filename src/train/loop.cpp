@@ -108,6 +108,7 @@ Result<LoopEnd> Loop::train() {
                 Validator::open(setup_, stepper_.rules(), run_.samples(), journal_, should_stop_));
   validator_.emplace(std::move(validator));
   open_stream();
+  ZT_TRY(setup_.ranks.await_first());  // its validator took samples
   journal_.progress_step({.step = setup_.cursor.step, .total_steps = end_step()});
   if (!setup_.is_from_memory) {
     ZT_TRY(snapshots_.keep());

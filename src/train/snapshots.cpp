@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <exception>
+#include <system_error>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -35,23 +36,29 @@ Status Snapshots::keep() {
   if (!setup_.keeps_snapshots) return {};
   await_copy();
   const clock::Stopwatch watch;
-  if (copies_.is_on()) {
-    await_peers();
-    // Nobody overwrites a snapshot while another rank's copy of the one after it is under way: the two slots
-    // of all files have a step in common at any moment.
-    ZT_TRY(setup_.ranks.barrier("snapshots of neighbours"));
-  }
+  if (copies_.is_on()) await_peers();
+  // Nobody overwrites a snapshot while another rank's copy of the one after it is under way: the two slots of
+  // all files have a step in common at any moment.
+  ZT_TRY(setup_.ranks.barrier("snapshots in memory"));
   is_pending_ = true;
-  if (has_room_)
-    own_copy_ = std::thread([this, snapshot = at_hand()] {
-      try {
-        kept_ = memory_.own.keep(snapshot, generation_);
-      } catch (const std::exception& thrown) {  // thread border
-        kept_ = fail(error_of(thrown));
-      }
-    });
+  if (has_room_) begin_copy();
   blocked_s_ += watch.seconds();
   return {};
+}
+
+void Snapshots::begin_copy() {
+  const auto copy = [this, snapshot = at_hand()] {
+    try {
+      kept_ = memory_.own.keep(snapshot, generation_);
+    } catch (const std::exception& thrown) {  // thread border
+      kept_ = fail(error_of(thrown));
+    }
+  };
+  try {
+    own_copy_ = std::thread(copy);
+  } catch (const std::system_error&) {  // no thread is to be had
+    copy();
+  }
 }
 
 void Snapshots::await_copy() {

@@ -27,7 +27,7 @@ class Snapshots {
   Snapshots& operator=(const Snapshots&) = delete;
 
   /// Begins to keep the step at hand, whose state must stay as it is until await_copy() returns. Blocks for
-  /// what is left of the holders' copies of the snapshot before. Errors: those of Ranks.
+  /// what is left of all ranks' copies of the snapshot before. Errors: those of Ranks.
   Status keep();
   /// Waits until the snapshot is in the rank's own tier; then its holder's copy begins. A tier without room
   /// is given up, which is logged.
@@ -43,6 +43,7 @@ class Snapshots {
 
  private:
   checkpoint::Snapshot at_hand() const;
+  void begin_copy();
   void await_peers();
   void give_up(const std::string& where, const Error& error);
   void warn(const std::string& text);

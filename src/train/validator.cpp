@@ -30,7 +30,6 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
   const config::ValidationJob& job = setup.job.validation;
   if (job.every_steps == 0 || job.num_loss_samples == 0) return validator;
   if (setup.ranks.is_first()) ZT_TRY(validator.open_set(should_stop));
-  ZT_TRY(setup.ranks.await_first());
   return validator;
 }
 

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "base/files/files.hpp"
 #include "base/parallel.hpp"
+#include "base/process/resources.hpp"
 #include "base/text/text.hpp"
 #include "weights/internal/model_layout.hpp"
 #include "weights/internal/torch_pickle.hpp"
@@ -137,7 +137,7 @@ Status TensorFile::check_sums() const {
   for (const TensorFile& shard : state_->shards) ZT_TRY(shard.check_sums());
   const auto& storages = state_->storages;
   std::vector<Status> found(storages.size());
-  parallel_for(storages.size(), std::thread::hardware_concurrency(), [&](size_t i) {
+  parallel_for(storages.size(), resources::cores(), [&](size_t i) {
     found[i] = internal::check_crc(storages[i].entry, storages[i].name, state_->label);
   });
   for (Status& status : found) ZT_TRY(std::move(status));

@@ -144,7 +144,7 @@ class HostRanks {
     if (!runs_[index] || !end) return;
     runs_[index] = false;
     const int rank = static_cast<int>(first_rank_) + static_cast<int>(index);
-    say(to_line(AgentWord{rank, end->exit, workers_.end_of(index)->has_hung}));
+    say(to_line(AgentWord{rank, end->exit, end->has_hung}));
   }
 
   static void say(const std::string& line) {

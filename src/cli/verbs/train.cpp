@@ -78,8 +78,9 @@ Result<RankPlaces> places_of(const TrainOptions& options) {
 void note_surprises(const config::TrainJob& job, int64_t ranks) {
   note_all(config::idle_settings(job));
   const int64_t lanes = job.lanes;
+  const bool has_one_each = lanes == ranks && job.parallel.shard_ranks == 0;
   const bool is_subtree =  // params::left_lanes()
-      lanes % ranks == 0 && (lanes == ranks || std::has_single_bit(static_cast<uint64_t>(ranks)));
+      has_one_each || (lanes % ranks == 0 && std::has_single_bit(static_cast<uint64_t>(ranks)));
   if (!is_subtree)
     note(fmt::format(
         "zoetrope: note: {} lanes on {} ranks, which are no power of two that divides them: this trains as "

@@ -105,16 +105,16 @@ int64_t generation_of(int64_t step, const checkpoint::Memory& memory) {
   return 0;
 }
 
-/// The step of the newest checkpoint if it is whole, later than `step`, and of the launch that made that
+/// The step of the newest whole checkpoint if it is later than `step` and of the launch that made that
 /// snapshot, or of a later one: earlier ones may hold steps that were found damaged, and given up. Else -1.
-/// Reads that checkpoint: the memory is given up for it.
+/// Reads it: the memory is given up for it.
 int64_t later_on_disk(const std::filesystem::path& checkpoints, int64_t step,
                       const checkpoint::Memory& memory) {
   for (const contract::CheckpointEntry& entry :
        checkpoint::newest_first(contract::list_checkpoints(checkpoints))) {
     if (entry.defect) continue;
-    const bool is_later = entry.step > step && entry.generation >= generation_of(step, memory);
-    return is_later && checkpoint::Reader::open(entry.folder) ? entry.step : -1;
+    if (entry.step <= step || entry.generation < generation_of(step, memory)) return -1;
+    if (checkpoint::Reader::open(entry.folder)) return entry.step;
   }
   return -1;
 }

@@ -24,8 +24,8 @@ struct Origin {
   std::vector<int64_t> holders = {};
 };
 
-/// Agrees on the step; ranks that lack it get it from their holders. A checkpoint of a later step, by its
-/// manifest, is preferred: snapshots may be rarer than saves, or have stopped. Errors: those of Ranks.
+/// Agrees on the step; ranks that lack it get it from their holders. A whole checkpoint of a later
+/// step is preferred: snapshots may be rarer than saves, or have stopped. Errors: those of Ranks.
 Result<Origin> agree_on_origin(Ranks& ranks, checkpoint::Memory& memory,
                                const std::filesystem::path& checkpoints, bool is_restart);
 

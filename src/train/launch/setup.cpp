@@ -133,10 +133,13 @@ Result<models::NetworkSet> start_networks(Setup& setup, const contract::RunFolde
                 models::build_networks(model, setup.encoders.codec->channels(), options));
   for (const models::LoadReport& report : networks.reports) log::info("train", report.summary());
   if (model.stage1_run.empty()) return networks;
-  const auto copy = [&](Starter starter) { return copy_stage1(setup.job, run, starter, *networks.store); };
-  ZT_TRY(origin.memory_step ? copy(Starter::After) : in_turn(setup.ranks, [&] {
-    return copy(setup.ranks.is_first() ? Starter::First : Starter::After);
-  }));
+  const auto choose = [&]() -> Status {
+    if (setup.ranks.is_first()) ZT_TRY(choose_stage1(setup.job, run));
+    return {};
+  };
+  if (!origin.memory_step) ZT_TRY(in_turn(setup.ranks, choose));
+  ZT_TRY_ASSIGN(const std::string checkpoint, chosen_stage1(run));
+  ZT_TRY(copy_stage1(setup.job, checkpoint, *networks.store));
   return networks;
 }
 
@@ -252,8 +255,9 @@ Result<bool> check_memory(const Setup& setup, const models::NetworkConfigs& conf
 }
 
 /// With the encoders in memory, the first rank of each host checks again what all there need together, and
-/// whether there is room for snapshots, unless they are there: none are kept unless there is on all hosts. A
-/// restart is not refused: the launch was not. Units of fewer positions keep their weights whole.
+/// whether there is room for snapshots, unless an earlier attempt took it: none are kept unless there is on
+/// all hosts. A restart is not refused: its launch was not. Units of fewer positions keep their weights
+/// whole.
 Status check_budget(Setup& setup, const models::NetworkConfigs& configs, double fewest_positions,
                     const Origin& origin, Journal& journal) {
   const params::ParamTable table = models::declare_networks(configs);
@@ -263,9 +267,11 @@ Status check_budget(Setup& setup, const models::NetworkConfigs& configs, double 
                                      fewest_positions, setup.ranks.size(),
                                      setup.device.is_cpu() ? setup.ranks.on_this_host() : 1));
   bool keeps = wants_snapshots(setup.job, origin);
-  if (setup.ranks.is_first_here() && !origin.memory_step) {
+  const bool has_their_memory = origin.is_restart && origin.memory.own.has_room();
+  if (setup.ranks.is_first_here() && !has_their_memory) {
     const auto fit = check_memory(setup, configs, table, more, keeps, journal);
     if (!fit && !origin.is_restart) return fail(fit.error());
+    if (!fit) log::warn("train", "no snapshots in memory: " + fit.error().text());
     keeps = fit.value_or(false);
   }
   ZT_TRY_ASSIGN(setup.keeps_snapshots, setup.ranks.all_agree(keeps, kSnapshotsWait));

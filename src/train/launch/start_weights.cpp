@@ -3,34 +3,19 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <string>
 
 #include "base/files/files.hpp"
 #include "base/log.hpp"
 #include "base/text/text.hpp"
-#include "contract/checkpoint_folder.hpp"
+#include "checkpoint/reader.hpp"
 #include "generate/load_run.hpp"
 #include "models/load_network.hpp"
 
 namespace zt::train {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr uint64_t kNameLimitBytes = 4096;
-
-/// What was kept, or "best" for the first rank where that is nothing or gone.
-Result<std::string> choose(const fs::path& kept, const fs::path& checkpoints, Starter starter) {
-  const bool is_first = starter == Starter::First;
-  if (is_first && files::is_absent(kept)) return std::string("best");
-  ZT_TRY_ASSIGN(const std::string text, files::read(kept, kNameLimitBytes));
-  const std::string name(text::trim(text));
-  if (!is_first) return name;
-  for (const contract::CheckpointEntry& entry : contract::list_checkpoints(checkpoints))
-    if (entry.folder.filename() == name) return name;
-  return std::string("best");
-}
 
 /// What a stage-1 run lacks may only be the motion modules.
 Status check_missing(const generate::RunWeights& weights) {
@@ -45,16 +30,27 @@ Status check_missing(const generate::RunWeights& weights) {
 
 }  // namespace
 
-Status copy_stage1(const config::TrainJob& job, const contract::RunFolder& run, Starter starter,
-                   params::ParamStore& store) {
-  const fs::path stage1 = job.model.stage1_run, kept = run.stage1_checkpoint();
-  ZT_TRY_ASSIGN(const auto folder, contract::RunFolder::open(stage1));
-  ZT_TRY_ASSIGN(const std::string choice, choose(kept, folder.checkpoints(), starter));
+Result<std::string> choose_stage1(const config::TrainJob& job, const contract::RunFolder& run) {
+  ZT_TRY_ASSIGN(const auto stage1, contract::RunFolder::open(job.model.stage1_run));
+  if (const auto kept = chosen_stage1(run); kept && checkpoint::Reader::open(stage1.checkpoints() / *kept))
+    return *kept;
+  ZT_TRY_ASSIGN(const checkpoint::Found best, checkpoint::open_best(stage1.checkpoints()));
+  for (const checkpoint::Refusal& refusal : best.refused)
+    log::warn("train", fmt::format("passed over {}: {}", refusal.name, refusal.reason.text()));
+  std::string name = best.reader.folder().filename().string();
+  ZT_TRY(files::write_atomic(run.stage1_checkpoint(), name + "\n"));
+  return name;
+}
+
+Result<std::string> chosen_stage1(const contract::RunFolder& run) {
+  ZT_TRY_ASSIGN(const std::string text, files::read(run.stage1_checkpoint(), kNameLimitBytes));
+  return std::string(text::trim(text));
+}
+
+Status copy_stage1(const config::TrainJob& job, const std::string& checkpoint, params::ParamStore& store) {
   ZT_TRY_ASSIGN(const generate::RunWeights weights,
-                generate::copy_run_weights(stage1, {.checkpoint = choice}, store));
+                generate::copy_run_weights(job.model.stage1_run, {.checkpoint = checkpoint}, store));
   ZT_TRY(check_missing(weights));
-  if (const std::string name = weights.checkpoint.filename().string(); name != choice)
-    ZT_TRY(files::write_atomic(kept, name + "\n"));
   log::info("train", fmt::format("start weights from {}, step {}{}", weights.checkpoint.string(),
                                  weights.step, weights.is_ema ? " (EMA)" : ""));
   return {};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/launch/start_weights.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/files/files.hpp"
@@ -13,7 +12,6 @@ namespace zt::train {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 
 /// Of a stage-1 run whose second checkpoint is the best.
 class StartWeights : public test::RunFolderOfARun {
@@ -29,16 +27,17 @@ class StartWeights : public test::RunFolderOfARun {
                {.runs_folder = folder_.path(), .name = "second", .run_yaml = "stage: 2\n", .kind = "stage2"})
         .value();
   }
-  /// The step of the checkpoint whose weights a rank begins from.
-  Result<int64_t> step_of(const contract::RunFolder& run, Starter starter) const {
+  /// The step of the checkpoint whose weights a network begins from.
+  int64_t step_of(const std::string& checkpoint) const {
     models::BuildOptions options;
     options.motion = true;
     const auto set = models::build_networks(job_.model, 4, options).value();
-    ZT_TRY(copy_stage1(job_, run, starter, *set.store));
-    for (int64_t seed = 0; seed < 2; ++seed) {
-      options.seed = static_cast<uint64_t>(seed);
+    const Status copied = copy_stage1(job_, checkpoint, *set.store);
+    EXPECT_TRUE(copied) << copied.error().text();
+    for (uint64_t seed = 0; seed < 2; ++seed) {
+      options.seed = seed;
       const auto made = models::build_networks(job_.model, 4, options).value();
-      if (weight(made).equal(weight(set))) return seed + 1;
+      if (weight(made).equal(weight(set))) return static_cast<int64_t>(seed) + 1;
     }
     return -1;
   }
@@ -49,12 +48,14 @@ class StartWeights : public test::RunFolderOfARun {
   config::TrainJob job_;
 };
 
-TEST_F(StartWeights, AreThoseThatTheFirstRankChose) {
+TEST_F(StartWeights, AreTheBestAtFirst) {
   const contract::RunFolder run = make_stage2();
+  EXPECT_EQ(chosen_stage1(run).error().code, ErrorCode::NotFound);
 
-  EXPECT_EQ(step_of(run, Starter::First).value(), 2) << "the best";
+  EXPECT_EQ(choose_stage1(job_, run).value(), "step-00000002");
 
-  EXPECT_EQ(files::read(run.stage1_checkpoint(), 100).value(), "step-00000002\n");
+  EXPECT_EQ(chosen_stage1(run).value(), "step-00000002");
+  EXPECT_EQ(step_of("step-00000002"), 2);
 }
 
 // The stage-1 run trained on meanwhile, and another checkpoint is its best now.
@@ -62,21 +63,16 @@ TEST_F(StartWeights, StayTheSameWhenAnotherBecomesTheBest) {
   const contract::RunFolder run = make_stage2();
   ASSERT_TRUE(files::write_atomic(run.stage1_checkpoint(), "step-00000001\n"));
 
-  EXPECT_EQ(step_of(run, Starter::After).value(), 1);
-  EXPECT_EQ(step_of(run, Starter::First).value(), 1) << "of a run that is launched again";
+  EXPECT_EQ(choose_stage1(job_, run).value(), "step-00000001") << "of a run that is launched again";
+  EXPECT_EQ(step_of(chosen_stage1(run).value()), 1);
 }
 
-TEST_F(StartWeights, AreChosenAnewByTheFirstRankAloneWhereThatCheckpointIsGone) {
+TEST_F(StartWeights, AreChosenAnewWhereThatCheckpointIsGone) {
   const contract::RunFolder run = make_stage2();
   ASSERT_TRUE(files::write_atomic(run.stage1_checkpoint(), "step-00000007\n"));
 
-  const auto after = step_of(run, Starter::After);
-
-  ASSERT_FALSE(after);
-  EXPECT_EQ(after.error().code, ErrorCode::NotFound);
-  EXPECT_THAT(after.error().text(), HasSubstr("step-00000007"));
-  EXPECT_EQ(step_of(run, Starter::First).value(), 2);
-  EXPECT_EQ(step_of(run, Starter::After).value(), 2);
+  EXPECT_EQ(choose_stage1(job_, run).value(), "step-00000002");
+  EXPECT_EQ(chosen_stage1(run).value(), "step-00000002");
 }
 
 }  // namespace

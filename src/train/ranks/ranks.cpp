@@ -150,25 +150,24 @@ Status Ranks::walk(const std::function<void()>& pass, bool adds) {
 
 Status Ranks::on_first(const std::function<Status()>& work) {
   // What fails or is thrown ends the group: the others would meet this rank in another exchange.
-  const auto guarded = [&] {
-    try {
-      return work();
-    } catch (...) {
-      abandon();
-      throw;
+  struct Leaving {
+    Ranks* rank;
+    ~Leaving() {
+      if (rank) rank->abandon();
     }
-  };
-  const auto lead = [&]() -> Status {
-    if (shares_values()) {
-      ZT_TRY(compare_schedules());
-      return units_->lead(guarded);
-    }
-    if (is_first()) ZT_TRY(guarded());
-    return await_first();
-  };
-  Status done = lead();
-  if (is_first() && !done) abandon();
-  return done;
+  } leaving{is_first() ? this : nullptr};
+  ZT_TRY(lead_or_wait(work));
+  leaving.rank = nullptr;
+  return {};
+}
+
+Status Ranks::lead_or_wait(const std::function<Status()>& work) {
+  if (shares_values()) {
+    ZT_TRY(compare_schedules());
+    return units_->lead(work);
+  }
+  if (is_first()) ZT_TRY(work());
+  return await_first();
 }
 
 dist::Traffic Ranks::traffic() const {

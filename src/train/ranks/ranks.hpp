@@ -134,6 +134,7 @@ class Ranks {
  private:
   Status wait_all(std::vector<dist::Pending> operations) const;
   Status compare_schedules() const;
+  Status lead_or_wait(const std::function<Status()>& work);
   /// All ranks' group for tensors.
   dist::Communicator& all() const { return groups_.gpus ? *groups_.gpus : *groups_.world; }
   dist::Communicator& copy() const { return groups_.copy ? *groups_.copy : all(); }

@@ -2,8 +2,10 @@
 #include "cli/verbs/quickstart/quickstart.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -42,13 +44,12 @@ std::string digest_without_cap(config::TrainJob job) {
 
 // Before anything is made: the last parts' are read after minutes of training.
 Status check_recipes(const fs::path& recipes) {
-  for (const char* name : {"synth.yaml", "stage1.yaml", "stage2.yaml", "eval.yaml", "generate.yaml"})
+  constexpr std::array kNames = {"synth.yaml", "stage1.yaml", "stage2.yaml", "eval.yaml", "generate.yaml"};
+  for (const char* name : kNames)
     if (files::is_absent(recipes / name))
-      return fail(
-          ErrorCode::NotFound,
-          fmt::format("the recipe {} is not there: --recipes names a folder with synth.yaml, stage1.yaml, "
-                      "stage2.yaml, eval.yaml and generate.yaml",
-                      (recipes / name).string()));
+      return fail(ErrorCode::NotFound,
+                  fmt::format("the recipe {} is not there: --recipes names a folder with {}",
+                              (recipes / name).string(), fmt::join(kNames, ", ")));
   return {};
 }
 
@@ -256,9 +257,9 @@ std::string complete_text(const contract::RunFolder& run, const config::TrainJob
   const std::string done = run.identity().run_id + " is complete already";
   if (step >= own.max_train_steps || cap_s == own.time_cap_s) return done;
   return fmt::format(
-      "{}: its time cap of {} ended it at step {} of {}, and another cap does not make it go on. To train "
-      "with time_cap_s: {}, remove {} and start quickstart again",
-      done, seconds_text(own.time_cap_s), step, own.max_train_steps, cap_s, run.path().string());
+      "{}: its time cap of {} ended it at step {} of {}, and another cap does not make it go on. To train it "
+      "anew, remove {} and start quickstart again",
+      done, seconds_text(own.time_cap_s), step, own.max_train_steps, run.path().string());
 }
 
 double stage1_cap(double cap_s, double data_s) {

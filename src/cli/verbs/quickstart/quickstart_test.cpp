@@ -30,7 +30,7 @@ TEST(Quickstart, SaysOfARunThatItsTimeCapEndedThatAnotherCapDoesNotMakeItGoOn) {
   const std::string cut = complete_text(run, own, 484, 465);
 
   EXPECT_THAT(cut, testing::HasSubstr("its time cap of 500 ms ended it at step 484 of 1350"));
-  EXPECT_THAT(cut, testing::HasSubstr("To train with time_cap_s: 465, remove " + run.path().string()));
+  EXPECT_THAT(cut, testing::HasSubstr("To train it anew, remove " + run.path().string()));
   EXPECT_THAT(complete_text(run, own, 484, 0.5), testing::EndsWith("is complete already")) << "the same cap";
   EXPECT_THAT(complete_text(run, own, 1350, 465), testing::EndsWith("is complete already")) << "all steps";
 }
