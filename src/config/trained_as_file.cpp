@@ -18,10 +18,30 @@ namespace zt::config {
 namespace {
 
 /// Of TrainJob, in the order of the file.
-constexpr auto kKeys = std::to_array<std::string_view>(
-    {"stage", "data.width", "data.height", "data.n_sample_frames", "data.pose_style", "data.draw_hands",
-     "data.draw_face", "model.motion.max_len", "validation.steps", "validation.guidance_scale",
-     "validation.same_noise_per_frame", "validation.timestep_spacing", "validation.beta_schedule"});
+constexpr auto kKeys = std::to_array<std::string_view>({"stage",
+                                                        "data.width",
+                                                        "data.height",
+                                                        "data.n_sample_frames",
+                                                        "data.pose_style",
+                                                        "data.draw_hands",
+                                                        "data.draw_face",
+                                                        "model.motion.max_len",
+                                                        "schedule.num_train_timesteps",
+                                                        "schedule.beta_start",
+                                                        "schedule.beta_end",
+                                                        "schedule.beta_schedule",
+                                                        "schedule.enable_zero_snr",
+                                                        "schedule.prediction_type",
+                                                        "schedule.timestep_distribution",
+                                                        "schedule.timestep_power",
+                                                        "schedule.noise_offset",
+                                                        "schedule.snr_gamma",
+                                                        "schedule.min_snr_variant",
+                                                        "validation.steps",
+                                                        "validation.guidance_scale",
+                                                        "validation.same_noise_per_frame",
+                                                        "validation.timestep_spacing",
+                                                        "validation.beta_schedule"});
 
 /// Of a value as our configuration writes it: a number or a truth value as such, else the text.
 nlohmann::ordered_json json_of(const std::string& text) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // trained_as.json in a folder of weights that `zoetrope ckpt export` wrote: what `generate --run` knows of a
-// run beside its networks and their noise schedule (the size of the pictures, the length of the clips, how
-// poses were drawn, how its validation samples). Networks that are used otherwise make worse pictures,
-// without an error. Folders of other programs have none.
+// run beside its networks (the noise schedule, the size of the pictures, the length of the clips, how poses
+// were drawn, how its validation samples). Networks that are used otherwise make noise or worse pictures,
+// without an error. Folders of other programs have none; of schedules they have scheduler_file.hpp's.
 #pragma once
 
 #include <filesystem>

@@ -25,6 +25,11 @@ TrainJob trained_job() {
   job.data.pose_style = PoseStyle::Puppet;
   job.data.draw_hands = job.data.draw_face = false;
   job.model.motion.max_len = 48;
+  job.schedule.num_train_timesteps = 500;
+  job.schedule.beta_end = 0.02;
+  job.schedule.enable_zero_snr = false;
+  job.schedule.prediction_type = PredictionType::Sample;
+  job.schedule.snr_gamma = 5.5;
   job.validation.steps = 3;
   job.validation.guidance_scale = 1.25;
   job.validation.same_noise_per_frame = true;
@@ -58,6 +63,11 @@ TEST_F(TrainedAsFile, SaysWhatAGenerationDependsOn) {
   EXPECT_EQ(job.data.pose_style, PoseStyle::Puppet);
   EXPECT_FALSE(job.data.draw_hands || job.data.draw_face);
   EXPECT_EQ(job.model.motion.max_len, 48);
+  EXPECT_EQ(job.schedule.num_train_timesteps, 500);
+  EXPECT_EQ(job.schedule.beta_end, 0.02);
+  EXPECT_FALSE(job.schedule.enable_zero_snr);
+  EXPECT_EQ(job.schedule.prediction_type, PredictionType::Sample);
+  EXPECT_EQ(job.schedule.snr_gamma, 5.5);
   EXPECT_EQ(job.validation.steps, 3);
   EXPECT_EQ(job.validation.guidance_scale, 1.25);
   EXPECT_TRUE(job.validation.same_noise_per_frame);

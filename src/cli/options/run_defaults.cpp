@@ -53,8 +53,9 @@ Status take_run_defaults(config::Resolved<config::GenerateJob>& resolved) {
 
 Status take_weights_defaults(config::Resolved<config::GenerateJob>& resolved) {
   const std::string folder = resolved.job.weights;
-  ZT_TRY(config::take_scheduler(folder, resolved));
   ZT_TRY_ASSIGN(const auto trained, config::read_trained_as(folder));
+  if (trained) ZT_TRY(config::take_schedule(*trained, resolved));
+  ZT_TRY(config::take_scheduler(folder, resolved));
   return trained ? take_defaults(*trained, resolved) : Status{};
 }
 

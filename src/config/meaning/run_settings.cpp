@@ -81,6 +81,13 @@ Result<std::vector<std::string>> take_sampling(const Trained& trained, Resolved<
 template Result<std::vector<std::string>> take_sampling(const Trained&, Resolved<GenerateJob>&);
 template Result<std::vector<std::string>> take_sampling(const Trained&, Resolved<EvalJob>&);
 
+Status take_schedule(const Trained& trained, Resolved<GenerateJob>& resolved) {
+  std::vector<KeyValue> values = values_of(trained.job.schedule);
+  for (KeyValue& value : values) value.key = "schedule." + value.key;
+  ZT_TRY(take(values, trained.origin, list(resolved.job), resolved.origins));
+  return {};
+}
+
 Result<std::vector<std::string>> take_drawing(const Trained& trained, Resolved<GenerateJob>& resolved) {
   ZT_TRY_ASSIGN(const auto changed, take(values_of<PoseDrawing>(trained.job.data), trained.origin,
                                          list(resolved.job), resolved.origins));

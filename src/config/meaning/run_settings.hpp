@@ -24,6 +24,9 @@ Result<std::vector<std::string>> take_size(const Trained& trained, Resolved<Gene
 template <class Job>
 Result<std::vector<std::string>> take_sampling(const Trained& trained, Resolved<Job>& resolved);
 
+/// The noise schedule: of weights of no run, which have their own.
+Status take_schedule(const Trained& trained, Resolved<GenerateJob>& resolved);
+
 /// How poses are drawn (PoseDrawing).
 Result<std::vector<std::string>> take_drawing(const Trained& trained, Resolved<GenerateJob>& resolved);
 

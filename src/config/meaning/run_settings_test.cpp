@@ -160,6 +160,20 @@ TEST(RunSettings, SamplingOfTheReferenceCounts) {
   EXPECT_EQ(file.job.steps, 1) << "left open there";
 }
 
+TEST(RunSettings, NoiseIsOfTheScheduleOfTheTraining) {
+  TrainJob run;
+  run.schedule.prediction_type = PredictionType::Sample;
+  run.schedule.enable_zero_snr = false;
+  auto written = job_with<GenerateJob>({"schedule.enable_zero_snr=true"});
+
+  const Status taken = take_schedule(walk(run), written);
+
+  ASSERT_TRUE(taken) << taken.error().text();
+  EXPECT_EQ(written.job.schedule.prediction_type, PredictionType::Sample);
+  EXPECT_TRUE(written.job.schedule.enable_zero_snr);
+  EXPECT_EQ(written.origins.at("schedule.prediction_type"), "run walk");
+}
+
 TEST(RunSettings, PosesAreDrawnAsInTheTraining) {
   TrainJob run;
   run.data.pose_style = PoseStyle::Puppet;

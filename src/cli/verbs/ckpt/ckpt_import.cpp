@@ -42,9 +42,9 @@ Result<int> import(const ImportOptions& options, config::LoadRequest request) {
   if (!options.weights.empty()) ZT_TRY(add_weights(options.weights, request));
   ZT_TRY_ASSIGN(auto resolved, load_train_job(request));
   if (!options.weights.empty()) {
-    ZT_TRY(config::take_scheduler(options.weights, resolved));
     ZT_TRY_ASSIGN(const auto trained, config::take_trained_as(options.weights, resolved));
     note_all(trained);
+    ZT_TRY(config::take_scheduler(options.weights, resolved));
   }
   note_effects(resolved.effects);
   ZT_TRY(config::check_inputs(resolved));
