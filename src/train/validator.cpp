@@ -11,6 +11,7 @@
 #include "optim/ema.hpp"
 #include "tensor/parallel.hpp"
 #include "train/pass/lanes.hpp"
+#include "train/ranks/others_wait.hpp"
 #include "train/validation_clips.hpp"
 
 namespace zt::train {
@@ -36,13 +37,10 @@ Result<Validator> Validator::open(Setup& setup, const ForwardRules& rules, std::
 Status Validator::open_set(const std::function<bool()>& should_stop) {
   journal_.progress(contract::Phase::Loading, "validation samples");
   const tensor::ThreadCount threads(threads_of_lane(setup_));
-  Status others_wait;
-  const auto ends = [&] {
-    if (others_wait) others_wait = setup_.ranks.keep_waiting();
-    return !others_wait || should_stop();
-  };
+  OthersWait others(setup_.ranks);
+  const auto ends = [&] { return !others.tell() || should_stop(); };
   auto set = ValidationSet::open(*setup_.validation_encoder, setup_.job, ends);
-  ZT_TRY(others_wait);
+  ZT_TRY(others.status());
   if (!set) return fail(set.error());
   if (set->num_unreadable() > 0)
     journal_.event(contract::Warning{

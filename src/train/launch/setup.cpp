@@ -33,6 +33,7 @@
 #include "train/plan/budget.hpp"
 #include "train/plan/plan.hpp"
 #include "train/plan/unit_policy.hpp"
+#include "train/ranks/others_wait.hpp"
 
 namespace zt::train {
 namespace {
@@ -107,7 +108,7 @@ Status open_encoders(Setup& setup, const contract::RunFolder& run) {
 
 Status fill_cache(Setup& setup, Journal& journal) {
   if (!setup.cache || !setup.job.cache.build_ahead) return {};
-  Status others_wait;
+  OthersWait others(setup.ranks);
   prepare::BuildOptions options;
   options.num_threads = setup.num_threads;
   options.progress = [&](int64_t done, int64_t total) {
@@ -116,11 +117,11 @@ Status fill_cache(Setup& setup, Journal& journal) {
     progress.step = done;
     progress.total_steps = total;
     journal.publish(progress);
-    if (others_wait) others_wait = setup.ranks.keep_waiting();
+    others.tell();
   };
-  options.should_stop = [&] { return !others_wait || signals::stop() != signals::Stop::None; };
+  options.should_stop = [&] { return !others.status() || signals::stop() != signals::Stop::None; };
   const auto report = prepare::build_cache(*setup.encoder, setup.plan, options);
-  ZT_TRY(others_wait);
+  ZT_TRY(others.status());
   if (!report) return fail(report.error());
   log::info("train", fmt::format("cache filled: {} clips, {} encoded", report->clips, report->encoded));
   return {};
