@@ -183,6 +183,7 @@ TEST(Files, WhereSomethingElseStandsNoFolderIsMade) {
   EXPECT_THAT(files::make_folders(folder / "link").error().message,
               testing::HasSubstr("is a link to nowhere, which is no folder: name another"));
   EXPECT_TRUE(files::make_folders(folder / "made/deep"));
+  EXPECT_TRUE(files::make_folders(std::filesystem::path("film.mp4").parent_path())) << "the working folder";
   EXPECT_TRUE(files::make_folders(folder / "made/deep/")) << "it is there";
 }
 

@@ -43,8 +43,8 @@ Result<data::SamplePlan> clip_plan(const Setup& setup, int64_t i) {
   return plan;
 }
 
-Result<at::Tensor> generate_clip(const StepNetworks& nets, Setup& setup, const prepare::EncodedSample& sample,
-                                 Journal& journal) {
+Result<at::Tensor> generate_clip(const StepNetworks& nets, const ForwardRules& rules, Setup& setup,
+                                 const prepare::EncodedSample& sample, Journal& journal) {
   const config::ValidationJob& job = setup.job.validation;
   ZT_TRY_ASSIGN(const diffusion::DdimSampler sampler,
                 generate::make_sampler(
@@ -64,6 +64,8 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, Setup& setup, const p
   options.context.overlap = std::min(options.context.overlap, options.context.frames - 1);
   options.bank_dtype = setup.job.precision.bank_dtype;
   options.dtype = setup.job.precision.mixed_precision;
+  if (!rules.trains_reference_net) options.reference_autocast = rules.frozen_autocast;
+  if (!rules.trains_pose_guider) options.guider_autocast = rules.frozen_autocast;
   options.one_by_one = setup.ranks.shares_values();
   options.on_step = [&](size_t, const at::Tensor&) {
     journal.progress(contract::Phase::Validating, "clips");
@@ -74,10 +76,11 @@ Result<at::Tensor> generate_clip(const StepNetworks& nets, Setup& setup, const p
   return generate::decode_clip(*setup.encoders.codec, latents_CFHW);
 }
 
-Result<Panels> make_panels(const StepNetworks& nets, Setup& setup, int64_t i, Journal& journal) {
+Result<Panels> make_panels(const StepNetworks& nets, const ForwardRules& rules, Setup& setup, int64_t i,
+                           Journal& journal) {
   ZT_TRY_ASSIGN(const data::SamplePlan plan, clip_plan(setup, i));
   ZT_TRY_ASSIGN(const prepare::EncodedSample sample, setup.validation_encoder->encode(plan));
-  ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, setup, sample, journal));
+  ZT_TRY_ASSIGN(const at::Tensor pictures_FCHW, generate_clip(nets, rules, setup, sample, journal));
   data::LoadSampleOptions load = setup.load;
   load.parts = {.reference = true, .reference_whole = false, .targets = true, .poses = true};
   ZT_TRY_ASSIGN(const data::Sample truth, data::load_sample(setup.validation_clips, plan, load));
@@ -92,8 +95,8 @@ Result<Panels> make_panels(const StepNetworks& nets, Setup& setup, int64_t i, Jo
 
 }  // namespace
 
-Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std::filesystem::path& folder,
-                              Journal& journal) {
+Status write_validation_clips(const StepNetworks& nets, const ForwardRules& rules, Setup& setup,
+                              const std::filesystem::path& folder, Journal& journal) {
   std::error_code ignored;
   std::filesystem::create_directory(folder, ignored);  // not the run's own folder, if that is gone
   const int64_t step = setup.cursor.step;
@@ -103,7 +106,7 @@ Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std:
   };
   std::vector<image::Image> rows;
   for (int64_t i = 0; i < setup.job.validation.num_clips; ++i) {
-    const Result<Panels> panels = make_panels(nets, setup, i, journal);
+    const Result<Panels> panels = make_panels(nets, rules, setup, i, journal);
     if (!panels && !data::is_fault_of_clip(panels.error())) return fail(panels.error());
     if (!panels) {
       log::warn("train", "validation clip " + std::to_string(i) + " left out: " + panels.error().text());

@@ -13,9 +13,9 @@
 namespace zt::train {
 
 /// Writes samples/step-NNNNNNNN.png (a row per clip: reference, pose, result, truth) and, in stage 2, an mp4
-/// of the same panels per clip, and announces them. A clip that can't be read or written is logged and left
-/// out: training goes on.
-Status write_validation_clips(const StepNetworks& nets, Setup& setup, const std::filesystem::path& folder,
-                              Journal& journal);
+/// of the same panels per clip, and announces them; the networks compute as in training. A clip that can't be
+/// read or written is logged and left out: training goes on.
+Status write_validation_clips(const StepNetworks& nets, const ForwardRules& rules, Setup& setup,
+                              const std::filesystem::path& folder, Journal& journal);
 
 }  // namespace zt::train

@@ -97,7 +97,7 @@ Status Validator::measure(bool wants_loss, bool wants_clips) {
   }
   if (wants_clips) {
     journal_.progress(contract::Phase::Validating, "clips");
-    ZT_TRY(write_validation_clips(nets, setup_, samples_, journal_));
+    ZT_TRY(write_validation_clips(nets, rules_, setup_, samples_, journal_));
     clips_step_ = step;
     clips_s_ = watch.seconds();
   }

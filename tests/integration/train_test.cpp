@@ -166,6 +166,13 @@ TEST(Train, StageTwoGoesOnFromAStageOneRun) {
   EXPECT_TRUE(std::filesystem::exists(first.run().samples() / "step-00000006.png"));
   EXPECT_TRUE(std::filesystem::exists(second.run().samples() / "step-00000006-clip0.mp4"));
   EXPECT_TRUE(std::filesystem::exists(second.run().path() / "codec" / "config.json"));
+
+  // Frozen networks of another type than that of the products: validation computes as training does.
+  test::TinyRun third(clips_folder(), "two-bytes",
+                      with(common, {"stage=2", "model.stage1_run=" + first.run().path().string(),
+                                    "precision.frozen_dtype=bf16"}));
+  ASSERT_EQ(third.finish(), 0) << third.log();
+  EXPECT_TRUE(std::filesystem::exists(third.run().samples() / "step-00000006-clip0.mp4"));
 }
 
 /// The titles of the report's charts, in the order of its page.

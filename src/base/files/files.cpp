@@ -215,6 +215,7 @@ Status write_atomic(const fs::path& path, std::string_view text) {
 }
 
 Status make_folders(const fs::path& path) {
+  if (path.empty()) return {};
   std::error_code ec;
   fs::create_directories(path, ec);
   if (!ec) return {};

@@ -60,7 +60,8 @@ class AtomicFile {
   Temporary temporary_;
 };
 
-/// Makes the folder and its parents, if missing. Errors: InvalidArgument where something else stands there.
+/// Makes the folder and its parents, if missing; "" is the working folder. Errors: InvalidArgument where
+/// something else stands there.
 Status make_folders(const fs::path& path);
 /// Whether the system says that nothing is there. A disk that can't say (EIO, a stale NFS handle) is no such
 /// answer: what is missing may be removed or made anew.

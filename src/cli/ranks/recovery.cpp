@@ -186,7 +186,10 @@ RankFailure Recovery::describe(const RankGroup& workers, size_t rank) const {
       .is_host_lost = end.is_host_lost,
       .has_hung = end.has_hung};
   if (!is_loading(words)) failure.step = words->step;
-  if (words) failure.samples = contract::read_samples_in_hand(page);
+  // The error or hang of a validation is of none of the samples that are read ahead meanwhile.
+  const bool is_of_validation =
+      words && words->phase == contract::Phase::Validating && (end.exit.signal == 0 || end.has_hung);
+  if (words && !is_of_validation) failure.samples = contract::read_samples_in_hand(page);
   if (failure.message.empty() && end.exit.signal == 0) failure.message = last_error(session_.log_of(rank));
   return failure;
 }

@@ -30,7 +30,12 @@ Status PoseFeatures::compute(std::span<const int64_t> frames, std::span<const si
   ZT_TRY_ASSIGN(const at::Tensor pose, poses_(wanted));
   ZT_REQUIRE(pose.dim() == 5 && pose.size(0) == 1 && pose.size(2) == static_cast<int64_t>(wanted.size()),
              "wanted poses (1, 3, ", wanted.size(), ", h, w), got ", pose);
-  const at::Tensor computed = guider_.forward(pose.to(options_.device));
+  const at::Tensor computed = [&] {
+    const tensor::AutocastGuard own(
+        options_.device.type(),
+        options_.autocast.value_or(tensor::AutocastState::current(options_.device.type())));
+    return guider_.forward(pose.to(options_.device));
+  }();
   for (size_t i = 0; i < places.size(); ++i) {
     const at::Tensor feature = computed.select(2, static_cast<int64_t>(i)).squeeze(0);
     features[places[i]] = feature;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,7 @@ class PoseFeatures {
     int64_t chunk_frames = 8;  ///< frames per call of the guider
     int64_t limit_bytes = 0;   ///< of what is kept; the first frames asked for stay
     at::Device device = at::kCPU;
+    std::optional<tensor::AutocastState> autocast = {};  ///< of the guider; none: that of the caller's scope
   };
   /// Guider and poses must outlive the object.
   PoseFeatures(const models::PoseGuider& guider, const PoseFrames& poses, const Options& options)

@@ -68,14 +68,20 @@ Sampling::Sampling(const Networks& networks, const diffusion::DdimSampler& sampl
             {.num_frames = input.num_frames,
              .chunk_frames = options.chunk_frames,
              .limit_bytes = options.pose_memory_bytes,
-             .device = device_}),
+             .device = device_,
+             .autocast = options.guider_autocast}),
       context_11D_(input.image_embedding_D.to(device_).reshape({1, 1, -1})) {}
 
 /// The reference is seen once; keys and values for every step, window and frame come from it.
 void Sampling::read_reference() {
-  models::ReferenceBank bank =
-      networks_.reference_net.forward(input_.reference_latents_CHW.unsqueeze(0), context_11D_);
+  models::ReferenceBank bank = [&] {
+    const tensor::AutocastGuard own(
+        device_.type(), options_.reference_autocast.value_or(tensor::AutocastState::current(device_.type())));
+    return networks_.reference_net.forward(input_.reference_latents_CHW.unsqueeze(0), context_11D_);
+  }();
   if (options_.bank_dtype == config::BankDtype::Fp16) bank = bank.rounded_to_half();
+  if (options_.dtype == config::MixedPrecision::Fp32)
+    for (at::Tensor& norm1 : bank.norm1_RSC) norm1 = norm1.to(at::kFloat);
   bank_ = networks_.denoising_unet.project(bank);
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "base/error.hpp"
@@ -22,6 +23,7 @@
 #include "models/latent_codec.hpp"
 #include "models/pose_guider/pose_guider.hpp"
 #include "models/reference_net/reference_net.hpp"
+#include "tensor/autocast.hpp"
 
 namespace zt::generate {
 
@@ -56,6 +58,8 @@ struct SampleOptions {
   config::ContextJob context;
   config::BankDtype bank_dtype = config::BankDtype::Compute;
   config::MixedPrecision dtype = config::MixedPrecision::Fp32;  ///< autocast of the networks
+  /// Of ReferenceNet and pose guider where it is another one: their weights may be kept in a 16-bit type.
+  std::optional<tensor::AutocastState> reference_autocast = {}, guider_autocast = {};
   bool one_by_one = false;   ///< one forward pass at a time: units come from other ranks
   int64_t chunk_frames = 8;  ///< frames per call of the pose guider
   /// The pose guider's features are kept between steps up to this size; what does not fit is computed again.
