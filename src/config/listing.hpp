@@ -25,7 +25,11 @@
 namespace zt::config {
 
 /// Whether a run may be resumed with another value.
-enum class Resume { Refuse, Allow };
+enum class Resume {
+  Refuse,
+  Allow,
+  IfEmpty,  ///< a text that says nothing yet: an import may have no data
+};
 
 /// Whether a text, or each text of a list, names a file or folder: one that must be there, or one that is
 /// made.

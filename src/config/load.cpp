@@ -270,7 +270,8 @@ Status check_resume(const Job& frozen, const Job& wanted, Paths paths) {
     const Field& field = old_listing.fields()[i];
     if (paths == Paths::Ignored && field.about.names != Names::NoPath) continue;
     const std::string was = format_value(field), is = format_value(new_listing.fields()[i]);
-    if (was != is && field.about.resume == Resume::Refuse)
+    const Resume may = field.about.resume;
+    if (was != is && may != Resume::Allow && !(may == Resume::IfEmpty && was == "\"\""))
       changes += fmt::format("\n  {}: {} in the run, {} wanted", field.key, was, is);
   }
   if (changes.empty()) return {};

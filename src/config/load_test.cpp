@@ -276,6 +276,7 @@ TEST_F(ConfigLoad, ResumeNamesEveryUnsafeChange) {
 
 TEST_F(ConfigLoad, ResumeComparesPathsUnlessTheyMayHaveMoved) {
   TrainJob frozen, wanted;
+  frozen.data.index = "/there/index.jsonl";
   wanted.data.index = "/moved/index.jsonl";
 
   EXPECT_FALSE(check_resume(frozen, wanted));
@@ -283,6 +284,17 @@ TEST_F(ConfigLoad, ResumeComparesPathsUnlessTheyMayHaveMoved) {
 
   wanted.data.train_bs = 3;
   EXPECT_FALSE(check_resume(frozen, wanted, Paths::Ignored));
+}
+
+// An import may have been made without data.
+TEST(Resume, AnIndexMayBeNamedWhereThereWasNone) {
+  TrainJob frozen, wanted;
+  wanted.data.index = "a/index.jsonl";
+
+  EXPECT_TRUE(check_resume(frozen, wanted));
+
+  frozen.data.index = "b/index.jsonl";
+  EXPECT_FALSE(check_resume(frozen, wanted));
 }
 
 }  // namespace

@@ -58,7 +58,9 @@ void describe(Listing& l, PoseDrawing& d) {
 
 void describe(Listing& l, DataJob& d) {
   l.field("index", d.index,
-          {.help = "clip index, as `zoetrope data ingest` writes it", .names = Names::Input});
+          {.help = "clip index, as `zoetrope data ingest` writes it",
+           .names = Names::Input,
+           .resume = Resume::IfEmpty});
   l.field("meta_paths", d.meta_paths,
           {.help = "Moore's *_meta.json lists, one after the other; used when index is empty",
            .names = Names::Input});
