@@ -95,8 +95,9 @@ TEST_F(RunFolderOfARun, StartsStage2AndLeavesItsMotionModulesAlone) {
 }
 
 TEST_F(RunFolderOfARun, IsNotReadWhereTheResultCannotBeWritten) {
-  ASSERT_TRUE(files::write_atomic(folder_.path() / "file", "in the way"));
-  const std::string output = (folder_.path() / "file" / "result.mp4").string();
+  const fs::path in_the_way = folder_.path() / "file";
+  ASSERT_TRUE(files::write_atomic(in_the_way, "no folder"));
+  const std::string output = (in_the_way / "result.mp4").string();
   config::GenerateJob generate;
   generate.run = "absent";
   generate.reference_image = "absent.png";
@@ -110,8 +111,8 @@ TEST_F(RunFolderOfARun, IsNotReadWhereTheResultCannotBeWritten) {
   const auto generated = run_generate(generate), judged = run_eval(eval);
 
   ASSERT_FALSE(generated || judged);
-  EXPECT_THAT(generated.error().text(), ::testing::HasSubstr(output));
-  EXPECT_THAT(judged.error().text(), ::testing::HasSubstr("file"));
+  for (const Error& error : {generated.error(), judged.error()})
+    EXPECT_THAT(error.text(), ::testing::HasSubstr(in_the_way.string() + " is no folder"));
 }
 
 TEST(RunGenerate, RefusesFp16OnTheCpuWithWhatWorks) {
